@@ -1,0 +1,148 @@
+package v1alpha1
+
+// ConditionReady is True while the object does what it is for: an instance is usable as sold, a product can be run, a
+// connection can be called.
+const ConditionReady = "Ready"
+
+// Conditions of a MarketplaceInstance. All are set on every pass. Status True means usable as sold, Unknown on the way,
+// and False stays so until a fact changes or somebody acts.
+const (
+	// ConditionOrderResolved is True once it is known what was sold. The order reconciler sets it.
+	ConditionOrderResolved = "OrderResolved"
+	// ConditionProvisioned is True when the tenant's objects are in place and healthy, suspended or not.
+	ConditionProvisioned = "Provisioned"
+	// ConditionPaid is True while the buyer is entitled to use the tenant.
+	ConditionPaid = "Paid"
+	// ConditionSuspended is True when the tenant is stopped. Its data are kept.
+	ConditionSuspended = "Suspended"
+	// ConditionPaused is True while a person has told the controller to leave the tenant alone.
+	ConditionPaused = "Paused"
+)
+
+// Reasons of OrderResolved.
+const (
+	// ReasonOrderResolved surfaces when every order of the sale is known and applied.
+	ReasonOrderResolved = "OrderResolved"
+	// ReasonNoSale surfaces on an instance that was made by hand.
+	ReasonNoSale = "NoSale"
+	// ReasonOrderPending surfaces while the order API has not answered yet.
+	ReasonOrderPending = "OrderPending"
+	// ReasonOrderNotFound surfaces when the order API does not know the order ten minutes after the purchase.
+	ReasonOrderNotFound = "OrderNotFound"
+	// ReasonOrderAPIUnavailable surfaces while the order API is slow, down or answers nonsense; it is asked again.
+	ReasonOrderAPIUnavailable = "OrderAPIUnavailable"
+	// ReasonOrderAPIRefused surfaces when the order API does not accept the credentials, or the order is another seller's.
+	ReasonOrderAPIRefused = "OrderAPIRefused"
+	// ReasonCredentialsMissing surfaces when the Secret with ak and sk is missing or incomplete.
+	ReasonCredentialsMissing = "CredentialsMissing"
+	// ReasonMarketplaceNotFound surfaces when the instance's Marketplace does not exist.
+	ReasonMarketplaceNotFound = "MarketplaceNotFound"
+	// ReasonUnknownSKU surfaces when no product lists what was sold.
+	ReasonUnknownSKU = "UnknownSKU"
+	// ReasonAmbiguousSKU surfaces when more than one product or plan lists what was sold.
+	ReasonAmbiguousSKU = "AmbiguousSKU"
+	// ReasonUnexpectedOrderType surfaces when an order is not of a type that its call can have.
+	ReasonUnexpectedOrderType = "UnexpectedOrderType"
+	// ReasonProductChanged surfaces when an order means another product than the instance has.
+	ReasonProductChanged = "ProductChanged"
+)
+
+// Reasons of Provisioned, and of Ready where it follows from it.
+const (
+	// ReasonProvisioned surfaces when the tenant's objects are in place and healthy.
+	ReasonProvisioned = "Provisioned"
+	// ReasonProgressing surfaces while the tenant's objects become healthy.
+	ReasonProgressing = "Progressing"
+	// ReasonWaitingForOrder surfaces while it is not known what was sold.
+	ReasonWaitingForOrder = "WaitingForOrder"
+	// ReasonProductNotFound surfaces when the product does not exist.
+	ReasonProductNotFound = "ProductNotFound"
+	// ReasonProductNotReady surfaces when the product has no revision that could run.
+	ReasonProductNotReady = "ProductNotReady"
+	// ReasonRevisionNotFound surfaces when the revision that the tenant is pinned to is gone.
+	ReasonRevisionNotFound = "RevisionNotFound"
+	// ReasonPlanNotFound surfaces when the product's revision has no such plan.
+	ReasonPlanNotFound = "PlanNotFound"
+	// ReasonRenderFailed surfaces when the template fails with this instance's values.
+	ReasonRenderFailed = "RenderFailed"
+	// ReasonNotPermitted surfaces when the template asks for what the operator may not make.
+	ReasonNotPermitted = "NotPermitted"
+	// ReasonNamespaceConflict surfaces when the tenant's namespace exists and belongs to somebody else.
+	ReasonNamespaceConflict = "NamespaceConflict"
+	// ReasonApplyFailed surfaces when the API server refuses an object.
+	ReasonApplyFailed = "ApplyFailed"
+	// ReasonUnhealthy surfaces when an object has failed, or is not healthy after a while; see blockers.
+	ReasonUnhealthy = "Unhealthy"
+	// ReasonCannotSuspend surfaces when a kind has no known way to be stopped without loss.
+	ReasonCannotSuspend = "CannotSuspend"
+	// ReasonRemoved surfaces when the tenant is gone because the sale has ended.
+	ReasonRemoved = "Removed"
+	// ReasonRemoving surfaces while the tenant is being deleted.
+	ReasonRemoving = "Removing"
+)
+
+// Reasons of Paid and Suspended, and of Ready where it follows from them.
+const (
+	// ReasonPaid surfaces while the paid time lasts.
+	ReasonPaid = "Paid"
+	// ReasonNoExpiry surfaces when the sale has no end.
+	ReasonNoExpiry = "NoExpiry"
+	// ReasonInGrace surfaces when the paid time is over and its grace is not.
+	ReasonInGrace = "InGrace"
+	// ReasonPaymentOverdue surfaces when the paid time and its grace are over; the data are kept.
+	ReasonPaymentOverdue = "PaymentOverdue"
+	// ReasonExpired surfaces when the marketplace froze the sale because its paid time was over.
+	ReasonExpired = "Expired"
+	// ReasonFrozen surfaces when the marketplace froze the sale for a reason of its own.
+	ReasonFrozen = "Frozen"
+	// ReasonReleased surfaces when the marketplace has ended the sale.
+	ReasonReleased = "Released"
+	// ReasonRetentionEnded surfaces when nobody paid until the end of the retention, and the product says to delete then.
+	ReasonRetentionEnded = "RetentionEnded"
+	// ReasonRequested surfaces when a person has asked for the suspension.
+	ReasonRequested = "Requested"
+	// ReasonRunning surfaces when the tenant is not suspended.
+	ReasonRunning = "Running"
+	// ReasonSuspending surfaces while a tenant is being stopped.
+	ReasonSuspending = "Suspending"
+	// ReasonReady surfaces when a tenant is usable as sold.
+	ReasonReady = "Ready"
+)
+
+// Reasons of Paused.
+const (
+	// ReasonReconciliationPaused surfaces when spec.reconciliation is Paused.
+	ReasonReconciliationPaused = "ReconciliationPaused"
+	// ReasonReconciliationActive surfaces otherwise.
+	ReasonReconciliationActive = "ReconciliationActive"
+)
+
+// Reasons of Ready of a MarketplaceProduct.
+const (
+	// ReasonProductReady surfaces when every plan renders, is within the permissions, and its pods pass the level.
+	ReasonProductReady = "Ready"
+	// ReasonChartNotFound surfaces when the chart does not exist where the product says.
+	ReasonChartNotFound = "ChartNotFound"
+	// ReasonChartUnavailable surfaces while the registry can't be reached or refuses the credentials.
+	ReasonChartUnavailable = "ChartUnavailable"
+	// ReasonChartTooLarge surfaces when the chart has more than 1 MiB.
+	ReasonChartTooLarge = "ChartTooLarge"
+	// ReasonInvalidTemplate surfaces when the chart or the inline template can't be read.
+	ReasonInvalidTemplate = "InvalidTemplate"
+	// ReasonUnsupported surfaces when the template has hooks or a crds folder.
+	ReasonUnsupported = "Unsupported"
+	// ReasonPodSecurity surfaces when a plan's pods would not be let in.
+	ReasonPodSecurity = "PodSecurity"
+)
+
+// Reasons of Ready of a Marketplace.
+const (
+	// ReasonConnectionReady surfaces when every key that is needed can be read.
+	ReasonConnectionReady = "Ready"
+	// ReasonCallbackSecretNotFound surfaces when the Secret of the callbacks' keys does not exist.
+	ReasonCallbackSecretNotFound = "CallbackSecretNotFound"
+	// ReasonCallbackKeyMissing surfaces when a key of the callbacks is missing or unreadable.
+	ReasonCallbackKeyMissing = "CallbackKeyMissing"
+	// ReasonClockSkew surfaces when well-signed calls are refused only for their time.
+	ReasonClockSkew = "ClockSkew"
+)

@@ -1,0 +1,29 @@
+package v1alpha1
+
+// Keys of labels, annotations and finalizers. All carry the group's name as prefix.
+const (
+	// FieldOwner is the field manager of everything that the controller applies in a tenant's namespace.
+	FieldOwner = "stallkeeper.io"
+
+	// InstanceLabel stands on a tenant's namespace and on every object in it: the name of the MarketplaceInstance. The
+	// admission policies let the controller write only where the namespace carries it.
+	InstanceLabel = "stallkeeper.io/instance"
+	// InstanceNamespaceLabel stands beside InstanceLabel: the namespace of the MarketplaceInstance.
+	InstanceNamespaceLabel = "stallkeeper.io/instance-namespace"
+	// InstanceUIDAnnotation stands on a tenant's namespace: the UID of the MarketplaceInstance that owns it.
+	InstanceUIDAnnotation = "stallkeeper.io/instance-uid"
+	// AdoptAnnotation, set to Allow by a person on a tenant's namespace, lets an instance of the same name take over the
+	// namespace of one that is gone.
+	AdoptAnnotation = "stallkeeper.io/adopt"
+	// RevisionLabel stands on a tenant's namespace: the ControllerRevision that the tenant is pinned to.
+	RevisionLabel = "stallkeeper.io/revision"
+	// ProductLabel stands on ControllerRevisions: the name of the MarketplaceProduct.
+	ProductLabel = "stallkeeper.io/product"
+	// DeletionProtectionLabel stands on a tenant's namespace while deleting it is refused, with the value Enabled.
+	DeletionProtectionLabel = "stallkeeper.io/deletion-protection"
+	// ReplicasAnnotation keeps the replicas that a workload had before it was suspended, where its template sets none.
+	ReplicasAnnotation = "stallkeeper.io/suspended-replicas"
+
+	// TenantFinalizer keeps a MarketplaceInstance until its tenant is gone.
+	TenantFinalizer = "stallkeeper.io/tenant"
+)

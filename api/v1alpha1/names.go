@@ -1,0 +1,49 @@
+package v1alpha1
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"strings"
+)
+
+// MaxInstanceName is the longest name of a MarketplaceInstance. With the prefix and the suffix of TenantNamespace it
+// fills a namespace's 63 characters.
+const MaxInstanceName = 40
+
+// DefaultTenantPrefix begins the names of tenants' namespaces when the operator is not told otherwise.
+const DefaultTenantPrefix = "tenant-"
+
+// TenantNamespace names the namespace of an instance's tenant: prefix, the instance's name, and six characters that stand
+// for the instance's namespace, so that equal names in two sales namespaces do not meet. The prefix has at most 16
+// characters.
+func TenantNamespace(prefix, instanceNamespace, instanceName string) string {
+	sum := sha256.Sum256([]byte(instanceNamespace))
+	suffix := strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:6])
+	return prefix + instanceName + "-" + suffix
+}
+
+// AccessSecretName names the Secret beside an instance that holds its seed and the initial credentials.
+func AccessSecretName(instanceName string) string { return instanceName + "-access" }
+
+// OrderSecretName names the Secret beside an instance that holds the marketplace's raw answers about its orders, which
+// contain the buyer's personal data.
+func OrderSecretName(instanceName string) string { return instanceName + "-orders" }
+
+// Keys of the access Secret.
+const (
+	// AccessUserNameKey is the administrator's initial account name.
+	AccessUserNameKey = "userName"
+	// AccessPasswordKey is the initial password.
+	AccessPasswordKey = "password"
+	// AccessSeedKey is the seed of the template function tenantSecret. It stays beside the instance and is never copied
+	// into the tenant's namespace.
+	AccessSeedKey = "seed"
+)
+
+// Keys of the Secrets that a Marketplace refers to.
+const (
+	// OpenAPIAccessKeyID is the key of the access key id in the open API's Secret.
+	OpenAPIAccessKeyID = "ak"
+	// OpenAPISecretKey is the key of the secret access key in the open API's Secret.
+	OpenAPISecretKey = "sk"
+)

@@ -1,0 +1,33 @@
+package marketplace
+
+import "errors"
+
+// The few ways in which a callback can fail. Errors on the way of a callback wrap one of them; only an Answerer turns them
+// into a status and a result code. Their texts never contain a key, a signature, a query string or a body.
+var (
+	// ErrUnauthenticated: the signature is missing or wrong. Nothing in the request may be believed.
+	ErrUnauthenticated = errors.New("the request is not authentic")
+	// ErrStale: well signed, but outside the time window. Wraps ErrUnauthenticated. Many of them mean that a clock is wrong.
+	ErrStale = kind{"the request's time is outside the window", ErrUnauthenticated}
+	// ErrReplayed: well signed, but its nonce was answered before. Wraps ErrUnauthenticated.
+	ErrReplayed = kind{"the request was answered before", ErrUnauthenticated}
+	// ErrMalformed: authentic, but not what the protocol describes. The text names the field and what it has to be.
+	ErrMalformed = errors.New("the request is malformed")
+	// ErrTooLarge: the body or the query is longer than any real call. Wraps ErrMalformed.
+	ErrTooLarge = kind{"the request is too large", ErrMalformed}
+	// ErrUnknownInstance: the instance id is not one of ours, or the instance was released.
+	ErrUnknownInstance = errors.New("the instance does not exist")
+	// ErrConflict: understood, but what it asks for is not allowed in the instance's state. The text says why.
+	ErrConflict = errors.New("the request conflicts with the instance's state")
+	// ErrUnavailable: could not be stored or read now; the marketplace shall repeat the call.
+	ErrUnavailable = errors.New("temporarily unavailable")
+)
+
+// kind is a sentinel that is a special case of another one.
+type kind struct {
+	text string
+	of   error
+}
+
+func (k kind) Error() string { return k.text }
+func (k kind) Unwrap() error { return k.of }
