@@ -1,0 +1,179 @@
+package koogallery
+
+import (
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/stallkeeper/stallkeeper/marketplace"
+)
+
+// activity fills an event from the fields of one activity.
+type activity func(f *fields, event *marketplace.Event)
+
+// Names of the activities of SaaS V2.0 (protocol page 3.5 to 3.11).
+const (
+	ActivityNewInstance          = "newInstance"
+	ActivityQueryInstance        = "queryInstance"
+	ActivityRefreshInstance      = "refreshInstance"
+	ActivityUpdateInstanceStatus = "updateInstanceStatus"
+	ActivityReleaseInstance      = "releaseInstance"
+	ActivityUpgradeInstance      = "upgradeInstance"
+	ActivityChangeInstanceCheck  = "changeInstanceCheck"
+)
+
+var activities = map[string]activity{
+	ActivityNewInstance:          newInstance,
+	ActivityQueryInstance:        queryInstance,
+	ActivityRefreshInstance:      refreshInstance,
+	ActivityUpdateInstanceStatus: updateInstanceStatus,
+	ActivityReleaseInstance:      releaseInstance,
+	ActivityUpgradeInstance:      upgradeInstance,
+	ActivityChangeInstanceCheck:  changeInstanceCheck,
+}
+
+// Scenes of refreshInstance (protocol page 3.7).
+const (
+	SceneTrialToFormal   = "TRIAL_TO_FORMAL"
+	SceneRenewal         = "RENEWAL"
+	SceneRenewalReturned = "UNSUBSCRIBE_RENEWAL_PERIOD"
+	SceneRenewalChange   = "RENEWAL_CHANGE"
+)
+
+// scenes say what the refreshes differ in.
+var scenes = map[string]marketplace.Event{
+	SceneTrialToFormal:   {Term: marketplace.TermFormal, Lookup: marketplace.LookupPurchase},
+	SceneRenewal:         {Lookup: marketplace.LookupNone},
+	SceneRenewalReturned: {Cancels: true, Lookup: marketplace.LookupNone},
+	SceneRenewalChange:   {Lookup: marketplace.LookupRenewal},
+}
+
+// Values of an updateInstanceStatus (protocol page 3.8).
+const (
+	StatusFreeze   = "FREEZE"
+	StatusUnfreeze = "UNFREEZE"
+	// StatusNormal is the older word for StatusUnfreeze.
+	StatusNormal = "NORMAL"
+)
+
+var statuses = map[string]marketplace.Kind{
+	StatusFreeze:   marketplace.Suspend,
+	StatusUnfreeze: marketplace.Resume,
+	StatusNormal:   marketplace.Resume,
+}
+
+// Decode reads a verified call of SaaS V2.0. Errors wrap ErrMalformed and name the field. The Event's Scene is the scene of a
+// refreshInstance, or the status of an updateInstanceStatus. Fields are read strictly: a text must be a JSON string within
+// its documented length. Lenient are testFlag, expireTime and productInfo, because KooGallery's own pages differ there
+// (protocol page 13), businessId, which nothing is done with, and all unknown fields.
+func (c *Callbacks) Decode(req marketplace.Request) (marketplace.Event, error) {
+	event := marketplace.Event{}
+	if params, err := parseParameters(req.Query); err == nil {
+		event.SentAt, _ = parseTimestamp(params.timestamp)
+	}
+	if err := checkEncoding(req.Header); err != nil {
+		return event, err
+	}
+	members, err := parseBody(req.Body)
+	if err != nil {
+		return event, err
+	}
+	f := &fields{members: members}
+	event.Test = f.test()
+	name := f.required("activity", maxActivity)
+	if f.err != nil {
+		return event, f.err
+	}
+	decode, ok := activities[name]
+	if !ok {
+		return event, malformed("the activity %s is unknown", printable(name))
+	}
+	event.Activity = name
+	decode(f, &event)
+	return event, f.err
+}
+
+// checkEncoding refuses a body that says it is not plain UTF-8. KooGallery itself writes the charset as utf8.
+func checkEncoding(header http.Header) error {
+	if encoding := header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return malformed("the body must not be compressed (Content-Encoding)")
+	}
+	// A Content-Type that can't be read says nothing about the encoding, and the body itself is looked at anyway.
+	_, params, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	switch strings.ToLower(params["charset"]) {
+	case "", "utf-8", "utf8":
+		return nil
+	}
+	return malformed("the body must be in UTF-8 (charset of Content-Type)")
+}
+
+// newInstance: protocol page 3.5.
+func newInstance(f *fields, event *marketplace.Event) {
+	event.Kind = marketplace.Purchase
+	event.Lookup = marketplace.LookupPurchase
+	event.OrderID = f.required("orderId", maxID)
+	event.OrderLineID = f.required("orderLineId", maxID)
+	// Nothing is done with it: it differs on each delivery of one order. A sale is not lost over its absence.
+	f.optional("businessId", maxID)
+}
+
+// queryInstance: protocol page 3.6.
+func queryInstance(f *fields, event *marketplace.Event) {
+	event.Kind = marketplace.Query
+	event.InstanceIDs = f.ids("instanceId")
+	if len(event.InstanceIDs) == 1 {
+		event.InstanceID = event.InstanceIDs[0]
+	}
+}
+
+// refreshInstance: protocol page 3.7.
+func refreshInstance(f *fields, event *marketplace.Event) {
+	event.Kind = marketplace.Renew
+	event.Scene = f.required("scene", maxScene)
+	scene, ok := scenes[event.Scene]
+	if !ok {
+		f.fail("the scene %s is unknown", printable(event.Scene))
+	}
+	event.Term, event.Cancels, event.Lookup = scene.Term, scene.Cancels, scene.Lookup
+	event.OrderID = f.required("orderId", maxID)
+	event.OrderLineID = f.required("orderLineId", maxID)
+	event.InstanceID = f.required("instanceId", maxID)
+	event.ProductID = f.optional("productId", maxID)
+	event.ExpiresAt = f.expireTime()
+}
+
+// updateInstanceStatus: protocol page 3.8.
+func updateInstanceStatus(f *fields, event *marketplace.Event) {
+	event.Scene = f.required("status", maxStatus)
+	kind, ok := statuses[event.Scene]
+	if !ok {
+		f.fail("the status %s is unknown, it must be %s or %s", printable(event.Scene), StatusFreeze, StatusUnfreeze)
+	}
+	event.Kind = kind
+	event.InstanceID = f.required("instanceId", maxID)
+}
+
+// releaseInstance: protocol page 3.9.
+func releaseInstance(f *fields, event *marketplace.Event) {
+	event.Kind = marketplace.Release
+	event.InstanceID = f.required("instanceId", maxID)
+	event.OrderID = f.optional("orderId", maxID)
+	event.OrderLineID = f.optional("orderLineId", maxID)
+}
+
+// upgradeInstance: protocol page 3.10.
+func upgradeInstance(f *fields, event *marketplace.Event) {
+	event.Kind = marketplace.Change
+	event.Lookup = marketplace.LookupChange
+	event.InstanceID = f.required("instanceId", maxID)
+	event.OrderID = f.required("orderId", maxID)
+	event.OrderLineID = f.required("orderLineId", maxID)
+}
+
+// changeInstanceCheck: protocol page 3.11.
+func changeInstanceCheck(f *fields, event *marketplace.Event) {
+	event.Kind = marketplace.Check
+	event.InstanceID = f.required("instanceId", maxID)
+	target := f.productInfo()
+	event.ProductID, event.SKUCode, event.Quantity = target.productID, target.skuCode, target.quantity
+}

@@ -1,0 +1,115 @@
+package marketplace
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// What can go wrong when an order is read, besides ErrUnavailable, which passes by itself.
+var (
+	// ErrOrderNotFound: the marketplace knows no such order, perhaps not yet.
+	ErrOrderNotFound = errors.New("the order does not exist")
+	// ErrOrderRefused: the marketplace does not let this seller account read the order.
+	ErrOrderRefused = errors.New("the order may not be read")
+	// ErrOrderInvalid: the marketplace's answer can't be used, or it calls the question wrong. Asking again does not help.
+	ErrOrderInvalid = errors.New("the order can't be used")
+)
+
+// OrderError is a failed reading of an order. Its text does not change from call to call and holds no key and nothing
+// personal, so that it can stand in a condition.
+type OrderError struct {
+	// Kind is ErrOrderNotFound, ErrOrderRefused, ErrOrderInvalid or ErrUnavailable.
+	Kind error
+	// Detail says more, such as "HTTP 401, code MKT.0154"; may be empty.
+	Detail string
+	// Remedy is what a person can do, without capital letter and full stop; may be empty.
+	Remedy string
+	// RetryAfter is how long the marketplace asked to wait; zero when it did not.
+	RetryAfter time.Duration
+	// Cause is the error below, for logs; may be nil.
+	Cause error
+}
+
+func (e *OrderError) Error() string {
+	text := e.Kind.Error()
+	if e.Detail != "" {
+		text += " (" + e.Detail + ")"
+	}
+	if e.Remedy != "" {
+		text += ": " + e.Remedy
+	}
+	return text
+}
+
+// Unwrap makes errors.Is find the kind.
+func (e *OrderError) Unwrap() error { return e.Kind }
+
+// OrderType is what an order is for.
+type OrderType string
+
+const (
+	// OrderPurchase buys something new.
+	OrderPurchase OrderType = "Purchase"
+	// OrderTrial begins a trial.
+	OrderTrial OrderType = "Trial"
+	// OrderTrialToFormal turns a trial into a sale.
+	OrderTrialToFormal OrderType = "TrialToFormal"
+	// OrderRenewal buys another period.
+	OrderRenewal OrderType = "Renewal"
+	// OrderChange buys another specification or quantity.
+	OrderChange OrderType = "Change"
+	// OrderUnsubscription gives a purchase back.
+	OrderUnsubscription OrderType = "Unsubscription"
+)
+
+// Charging is how a sale is charged.
+type Charging string
+
+const (
+	// ChargingPeriod is charged by a period that ends.
+	ChargingPeriod Charging = "Period"
+	// ChargingOneTime is charged once.
+	ChargingOneTime Charging = "OneTime"
+	// ChargingOnDemand is charged by use.
+	ChargingOnDemand Charging = "OnDemand"
+	// ChargingOnDemandPackage is a package of use, paid in advance.
+	ChargingOnDemandPackage Charging = "OnDemandPackage"
+)
+
+// Item is one product of an order line.
+type Item struct {
+	ProductID, SKUCode, ProductName string
+	// Quantity of the linear attribute, not negative; nil when there is none.
+	Quantity *int32
+}
+
+// Attribute is a parameter that the buyer filled in.
+type Attribute struct{ Name, Value string }
+
+// Order is one line of an order, as the marketplace's order API describes it.
+type Order struct {
+	// Type is what the order is for; a type that this package does not name stands as the marketplace wrote it.
+	Type OrderType
+	// OrderedAt is when the buyer ordered; zero when unknown.
+	OrderedAt time.Time
+	// Charging is how it is charged; empty when unknown.
+	Charging Charging
+	// ExpiresAt is the end of the period; zero when there is none. An estimate until a renewal says otherwise.
+	ExpiresAt time.Time
+	// Items are what the line sells.
+	Items []Item
+	// Attributes are what the buyer filled in, each name once.
+	Attributes []Attribute
+	// CustomerID is the buyer's account id, CustomerName the account's name, which not everybody may see.
+	CustomerID, CustomerName string
+	// Raw is the whole answer. It holds personal data: it belongs in a Secret and nowhere else.
+	Raw []byte
+}
+
+// OrderReader reads orders from a marketplace's order API. It is safe for concurrent use.
+type OrderReader interface {
+	// ReadOrder returns one line of an order. With an empty line it is the only line of the order. The context bounds
+	// the call with all its repeats. Errors are *OrderError.
+	ReadOrder(ctx context.Context, orderID, orderLineID string) (Order, error)
+}
