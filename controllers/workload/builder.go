@@ -1,0 +1,114 @@
+package workload
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
+// identity is what makes an object the same one on the next pass, whatever version of its API it is written in.
+type identity struct {
+	kind schema.GroupKind
+	name string
+}
+
+// String is how messages, blockers and orphans name an object.
+func (i identity) String() string { return i.kind.Kind + "/" + i.name }
+
+// identityOf names an object.
+func identityOf(object *unstructured.Unstructured) identity {
+	return identity{kind: object.GroupVersionKind().GroupKind(), name: object.GetName()}
+}
+
+// builder collects a tenant's set, and everything that is wrong with it.
+type builder struct {
+	tenant      Tenant
+	policy      Policy
+	access      v1alpha1.APIAccess
+	permissions Permissions
+	patches     map[schema.GroupKind][]byte
+	suspended   bool
+
+	files                    map[identity]string // where each object was rendered
+	configuration, workloads []*unstructured.Unstructured
+	scales                   []Scale
+	retain                   []string
+	blockers                 []v1alpha1.Blocker
+	problems                 []string
+}
+
+// add takes one rendered object into the set, or notes why it can't be.
+func (b *builder) add(r Rendered) {
+	if r.Object == nil {
+		return
+	}
+	object := r.Object.DeepCopy()
+	withoutNulls(object)
+	problems := b.prepare(object, r.File)
+	if len(problems) == 0 {
+		b.place(object)
+		return
+	}
+	for _, problem := range problems {
+		b.problems = append(b.problems, fmt.Sprintf("%s (%s): %s", identityOf(r.Object), r.File, problem))
+	}
+}
+
+// prepare patches, checks and completes an object. It returns what is wrong with it.
+func (b *builder) prepare(object *unstructured.Unstructured, file string) []string {
+	if b.suspended {
+		if problem := b.patch(object); problem != "" {
+			return []string{problem}
+		}
+	}
+	if problem := b.kindRefused(object); problem != "" {
+		return []string{problem}
+	}
+	problems := slices.Concat(b.identityRefused(object, file), b.contentRefused(object))
+	if len(problems) > 0 {
+		return problems
+	}
+	b.complete(object)
+	if b.suspended {
+		if err := b.stop(object); err != nil {
+			return []string{fmt.Sprintf("suspending it: %v", err)}
+		}
+	}
+	return nil
+}
+
+// place puts an object into its group, and its replicas among the scales if nothing sets them.
+func (b *builder) place(object *unstructured.Unstructured) {
+	kind := known[object.GroupVersionKind().GroupKind()]
+	if kind.configuration || kind.autoscaler && b.suspended {
+		b.configuration = append(b.configuration, object)
+	} else {
+		b.workloads = append(b.workloads, object)
+	}
+	if hasReplicas(object) && !setsReplicas(object) {
+		b.scales = append(b.scales, Scale{GVK: object.GroupVersionKind(), Name: object.GetName(), Suspended: b.suspended})
+	}
+}
+
+// set adds the operator's own objects to those that were added.
+func (b *builder) set() (Set, error) {
+	namespace, err := asUnstructured(namespace(b.tenant, b.policy.Isolation))
+	if err != nil {
+		return Set{}, err
+	}
+	own, err := ownObjects(b.tenant, b.policy)
+	if err != nil {
+		return Set{}, err
+	}
+	out := Set{Namespace: namespace, Scales: b.scales, Retain: b.retain, Blockers: b.blockers}
+	for _, group := range [][]*unstructured.Unstructured{append(own, b.configuration...), b.workloads} {
+		if len(group) > 0 {
+			out.Groups = append(out.Groups, group)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,119 @@
+package workload
+
+import (
+	"errors"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
+// Tenant names the tenant and the sale that it belongs to. All fields but Credentials are required.
+type Tenant struct {
+	// Namespace is the tenant's namespace.
+	Namespace string
+	// Instance, InstanceNamespace and InstanceUID name the MarketplaceInstance.
+	Instance, InstanceNamespace, InstanceUID string
+	// Product is the name of the MarketplaceProduct, and Revision of the ControllerRevision that the tenant is pinned to.
+	Product, Revision string
+	// DeletionProtection says whether deleting the namespace is refused; Enabled when empty.
+	DeletionProtection v1alpha1.DeletionProtection
+	// Credentials are the buyer's initial account; no access Secret when both are empty.
+	Credentials Credentials
+}
+
+// Credentials are a tenant's initial account. They are secret.
+type Credentials struct{ UserName, Password string }
+
+// Policy is what the product says about isolation and data, already merged for the tenant's plan.
+type Policy struct {
+	// Isolation keeps tenants apart; an empty field means the API's default.
+	Isolation v1alpha1.Isolation
+	// Quota is the hard limits of the namespace's ResourceQuota; no quota when empty.
+	Quota v1alpha1.ResourceList
+	// DataKinds are kinds that hold data and run nothing, so that suspending leaves them as they are.
+	DataKinds []v1alpha1.GroupKind
+	// Suspension says how kinds are stopped that the operator does not know. A patch for a kind that it knows is merged
+	// before the operator's own change, and can't undo it.
+	Suspension []v1alpha1.SuspensionPatch
+}
+
+// Permissions says what the operator may make in a tenant's namespace. They come from the chart's values.
+type Permissions struct {
+	// Kinds are the namespaced kinds that the operator's ClusterRole covers. RBAC knows no versions, so neither does this.
+	// The caller must leave out kinds that the cluster does not serve as namespaced: a client would write those
+	// cluster-wide.
+	Kinds sets.Set[schema.GroupKind]
+	// TenantRBAC accepts Roles and RoleBindings, which need not stand in Kinds.
+	TenantRBAC bool
+}
+
+// Rendered is one object of the template.
+type Rendered struct {
+	// Object holds JSON values only, as unstructured demands.
+	Object *unstructured.Unstructured
+	// File is where the object comes from, for messages.
+	File string
+}
+
+// Scale is a Deployment or StatefulSet whose template leaves its replicas to somebody else, such as an autoscaler. Its
+// replicas are written through the scale subresource, after everything else was applied.
+type Scale struct {
+	GVK  schema.GroupVersionKind
+	Name string
+	// Suspended wants zero replicas, with the former number kept in v1alpha1.ReplicasAnnotation. Otherwise the number in
+	// that annotation is to be written back, if there is one.
+	Suspended bool
+}
+
+// Set is everything that a tenant's namespace must hold.
+type Set struct {
+	// Namespace comes before all else.
+	Namespace *unstructured.Unstructured
+	// Groups are applied in this order, the objects of one group in parallel. Empty groups are left out.
+	Groups [][]*unstructured.Unstructured
+	// Scales are the workloads whose replicas are not applied.
+	Scales []Scale
+	// Retain names the StatefulSets that are about to be stopped. One that exists and does not store
+	// spec.persistentVolumeClaimRetentionPolicy.whenScaled Retain must be patched to that before Groups is applied, or the
+	// claims could go with the replicas. Desired always sets Retain, so this is needed only after somebody else's change.
+	Retain []string
+	// Blockers are the objects that keep running although the tenant is suspended. Since is left to the caller.
+	Blockers []v1alpha1.Blocker
+}
+
+// RefusedError says that the template asks for what a tenant may not have. It is final until the template, the product
+// or the chart's values change.
+type RefusedError struct {
+	// Problems has one sentence per refusal: the object with its file, why, and what to change.
+	Problems []string
+}
+
+// Error joins the problems.
+func (e *RefusedError) Error() string { return strings.Join(e.Problems, "; ") }
+
+// Desired returns the complete set for a tenant. The error is a *RefusedError, or says that a field of t is missing.
+func Desired(t Tenant, p Policy, perms Permissions, rendered []Rendered, suspended bool) (Set, error) {
+	if t.Namespace == "" || t.Instance == "" || t.InstanceNamespace == "" || t.InstanceUID == "" ||
+		t.Product == "" || t.Revision == "" {
+		return Set{}, errors.New("the tenant's namespace, instance, product or revision has no name")
+	}
+	patches, problems := newPatches(p.Suspension)
+	if len(problems) > 0 {
+		return Set{}, &RefusedError{Problems: problems}
+	}
+	b := builder{
+		tenant: t, policy: p, access: apiAccess(p.Isolation), permissions: perms,
+		patches: patches, suspended: suspended, files: map[identity]string{},
+	}
+	for _, r := range rendered {
+		b.add(r)
+	}
+	if len(b.problems) > 0 {
+		return Set{}, &RefusedError{Problems: b.problems}
+	}
+	return b.set()
+}
