@@ -1,0 +1,210 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
+)
+
+// Environment variables that stand in for flags. The demo writes the same names into bin/demo/env.
+const (
+	envURL       = "CALLBACK_URL"
+	envAccessKey = "ACCESS_KEY"
+	envCAFile    = "CA_FILE"
+)
+
+// callFlags are the flags that every call has.
+type callFlags struct {
+	url, accessKey, accessKeyFile, caFile, output string
+	skipVerify, debug, showSecrets                bool
+	expect                                        []string
+	timeout                                       time.Duration
+}
+
+func (f *callFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.url, "url", "", "callback URL, such as https://shop.example.com/v1/sales/koogallery (default $"+envURL+")")
+	flags.StringVar(&f.accessKey, "access-key", "", "access key of the basic interfaces; better in $"+envAccessKey+" or a file, where other users of this machine can't see it")
+	flags.StringVar(&f.accessKeyFile, "access-key-file", "", "file with the access key")
+	flags.StringVar(&f.caFile, "ca-file", "", "PEM file with the authorities to trust instead of the system's (default $"+envCAFile+")")
+	flags.BoolVar(&f.skipVerify, "insecure-skip-verify", false, "don't check the server's certificate; KooGallery does")
+	flags.BoolVar(&f.debug, "debug", false, "send testFlag 1, as the debug console and the daily probes do: nothing is created or changed")
+	flags.BoolVar(&f.showSecrets, "show-secrets", false, "print passwords as they are")
+	flags.StringSliceVar(&f.expect, "expect", nil, "result codes that count as good, such as 000003, instead of the usual ones")
+	flags.StringVarP(&f.output, "output", "o", "text", "text or json")
+	flags.DurationVar(&f.timeout, "request-timeout", 20*time.Second, "how long one call may take; KooGallery waits 5 to 20 s")
+}
+
+// check says what is wrong with the flags that no other function looks at.
+func (f *callFlags) check() error {
+	if f.output != "text" && f.output != "json" {
+		return usageError("--output must be text or json, not %q", f.output)
+	}
+	if f.timeout <= 0 {
+		return usageError("--request-timeout must be longer than 0")
+	}
+	if f.debug && len(f.expect) > 0 {
+		return usageError("--expect and --debug exclude each other: the debug console takes nothing but 000000")
+	}
+	for _, code := range f.expect {
+		if len(code) != 6 || strings.Trim(code, "0123456789") != "" {
+			return usageError("--expect: %q is no result code, they have six digits", code)
+		}
+	}
+	return nil
+}
+
+// caller is KooGallery as the flags describe it.
+func (f *callFlags) caller() (koogallerytest.Caller, error) {
+	address, err := f.address()
+	if err != nil {
+		return koogallerytest.Caller{}, err
+	}
+	key, err := f.key()
+	if err != nil {
+		return koogallerytest.Caller{}, err
+	}
+	config, err := f.tlsConfig()
+	if err != nil {
+		return koogallerytest.Caller{}, err
+	}
+	return koogallerytest.Caller{
+		URL:       address,
+		AccessKey: key,
+		TLS:       config,
+		Timeout:   f.timeout,
+		Options:   koogallerytest.Options{Debug: f.debug},
+	}, nil
+}
+
+func (f *callFlags) address() (string, error) {
+	address := f.url
+	if address == "" {
+		address = os.Getenv(envURL)
+	}
+	if address == "" {
+		return "", usageError("--url is missing: the callback URL, as it will stand in the seller console")
+	}
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.Host == "" || parsed.Scheme != "https" && parsed.Scheme != "http" {
+		return "", usageError("--url must be a URL that begins with https:// (or http:// for a test)")
+	}
+	if parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "" {
+		return "", usageError("--url must have no user name, no query and no fragment: KooGallery adds the query itself")
+	}
+	return address, nil
+}
+
+// key is the access key. Errors never hold it.
+func (f *callFlags) key() (string, error) {
+	switch {
+	case f.accessKey != "" && f.accessKeyFile != "":
+		return "", usageError("--access-key and --access-key-file exclude each other")
+	case f.accessKey != "":
+		return f.accessKey, nil
+	case f.accessKeyFile != "":
+		content, err := os.ReadFile(f.accessKeyFile)
+		if err != nil {
+			return "", usageError("reading the access key: %w", err)
+		}
+		// Files made by an editor end in a line break that is no part of the key.
+		if key := strings.TrimRight(string(content), "\r\n"); key != "" {
+			return key, nil
+		}
+		return "", usageError("--access-key-file: %s is empty", f.accessKeyFile)
+	case os.Getenv(envAccessKey) != "":
+		return os.Getenv(envAccessKey), nil
+	}
+	return "", usageError("the access key is missing: set $%s or --access-key-file", envAccessKey)
+}
+
+// tlsConfig is nil when the system's authorities are trusted.
+func (f *callFlags) tlsConfig() (*tls.Config, error) {
+	if f.skipVerify {
+		return &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}, nil //nolint:gosec // asked for by flag
+	}
+	file := f.caFile
+	if file == "" {
+		file = os.Getenv(envCAFile)
+	}
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, usageError("reading --ca-file: %w", err)
+	}
+	authorities := x509.NewCertPool()
+	if !authorities.AppendCertsFromPEM(pem) {
+		return nil, usageError("--ca-file: %s holds no certificate in PEM", file)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities}, nil
+}
+
+// orderFlags name an order and its line.
+type orderFlags struct{ order, line string }
+
+func (f *orderFlags) register(cmd *cobra.Command, meaning string) {
+	cmd.Flags().StringVar(&f.order, "order", "", meaning)
+	cmd.Flags().StringVar(&f.line, "line", "", "order line (default <order>-000001)")
+}
+
+// complete fills in what was left out. standIn is the documented mock order that a debug call takes, or empty when the
+// order may be missing.
+func (f *orderFlags) complete(debug bool, standIn string) error {
+	if f.order == "" && debug {
+		f.order = standIn
+	}
+	switch {
+	case f.order == "" && standIn != "":
+		return usageError("--order is missing: only calls with --debug have a default for it")
+	case f.order == "" && f.line != "":
+		return usageError("--line needs --order")
+	case f.order != "" && f.line == "":
+		f.line = f.order + "-000001"
+	}
+	return nil
+}
+
+// debugInstance stands in for an instance id in debug calls: KooGallery's probes name instances that never existed.
+const debugInstance = "debug-instance"
+
+// instanceFlag names an instance.
+type instanceFlag string
+
+func (f *instanceFlag) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar((*string)(f), "instance", "", "instance id, as the answer to the purchase had it")
+}
+
+func (f *instanceFlag) complete(debug bool) error {
+	if *f == "" && debug {
+		*f = debugInstance
+	}
+	if *f == "" {
+		return usageError("--instance is missing: only calls with --debug have a default for it")
+	}
+	return nil
+}
+
+// parseExpiry reads a moment, or with a plus sign a length from now.
+func parseExpiry(text string, now time.Time) (time.Time, error) {
+	if length, isLength := strings.CutPrefix(text, "+"); isLength {
+		duration, err := time.ParseDuration(length)
+		if err != nil || duration < 0 {
+			return time.Time{}, usageError("--expires: %q is no length, write for example +720h", text)
+		}
+		return now.Add(duration), nil
+	}
+	moment, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, usageError("--expires: %q is neither a time like 2027-01-31T23:59:59Z nor a length like +720h", text)
+	}
+	return moment, nil
+}

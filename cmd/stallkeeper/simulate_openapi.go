@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
+)
+
+// ordersPath takes the orders that the fake open API shall know.
+const ordersPath = "/orders"
+
+// newOpenAPICommand serves a fake of KooGallery's open API until it is ended.
+func newOpenAPICommand() *cobra.Command {
+	var (
+		address string
+		options = koogallerytest.OpenAPIOptions{OrdersPath: ordersPath}
+	)
+	cmd := &cobra.Command{
+		Use:   "openapi",
+		Short: "Serve a fake of KooGallery's open API: the order query",
+		Long: `Serve a fake of KooGallery's open API, until interrupted. It answers the order query for KooGallery's mock orders and for
+orders that are posted to /orders as JSON in the form of the query's orderInfo, and checks the AK/SK signature.
+
+Set spec.openAPIURL of a Marketplace to the address that is printed. Anyone who reaches it can post orders: keep it on
+127.0.0.1.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			options.AK = orEnvironment(options.AK, "AK")
+			options.SK = orEnvironment(options.SK, "SK")
+			if options.AK == "" || options.SK == "" {
+				return usageError("the credentials are missing: set $AK and $SK to what the Marketplace's open API Secret holds")
+			}
+			return serveOpenAPI(cmd.Context(), address, koogallerytest.NewOpenAPI(options), cmd.OutOrStdout())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&address, "bind-address", "127.0.0.1:8480", "address to serve on; with port 0 a free one is taken")
+	flags.StringVar(&options.AK, "ak", "", "access key id that calls must be signed with (default $AK)")
+	flags.StringVar(&options.SK, "sk", "", "secret access key that calls must be signed with; better in $SK, where other users of this machine can't see it")
+	flags.StringVar(&options.ProductID, "product-id", "", "product id that the mock orders sell")
+	flags.StringVar(&options.SKUCode, "sku-code", "", "specification code that the mock orders sell")
+	return cmd
+}
+
+func orEnvironment(value, variable string) string {
+	if value != "" {
+		return value
+	}
+	return os.Getenv(variable)
+}
+
+// serveOpenAPI serves until ctx ends, then lets calls in flight come to their end.
+func serveOpenAPI(ctx context.Context, address string, api http.Handler, out io.Writer) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return usageError("serving on --bind-address: %w", err)
+	}
+	base := "http://" + listener.Addr().String()
+	fmt.Fprintf(out, "The fake open API is ready.\n  spec.openAPIURL of a Marketplace  %s\n  POST an order's orderInfo to      %s\n", base, base+ordersPath)
+	server := &http.Server{Handler: logged(out, api), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serving the fake open API: %w", err)
+	case <-ctx.Done():
+	}
+	shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := server.Shutdown(shutdown); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("ending the fake open API: %w", err)
+	}
+	return nil
+}
+
+// logged writes a line for each call: without the query, and without what was posted.
+func logged(out io.Writer, handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+		handler.ServeHTTP(recorder, r)
+		fmt.Fprintf(out, "%s %s answered with %d\n", printable(r.Method), printable(r.URL.Path), recorder.status)
+	})
+}
+
+// statusRecorder remembers the status of an answer.
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *statusRecorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}

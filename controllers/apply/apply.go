@@ -1,0 +1,173 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
+// parallel is how many objects of one tenant are applied or deleted at a time.
+const parallel = 8
+
+// Applier writes to tenants. It has no state and may be used by many passes at once.
+type Applier struct {
+	// Client writes. It is never read through.
+	Client client.Client
+	// Cache reads what [CacheByObject] keeps; the manager's cache itself, because its client reads unstructured objects
+	// past the cache unless told otherwise.
+	Cache client.Reader
+	// Live reads past the cache.
+	Live client.Reader
+	// Kinds are the watched tenant kinds, the same that [Observe] is called with. Objects of other kinds (Secrets) are
+	// applied, but are no part of a digest.
+	Kinds []schema.GroupVersionKind
+}
+
+// Set is everything that a tenant should consist of.
+type Set struct {
+	// Namespace is the tenant's namespace; see [Applier.EnsureNamespace].
+	Namespace *unstructured.Unstructured
+	// Owner is the instance; OwnerGone is asked only when the namespace records another one.
+	Owner     Owner
+	OwnerGone OwnerGone
+	// Revision names the ControllerRevision the set was rendered from. A Job runs once for each.
+	Revision string
+	// Groups are applied in their order, the objects within one in parallel. Objects carry the owner's labels, and no
+	// namespace but the tenant's.
+	Groups [][]*unstructured.Unstructured
+}
+
+// Keys are the keys of all objects in the groups.
+func (s Set) Keys() []Key { return Keys(slices.Concat(s.Groups...)) }
+
+// Applied is what stands after an apply, as the API server answered.
+type Applied struct {
+	// Namespace is the tenant's namespace.
+	Namespace *unstructured.Unstructured
+	// Entries are the objects of watched kinds, the namespace among them. A Job that is done and gone has none.
+	Entries []Entry
+}
+
+// Digest is the [Digest] of what was applied and of what a prune has kept: the value that [Observed.Digest] has once the
+// cache has caught up, until somebody changes something.
+func (a Applied) Digest(pruned Pruned) string { return Digest(a.Entries, pruned.Kept) }
+
+// Apply applies the namespace and then the groups, with server-side apply under v1alpha1.FieldOwner, taking over fields
+// that others hold. The set is not changed.
+//
+// The failure of one object does not stop the others of its group, but later groups are left alone: they need what the
+// earlier ones make. The error is a *[SetError], a *[NamespaceConflictError], or says that the namespace could not be
+// read; what was applied until then is returned with it. Nothing may be pruned after an error.
+func (a *Applier) Apply(ctx context.Context, set Set) (Applied, error) {
+	ns, err := a.EnsureNamespace(ctx, set.Namespace, set.Owner, set.OwnerGone)
+	if err != nil {
+		return Applied{}, err
+	}
+	p := &pass{
+		Applier: a, set: set, namespace: ns.GetName(), watched: map[schema.GroupKind]bool{},
+		ran: jobsRan(ns, set.Revision),
+	}
+	for _, gvk := range withNamespace(a.Kinds) {
+		p.watched[gvk.GroupKind()] = true
+	}
+	p.add(ns)
+
+	for _, group := range set.Groups {
+		if err := p.applyGroup(ctx, group); err != nil {
+			return Applied{Namespace: ns, Entries: p.entries}, err
+		}
+	}
+	return Applied{Namespace: ns, Entries: p.entries}, nil
+}
+
+// pass is one call of Apply.
+type pass struct {
+	*Applier
+	set       Set
+	namespace string
+	watched   map[schema.GroupKind]bool
+	// ran holds the names of Jobs that were made for the set's revision; it does not change while a group is applied.
+	ran map[string]bool
+
+	mu       sync.Mutex
+	entries  []Entry
+	started  []string
+	failures []*ObjectError
+}
+
+func (p *pass) applyGroup(ctx context.Context, group []*unstructured.Unstructured) error {
+	workers := errgroup.Group{}
+	workers.SetLimit(parallel)
+	for _, obj := range group {
+		workers.Go(func() error {
+			applied, err := p.applyOne(ctx, obj)
+			if err != nil {
+				p.fail(objectError(KeyOf(obj), err))
+			} else if applied != nil {
+				p.add(applied)
+			}
+			return nil
+		})
+	}
+	// The workers keep their errors in the pass, so that one failure does not hide the others.
+	_ = workers.Wait()
+
+	if err := p.recordJobs(ctx); err != nil {
+		p.fail(objectError(Key{Kind: NamespaceKind.Kind, Name: p.namespace}, err))
+	}
+	return setError(p.failures)
+}
+
+// applyOne gives the object as it stands, or nil if it is a Job that is done and gone.
+func (p *pass) applyOne(ctx context.Context, obj *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	if ns := obj.GetNamespace(); ns != "" && ns != p.namespace {
+		return nil, &ObjectError{
+			Kind: obj.GetKind(), Name: obj.GetName(), Reason: ReasonInvalid, Field: "metadata.namespace",
+			Message: "metadata.namespace is not the tenant's", Remedy: "leave the namespace out of the template",
+			Err: errors.New("object of another namespace"),
+		}
+	}
+	wanted := obj.DeepCopy()
+	wanted.SetNamespace(p.namespace)
+	if isJob(wanted) {
+		return p.applyJob(ctx, wanted)
+	}
+	return p.applyObject(ctx, wanted)
+}
+
+// applyObject applies the object and reads the answer into it.
+func (a *Applier) applyObject(
+	ctx context.Context, obj *unstructured.Unstructured,
+) (*unstructured.Unstructured, error) {
+	key := KeyOf(obj)
+	err := a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj),
+		client.FieldOwner(v1alpha1.FieldOwner), client.ForceOwnership)
+	if err != nil {
+		return nil, objectError(key, fmt.Errorf("applying %s: %w", key, err))
+	}
+	return obj, nil
+}
+
+func (p *pass) add(obj *unstructured.Unstructured) {
+	if !p.watched[obj.GroupVersionKind().GroupKind()] {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.entries = append(p.entries, entryOf(obj))
+}
+
+func (p *pass) fail(failure *ObjectError) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failures = append(p.failures, failure)
+}

@@ -1,0 +1,227 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// classification is asked in order; the first rule that knows the error fills in reason, field, message and remedy. The
+// texts of admission come before the codes, because admission plugins choose their codes freely.
+var classification = []func(*ObjectError, error) bool{
+	terminating, admission, webhookAway, quota, podSecurity, misshapen, invalid, forbidden, conflicting, transient,
+}
+
+func terminating(failure *ObjectError, err error) bool {
+	if !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		return false
+	}
+	failure.Reason = ReasonNamespaceTerminating
+	failure.Message = "the tenant's namespace is being deleted"
+	return true
+}
+
+var (
+	deniedByWebhook = regexp.MustCompile(`admission webhook "([^"]+)" denied the request(?::\s*|\s+)?(.*)`)
+	deniedByPolicy  = regexp.MustCompile(`ValidatingAdmissionPolicy '([^']+)'.* denied request: (.*)`)
+)
+
+func admission(failure *ObjectError, err error) bool {
+	text := oneLine(statusText(err))
+	if found := deniedByWebhook.FindStringSubmatch(text); found != nil {
+		failure.Message = "admission webhook " + found[1] + " denied it: " + shorten(found[2])
+		failure.Remedy = "change the chart's values so that the webhook accepts the object, or exempt the tenants' namespaces"
+	} else if found := deniedByPolicy.FindStringSubmatch(text); found != nil {
+		failure.Message = "ValidatingAdmissionPolicy " + found[1] + " denied it: " + shorten(found[2])
+		failure.Remedy = "change the chart's values so that the policy accepts the object, or the policy"
+	} else {
+		return false
+	}
+	failure.Reason = ReasonAdmissionDenied
+	return true
+}
+
+var failedWebhook = regexp.MustCompile(`failed calling webhook "([^"]+)"`)
+
+func webhookAway(failure *ObjectError, err error) bool {
+	found := failedWebhook.FindStringSubmatch(statusText(err))
+	if found == nil {
+		return false
+	}
+	failure.Reason = ReasonTransient
+	failure.Message = "the API server can't reach the admission webhook " + found[1]
+	failure.Remedy = "see to the service behind that webhook"
+	return true
+}
+
+func quota(failure *ObjectError, err error) bool {
+	if !apierrors.IsForbidden(err) {
+		return false
+	}
+	message, ok := quotaMessage(statusText(err))
+	if !ok {
+		return false
+	}
+	failure.Reason = ReasonQuotaExceeded
+	failure.Message = message
+	failure.Remedy = quotaRemedy
+	return true
+}
+
+func podSecurity(failure *ObjectError, err error) bool {
+	message, ok := podSecurityMessage(statusText(err))
+	if !ok {
+		return false
+	}
+	failure.Reason = ReasonPodSecurity
+	failure.Message = message
+	failure.Remedy = podSecurityRemedy
+	return true
+}
+
+var (
+	misfit        = regexp.MustCompile(`failed to create typed patch object \([^)]*\): (?:errors:\s*)?\.(\S+): (.*)`)
+	inconvertible = regexp.MustCompile(`failed to convert new object \([^)]*\) to proper version: (?:unable to convert unstructured object to [^:]+: )?(.*)`)
+)
+
+// misshapen finds what server-side apply says about an object that does not have the form of its kind. It answers that
+// with an internal error, which must not be taken for a passing one.
+func misshapen(failure *ObjectError, err error) bool {
+	text := oneLine(statusText(err))
+	failure.Remedy = "correct the object in the chart or its values"
+	if found := misfit.FindStringSubmatch(text); found != nil {
+		failure.Field = found[1]
+		failure.Message = found[1] + " " + misfitDetail(found[2])
+	} else if found := inconvertible.FindStringSubmatch(text); found != nil {
+		failure.Message = "it does not have the form of its kind: " + shorten(found[1])
+	} else {
+		failure.Remedy = ""
+		return false
+	}
+	failure.Reason = ReasonInvalid
+	return true
+}
+
+// misfitDetail never repeats the value.
+func misfitDetail(text string) string {
+	if strings.HasPrefix(text, "field not declared in schema") {
+		return "is no field of the kind"
+	}
+	if strings.HasPrefix(text, "duplicate entries for key") {
+		return "has " + shorten(text)
+	}
+	if expected, _, ok := strings.Cut(text, ", got "); ok && strings.HasPrefix(expected, "expected ") {
+		return "does not fit the kind: " + expected
+	}
+	return "does not fit the kind"
+}
+
+func invalid(failure *ObjectError, err error) bool {
+	if !apierrors.IsInvalid(err) && !apierrors.IsBadRequest(err) {
+		return false
+	}
+	failure.Reason = ReasonInvalid
+	failure.Remedy = "correct the field in the chart or its values"
+	causes := statusCauses(err)
+	if len(causes) == 0 {
+		failure.Message = shorten(oneLine(statusText(err)))
+		return true
+	}
+	// A field that can't be changed comes first: correcting the others would not help.
+	cause := causes[0]
+	if i := slices.IndexFunc(causes, immutable); i >= 0 {
+		cause = causes[i]
+		failure.Reason = ReasonImmutable
+		failure.Remedy = immutableRemedy(failure.Kind)
+	}
+	failure.Field = cause.Field
+	failure.Message = cause.Field + ": " + causeDetail(cause.Message)
+	return true
+}
+
+func immutable(cause metav1.StatusCause) bool {
+	for _, words := range []string{"immutable", "may not change once set", "cannot change roleRef", "updates to "} {
+		if strings.Contains(cause.Message, words) {
+			return true
+		}
+	}
+	return false
+}
+
+func immutableRemedy(kind string) string {
+	switch kind {
+	case "StatefulSet":
+		return "keep the field as it was in the chart's values; to change it, delete the StatefulSet with " +
+			"kubectl delete --cascade=orphan, which keeps its pods and claims, and it is made anew"
+	case "PersistentVolumeClaim":
+		return "keep the field as it was in the chart's values; a claim can only grow, where its storage class allows it"
+	default:
+		return "keep the field as it was in the chart's values, or delete the object by hand, and it is made anew"
+	}
+}
+
+func forbidden(failure *ObjectError, err error) bool {
+	if !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) {
+		return false
+	}
+	failure.Reason = ReasonForbidden
+	failure.Message = shorten(afterForbidden(oneLine(statusText(err))))
+	failure.Remedy = "add the kind to the tenant kinds in the values of Stallkeeper's chart, or switch the object off in the product's"
+	return true
+}
+
+func conflicting(failure *ObjectError, err error) bool {
+	if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
+		return false
+	}
+	failure.Reason = ReasonConflict
+	failure.Message = "it was changed or replaced in the same moment"
+	return true
+}
+
+// transient takes all that is left: what nobody knows is tried again.
+func transient(failure *ObjectError, err error) bool {
+	failure.Reason = ReasonTransient
+	status := apierrors.APIStatus(nil)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), apierrors.IsTimeout(err),
+		apierrors.IsServerTimeout(err):
+		failure.Message = "the API server did not answer in time"
+	case apierrors.IsTooManyRequests(err), apierrors.IsServiceUnavailable(err):
+		failure.Message = "the API server is busy"
+	case apierrors.IsNotFound(err):
+		failure.Message = "the namespace, or a part of the API that the object needs, was not found"
+	case errors.As(err, &status) && status.Status().Code == http.StatusInternalServerError:
+		failure.Message = "the API server failed: " + shorten(oneLine(status.Status().Message))
+	case errors.As(err, &status):
+		failure.Message = shorten(oneLine(status.Status().Message))
+	default:
+		// Errors of the network hold addresses and ports that differ from call to call.
+		failure.Message = "the API server was not reached"
+	}
+	return true
+}
+
+// statusText is the API server's message, or empty for other errors.
+func statusText(err error) string {
+	status := apierrors.APIStatus(nil)
+	if errors.As(err, &status) {
+		return status.Status().Message
+	}
+	return ""
+}
+
+func statusCauses(err error) []metav1.StatusCause {
+	status := apierrors.APIStatus(nil)
+	if errors.As(err, &status) && status.Status().Details != nil {
+		return status.Status().Details.Causes
+	}
+	return nil
+}

@@ -1,0 +1,230 @@
+package apply
+
+import (
+	"slices"
+
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// State says how far something is.
+type State string
+
+// States, from best to worst.
+const (
+	// StateReady: as it should be.
+	StateReady State = "Ready"
+	// StateProgressing: on the way; nobody has to act yet.
+	StateProgressing State = "Progressing"
+	// StateFailed: it will not get there by itself.
+	StateFailed State = "Failed"
+)
+
+// Blocker is one object that is not ready.
+type Blocker struct {
+	Key
+	// State is StateProgressing or StateFailed.
+	State State
+	// Reason is one word in upper camel case, Message a sentence without counters.
+	Reason, Message string
+}
+
+// Readiness is the state of a tenant.
+type Readiness struct {
+	// State is the worst of all objects.
+	State State
+	// Blockers are the objects that are not ready, failed ones first, then by kind and name.
+	Blockers []Blocker
+	// Stopped says that nothing runs: each workload has zero replicas wanted and zero standing, each Job and CronJob is
+	// suspended or done. A tenant without workloads is stopped.
+	Stopped bool
+}
+
+// Readiness judges the tenant by kstatus, with two additions: a claim counts only through the workload that waits for it,
+// and a Job is ready when it is complete (or suspended). A workload with zero replicas is ready when none stands.
+//
+// After an apply, entries are [Applied.Entries]: what the cache does not show yet, or shows as it was before, is
+// progressing. In a quiet pass they are nil, and everything that we applied counts, except orphans: Kind/name of objects
+// that were kept although no revision wants them any more.
+func (o Observed) Readiness(entries []Entry, orphans []string) Readiness {
+	if entries == nil {
+		entries = o.Entries()
+	}
+	readiness := Readiness{State: StateReady, Stopped: true}
+	for _, e := range entries {
+		if slices.Contains(orphans, e.String()) {
+			continue
+		}
+		obj := o.object(e.Key)
+		verdict, still := blocked(StateProgressing, "NotObserved", "it was applied and is not seen yet"), false
+		if obj != nil && obj.GetUID() == e.UID && obj.GetGeneration() >= e.Generation {
+			verdict, still = judge(obj), stopped(obj)
+		}
+		if verdict.State != StateReady {
+			verdict.Key = e.Key
+			readiness.Blockers = append(readiness.Blockers, verdict)
+		}
+		if readiness.State != StateFailed && verdict.State != StateReady {
+			readiness.State = verdict.State
+		}
+		readiness.Stopped = readiness.Stopped && still
+	}
+	slices.SortFunc(readiness.Blockers, func(a, b Blocker) int {
+		if a.State != b.State {
+			if a.State == StateFailed {
+				return -1
+			}
+			return 1
+		}
+		return compareKeys(a.Key, b.Key)
+	})
+	return readiness
+}
+
+func (o Observed) object(key Key) *unstructured.Unstructured {
+	if o.Namespace != nil && key == KeyOf(o.Namespace) {
+		return o.Namespace
+	}
+	return o.Objects[key]
+}
+
+func blocked(state State, reason, message string) Blocker {
+	return Blocker{State: state, Reason: reason, Message: message}
+}
+
+// judge gives the state of one object.
+func judge(obj *unstructured.Unstructured) Blocker {
+	ready := Blocker{State: StateReady}
+	gk := obj.GroupVersionKind().GroupKind()
+	switch {
+	case obj.GetDeletionTimestamp() != nil:
+		return blocked(StateProgressing, "Terminating", "it is being deleted")
+	case gk == claimKind.GroupKind():
+		return ready
+	case isJob(obj):
+		return judgeJob(obj)
+	case scalable(obj) && wantedReplicas(obj) == 0 && stopped(obj):
+		return ready
+	}
+	result, err := status.Compute(obj)
+	if err != nil {
+		return blocked(StateProgressing, "StatusUnreadable", "its status can't be read")
+	}
+	switch result.Status {
+	case status.CurrentStatus:
+		return ready
+	case status.FailedStatus:
+		return explain(StateFailed, result)
+	default:
+		return explain(StateProgressing, result)
+	}
+}
+
+func judgeJob(job *unstructured.Unstructured) Blocker {
+	if condition(job, "Complete")["status"] == "True" {
+		return Blocker{State: StateReady}
+	}
+	if failed := condition(job, "Failed"); failed["status"] == "True" {
+		message, _ := failed["message"].(string)
+		reason, _ := failed["reason"].(string)
+		if reason == "" {
+			reason = "JobFailed"
+		}
+		if message == "" {
+			message = "the Job has failed"
+		}
+		return blocked(StateFailed, reason, shorten(oneLine(message)))
+	}
+	if suspend, _, _ := unstructured.NestedBool(job.Object, "spec", "suspend"); suspend {
+		return Blocker{State: StateReady}
+	}
+	return blocked(StateProgressing, "JobRunning", "the Job is not complete yet")
+}
+
+// steady are messages for the reasons of kstatus, whose own count replicas and so change all the time.
+var steady = map[string]string{
+	"LessReplicas":                "not all of its pods are created",
+	"LessReady":                   "not all of its pods are ready",
+	"LessAvailable":               "not all of its pods are available",
+	"LessUpdated":                 "not all of its pods are of the latest revision",
+	"LessCurrent":                 "not all of its pods are of the latest revision",
+	"PartitionRollout":            "not all of its pods are of the latest revision",
+	"RevisionMismatch":            "not all of its pods are of the latest revision",
+	"LessLabelled":                "not all of its pods carry its labels",
+	"ExtraPods":                   "some of its former pods still stop",
+	"LatestGenerationNotObserved": "its controller has not seen the latest change",
+	"ProgressDeadlineExceeded":    "it made no progress within progressDeadlineSeconds",
+	"NoGeneration":                "its controller has not seen it",
+	"NoObservedGeneration":        "its controller has not seen it",
+	"NoDesiredNumber":             "its controller has not seen it",
+}
+
+func explain(state State, result *status.Result) Blocker {
+	reason, message := string(result.Status), result.Message
+	for _, c := range result.Conditions {
+		if c.Reason != "" {
+			reason = c.Reason
+		}
+		if c.Message != "" {
+			message = c.Message
+		}
+	}
+	if text, ok := steady[reason]; ok {
+		message = text
+	}
+	return blocked(state, reason, shorten(oneLine(message)))
+}
+
+// scalable says whether the object is a workload with replicas.
+func scalable(obj *unstructured.Unstructured) bool {
+	switch obj.GroupVersionKind().GroupKind() {
+	case deploymentKind.GroupKind(), statefulSetKind.GroupKind(), replicaSetKind.GroupKind():
+		return true
+	}
+	// A custom kind with /scale counts its pods in the same fields by convention.
+	_, wanted, _ := unstructured.NestedInt64(obj.Object, "spec", "replicas")
+	_, standing, _ := unstructured.NestedInt64(obj.Object, "status", "replicas")
+	return wanted && standing
+}
+
+var (
+	deploymentKind = statefulSetKind.GroupVersion().WithKind("Deployment")
+	replicaSetKind = statefulSetKind.GroupVersion().WithKind("ReplicaSet")
+)
+
+// wantedReplicas is what the workload should have; 1 where nothing is said, as its controller takes it.
+func wantedReplicas(obj *unstructured.Unstructured) int64 {
+	if replicas, ok, _ := unstructured.NestedInt64(obj.Object, "spec", "replicas"); ok {
+		return replicas
+	}
+	return 1
+}
+
+// stopped says whether nothing of the object runs, nor will without a change to it.
+func stopped(obj *unstructured.Unstructured) bool {
+	gk := obj.GroupVersionKind().GroupKind()
+	switch {
+	case isJob(obj):
+		suspend, _, _ := unstructured.NestedBool(obj.Object, "spec", "suspend")
+		return (suspend || finished(obj)) && statusNumber(obj, "active") == 0
+	case gk.Group == "batch" && gk.Kind == "CronJob":
+		suspend, _, _ := unstructured.NestedBool(obj.Object, "spec", "suspend")
+		active, _, _ := unstructured.NestedSlice(obj.Object, "status", "active")
+		return suspend && len(active) == 0
+	case !scalable(obj):
+		return true
+	}
+	// Counters from before the latest change say nothing about it.
+	seen, reported, _ := unstructured.NestedInt64(obj.Object, "status", "observedGeneration")
+	if reported && seen < obj.GetGeneration() {
+		return false
+	}
+	builtIn := gk.Group == statefulSetKind.Group
+	return (reported || !builtIn) && wantedReplicas(obj) == 0 &&
+		statusNumber(obj, "replicas") == 0 && statusNumber(obj, "terminatingReplicas") == 0
+}
+
+func statusNumber(obj *unstructured.Unstructured, field string) int64 {
+	number, _, _ := unstructured.NestedInt64(obj.Object, "status", field)
+	return number
+}

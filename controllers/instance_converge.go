@@ -1,0 +1,330 @@
+package controllers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
+	"github.com/stallkeeper/stallkeeper/controllers/workload"
+)
+
+// problemRetry is how soon a tenant is tried again that waits for a person. What is changed in its instance, its product or
+// its objects is noticed at once.
+const problemRetry = 5 * time.Minute
+
+// problem is why a tenant can't be made what it should be, until somebody acts.
+type problem struct {
+	reason, message string
+}
+
+// outcome is what a pass has done and seen.
+type outcome struct {
+	// err is what went wrong and is tried again.
+	err error
+	// problem is what went wrong and stays.
+	problem *problem
+	// quiet is true if nothing had to be done: the digests of the status still hold.
+	quiet bool
+	// held is true if the tenant was left alone because reconciliation is paused.
+	held bool
+	// nothing is true if there is no tenant, and none is wanted; removing, if it is still going.
+	nothing, removing bool
+	// readiness is the state of the tenant's objects.
+	readiness apply.Readiness
+	// rendered says that access, revision, digests and orphans are known by this pass.
+	rendered       bool
+	access         v1alpha1.InstanceAccess
+	revision       string
+	inputs, digest string
+	orphans        []string
+	blockers       []v1alpha1.Blocker
+	// again is when to look again without an event; zero for never.
+	again time.Time
+}
+
+// converge does what the decision says.
+func (r *InstanceReconciler) converge(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known,
+	decision lifecycle.Decision, memory *memory,
+) outcome {
+	paused := mpi.Spec.Reconciliation == v1alpha1.ReconciliationPaused
+	switch {
+	case decision.Phase == lifecycle.Nothing:
+		return outcome{nothing: true}
+	case paused && decision.Rule != lifecycle.RuleRemoving:
+		return r.look(ctx, mpi, k, outcome{held: true, nothing: k.observed.Namespace == nil}, nil, memory)
+	case decision.Phase == lifecycle.Remove:
+		return r.remove(ctx, mpi, k)
+	case decision.Rule == lifecycle.RuleReleased && k.observed.Namespace == nil:
+		// A released sale starts nothing, not even to stop it.
+		return r.confirmGone(ctx, mpi, k)
+	}
+	return r.provision(ctx, mpi, k, decision.Phase == lifecycle.Suspend, memory)
+}
+
+// provision makes sure that the tenant's objects are what the revision and the instance say.
+func (r *InstanceReconciler) provision(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, suspended bool,
+	memory *memory,
+) outcome {
+	if err := r.ensureFinalizer(ctx, mpi); err != nil {
+		return outcome{err: err}
+	}
+	rev, plan, problem, err := r.planOf(ctx, mpi, k)
+	if problem != nil || err != nil {
+		return r.look(ctx, mpi, k, outcome{problem: problem, err: err}, nil, memory)
+	}
+	inputs, err := r.inputsDigest(mpi, k, suspended)
+	if err != nil {
+		return outcome{err: err}
+	}
+	now := r.Clock.Now()
+	switch {
+	case memory.behind(k.observed, now):
+		// What the cache shows is older than what was applied: deciding on it would put right what is right.
+		return r.look(ctx, mpi, k, outcome{quiet: true, again: now.Add(cacheLag)}, memory.entries, memory)
+	case mpi.Status.InputsDigest == inputs && mpi.Status.ObjectsDigest == k.observed.Digest() && scaled(k.observed, suspended):
+		return r.look(ctx, mpi, k, outcome{quiet: true}, nil, memory)
+	case mpi.Status.InputsDigest == inputs:
+		if blocker, until := memory.drift(k.observed, now); blocker != nil {
+			return r.look(ctx, mpi, k, outcome{quiet: true, blockers: []v1alpha1.Blocker{*blocker}, again: until}, nil, memory)
+		}
+	}
+	result := r.applyTenant(ctx, mpi, k, rev, plan, suspended, memory)
+	if result.err == nil && result.problem == nil {
+		result.inputs = inputs
+	}
+	return result
+}
+
+// planOf finds the revision and the plan that shall run.
+func (r *InstanceReconciler) planOf(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known,
+) (*revision, v1alpha1.Plan, *problem, error) {
+	if k.target == "" {
+		name := mpi.Spec.ProductRef.Name
+		if k.product == nil {
+			return nil, v1alpha1.Plan{}, &problem{v1alpha1.ReasonProductNotFound, fmt.Sprintf(
+				"MarketplaceProduct %q does not exist in this namespace: create it", name)}, nil
+		}
+		return nil, v1alpha1.Plan{}, &problem{v1alpha1.ReasonProductNotReady, fmt.Sprintf(
+			"MarketplaceProduct %q is not ready: see its condition with `kubectl describe mpp %s`", name, name)}, nil
+	}
+	rev, err := r.revisions.get(ctx, types.NamespacedName{Namespace: mpi.Namespace, Name: k.target})
+	if apierrors.IsNotFound(err) {
+		return nil, v1alpha1.Plan{}, &problem{v1alpha1.ReasonRevisionNotFound, fmt.Sprintf(
+			"ControllerRevision %q is gone: restore it, or create the MarketplaceProduct again", k.target)}, nil
+	}
+	if err != nil {
+		return nil, v1alpha1.Plan{}, nil, err
+	}
+	plan, ok := rev.plan(k.effective.Plan)
+	if !ok {
+		return nil, v1alpha1.Plan{}, &problem{v1alpha1.ReasonPlanNotFound, fmt.Sprintf(
+			"Revision %q of the product has no plan %q: add it to the product, or set another plan here",
+			k.target, k.effective.Plan)}, nil
+	}
+	return rev, plan, nil, nil
+}
+
+// inputsDigest is the digest of everything that decides about the tenant's objects.
+func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k known, suspended bool) (string, error) {
+	kinds := r.Permissions.Kinds.UnsortedList()
+	names := make(map[string]bool, len(kinds))
+	for _, kind := range kinds {
+		names[kind.String()] = true
+	}
+	raw, err := json.Marshal(map[string]any{
+		"format": revisionFormat, "revision": k.target, "generation": mpi.Generation, "uid": mpi.UID, "suspended": suspended,
+		"lifecycle": k.lifecycle, "protection": k.effective.DeletionProtection,
+		"kinds": names, "tenantRBAC": r.Permissions.TenantRBAC,
+	})
+	if err != nil {
+		return "", fmt.Errorf("encoding the inputs: %w", err)
+	}
+	sum := sha256.Sum256(raw)
+	return base64.RawURLEncoding.EncodeToString(sum[:16]), nil
+}
+
+// applyTenant renders, applies, scales and prunes.
+func (r *InstanceReconciler) applyTenant(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, rev *revision,
+	plan v1alpha1.Plan, suspended bool, memory *memory,
+) outcome {
+	set, access, problem, err := r.desired(ctx, mpi, k, rev, plan, suspended)
+	if problem != nil || err != nil {
+		return r.look(ctx, mpi, k, outcome{problem: problem, err: err}, nil, memory)
+	}
+	owner := apply.Owner{Name: mpi.Name, Namespace: mpi.Namespace, UID: mpi.UID}
+	wanted := apply.Set{
+		Namespace: set.Namespace, Owner: owner, OwnerGone: r.ownerGone(mpi), Revision: rev.name, Groups: set.Groups,
+	}
+	if err := r.Applier.EnsureRetain(ctx, k.namespace, set.Retain); err != nil {
+		return r.look(ctx, mpi, k, applyFailed(err), nil, memory)
+	}
+	applied, err := r.Applier.Apply(ctx, wanted)
+	if err != nil {
+		return r.look(ctx, mpi, k, applyFailed(err), nil, memory)
+	}
+	if err := r.scale(ctx, k.namespace, set.Scales); err != nil {
+		return r.look(ctx, mpi, k, applyFailed(err), applied.Entries, memory)
+	}
+	pruned, err := r.Applier.Prune(ctx, k.observed, owner, wanted.Keys(), keepOnPrune(k.lifecycle.DataKinds))
+	if err != nil {
+		return r.look(ctx, mpi, k, applyFailed(err), applied.Entries, memory)
+	}
+	memory.remember(applied.Entries, r.Clock.Now())
+	result := outcome{
+		rendered: true, access: access, revision: rev.name, digest: applied.Digest(pruned), orphans: pruned.Orphans,
+		blockers: set.Blockers, again: r.Clock.Now().Add(cacheLag),
+	}
+	return r.look(ctx, mpi, k, result, applied.Entries, memory)
+}
+
+// desired renders the tenant's complete desired set.
+func (r *InstanceReconciler) desired(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, rev *revision,
+	plan v1alpha1.Plan, suspended bool,
+) (workload.Set, v1alpha1.InstanceAccess, *problem, error) {
+	in := r.tenantInputs(mpi, k, plan, suspended)
+	secrets, problem, err := r.ensureAccessSecret(ctx, mpi, k, rev, in)
+	if problem != nil || err != nil {
+		return workload.Set{}, v1alpha1.InstanceAccess{}, problem, err
+	}
+	in.secrets = secrets
+	rendered, err := renderTenant(rev, in)
+	if err != nil {
+		return workload.Set{}, v1alpha1.InstanceAccess{}, renderFailed(err), nil
+	}
+	set, err := workload.Desired(workload.Tenant{
+		Namespace: k.namespace, Instance: mpi.Name, InstanceNamespace: mpi.Namespace, InstanceUID: string(mpi.UID),
+		Product: mpi.Spec.ProductRef.Name, Revision: rev.name, DeletionProtection: k.effective.DeletionProtection,
+		Credentials: workload.Credentials{UserName: secrets.userName, Password: secrets.password},
+	}, workloadPolicy(rev, plan, k.lifecycle), r.Permissions, rendered.objects, suspended)
+	if err != nil {
+		return workload.Set{}, v1alpha1.InstanceAccess{}, renderFailed(err), nil
+	}
+	if secrets.userName != "" {
+		rendered.access.CredentialsSecretRef.Name = v1alpha1.AccessSecretName(mpi.Name)
+	}
+	return set, rendered.access, nil, nil
+}
+
+func (r *InstanceReconciler) tenantInputs(mpi *v1alpha1.MarketplaceInstance, k known, plan v1alpha1.Plan, suspended bool,
+) tenantInputs {
+	in := tenantInputs{
+		instance: mpi.Name, salesNamespace: mpi.Namespace, namespace: k.namespace, plan: plan,
+		quantity: ptr.Deref(k.effective.Quantity, 1), attributes: attributeMap(k.effective.Attributes),
+		suspended: suspended, overrides: mpi.Spec.Values,
+	}
+	if sub := mpi.Spec.Subscription; sub != nil {
+		in.customerID, in.customerName = sub.CustomerID, sub.CustomerName
+		in.trial = sub.Type == v1alpha1.SubscriptionTrial
+	}
+	return in
+}
+
+// scale writes the replicas that no template sets.
+func (r *InstanceReconciler) scale(ctx context.Context, namespace string, scales []workload.Scale) error {
+	var errs []error
+	for _, s := range scales {
+		target := apply.Workload{GroupVersionKind: s.GVK, Namespace: namespace, Name: s.Name}
+		if s.Suspended {
+			errs = append(errs, r.Applier.Suspend(ctx, target))
+		} else {
+			errs = append(errs, r.Applier.Resume(ctx, target))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// scaled says whether the replicas that no template sets are as they should be. No digest covers them, because they are
+// an autoscaler's.
+func scaled(observed apply.Observed, suspended bool) bool {
+	for _, object := range observed.Objects {
+		_, kept := object.GetAnnotations()[v1alpha1.ReplicasAnnotation]
+		if !suspended && kept {
+			return false
+		}
+		replicas, found, err := unstructured.NestedInt64(object.Object, "spec", "replicas")
+		if suspended && kept && (err != nil || (found && replicas > 0)) {
+			return false
+		}
+	}
+	return true
+}
+
+// keepOnPrune says which objects of an earlier revision are kept.
+func keepOnPrune(dataKinds []v1alpha1.GroupKind) func(*unstructured.Unstructured) bool {
+	return func(object *unstructured.Unstructured) bool {
+		return workload.KeepOnPrune(object.GroupVersionKind().GroupKind(), object.GetAnnotations(), dataKinds)
+	}
+}
+
+func (r *InstanceReconciler) ensureFinalizer(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) error {
+	before := mpi.DeepCopy()
+	if !controllerutil.AddFinalizer(mpi, v1alpha1.TenantFinalizer) {
+		return nil
+	}
+	// A list can't be merged: without the lock another finalizer could be lost.
+	if err := r.Patch(ctx, mpi, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("adding the finalizer: %w", err)
+	}
+	return nil
+}
+
+// ownerGone asks the API server whether the instance that a namespace records is gone.
+func (r *InstanceReconciler) ownerGone(mpi *v1alpha1.MarketplaceInstance) apply.OwnerGone {
+	return func(ctx context.Context, uid types.UID) (bool, error) {
+		current := &v1alpha1.MarketplaceInstance{}
+		err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(mpi), current)
+		if err != nil {
+			return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
+		}
+		return current.UID != uid, nil
+	}
+}
+
+// applyFailed sorts an apply's failures into those that pass and those that stay.
+func applyFailed(err error) outcome {
+	var conflict *apply.NamespaceConflictError
+	if errors.As(err, &conflict) {
+		return outcome{problem: &problem{v1alpha1.ReasonNamespaceConflict, conflict.Error()}}
+	}
+	failures := apply.ObjectErrors(err)
+	if len(failures) == 0 {
+		return outcome{err: err}
+	}
+	result := outcome{problem: &problem{v1alpha1.ReasonApplyFailed, shorten(err.Error())}}
+	for _, failure := range failures {
+		if failure.Retryable() {
+			result.err = err
+			continue
+		}
+		result.blockers = append(result.blockers, v1alpha1.Blocker{
+			Object: failure.Kind + "/" + failure.Name, Reason: string(failure.Reason), Message: failure.Message,
+			Remedy: failure.Remedy,
+		})
+	}
+	if len(result.blockers) == 0 {
+		result.problem = nil
+	}
+	return result
+}
+
+func renderFailed(err error) *problem {
+	var refused *workload.RefusedError
+	if errors.As(err, &refused) {
+		return &problem{v1alpha1.ReasonNotPermitted, shorten(err.Error())}
+	}
+	return &problem{v1alpha1.ReasonRenderFailed, shorten(err.Error())}
+}

@@ -1,0 +1,86 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/apply"
+)
+
+const (
+	// unhealthyAfter is how long a tenant may take before its pods are asked for the reason.
+	unhealthyAfter = 30 * time.Second
+	// maxPodsRecheck is the longest pause between two looks at the pods.
+	maxPodsRecheck = 5 * time.Minute
+)
+
+// look adds the state of the tenant's objects to an outcome, and if they have not been healthy for a while, the reason.
+func (r *InstanceReconciler) look(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, o outcome, entries []apply.Entry,
+	memory *memory,
+) outcome {
+	orphans := mpi.Status.Orphans
+	if o.rendered {
+		orphans = o.orphans
+	}
+	o.readiness = k.observed.Readiness(entries, orphans)
+	now := r.Clock.Now()
+	if o.problem != nil {
+		o.again = earliest(o.again, now.Add(problemRetry))
+	}
+	if o.readiness.State == apply.StateReady || o.nothing {
+		memory.pods = podsMemory{}
+		return o
+	}
+	for _, blocker := range o.readiness.Blockers {
+		if blocker.State == apply.StateFailed {
+			o.blockers = append(o.blockers, v1alpha1.Blocker{
+				Object: blocker.String(), Reason: blocker.Reason, Message: blocker.Message,
+			})
+		}
+	}
+	due := memory.pods.due(unhealthySince(mpi, now))
+	if now.Before(due) {
+		o.again = earliest(o.again, due)
+		o.blockers = append(o.blockers, memory.pods.blockers...)
+		return o
+	}
+	problems, err := apply.PodProblems(ctx, r.APIReader, k.namespace, k.observed)
+	if err != nil {
+		// The reason is a kindness: the tenant's own state does not depend on it.
+		problems = nil
+	}
+	memory.pods.looked(now, podBlockers(problems))
+	o.again = earliest(o.again, memory.pods.due(now))
+	o.blockers = append(o.blockers, memory.pods.blockers...)
+	return o
+}
+
+// unhealthySince is since when the tenant is not provisioned, as far as the status tells. Erased, the wait begins anew.
+func unhealthySince(mpi *v1alpha1.MarketplaceInstance, now time.Time) time.Time {
+	condition := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionProvisioned)
+	if condition == nil || condition.Status == "True" {
+		return now
+	}
+	return condition.LastTransitionTime.Time
+}
+
+func podBlockers(problems []apply.Problem) []v1alpha1.Blocker {
+	var blockers []v1alpha1.Blocker
+	for _, p := range problems {
+		blockers = append(blockers, v1alpha1.Blocker{
+			Object: p.Kind + "/" + p.Name, Reason: p.Reason, Message: p.Message, Remedy: p.Remedy,
+		})
+	}
+	return blockers
+}
+
+// earliest is the first of two instants, of which zero is none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,274 @@
+package controllers
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
+)
+
+// report writes into the status what a pass has decided, done and seen. It is pure. Every condition but OrderResolved, which
+// the order reconciler owns, is set on every pass.
+func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o outcome, now time.Time) {
+	status := &mpi.Status
+	status.ObservedGeneration = ptr.To(mpi.Generation)
+	status.Effective = k.effective
+	status.Timetable = timetable(mpi, d)
+	status.TargetRevision = k.target
+	status.Blockers = mergeBlockers(status.Blockers, o.blockers, now)
+	if o.rendered {
+		status.Access, status.Orphans = o.access, o.orphans
+		status.InputsDigest, status.ObjectsDigest = o.inputs, o.digest
+	}
+	status.Namespace, status.Revision = "", k.pinned
+	if k.observed.Namespace != nil || o.rendered {
+		status.Namespace = k.namespace
+	}
+	if o.rendered {
+		status.Revision = o.revision
+	}
+	if o.nothing && !o.held {
+		status.Access, status.Orphans, status.InputsDigest, status.ObjectsDigest = v1alpha1.InstanceAccess{}, nil, "", ""
+		status.Namespace, status.Revision, status.TargetRevision = "", "", ""
+	}
+	set := func(kind string, v verdict) {
+		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+			Type: kind, Status: v.status, Reason: v.reason, Message: v.message, ObservedGeneration: mpi.Generation,
+		})
+	}
+	provisioned := provisionedVerdict(d, o)
+	set(v1alpha1.ConditionPaused, pausedVerdict(mpi))
+	set(v1alpha1.ConditionPaid, paidVerdict(mpi, k.policy, now))
+	set(v1alpha1.ConditionSuspended, suspendedVerdict(mpi, d, o))
+	set(v1alpha1.ConditionProvisioned, provisioned)
+	set(v1alpha1.ConditionReady, readyVerdict(mpi, d, provisioned))
+	status.State = summarize(mpi)
+}
+
+// verdict is a condition's content.
+type verdict struct {
+	status          metav1.ConditionStatus
+	reason, message string
+}
+
+func yes(reason, message string) verdict { return verdict{metav1.ConditionTrue, reason, message} }
+func no(reason, message string) verdict  { return verdict{metav1.ConditionFalse, reason, message} }
+func wait(reason, message string) verdict {
+	return verdict{metav1.ConditionUnknown, reason, message}
+}
+
+func pausedVerdict(mpi *v1alpha1.MarketplaceInstance) verdict {
+	if mpi.Spec.Reconciliation == v1alpha1.ReconciliationPaused {
+		return yes(v1alpha1.ReasonReconciliationPaused, "The tenant is left as it is until spec.reconciliation is Active again")
+	}
+	return no(v1alpha1.ReasonReconciliationActive, "The tenant is kept as its instance says")
+}
+
+// paidVerdict says what the buyer is entitled to, whatever else holds the tenant.
+func paidVerdict(mpi *v1alpha1.MarketplaceInstance, p lifecycle.Policy, now time.Time) verdict {
+	sub := mpi.Spec.Subscription
+	if sub == nil {
+		return yes(v1alpha1.ReasonNoSale, "This instance was made by hand and is not paid for")
+	}
+	expires := sub.ExpiresAt.Time
+	switch {
+	case sub.Entitlement.State == v1alpha1.EntitlementReleased:
+		return no(v1alpha1.ReasonReleased, "The marketplace has ended the sale")
+	case sub.Entitlement.State == v1alpha1.EntitlementFrozen && sub.Entitlement.Reason == v1alpha1.EntitlementExpired:
+		return no(v1alpha1.ReasonExpired, "The marketplace froze the sale because its paid time was over; a renewal lifts that")
+	case sub.Entitlement.State == v1alpha1.EntitlementFrozen:
+		return no(v1alpha1.ReasonFrozen, "The marketplace or a person froze the sale; only an unfreeze lifts that")
+	case expires.IsZero() && sub.ExpiresAtSource == "" && len(sub.Items) == 0:
+		return wait(v1alpha1.ReasonOrderPending, "It is not known yet until when the sale is paid")
+	case expires.IsZero():
+		return yes(v1alpha1.ReasonNoExpiry, "The sale has no end")
+	case now.Before(expires):
+		return yes(v1alpha1.ReasonPaid, fmt.Sprintf("Paid until %s", stamp(expires)))
+	case now.Before(expires.Add(p.Grace)):
+		return no(v1alpha1.ReasonInGrace, fmt.Sprintf("The paid time ended at %s; the tenant runs on until %s",
+			stamp(expires), stamp(expires.Add(p.Grace))))
+	}
+	return no(v1alpha1.ReasonPaymentOverdue, fmt.Sprintf("The paid time ended at %s and its grace at %s; the data are kept",
+		stamp(expires), stamp(expires.Add(p.Grace))))
+}
+
+// suspendedVerdict says whether the tenant is stopped, and why.
+func suspendedVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, o outcome) verdict {
+	switch {
+	case d.Phase == lifecycle.Nothing:
+		return no(v1alpha1.ReasonWaitingForOrder, "Nothing was started yet")
+	case d.Phase == lifecycle.Run:
+		return no(v1alpha1.ReasonRunning, "The tenant is not suspended")
+	case d.Phase == lifecycle.Remove && o.removing:
+		return wait(v1alpha1.ReasonRemoving, "The tenant is being removed")
+	case o.nothing:
+		return yes(suspensionReason(mpi, d), "There is no tenant")
+	}
+	reason, message := suspensionReason(mpi, d), suspensionText(mpi, d)
+	if o.readiness.Stopped && o.problem == nil && len(blockersOf(o, v1alpha1.ReasonCannotSuspend)) == 0 {
+		return yes(reason, "Stopped, and the data are kept: "+message)
+	}
+	return wait(v1alpha1.ReasonSuspending, "Being stopped: "+message)
+}
+
+func suspensionReason(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) string {
+	switch d.Rule {
+	case lifecycle.RuleReleased:
+		return v1alpha1.ReasonReleased
+	case lifecycle.RuleRemoving:
+		return v1alpha1.ReasonRemoving
+	case lifecycle.RuleHeld:
+		return v1alpha1.ReasonRequested
+	case lifecycle.RuleOverdue:
+		return v1alpha1.ReasonPaymentOverdue
+	}
+	if sub := mpi.Spec.Subscription; sub != nil && sub.Entitlement.Reason == v1alpha1.EntitlementExpired {
+		return v1alpha1.ReasonExpired
+	}
+	return v1alpha1.ReasonFrozen
+}
+
+func suspensionText(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) string {
+	texts := map[string]string{
+		v1alpha1.ReasonReleased:       "the marketplace has ended the sale",
+		v1alpha1.ReasonRequested:      "spec.desiredState is Suspended",
+		v1alpha1.ReasonPaymentOverdue: "the paid time and its grace are over; a renewal brings the tenant back",
+		v1alpha1.ReasonExpired:        "the marketplace froze the sale because its paid time was over; a renewal brings the tenant back",
+		v1alpha1.ReasonFrozen:         "the sale is frozen; an unfreeze brings the tenant back",
+	}
+	text := texts[suspensionReason(mpi, d)]
+	if !d.DeleteAt.IsZero() {
+		text += fmt.Sprintf("; everything is deleted at %s", stamp(d.DeleteAt))
+	}
+	return text
+}
+
+// provisionedVerdict says whether the tenant's objects are in place and healthy.
+func provisionedVerdict(d lifecycle.Decision, o outcome) verdict {
+	switch {
+	case d.Phase == lifecycle.Nothing:
+		return wait(v1alpha1.ReasonWaitingForOrder, "The tenant is made as soon as it is known what was sold")
+	case o.removing:
+		return no(v1alpha1.ReasonRemoving, "The tenant is being deleted with its data")
+	case d.Phase == lifecycle.Remove && o.err != nil:
+		return no(v1alpha1.ReasonRemoving, "Deleting the tenant failed and is tried again")
+	case o.nothing && d.Phase == lifecycle.Remove, o.nothing && d.Rule == lifecycle.RuleReleased:
+		return no(v1alpha1.ReasonRemoved, "There is no tenant, because the sale has ended")
+	case o.problem != nil:
+		return no(o.problem.reason, o.problem.message)
+	case o.err != nil:
+		return wait(v1alpha1.ReasonApplyFailed, "Bringing the tenant up to date failed and is tried again")
+	case len(blockersOf(o, v1alpha1.ReasonCannotSuspend)) > 0:
+		return no(v1alpha1.ReasonCannotSuspend, "Not everything could be stopped; see blockers")
+	case o.nothing:
+		return wait(v1alpha1.ReasonProgressing, "There is no tenant yet")
+	case o.readiness.State == apply.StateFailed || len(o.blockers) > 0:
+		return no(v1alpha1.ReasonUnhealthy, "Not everything is healthy; see blockers")
+	case o.readiness.State == apply.StateProgressing:
+		return wait(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Blockers))
+	}
+	return yes(v1alpha1.ReasonProvisioned, "Everything is in place and healthy")
+}
+
+// waitingFor names the objects that are not ready, at most three.
+func waitingFor(blockers []apply.Blocker) string {
+	const most = 3
+	text := ""
+	for i, blocker := range blockers {
+		if i == most {
+			return text + " and more"
+		}
+		if i > 0 {
+			text += ", "
+		}
+		text += blocker.String()
+	}
+	return text
+}
+
+func blockersOf(o outcome, reason string) []v1alpha1.Blocker {
+	var found []v1alpha1.Blocker
+	for _, blocker := range o.blockers {
+		if blocker.Reason == reason {
+			found = append(found, blocker)
+		}
+	}
+	return found
+}
+
+// readyVerdict says whether the buyer can use what was sold.
+func readyVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, provisioned verdict) verdict {
+	order := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved)
+	switch {
+	case d.Rule == lifecycle.RuleRemoving:
+		return no(v1alpha1.ReasonRemoving, "The instance is being deleted")
+	case d.Phase == lifecycle.Nothing && order != nil && order.Status == metav1.ConditionFalse:
+		return no(order.Reason, order.Message)
+	case d.Phase == lifecycle.Nothing:
+		return wait(v1alpha1.ReasonWaitingForOrder, "It is not known yet what was sold")
+	case d.Phase != lifecycle.Run:
+		return no(suspensionReason(mpi, d), "Not usable: "+suspensionText(mpi, d))
+	case provisioned.status != metav1.ConditionTrue:
+		return provisioned
+	case order != nil && order.Status == metav1.ConditionFalse:
+		return no(order.Reason, order.Message)
+	}
+	return yes(v1alpha1.ReasonReady, "Usable as sold")
+}
+
+func timetable(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) v1alpha1.Timetable {
+	t := v1alpha1.Timetable{SuspendAt: metaTime(d.SuspendAt), DeleteAt: metaTime(d.DeleteAt)}
+	if sub := mpi.Spec.Subscription; sub != nil {
+		t.ExpiresAt = sub.ExpiresAt
+	}
+	return t
+}
+
+// mergeBlockers keeps since when each blocker is known, and bounds their number and lengths.
+func mergeBlockers(before, now []v1alpha1.Blocker, at time.Time) []v1alpha1.Blocker {
+	const most = 16
+	var result []v1alpha1.Blocker
+	for _, blocker := range now {
+		if len(result) == most {
+			break
+		}
+		blocker.Object, blocker.Reason = cut(blocker.Object, 400), cut(blocker.Reason, 128)
+		blocker.Message, blocker.Remedy = cut(blocker.Message, 1024), cut(blocker.Remedy, 512)
+		if blocker.Message == "" {
+			blocker.Message = blocker.Reason
+		}
+		same := func(b v1alpha1.Blocker) bool { return b.Object == blocker.Object && b.Reason == blocker.Reason }
+		if slices.ContainsFunc(result, same) {
+			continue
+		}
+		blocker.Since = metaTime(at)
+		if i := slices.IndexFunc(before, same); i >= 0 {
+			blocker.Since = before[i].Since
+		}
+		result = append(result, blocker)
+	}
+	return result
+}
+
+func cut(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
+}
+
+func metaTime(t time.Time) metav1.Time {
+	if t.IsZero() {
+		return metav1.Time{}
+	}
+	return metav1.NewTime(t.UTC().Truncate(time.Second))
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,0 +1,108 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
+// connectionRecheck is how often a connection's Secrets are looked at, which are not watched.
+const connectionRecheck = 15 * time.Second
+
+// MarketplaceReconciler checks that the keys of each connection can be read.
+type MarketplaceReconciler struct {
+	client.Client
+	// APIReader reads Secrets, which are never cached.
+	APIReader client.Reader
+	// CredentialsNamespace is where the Secrets with the order API's credentials are.
+	CredentialsNamespace string
+	Protocols            Protocols
+	// ClockSkew asks the webhook servers how far off the clock is by the well-signed calls that they refused for their
+	// time; zero when none was. Nil when nobody can be asked.
+	ClockSkew func(ctx context.Context, marketplace types.NamespacedName) (time.Duration, error)
+}
+
+// Reconcile brings one connection's status up to date.
+func (r *MarketplaceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	mp := &v1alpha1.Marketplace{}
+	if err := r.Get(ctx, req.NamespacedName, mp); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	before := mp.DeepCopy()
+	ready, err := r.check(ctx, mp)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	mp.Status.CallbackPath = fmt.Sprintf("/v1/%s/%s", mp.Namespace, mp.Name)
+	meta.SetStatusCondition(&mp.Status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionReady, Status: ready.status, Reason: ready.reason, Message: ready.message,
+		ObservedGeneration: mp.Generation,
+	})
+	if !equality.Semantic.DeepEqual(before.Status, mp.Status) {
+		if err := client.IgnoreNotFound(r.Status().Patch(ctx, mp, client.MergeFrom(before))); err != nil {
+			return ctrl.Result{}, fmt.Errorf("writing the status: %w", err)
+		}
+	}
+	return ctrl.Result{RequeueAfter: connectionRecheck}, nil
+}
+
+// check says whether calls can be verified and orders be read.
+func (r *MarketplaceReconciler) check(ctx context.Context, mp *v1alpha1.Marketplace) (verdict, error) {
+	protocol, ok := r.Protocols[mp.Spec.Protocol]
+	if !ok {
+		return no(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Protocol %q is not known to this version of Stallkeeper",
+			mp.Spec.Protocol)), nil
+	}
+	secret := &corev1.Secret{}
+	name := mp.Spec.CallbackSecretRef.Name
+	err := r.APIReader.Get(ctx, types.NamespacedName{Namespace: mp.Namespace, Name: name}, secret)
+	if apierrors.IsNotFound(err) {
+		return no(v1alpha1.ReasonCallbackSecretNotFound, fmt.Sprintf(
+			"Secret %q does not exist in this namespace: create it with the key accessKey; until then every callback is refused", name)), nil
+	}
+	if err != nil {
+		return verdict{}, fmt.Errorf("reading Secret %s: %w", name, err)
+	}
+	if err := protocol.CheckCallbackKeys(secret.Data); err != nil {
+		return no(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Secret %q: %s", name, err)), nil
+	}
+	readers := orderReaders{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}
+	var missing *credentialsError
+	if _, err := readers.forMarketplace(ctx, mp); errors.As(err, &missing) {
+		return no(v1alpha1.ReasonOpenAPICredentialsMissing, missing.text), nil
+	} else if err != nil {
+		return verdict{}, err
+	}
+	return r.checkClock(ctx, mp), nil
+}
+
+func (r *MarketplaceReconciler) checkClock(ctx context.Context, mp *v1alpha1.Marketplace) verdict {
+	ready := yes(v1alpha1.ReasonConnectionReady, "Callbacks can be verified and orders be read")
+	if r.ClockSkew == nil {
+		return ready
+	}
+	skew, err := r.ClockSkew(ctx, client.ObjectKeyFromObject(mp))
+	if err != nil {
+		// A webhook server that is just starting is no reason to call the connection broken.
+		ctrl.LoggerFrom(ctx).V(1).Info("The webhook servers can't be asked for their clock", "reason", err.Error())
+		return ready
+	}
+	if skew == 0 {
+		return ready
+	}
+	return no(v1alpha1.ReasonClockSkew, fmt.Sprintf(
+		"Well-signed callbacks are refused because the marketplace's clock is about %s away from the webhook server's: set the"+
+			" nodes' clocks by NTP", skew.Abs().Round(time.Second)))
+}

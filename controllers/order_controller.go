@@ -1,0 +1,225 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/orders"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+)
+
+const (
+	// orderAPITimeout bounds one pass's call of the order API with its repeats. Workers that wait for a slow API would
+	// otherwise keep other sales from being looked up.
+	orderAPITimeout = 30 * time.Second
+	// orderNotFoundGrace is how long a purchase's order may be unknown to the order API before it counts as a mistake.
+	orderNotFoundGrace = 10 * time.Minute
+	// orderNotFoundRetry is how soon an order that is not known yet is asked for again.
+	orderNotFoundRetry = 15 * time.Second
+	// orderProblemRetry is how soon an order is asked for again that waits for a person. What the person changes in the
+	// cluster is noticed at once; what is changed at the marketplace is not.
+	orderProblemRetry = 10 * time.Minute
+)
+
+// OrderReconciler finds out what was sold: it asks the marketplace's order API for every order whose content a call did not
+// carry, and writes the answer into spec.subscription. It owns the condition OrderResolved.
+type OrderReconciler struct {
+	client.Client
+	// APIReader reads Secrets, which are never cached.
+	APIReader client.Reader
+	Clock     clock.PassiveClock
+	// CredentialsNamespace is where the Secrets with the order API's credentials are.
+	CredentialsNamespace string
+	Protocols            Protocols
+}
+
+// lookup is the outcome of one pass.
+type lookup struct {
+	status  metav1.ConditionStatus
+	reason  string
+	message string
+	after   time.Duration
+}
+
+// Reconcile brings one instance's orders up to date.
+func (r *OrderReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	mpi := &v1alpha1.MarketplaceInstance{}
+	if err := r.Get(ctx, req.NamespacedName, mpi); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !mpi.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	found, err := r.resolve(ctx, mpi)
+	if apierrors.IsConflict(err) {
+		// Somebody was faster: the next event brings the newer object.
+		return ctrl.Result{}, err
+	}
+	before := mpi.DeepCopy()
+	setOrderResolved(mpi, found)
+	if err := errors.Join(err, patchStatus(ctx, r.Client, before, mpi)); err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: found.after}, nil
+}
+
+// resolve looks the next order up and stores what it says.
+func (r *OrderReconciler) resolve(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (lookup, error) {
+	sub := mpi.Spec.Subscription
+	if sub == nil {
+		return lookup{status: metav1.ConditionTrue, reason: v1alpha1.ReasonNoSale, message: "This instance was made by hand"}, nil
+	}
+	if sub.Entitlement.State == v1alpha1.EntitlementReleased {
+		return lookup{
+			status: metav1.ConditionTrue, reason: v1alpha1.ReasonReleased,
+			message: "The sale has ended, and its orders are not asked for any more",
+		}, nil
+	}
+	now := r.Clock.Now()
+	due, nextChange := orders.Due(sub, now)
+	if due != sub {
+		if err := r.store(ctx, mpi, orders.Result{Subscription: due, Product: mpi.Spec.ProductRef.Name}); err != nil {
+			return lookup{}, err
+		}
+	}
+	call, pending := orders.Pending(mpi.Spec.Subscription)
+	if !pending {
+		found := lookup{status: metav1.ConditionTrue, reason: v1alpha1.ReasonOrderResolved, message: "It is known what was sold"}
+		if !nextChange.IsZero() {
+			found.after = nextChange.Sub(now)
+		}
+		return found, nil
+	}
+	return r.lookUp(ctx, mpi, call)
+}
+
+// lookUp asks for one call's order and applies it.
+func (r *OrderReconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, call v1alpha1.OrderCall) (lookup, error) {
+	mp := &v1alpha1.Marketplace{}
+	key := types.NamespacedName{Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace}
+	if err := r.Get(ctx, key, mp); err != nil {
+		if apierrors.IsNotFound(err) {
+			return mistake(v1alpha1.ReasonMarketplaceNotFound, fmt.Sprintf(
+				"Marketplace %q does not exist in this namespace: create it again", key.Name)), nil
+		}
+		return lookup{}, err
+	}
+	order, err := r.readOrder(ctx, mp, call)
+	if err != nil {
+		return r.readFailed(call, err)
+	}
+	if err := storeRawOrder(ctx, r.Client, r.APIReader, mpi, call.OrderID, order.Raw); err != nil {
+		return lookup{}, err
+	}
+	products := &v1alpha1.MarketplaceProductList{}
+	if err := r.List(ctx, products, client.InNamespace(mpi.Namespace)); err != nil {
+		return lookup{}, err
+	}
+	result, problem := orders.Apply(orders.Sale{
+		Subscription: mpi.Spec.Subscription, Product: mpi.Spec.ProductRef.Name, PlanOverride: mpi.Spec.Plan != "",
+		ShowCustomerName: mp.Spec.Disclosure.CustomerName == v1alpha1.DisclosureShow,
+	}, order, products.Items)
+	if problem != nil {
+		return mistake(problem.Reason, problem.Message), nil
+	}
+	if err := r.store(ctx, mpi, result); err != nil {
+		return lookup{}, err
+	}
+	if next, more := orders.Pending(result.Subscription); more {
+		return onTheWay(v1alpha1.ReasonOrderPending, fmt.Sprintf("Order %s is being looked up", next.OrderID)), nil
+	}
+	return lookup{status: metav1.ConditionTrue, reason: v1alpha1.ReasonOrderResolved, message: "It is known what was sold"}, nil
+}
+
+func (r *OrderReconciler) readOrder(ctx context.Context, mp *v1alpha1.Marketplace, call v1alpha1.OrderCall,
+) (marketplace.Order, error) {
+	ctx, cancel := context.WithTimeout(ctx, orderAPITimeout)
+	defer cancel()
+	readers := orderReaders{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}
+	reader, err := readers.forMarketplace(ctx, mp)
+	if err != nil {
+		return marketplace.Order{}, err
+	}
+	return reader.ReadOrder(ctx, call.OrderID, call.OrderLineID)
+}
+
+// readFailed says what a failed look-up means: on the way, or a mistake that a person has to put right.
+func (r *OrderReconciler) readFailed(call v1alpha1.OrderCall, err error) (lookup, error) {
+	var credentials *credentialsError
+	var failed *marketplace.OrderError
+	switch {
+	case errors.As(err, &credentials):
+		return mistake(v1alpha1.ReasonCredentialsMissing, credentials.text), nil
+	case !errors.As(err, &failed):
+		return onTheWay(v1alpha1.ReasonOrderAPIUnavailable, "The order can't be looked up now; it is tried again"), err
+	}
+	message := fmt.Sprintf("Order %s: %s", call.OrderID, failed.Error())
+	switch {
+	case errors.Is(err, marketplace.ErrOrderNotFound):
+		if r.Clock.Since(call.Time.Time) < orderNotFoundGrace {
+			found := onTheWay(v1alpha1.ReasonOrderPending,
+				fmt.Sprintf("The order API does not know order %s yet; it is asked again", call.OrderID))
+			found.after = orderNotFoundRetry
+			return found, nil
+		}
+		return mistake(v1alpha1.ReasonOrderNotFound, message), nil
+	case errors.Is(err, marketplace.ErrOrderRefused):
+		return mistake(v1alpha1.ReasonOrderAPIRefused, message), nil
+	case errors.Is(err, marketplace.ErrOrderInvalid):
+		return mistake(v1alpha1.ReasonOrderInvalid, message), nil
+	case failed.RetryAfter > 0:
+		found := onTheWay(v1alpha1.ReasonOrderAPIUnavailable, message)
+		found.after = failed.RetryAfter
+		return found, nil
+	}
+	return onTheWay(v1alpha1.ReasonOrderAPIUnavailable, message), err
+}
+
+// store writes the subscription, and the product where none stands yet. The write fails if anybody wrote since the object
+// was read, because the webhook server may have stored another call.
+func (r *OrderReconciler) store(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, result orders.Result) error {
+	before := mpi.DeepCopy()
+	mpi.Spec.Subscription = result.Subscription
+	if mpi.Spec.ProductRef.Name == "" {
+		mpi.Spec.ProductRef.Name = result.Product
+	}
+	if err := r.Patch(ctx, mpi, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("storing what was sold: %w", err)
+	}
+	return nil
+}
+
+func setOrderResolved(mpi *v1alpha1.MarketplaceInstance, found lookup) {
+	if found.status == "" {
+		// The pass failed before anything was learned.
+		found = onTheWay(v1alpha1.ReasonOrderPending, "The order is being looked up")
+		if meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved) != nil {
+			return
+		}
+	}
+	meta.SetStatusCondition(&mpi.Status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionOrderResolved, Status: found.status, ObservedGeneration: mpi.Generation,
+		Reason: found.reason, Message: found.message,
+	})
+}
+
+// mistake is a problem that stays until somebody acts.
+func mistake(reason, message string) lookup {
+	return lookup{status: metav1.ConditionFalse, reason: reason, message: message, after: orderProblemRetry}
+}
+
+// onTheWay is a problem that passes by itself.
+func onTheWay(reason, message string) lookup {
+	return lookup{status: metav1.ConditionUnknown, reason: reason, message: message}
+}

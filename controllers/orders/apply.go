@@ -1,0 +1,258 @@
+package orders
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+)
+
+// Sale is an instance as far as orders are concerned.
+type Sale struct {
+	// Subscription is what is known so far. It is never changed.
+	Subscription *v1alpha1.Subscription
+	// Product is the product that the instance has; empty as long as none is known.
+	Product string
+	// PlanOverride is true if a person has set the plan: then an order need not be listed.
+	PlanOverride bool
+	// ShowCustomerName is true if the buyer's account name may stand in the subscription.
+	ShowCustomerName bool
+}
+
+// Result is a subscription after an order was applied.
+type Result struct {
+	// Subscription is the new one.
+	Subscription *v1alpha1.Subscription
+	// Product is the product that was sold, or the one that the instance had.
+	Product string
+}
+
+// Pending is the first call whose order has yet to be asked for; false when there is none.
+func Pending(sub *v1alpha1.Subscription) (call v1alpha1.OrderCall, ok bool) {
+	if i := pendingIndex(sub); i >= 0 {
+		return sub.Orders[i], true
+	}
+	return v1alpha1.OrderCall{}, false
+}
+
+func pendingIndex(sub *v1alpha1.Subscription) int {
+	return slices.IndexFunc(sub.Orders, func(c v1alpha1.OrderCall) bool { return c.Lookup != "" })
+}
+
+// Resolved says whether it is known what was sold: no purchase waits for its order any more. Changes and renewals that
+// wait do not unresolve a sale that runs.
+func Resolved(sub *v1alpha1.Subscription) bool {
+	return !slices.ContainsFunc(sub.Orders, func(c v1alpha1.OrderCall) bool {
+		return c.Lookup == v1alpha1.LookupPurchase && isPurchase(sub, c)
+	})
+}
+
+// isPurchase tells the purchase itself from a trial that became formal, which also reads a whole order.
+func isPurchase(sub *v1alpha1.Subscription, call v1alpha1.OrderCall) bool {
+	return call.OrderID == sub.OrderID && call.OrderLineID == sub.OrderLineID
+}
+
+// Apply applies the order of the first pending call. It returns a Problem when the order can't be applied; the call then
+// keeps its lookup.
+func Apply(sale Sale, order marketplace.Order, products []v1alpha1.MarketplaceProduct) (Result, *Problem) {
+	index := pendingIndex(sale.Subscription)
+	if index < 0 {
+		return Result{Subscription: sale.Subscription, Product: sale.Product}, nil
+	}
+	sub := sale.Subscription.DeepCopy()
+	call := &sub.Orders[index]
+	if problem := checkType(sub, *call, order.Type); problem != nil {
+		return Result{}, problem
+	}
+	items := soldItems(order.Items)
+	match, problem := matchFor(sale, sub.Marketplace, items, products)
+	if problem != nil {
+		return Result{}, problem
+	}
+	lookup := call.Lookup
+	previousEnd := call.PreviousExpiresAt
+	call.Lookup = ""
+	if isPurchase(sub, *call) {
+		describePurchase(sub, sale, order)
+	}
+	change := v1alpha1.PendingChange{
+		OrderID: call.OrderID, OrderLineID: call.OrderLineID, Items: items, Plan: match.Plan, Quantity: match.Quantity,
+	}
+	switch {
+	case !order.OrderedAt.IsZero() && order.OrderedAt.Before(sub.ItemsOrderedAt.Time):
+		// A later order is in force already.
+	case lookup == v1alpha1.LookupRenewal && waits(sub, match, previousEnd, products):
+		change.EffectiveAt = previousEnd
+		sub.PendingChange = change
+	default:
+		enact(sub, change)
+		sub.ItemsOrderedAt = metav1Time(order.OrderedAt)
+	}
+	return Result{Subscription: sub, Product: match.Product}, nil
+}
+
+// Due enacts the pending change once its date has come; it returns the argument itself when there is none, and the time of
+// one that still waits.
+func Due(sub *v1alpha1.Subscription, now time.Time) (after *v1alpha1.Subscription, next time.Time) {
+	at := sub.PendingChange.EffectiveAt.Time
+	if at.IsZero() || now.Before(at) {
+		return sub, at
+	}
+	after = sub.DeepCopy()
+	enact(after, sub.PendingChange)
+	after.PendingChange = v1alpha1.PendingChange{}
+	return after, time.Time{}
+}
+
+func enact(sub *v1alpha1.Subscription, change v1alpha1.PendingChange) {
+	sub.Items, sub.Plan, sub.Quantity = change.Items, change.Plan, change.Quantity
+}
+
+// matchFor finds the plan, within the product that the instance has.
+func matchFor(sale Sale, marketplaceName string, items []v1alpha1.SoldItem, products []v1alpha1.MarketplaceProduct,
+) (Match, *Problem) {
+	match, problem := Find(products, marketplaceName, items)
+	if problem != nil && sale.Product != "" && sale.PlanOverride {
+		// A person has decided what runs; the quantity is still the marketplace's to say.
+		match, problem = Match{Product: sale.Product, Quantity: firstQuantity(items)}, nil
+	}
+	if problem == nil && sale.Product != "" && match.Product != sale.Product {
+		return Match{}, &Problem{Reason: v1alpha1.ReasonProductChanged, Message: fmt.Sprintf(
+			"The order means product %q, but this instance has %q, to which its data belong: list %s in %q, or agree with the"+
+				" buyer on a new purchase", match.Product, sale.Product, describe(items), sale.Product)}
+	}
+	return match, problem
+}
+
+func firstQuantity(items []v1alpha1.SoldItem) *int32 {
+	for _, item := range items {
+		if item.Quantity != nil {
+			return item.Quantity
+		}
+	}
+	return nil
+}
+
+// waits says whether a renewal's change is a smaller plan or quantity that waits for the end of the period already paid.
+func waits(sub *v1alpha1.Subscription, match Match, previousEnd metav1.Time, products []v1alpha1.MarketplaceProduct) bool {
+	if previousEnd.IsZero() || match.PendingChange == v1alpha1.PendingChangeImmediately {
+		return false
+	}
+	present := -1
+	for i := range products {
+		if products[i].Name == match.Product {
+			present = slices.IndexFunc(products[i].Spec.Plans, func(p v1alpha1.Plan) bool { return p.Name == sub.Plan })
+		}
+	}
+	if present >= 0 && match.Plan != sub.Plan {
+		return match.PlanRank < present
+	}
+	return ptr.Deref(match.Quantity, 1) < ptr.Deref(sub.Quantity, 1)
+}
+
+// describePurchase takes from the order of the purchase what no call has said.
+func describePurchase(sub *v1alpha1.Subscription, sale Sale, order marketplace.Order) {
+	sub.CustomerID = bounded(order.CustomerID, 100)
+	if sale.ShowCustomerName {
+		sub.CustomerName = bounded(order.CustomerName, 256)
+	}
+	sub.ChargingMode = v1alpha1.ChargingMode(order.Charging)
+	sub.Attributes = attributes(order.Attributes)
+	if sub.Type == "" {
+		sub.Type = v1alpha1.SubscriptionFormal
+		if order.Type == marketplace.OrderTrial {
+			sub.Type = v1alpha1.SubscriptionTrial
+		}
+	}
+	if sub.StartsAt.IsZero() {
+		sub.StartsAt = metav1Time(order.OrderedAt)
+	}
+	// A renewal that came before the order was read knows better than the order's estimate.
+	if sub.ExpiresAtSource == "" && !order.ExpiresAt.IsZero() {
+		sub.ExpiresAt, sub.ExpiresAtSource = metav1Time(order.ExpiresAt), v1alpha1.ExpiryFromOrder
+	}
+}
+
+// checkType refuses orders that can't belong to their call, such as an unsubscription that comes as a purchase.
+func checkType(sub *v1alpha1.Subscription, call v1alpha1.OrderCall, got marketplace.OrderType) *Problem {
+	var want []marketplace.OrderType
+	switch {
+	case call.Lookup == v1alpha1.LookupChange:
+		want = []marketplace.OrderType{marketplace.OrderChange}
+	case call.Lookup == v1alpha1.LookupRenewal:
+		want = []marketplace.OrderType{marketplace.OrderRenewal, marketplace.OrderChange}
+	case isPurchase(sub, call):
+		want = []marketplace.OrderType{marketplace.OrderPurchase, marketplace.OrderTrial}
+	default:
+		want = []marketplace.OrderType{marketplace.OrderTrialToFormal, marketplace.OrderPurchase}
+	}
+	if slices.Contains(want, got) {
+		return nil
+	}
+	names := make([]string, len(want))
+	for i, t := range want {
+		names[i] = string(t)
+	}
+	return &Problem{Reason: v1alpha1.ReasonUnexpectedOrderType, Message: fmt.Sprintf(
+		"Order %s came with the call %s and must be of type %s, but the marketplace says %q: nothing was changed; ask the"+
+			" marketplace's support about this order", call.OrderID, strings.TrimSpace(call.Activity+" "+call.Scene),
+		strings.Join(names, " or "), bounded(string(got), 64))}
+}
+
+func soldItems(items []marketplace.Item) []v1alpha1.SoldItem {
+	const most = 32
+	var sold []v1alpha1.SoldItem
+	for _, item := range items {
+		entry := v1alpha1.SoldItem{
+			ProductID: bounded(item.ProductID, 64), SKUCode: bounded(item.SKUCode, 64),
+			ProductName: bounded(item.ProductName, 512), Quantity: item.Quantity,
+		}
+		if entry != (v1alpha1.SoldItem{}) && len(sold) < most {
+			sold = append(sold, entry)
+		}
+	}
+	return sold
+}
+
+func attributes(params []marketplace.Attribute) []v1alpha1.Attribute {
+	const most = 64
+	var result []v1alpha1.Attribute
+	for _, param := range params {
+		if param.Name != "" && len(result) < most {
+			result = append(result, v1alpha1.Attribute{
+				Name: bounded(param.Name, 128), Value: ptr.To(bounded(param.Value, 2048)),
+			})
+		}
+	}
+	return result
+}
+
+// bounded cuts text to a field's length and drops control characters, so that no answer of a marketplace can make an
+// object that the API server refuses.
+func bounded(text string, most int) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+	if utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	return string([]rune(text)[:most])
+}
+
+func metav1Time(t time.Time) metav1.Time {
+	if t.IsZero() {
+		return metav1.Time{}
+	}
+	return metav1.NewTime(t.UTC().Truncate(time.Second))
+}

@@ -1,0 +1,122 @@
+package controllers
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/workload"
+)
+
+const (
+	// sampleName and sampleUID stand for an instance while a product is checked.
+	sampleName = "sample"
+	sampleUID  = "00000000-0000-0000-0000-000000000000"
+	// sampleAttribute stands for whatever a buyer might enter: it is a text, a number and a truth value.
+	sampleAttribute = "1"
+)
+
+// attributeUse finds the attributes that plans, access and inline templates speak of.
+var attributeUse = regexp.MustCompile(`\.attributes\.([A-Za-z_][A-Za-z0-9_]*)|\.attributes\s+\\?"([^"\\]+)\\?"`)
+
+// checkProduct renders every plan for a sample instance, running and suspended, and checks the result as an instance's would
+// be. It is pure. Problems are *productProblem; the note is worth knowing and no problem.
+func checkProduct(product *v1alpha1.MarketplaceProduct, name string, data revisionData, perms workload.Permissions,
+) (note string, err error) {
+	rev, err := parseRevision(name, data)
+	if err != nil {
+		return "", templateProblem(err)
+	}
+	var notes []string
+	for _, plan := range data.Plans {
+		for _, suspended := range []bool{false, true} {
+			blockers, err := checkPlan(product, rev, plan, perms, suspended)
+			if err != nil {
+				return "", inPlan(err, plan.Name)
+			}
+			for _, blocker := range blockers {
+				notes = append(notes, fmt.Sprintf("%s of plan %q runs on while a tenant is suspended: %s",
+					blocker.Object, plan.Name, blocker.Remedy))
+			}
+		}
+	}
+	return strings.Join(notes, ". "), nil
+}
+
+func checkPlan(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha1.Plan, perms workload.Permissions, suspended bool,
+) ([]v1alpha1.Blocker, error) {
+	in := sampleInputs(product, rev, plan, suspended)
+	if _, err := renderUserName(rev, in); err != nil {
+		return nil, &productProblem{reason: v1alpha1.ReasonRenderFailed, message: err.Error()}
+	}
+	rendered, err := renderTenant(rev, in)
+	if err != nil {
+		var problem *productProblem
+		if errors.As(templateProblem(err), &problem) && problem.reason == v1alpha1.ReasonInvalidTemplate {
+			return nil, &productProblem{reason: v1alpha1.ReasonRenderFailed, message: err.Error()}
+		}
+		return nil, templateProblem(err)
+	}
+	policy := workloadPolicy(rev, plan, lifecycleOf(product, plan.Name))
+	set, err := workload.Desired(workload.Tenant{
+		Namespace: in.namespace, Instance: sampleName, InstanceNamespace: product.Namespace, InstanceUID: sampleUID,
+		Product: product.Name, Revision: rev.name,
+		Credentials: workload.Credentials{UserName: in.secrets.userName, Password: in.secrets.password},
+	}, policy, perms, rendered.objects, suspended)
+	if err != nil {
+		return nil, &productProblem{reason: v1alpha1.ReasonNotPermitted, message: err.Error()}
+	}
+	var objects []*unstructured.Unstructured
+	for _, group := range set.Groups {
+		objects = append(objects, group...)
+	}
+	var problems []string
+	for _, problem := range workload.PodSecurityProblems(rev.data.Isolation.PodSecurityLevel, objects) {
+		problems = append(problems, problem.String())
+	}
+	if len(problems) > 0 {
+		return nil, &productProblem{reason: v1alpha1.ReasonPodSecurity, message: strings.Join(problems, "; ")}
+	}
+	return set.Blockers, nil
+}
+
+// sampleInputs are an instance's inputs with a value for everything that the product asks for.
+func sampleInputs(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha1.Plan, suspended bool) tenantInputs {
+	return tenantInputs{
+		instance: sampleName, salesNamespace: product.Namespace,
+		namespace: v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, product.Namespace, sampleName),
+		plan:      plan, quantity: 1, attributes: sampleAttributes(rev.data), customerID: sampleName, customerName: sampleName,
+		suspended: suspended,
+		secrets:   tenantSecrets{seed: make([]byte, seedBytes), userName: sampleName, password: sampleName},
+	}
+}
+
+func sampleAttributes(data revisionData) map[string]string {
+	texts := []string{data.Inline, data.Access.FrontEndURL, data.Access.AdminURL, data.Access.UserName, data.Access.Memo}
+	if plans, err := json.Marshal(data.Plans); err == nil {
+		texts = append(texts, string(plans))
+	}
+	attributes := map[string]string{}
+	for _, text := range texts {
+		for _, found := range attributeUse.FindAllStringSubmatch(text, -1) {
+			attributes[found[1]+found[2]] = sampleAttribute
+		}
+	}
+	return attributes
+}
+
+// inPlan says in which plan a problem is.
+func inPlan(err error, plan string) error {
+	var problem *productProblem
+	if !errors.As(err, &problem) {
+		return err
+	}
+	named := *problem
+	named.message = fmt.Sprintf("Plan %q: %s", plan, problem.message)
+	return &named
+}

@@ -1,0 +1,93 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+)
+
+// OrderAPI is where and as whom a marketplace's order API is called.
+type OrderAPI struct {
+	// Site is the Marketplace's spec.site.
+	Site string
+	// URL replaces the address that follows from the site; may be empty.
+	URL string
+	// AccessKeyID and SecretKey are the credentials.
+	AccessKeyID, SecretKey string
+}
+
+// Protocol is what the controller needs to know of a marketplace's protocol.
+type Protocol struct {
+	// CheckCallbackKeys says what is wrong with the data of a callback Secret: which key is missing or unreadable, and what
+	// to do. The text holds no key.
+	CheckCallbackKeys func(data map[string][]byte) error
+	// NewOrderReader makes a client of the order API.
+	NewOrderReader func(api OrderAPI) (marketplace.OrderReader, error)
+	// DefaultGrace is how long a tenant runs on after its paid time unless the product says otherwise.
+	DefaultGrace time.Duration
+}
+
+// Protocols are the known protocols.
+type Protocols map[v1alpha1.MarketplaceProtocol]Protocol
+
+// credentialsError says that the Secret with the order API's credentials can't be used, and what to do.
+type credentialsError struct{ text string }
+
+func (e *credentialsError) Error() string { return e.text }
+
+// orderReaders makes clients of order APIs out of Marketplaces.
+type orderReaders struct {
+	// secrets reads live: a cache would need the right to list every Secret.
+	secrets client.Reader
+	// namespace is where the Secrets with the credentials are.
+	namespace string
+	protocols Protocols
+}
+
+// forMarketplace reads the credentials and makes the client. Errors are *credentialsError when a person has to act.
+func (o orderReaders) forMarketplace(ctx context.Context, mp *v1alpha1.Marketplace) (marketplace.OrderReader, error) {
+	protocol, ok := o.protocols[mp.Spec.Protocol]
+	if !ok {
+		return nil, &credentialsError{fmt.Sprintf("Protocol %q is not known to this version of Stallkeeper", mp.Spec.Protocol)}
+	}
+	name := mp.Spec.OpenAPISecretRef.Name
+	if name == "" {
+		return nil, &credentialsError{fmt.Sprintf("Marketplace %q has no openAPISecretRef: create a Secret with the keys %s and %s"+
+			" in namespace %q and name it there", mp.Name, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey, o.namespace)}
+	}
+	secret := &corev1.Secret{}
+	err := o.secrets.Get(ctx, types.NamespacedName{Namespace: o.namespace, Name: name}, secret)
+	if apierrors.IsNotFound(err) {
+		return nil, &credentialsError{fmt.Sprintf("Secret %q does not exist in namespace %q: create it with the keys %s and %s",
+			name, o.namespace, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading Secret %s/%s: %w", o.namespace, name, err)
+	}
+	for _, key := range []string{v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey} {
+		if len(secret.Data[key]) == 0 {
+			return nil, &credentialsError{fmt.Sprintf("Secret %q in namespace %q has no key %s: add it", name, o.namespace, key)}
+		}
+	}
+	return protocol.NewOrderReader(OrderAPI{
+		Site: string(mp.Spec.Site), URL: mp.Spec.OpenAPIURL,
+		AccessKeyID: trimNewline(secret.Data[v1alpha1.OpenAPIAccessKeyID]),
+		SecretKey:   trimNewline(secret.Data[v1alpha1.OpenAPISecretKey]),
+	})
+}
+
+// trimNewline cuts the line end that a Secret made from a file carries.
+func trimNewline(value []byte) string {
+	for len(value) > 0 && (value[len(value)-1] == '\n' || value[len(value)-1] == '\r') {
+		value = value[:len(value)-1]
+	}
+	return string(value)
+}

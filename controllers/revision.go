@@ -1,0 +1,166 @@
+package controllers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/expirable"
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/template"
+)
+
+// revisionFormat numbers what the operator makes out of a revision's content. It is raised with every change of the operator
+// that changes the objects of a tenant, so that such a change reaches tenants like any other new revision.
+const revisionFormat = 1
+
+// revisionContent is everything that decides what a tenant gets, but for the tenant's own inputs. Two equal contents are one
+// revision.
+type revisionContent struct {
+	// Format is the revisionFormat that the content was made for.
+	Format int `json:"format"`
+	// Chart is the chart archive; empty with Inline.
+	Chart []byte `json:"chart,omitempty"`
+	// Inline is the inline template; empty with Chart.
+	Inline    string                 `json:"inline,omitempty"`
+	Plans     []v1alpha1.Plan        `json:"plans"`
+	Access    v1alpha1.ProductAccess `json:"access,omitzero"`
+	Isolation v1alpha1.Isolation     `json:"isolation,omitzero"`
+}
+
+// revisionData is the data of a ControllerRevision: the content, and what was true when it was cut. It is self-contained, so
+// that a tenant can be rendered when the registry is gone and rendered alike after the cluster was upgraded.
+type revisionData struct {
+	revisionContent `json:",inline"`
+	// CutAt is the time that templates see as now.
+	CutAt time.Time `json:"cutAt"`
+	// Capabilities are the cluster's.
+	Capabilities template.Capabilities `json:"capabilities"`
+}
+
+// chartDigest is the SHA-256 of the chart's bytes, or of the inline template.
+func (c revisionContent) chartDigest() string {
+	source := c.Chart
+	if len(source) == 0 {
+		source = []byte(c.Inline)
+	}
+	sum := sha256.Sum256(source)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// name is the name of the ControllerRevision: the product's name and ten characters of a hash. The product's UID is part of
+// it, because the revisions of a product that was deleted and made again are still there while tenants are pinned to them.
+func (c revisionContent) name(product *v1alpha1.MarketplaceProduct) (string, error) {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("encoding the revision: %w", err)
+	}
+	hash := sha256.New()
+	hash.Write([]byte(product.UID))
+	hash.Write(raw)
+	return product.Name + "-" + hex.EncodeToString(hash.Sum(nil))[:10], nil
+}
+
+// contentOf is the content of a product with the source of its template.
+func contentOf(product *v1alpha1.MarketplaceProduct, chart []byte) revisionContent {
+	plans := make([]v1alpha1.Plan, len(product.Spec.Plans))
+	for i, plan := range product.Spec.Plans {
+		plans[i] = *plan.DeepCopy()
+		// The lifecycle holds at once for all tenants, and a change of it is no new revision.
+		plans[i].Lifecycle = v1alpha1.Lifecycle{}
+	}
+	return revisionContent{
+		Format: revisionFormat, Chart: chart, Inline: product.Spec.Template.Inline,
+		Plans: plans, Access: product.Spec.Access, Isolation: product.Spec.Isolation,
+	}
+}
+
+// controllerRevision is the object of a revision.
+func controllerRevision(product *v1alpha1.MarketplaceProduct, name string, data revisionData) (*appsv1.ControllerRevision, error) {
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the revision: %w", err)
+	}
+	return &appsv1.ControllerRevision{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: product.Namespace, Name: name,
+			Labels:     map[string]string{v1alpha1.ProductLabel: product.Name},
+			Finalizers: []string{v1alpha1.RevisionFinalizer},
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: v1alpha1.GroupVersion.String(), Kind: "MarketplaceProduct", Name: product.Name, UID: product.UID,
+			}},
+		},
+		Data:     runtime.RawExtension{Raw: raw},
+		Revision: product.Generation,
+	}, nil
+}
+
+// revision is a parsed ControllerRevision. It is immutable.
+type revision struct {
+	name     string
+	data     revisionData
+	template *template.Template
+}
+
+// plan finds a plan by its name.
+func (r *revision) plan(name string) (v1alpha1.Plan, bool) {
+	for _, plan := range r.data.Plans {
+		if plan.Name == name {
+			return plan, true
+		}
+	}
+	return v1alpha1.Plan{}, false
+}
+
+// parseRevision reads a revision's data and loads its template.
+func parseRevision(name string, data revisionData) (*revision, error) {
+	parsed, err := template.Parse(template.Source{Chart: data.Chart, Inline: data.Inline})
+	if err != nil {
+		return nil, err
+	}
+	return &revision{name: name, data: data, template: parsed}, nil
+}
+
+// revisionCache keeps parsed revisions. ControllerRevisions are not watched: a chart has up to a mebibyte, and a revision
+// never changes.
+type revisionCache struct {
+	live   client.Reader
+	parsed *expirable.LRU[types.NamespacedName, *revision]
+}
+
+// maxParsedRevisions bounds the memory that charts take: a parsed one has a few times its packed size.
+const maxParsedRevisions = 64
+
+func newRevisionCache(live client.Reader) *revisionCache {
+	return &revisionCache{live: live, parsed: expirable.NewLRU[types.NamespacedName, *revision](maxParsedRevisions, nil, 0)}
+}
+
+// get reads a revision. The error is a NotFound of the API server if there is none.
+func (c *revisionCache) get(ctx context.Context, key types.NamespacedName) (*revision, error) {
+	if rev, ok := c.parsed.Get(key); ok {
+		return rev, nil
+	}
+	object := &appsv1.ControllerRevision{}
+	if err := c.live.Get(ctx, key, object); err != nil {
+		return nil, fmt.Errorf("reading ControllerRevision %s: %w", key.Name, err)
+	}
+	var data revisionData
+	if err := json.Unmarshal(object.Data.Raw, &data); err != nil {
+		return nil, fmt.Errorf("reading ControllerRevision %s: %w", key.Name, err)
+	}
+	rev, err := parseRevision(key.Name, data)
+	if err != nil {
+		return nil, fmt.Errorf("loading the template of ControllerRevision %s: %w", key.Name, err)
+	}
+	c.parsed.Add(key, rev)
+	return rev, nil
+}

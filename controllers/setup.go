@@ -1,0 +1,166 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/orders"
+)
+
+const (
+	// instanceWorkers and orderWorkers are how many instances are worked on at once. A pass mostly waits for the API server,
+	// and a look-up for the marketplace.
+	instanceWorkers = 16
+	orderWorkers    = 8
+	// productStatusPause is the shortest time between two counts of a product's instances.
+	productStatusPause = 5 * time.Second
+)
+
+// retries is how soon a failed pass is repeated: at once, then twice as late each time, up to the given pause.
+func retries(first, last time.Duration) workqueue.TypedRateLimiter[request] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[request](first, last)
+}
+
+// SetupWithManager makes the reconciler run.
+func (r *InstanceReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.revisions = newRevisionCache(r.APIReader)
+	raise := make(chan event.TypedGenericEvent[raised])
+	guard := &starvationGuard{reader: mgr.GetClient(), seen: &r.seen, raise: raise}
+	if err := mgr.Add(guard); err != nil {
+		return fmt.Errorf("adding the guard against starvation: %w", err)
+	}
+	b := ctrl.NewControllerManagedBy(mgr).Named("instance").
+		Watches(&v1alpha1.MarketplaceInstance{}, instanceEvents()).
+		Watches(&v1alpha1.MarketplaceProduct{}, handler.EnqueueRequestsFromMapFunc(r.instancesOfProduct),
+			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, revisionChanged()))).
+		WatchesRawSource(source.TypedChannel(raise, raisedEvents())).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: instanceWorkers, UsePriorityQueue: ptr.To(true),
+			RateLimiter: retries(100*time.Millisecond, 2*time.Minute),
+		})
+	kinds := append(r.Applier.Kinds[:len(r.Applier.Kinds):len(r.Applier.Kinds)], apply.NamespaceKind)
+	for _, kind := range kinds {
+		object := &unstructured.Unstructured{}
+		object.SetGroupVersionKind(kind)
+		b = b.Watches(object, handler.EnqueueRequestsFromMapFunc(instanceOfObject))
+	}
+	return b.Complete(r)
+}
+
+// instanceOfObject finds the instance by the labels of one of its tenant's objects.
+func instanceOfObject(_ context.Context, object client.Object) []request {
+	labels := object.GetLabels()
+	key := types.NamespacedName{
+		Namespace: labels[v1alpha1.InstanceNamespaceLabel], Name: labels[v1alpha1.InstanceLabel],
+	}
+	if key.Name == "" || key.Namespace == "" {
+		return nil
+	}
+	return []request{{NamespacedName: key}}
+}
+
+// revisionChanged lets a product's change through if instances have something to do: not a new count of them.
+func revisionChanged() predicate.Predicate {
+	return predicate.Funcs{
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			was, isProduct := e.ObjectOld.(*v1alpha1.MarketplaceProduct)
+			is, stillProduct := e.ObjectNew.(*v1alpha1.MarketplaceProduct)
+			return isProduct && stillProduct && was.Status.Revision != is.Status.Revision
+		},
+	}
+}
+
+func (r *InstanceReconciler) instancesOfProduct(ctx context.Context, product client.Object) []request {
+	return instancesWhere(ctx, r.Client, product.GetNamespace(), func(mpi *v1alpha1.MarketplaceInstance) bool {
+		return mpi.Spec.ProductRef.Name == product.GetName()
+	})
+}
+
+// instancesWhere lists instances from the cache. A list that fails brings nothing: the cache is filled, or the process ends.
+func instancesWhere(ctx context.Context, reader client.Reader, namespace string, where func(*v1alpha1.MarketplaceInstance) bool,
+) []request {
+	instances := &v1alpha1.MarketplaceInstanceList{}
+	if err := reader.List(ctx, instances, client.InNamespace(namespace)); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Listing the instances failed")
+		return nil
+	}
+	var requests []request
+	for i := range instances.Items {
+		if where(&instances.Items[i]) {
+			requests = append(requests, request{NamespacedName: client.ObjectKeyFromObject(&instances.Items[i])})
+		}
+	}
+	return requests
+}
+
+// SetupWithManager makes the reconciler run.
+func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	unresolved := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, changed client.Object) []request {
+		return instancesWhere(ctx, r.Client, changed.GetNamespace(), func(mpi *v1alpha1.MarketplaceInstance) bool {
+			if mpi.Spec.Subscription == nil {
+				return false
+			}
+			_, pending := orders.Pending(mpi.Spec.Subscription)
+			return pending
+		})
+	})
+	return ctrl.NewControllerManagedBy(mgr).Named("order").
+		Watches(&v1alpha1.MarketplaceInstance{}, instanceEvents(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.MarketplaceProduct{}, unresolved, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Marketplace{}, unresolved, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: orderWorkers, UsePriorityQueue: ptr.To(true),
+			RateLimiter: retries(time.Second, 2*time.Minute),
+		}).
+		Complete(r)
+}
+
+// SetupWithManager makes the reconciler run.
+func (r *ProductReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).Named("product").
+		For(&v1alpha1.MarketplaceProduct{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.MarketplaceInstance{}, countLater()).
+		WithOptions(controller.Options{RateLimiter: retries(time.Second, 2*time.Minute)}).
+		Complete(r)
+}
+
+// countLater counts a product's instances again a while after one has changed: thousands of tenants that change together
+// would otherwise write the product thousands of times.
+func countLater() handler.EventHandler {
+	later := func(object client.Object, q queue) {
+		if mpi, ok := object.(*v1alpha1.MarketplaceInstance); ok && mpi.Spec.ProductRef.Name != "" {
+			q.AddAfter(request{NamespacedName: types.NamespacedName{
+				Namespace: mpi.Namespace, Name: mpi.Spec.ProductRef.Name,
+			}}, productStatusPause)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { later(e.Object, q) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { later(e.ObjectNew, q) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { later(e.Object, q) },
+	}
+}
+
+// SetupWithManager makes the reconciler run.
+func (r *MarketplaceReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).Named("marketplace").
+		For(&v1alpha1.Marketplace{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WithOptions(controller.Options{RateLimiter: retries(time.Second, 2*time.Minute)}).
+		Complete(r)
+}

@@ -1,0 +1,206 @@
+package template
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"helm.sh/helm/v4/pkg/chart/common"
+	"helm.sh/helm/v4/pkg/chart/common/util"
+	chart "helm.sh/helm/v4/pkg/chart/v2"
+	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
+	"helm.sh/helm/v4/pkg/engine"
+)
+
+const (
+	// ReleaseName is .Release.Name for every tenant. Each tenant has a namespace of its own, so that names need not differ.
+	ReleaseName = "app"
+	// stallkeeperKey is the key of .Values that holds Inputs.Stallkeeper.
+	stallkeeperKey = "stallkeeper"
+)
+
+// Inputs is all that a result depends on besides the template. Render neither changes nor keeps any of it.
+type Inputs struct {
+	// Namespace is the tenant's namespace. Required.
+	Namespace string
+	// Now is the revision's time: what `now` returns, in UTC.
+	Now time.Time
+	// Seed is the instance's secret seed for tenantSecret, at least MinSeedBytes long. May be empty where that is not used.
+	Seed []byte
+	// Values are the plan's values, evaluated; they lie over the chart's own. The key "stallkeeper" is refused.
+	Values map[string]any
+	// Stallkeeper becomes .Values.stallkeeper, over what the chart itself has there for trying it out.
+	Stallkeeper map[string]any
+	// Capabilities are the revision's.
+	Capabilities Capabilities
+}
+
+// Output is what a template makes for one tenant.
+type Output struct {
+	// Objects are in the order of their files' names, then of their place in the file.
+	Objects []Object
+	// Dropped names what is left out on purpose: NOTES.txt and the chart's tests.
+	Dropped []string
+}
+
+// Render makes the objects for one tenant. An *UnsupportedError says that the template has what can't be run for a tenant.
+// Every error is final until an input changes.
+func (t *Template) Render(in Inputs) (Output, error) {
+	values, err := in.values()
+	if err != nil {
+		return Output{}, err
+	}
+	caps, err := in.Capabilities.seen()
+	if err != nil {
+		return Output{}, err
+	}
+	report := &reporter{root: t.chart.Name(), sources: sources(t.chart), values: values}
+	ch, top, err := t.enabled(in, values, caps, report)
+	if err != nil {
+		return Output{}, err
+	}
+	s := &session{budget: newBudget(), seed: in.Seed, now: func() (time.Time, error) {
+		return in.Now.UTC().Round(0), nil // Round drops the monotonic reading, which would be printed
+	}}
+	files, err := s.run(ch, top)
+	report.secrets = s.secrets
+	if err != nil {
+		return Output{}, report.execution(err)
+	}
+	return collect(files, ch, in.Namespace, report)
+}
+
+// values are the plan's values with ours in them, as values that nobody else holds.
+func (in Inputs) values() (map[string]any, error) {
+	if in.Namespace == "" {
+		return nil, errors.New("rendering needs the tenant's namespace")
+	}
+	if _, taken := in.Values[stallkeeperKey]; taken {
+		return nil, errors.New("values.stallkeeper is set by Stallkeeper; remove it from the plan's values")
+	}
+	values, err := plainMap(in.Values)
+	if err != nil {
+		return nil, fmt.Errorf("reading the plan's values: %w", err)
+	}
+	ours, err := plainMap(in.Stallkeeper)
+	if err != nil {
+		return nil, fmt.Errorf("reading values.stallkeeper: %w", err)
+	}
+	values[stallkeeperKey] = ours
+	if err := checkTextsOf("values", values); err != nil {
+		return nil, err
+	}
+	return values, nil
+}
+
+// enabled is a copy of the chart without the dependencies that the values switch off, and what its templates see.
+func (t *Template) enabled(
+	in Inputs, values map[string]any, caps capabilities, report *reporter,
+) (ch *chart.Chart, top common.Values, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = errors.New("the chart's metadata is malformed") // Helm trusts more in Chart.yaml than it checks
+		}
+	}()
+	ch, err = copyChart(t.chart)
+	if err != nil {
+		return nil, nil, err
+	}
+	if want := ch.Metadata.KubeVersion; want != "" && !chartutil.IsCompatibleRange(want, caps.KubeVersion.String()) {
+		return nil, nil, fmt.Errorf("the chart %s needs Kubernetes %s, and the cluster has %s", ch.Name(), want, caps.KubeVersion.Version)
+	}
+	if err := chartutil.ProcessDependencies(ch, values); err != nil {
+		return nil, nil, fmt.Errorf("applying the values to the chart's dependencies: %w", report.plain(err))
+	}
+	release := common.ReleaseOptions{Name: ReleaseName, Namespace: in.Namespace, Revision: 1, IsInstall: true}
+	// The schema is checked below: Helm's check would load what it refers to from the network.
+	top, err = util.ToRenderValuesWithSchemaValidation(ch, values, release, nil, true)
+	if err != nil {
+		return nil, nil, fmt.Errorf("merging the values into the chart's: %w", report.plain(err))
+	}
+	top["Capabilities"] = caps
+	merged, err := top.Table("Values")
+	if err != nil {
+		return nil, nil, fmt.Errorf("merging the values into the chart's: %w", report.plain(err))
+	}
+	return ch, top, t.validate(ch, merged)
+}
+
+// run gives the chart to Helm's engine.
+func (s *session) run(ch *chart.Chart, top common.Values) (map[string]string, error) {
+	functions := s.functions()
+	for _, name := range helmsOwn {
+		delete(functions, name)
+	}
+	e := engine.Engine{CustomTemplateFuncs: functions}
+	files, err := e.RenderWithContext(context.Background(), ch, top)
+	if err != nil {
+		return nil, err
+	}
+	total := 0
+	for _, text := range files {
+		total += len(text)
+	}
+	if total > maxOutputBytes {
+		return nil, refusef("the template renders to %d bytes; at most %d are allowed", total, maxOutputBytes)
+	}
+	return files, nil
+}
+
+// helmsOwn are the functions that Helm has in another form than sprig.
+var helmsOwn = []string{"toJson", "mustToJson", "fromJson", "fail"}
+
+// collect makes objects of the rendered files.
+func collect(files map[string]string, ch *chart.Chart, namespace string, report *reporter) (Output, error) {
+	var out Output
+	found := &manifests{namespace: namespace, seen: map[identity]string{}, report: report}
+	for _, crd := range ch.CRDObjects() {
+		found.unsupported.CRDs = append(found.unsupported.CRDs, report.file(crd.Filename))
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		file := report.file(name)
+		if path.Base(name) == "NOTES.txt" {
+			found.dropped = append(found.dropped, file)
+			continue
+		}
+		if at := marks.FindStringSubmatch(files[name]); at != nil {
+			return Output{}, fmt.Errorf("%s: %w", file, changes(at[1]))
+		}
+		if err := found.read(file, files[name]); err != nil {
+			return Output{}, err
+		}
+	}
+	if len(found.unsupported.Hooks)+len(found.unsupported.CRDs) > 0 {
+		slices.Sort(found.unsupported.CRDs)
+		return Output{}, &found.unsupported
+	}
+	out.Objects, out.Dropped = found.objects, found.dropped
+	return out, nil
+}
+
+// UnsupportedError says that a template has hooks or brings CRDs, and can't be run for a tenant as it is.
+type UnsupportedError struct {
+	// Hooks are the objects with a Helm hook other than a test: "templates/migrate.yaml: Job app-migrate (pre-upgrade)".
+	Hooks []string
+	// CRDs are the files below crds/.
+	CRDs []string
+}
+
+// Error names everything that was found and what to do about it.
+func (e *UnsupportedError) Error() string {
+	var parts []string
+	if len(e.Hooks) > 0 {
+		parts = append(parts, fmt.Sprintf("Helm hooks are not supported; switch them off by the chart's values, or make them "+
+			"ordinary objects: %s", strings.Join(e.Hooks, ", ")))
+	}
+	if len(e.CRDs) > 0 {
+		parts = append(parts, fmt.Sprintf("a tenant can't bring CRDs; install them once for the cluster, and package the chart "+
+			"without its crds folder: %s", strings.Join(e.CRDs, ", ")))
+	}
+	return strings.Join(parts, ". ")
+}

@@ -1,0 +1,144 @@
+package template
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"helm.sh/helm/v4/pkg/chart/common"
+	chart "helm.sh/helm/v4/pkg/chart/v2"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+)
+
+const (
+	// MaxChartBytes is the largest chart archive, and the largest inline text, in bytes. A revision holds it in one object
+	// of the API server, which takes 1.5 MiB.
+	MaxChartBytes = 1 << 20
+	// maxUnpackedBytes is the largest sum of what a chart archive and the archives inside it unpack to.
+	maxUnpackedBytes = 32 << 20
+	// inlineFile is the name under which errors speak of inline text.
+	inlineFile = "inline.yaml"
+)
+
+// ErrChartTooLarge: the archive has more than MaxChartBytes, or unpacks to more than 32 MiB. Parse wraps it.
+var ErrChartTooLarge = errors.New("the chart is too large")
+
+// Source is what a revision holds of a template: exactly one field is set.
+type Source struct {
+	// Chart is a packaged Helm chart (.tgz) with its dependencies in charts/, at most MaxChartBytes.
+	Chart []byte
+	// Inline is multi-document YAML in Helm's template language, at most MaxChartBytes.
+	Inline string
+}
+
+// Template is a loaded source. It is immutable and safe for concurrent use.
+type Template struct {
+	// chart is never given to Helm, which changes what it works on; see copyChart.
+	chart *chart.Chart
+	// schemas are the compiled values.schema.json of the chart and its dependencies, by their text.
+	schemas map[string]valuesSchema
+}
+
+// Parse loads a source and checks all that does not depend on values: size, metadata, type, that the declared dependencies
+// are inside, that the schemas stand for themselves. The syntax of templates is checked by Render, because the files of a
+// dependency that is switched off are never read.
+func Parse(src Source) (*Template, error) {
+	switch {
+	case len(src.Chart) > 0 && src.Inline != "":
+		return nil, errors.New("a template has a chart or inline text, not both")
+	case len(src.Chart) > MaxChartBytes:
+		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrChartTooLarge, len(src.Chart), MaxChartBytes)
+	case len(src.Inline) > MaxChartBytes:
+		return nil, fmt.Errorf("%w: the inline text has %d bytes, at most %d are allowed", ErrChartTooLarge, len(src.Inline), MaxChartBytes)
+	case len(src.Chart) > 0:
+		return parseChart(src.Chart)
+	case strings.TrimSpace(src.Inline) != "":
+		return parseInline(src.Inline), nil
+	default:
+		return nil, errors.New("a template needs a chart or inline text")
+	}
+}
+
+// parseInline makes a chart of one file, so that inline text takes the same way as a chart.
+func parseInline(text string) *Template {
+	return &Template{chart: &chart.Chart{
+		Metadata:  &chart.Metadata{APIVersion: chart.APIVersionV2, Name: "inline", Version: "0.0.0"},
+		Templates: []*common.File{{Name: inlineFile, Data: metered(inlineFile, []byte(text))}},
+	}}
+}
+
+// parseChart loads a packaged chart.
+func parseChart(archive []byte) (*Template, error) {
+	if err := checkUnpackedSize(archive); err != nil {
+		return nil, fmt.Errorf("unpacking the chart: %w", err)
+	}
+	ch, err := loadArchive(archive)
+	if err != nil {
+		return nil, fmt.Errorf("loading the chart: %w", err)
+	}
+	if err := checkMetadata(ch); err != nil {
+		return nil, err
+	}
+	t := &Template{chart: ch, schemas: map[string]valuesSchema{}}
+	t.prepare(ch)
+	return t, nil
+}
+
+// loadArchive is Helm's loader; a panic in it becomes an error, since the archive is whatever a registry gave us.
+func loadArchive(archive []byte) (ch *chart.Chart, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = errors.New("the archive is malformed")
+		}
+	}()
+	return loader.LoadArchive(bytes.NewReader(archive))
+}
+
+// checkMetadata refuses what can't be installed on its own.
+func checkMetadata(ch *chart.Chart) error {
+	m := ch.Metadata
+	switch {
+	case m.APIVersion != chart.APIVersionV1 && m.APIVersion != chart.APIVersionV2:
+		return fmt.Errorf("the chart %s has the apiVersion %q; v1 and v2 are supported", m.Name, m.APIVersion)
+	case m.Type != "" && m.Type != "application":
+		return fmt.Errorf("the chart %s is of type %q; only an application can be installed", m.Name, m.Type)
+	}
+	var missing []string
+	for _, dep := range m.Dependencies {
+		inside := func(c *chart.Chart) bool { return c.Name() == dep.Name }
+		if !slices.ContainsFunc(ch.Dependencies(), inside) && !slices.Contains(missing, dep.Name) {
+			missing = append(missing, dep.Name)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("the chart %s declares dependencies that are not in charts/: %s; run `helm dependency build` before packaging",
+			m.Name, strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// prepare meters the templates of a chart and its dependencies, compiles the schemas, and drops what rendering never reads.
+func (t *Template) prepare(ch *chart.Chart) {
+	ch.Raw = nil
+	for _, f := range ch.Templates {
+		f.Data = metered(f.Name, f.Data)
+	}
+	if len(ch.Schema) > 0 {
+		t.schemas[string(ch.Schema)] = compileSchema(ch.Schema)
+	}
+	// Helm loads dependencies in the order of a Go map. Where two have the same name, the first one is taken, so that
+	// without an order two passes could differ.
+	deps := slices.Clone(ch.Dependencies())
+	slices.SortStableFunc(deps, func(a, b *chart.Chart) int {
+		if n := strings.Compare(a.Name(), b.Name()); n != 0 {
+			return n
+		}
+		return strings.Compare(a.Metadata.Version, b.Metadata.Version)
+	})
+	ch.SetDependencies(deps...)
+	for _, dep := range deps {
+		t.prepare(dep)
+	}
+}
