@@ -54,13 +54,12 @@ func (r *InstanceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	memory.see(known.observed)
 	decision := lifecycle.Decide(facts(mpi, now), known.policy)
 	outcome := r.converge(ctx, mpi, known, decision, memory)
 	report(mpi, known, decision, outcome, now)
 
-	// The finalizer's removal may have ended the object; its status is then nobody's any more.
-	before.ResourceVersion = mpi.ResourceVersion
-	if err := errors.Join(outcome.err, patchStatus(ctx, r.Client, before, mpi)); err != nil {
+	if err := errors.Join(outcome.err, applyInstanceStatus(ctx, r.Client, before, mpi)); err != nil {
 		return ctrl.Result{Priority: ptr.To(priorityNormal)}, err
 	}
 	r.announce(before, mpi)

@@ -28,6 +28,9 @@ type memory struct {
 	// entries were applied last, at the time applied.
 	entries []apply.Entry
 	applied time.Time
+	// shown are the objects that the cache has shown, by UID. One of them that is missing was deleted; any other may just
+	// not be there yet.
+	shown map[apply.Key]types.UID
 	// repairs are the times at which an object had to be put right, by object.
 	repairs map[apply.Key][]time.Time
 	pods    podsMemory
@@ -49,7 +52,7 @@ func (m *memories) of(key types.NamespacedName, uid types.UID) *memory {
 	if found, ok := m.by[key]; ok && found.uid == uid {
 		return found
 	}
-	m.by[key] = &memory{uid: uid, repairs: map[apply.Key][]time.Time{}}
+	m.by[key] = &memory{uid: uid, shown: map[apply.Key]types.UID{}, repairs: map[apply.Key][]time.Time{}}
 	return m.by[key]
 }
 
@@ -60,6 +63,13 @@ func (m *memories) forget(key types.NamespacedName) {
 }
 
 func (m *memory) remember(entries []apply.Entry, now time.Time) { m.entries, m.applied = entries, now }
+
+// see notes what the cache shows.
+func (m *memory) see(observed apply.Observed) {
+	for _, entry := range observed.Entries() {
+		m.shown[entry.Key] = entry.UID
+	}
+}
 
 // behind says whether the cache does not show yet what was applied last.
 func (m *memory) behind(observed apply.Observed, now time.Time) bool {
@@ -72,7 +82,7 @@ func (m *memory) behind(observed apply.Observed, now time.Time) bool {
 	}
 	for _, entry := range m.entries {
 		current, ok := seen[entry.Key]
-		if !ok {
+		if !ok && m.shown[entry.Key] != entry.UID {
 			return true
 		}
 		if order, err := resourceversion.CompareResourceVersion(current.ResourceVersion, entry.ResourceVersion); err == nil && order < 0 {

@@ -68,7 +68,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	}
 	before := mpi.DeepCopy()
 	setOrderResolved(mpi, found)
-	if err := errors.Join(err, patchStatus(ctx, r.Client, before, mpi)); err != nil {
+	if err := errors.Join(err, applyOrderResolved(ctx, r.Client, before, mpi)); err != nil {
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: found.after}, nil

@@ -69,6 +69,10 @@ func (o orderReaders) forMarketplace(ctx context.Context, mp *v1alpha1.Marketpla
 		return nil, &credentialsError{fmt.Sprintf("Secret %q does not exist in namespace %q: create it with the keys %s and %s",
 			name, o.namespace, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey)}
 	}
+	if apierrors.IsForbidden(err) {
+		return nil, &credentialsError{fmt.Sprintf("The controller may not read Secret %q in namespace %q: add its name to the"+
+			" chart's value credentials.secretNames", name, o.namespace)}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading Secret %s/%s: %w", o.namespace, name, err)
 	}

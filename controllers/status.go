@@ -2,22 +2,67 @@ package controllers
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	applyv1alpha1 "github.com/stallkeeper/stallkeeper/api/v1alpha1/applyconfiguration/api/v1alpha1"
 )
 
-// patchStatus writes an instance's status if it changed. Two reconcilers own parts of it, so a write on an older object
-// fails rather than taking the other's condition back. An object that is gone needs no status.
-func patchStatus(ctx context.Context, c client.Client, before, after *v1alpha1.MarketplaceInstance) error {
+// Field owners of an instance's status. Each reconciler applies what is its own, so that neither has to wait for the other
+// and none takes the other's conditions back.
+const (
+	instanceStatusOwner = v1alpha1.FieldOwner
+	orderStatusOwner    = v1alpha1.FieldOwner + "/order"
+)
+
+// applyInstanceStatus writes everything of an instance's status but OrderResolved, if it changed.
+func applyInstanceStatus(ctx context.Context, c client.Client, before, after *v1alpha1.MarketplaceInstance) error {
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {
 		return nil
 	}
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := client.IgnoreNotFound(c.Status().Patch(ctx, after, patch)); err != nil {
+	status := after.Status.DeepCopy()
+	status.Conditions = slices.DeleteFunc(status.Conditions, func(condition metav1.Condition) bool {
+		return condition.Type == v1alpha1.ConditionOrderResolved
+	})
+	return applyStatus(ctx, c, after, status, instanceStatusOwner)
+}
+
+// applyOrderResolved writes the condition OrderResolved, if it changed.
+func applyOrderResolved(ctx context.Context, c client.Client, before, after *v1alpha1.MarketplaceInstance) error {
+	if equality.Semantic.DeepEqual(before.Status.Conditions, after.Status.Conditions) {
+		return nil
+	}
+	status := &v1alpha1.MarketplaceInstanceStatus{}
+	for _, condition := range after.Status.Conditions {
+		if condition.Type == v1alpha1.ConditionOrderResolved {
+			status.Conditions = append(status.Conditions, condition)
+		}
+	}
+	return applyStatus(ctx, c, after, status, orderStatusOwner)
+}
+
+// applyStatus applies one owner's part of a status. An object that is gone needs none.
+func applyStatus(ctx context.Context, c client.Client, mpi *v1alpha1.MarketplaceInstance, status *v1alpha1.MarketplaceInstanceStatus,
+	owner string,
+) error {
+	raw, err := json.Marshal(status)
+	if err != nil {
+		return fmt.Errorf("encoding the status: %w", err)
+	}
+	part := applyv1alpha1.MarketplaceInstanceStatus()
+	if err := json.Unmarshal(raw, part); err != nil {
+		return fmt.Errorf("encoding the status: %w", err)
+	}
+	// With the UID, a status can't reach an instance of the same name that was made meanwhile.
+	intent := applyv1alpha1.MarketplaceInstance(mpi.Name, mpi.Namespace).WithUID(mpi.UID).WithStatus(part)
+	err = c.Status().Apply(ctx, intent, client.FieldOwner(owner), client.ForceOwnership)
+	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}
 	return nil

@@ -36,6 +36,7 @@ type controllerFlags struct {
 	tenantPrefix         string
 	credentialsNamespace string
 	leaseNamespace       string
+	leaseName            string
 	driftSecrets         bool
 	tenantRBAC           bool
 	clockSkewURL         string
@@ -61,6 +62,7 @@ func newControllerCommand() *cobra.Command {
 		"namespace of the Secrets with the credentials of the marketplaces' open APIs (required)")
 	flags.StringVar(&f.leaseNamespace, "leader-election-namespace", "",
 		"namespace of the Lease by which one of several controllers leads; not set: the pod's own")
+	flags.StringVar(&f.leaseName, "leader-election-id", "controller.stallkeeper.io", "name of that Lease")
 	flags.BoolVar(&f.driftSecrets, "drift-secrets", false,
 		"notice changed Secrets of tenants at once; needs the right to read every Secret of the cluster")
 	flags.BoolVar(&f.tenantRBAC, "tenant-rbac", false, "accept Roles and RoleBindings in templates")
@@ -118,7 +120,7 @@ func newControllerManager(f *controllerFlags, log logr.Logger) (ctrl.Manager, te
 		Metrics:                       metricsserver.Options{BindAddress: f.metricsAddress},
 		HealthProbeBindAddress:        f.probeAddress,
 		LeaderElection:                true,
-		LeaderElectionID:              "controller.stallkeeper.io",
+		LeaderElectionID:              f.leaseName,
 		LeaderElectionNamespace:       f.leaseNamespace,
 		LeaderElectionReleaseOnCancel: true,
 	})

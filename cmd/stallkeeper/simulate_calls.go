@@ -59,26 +59,20 @@ func newCallCommand(cmd *cobra.Command, prepare func(*callFlags) (call, error)) 
 	return cmd
 }
 
-// run makes the call, again and again where that was asked for.
+// run makes the call, again and again where that was asked for. A call that has begun is not cut short by the end of the
+// waiting: its answer is what the person wants to see.
 func (c call) run(ctx context.Context, caller koogallerytest.Caller) callResult {
 	result := callResult{expected: c.expected, debug: caller.Options.Debug}
-	if c.until != nil {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.timeout)
-		defer cancel()
-	}
+	waiting, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
 	for {
-		exchange, err := c.make(ctx, caller)
+		result.exchange, result.err = c.make(ctx, caller)
 		result.calls++
-		// The answer before says more than the end of our own waiting.
-		if err == nil || ctx.Err() == nil || result.exchange == nil {
-			result.exchange, result.err = exchange, err
-		}
-		if err != nil || c.until == nil || c.until(exchange.ResultCode) {
+		if result.err != nil || c.until == nil || c.until(result.exchange.ResultCode) {
 			return result
 		}
 		select {
-		case <-ctx.Done():
+		case <-waiting.Done():
 			return result
 		case <-time.After(c.interval):
 		}
