@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -95,25 +96,13 @@ func (m *memory) behind(observed apply.Observed, now time.Time) bool {
 // drift notes which applied objects somebody has changed or deleted, and returns a blocker for one that is changed again
 // and again, with the time until which it is left alone.
 func (m *memory) drift(observed apply.Observed, now time.Time) (*v1alpha1.Blocker, time.Time) {
-	seen := map[apply.Key]apply.Entry{}
-	for _, entry := range observed.Entries() {
-		seen[entry.Key] = entry
-	}
-	for _, entry := range m.entries {
-		if current := seen[entry.Key]; current.UID == entry.UID && current.Fields == entry.Fields {
-			continue
-		}
-		recent := m.repairs[entry.Key][:0]
-		for _, at := range m.repairs[entry.Key] {
-			if now.Sub(at) < driftWindow {
-				recent = append(recent, at)
-			}
-		}
+	for _, key := range apply.Drifted(m.entries, observed.Entries()) {
+		recent := slices.DeleteFunc(m.repairs[key], func(at time.Time) bool { return now.Sub(at) >= driftWindow })
 		if len(recent) >= driftLimit {
-			m.repairs[entry.Key] = recent
-			return driftBlocker(observed, entry.Key), recent[0].Add(driftWindow)
+			m.repairs[key] = recent
+			return driftBlocker(observed, key), recent[0].Add(driftWindow)
 		}
-		m.repairs[entry.Key] = append(recent, now)
+		m.repairs[key] = append(recent, now)
 	}
 	return nil, time.Time{}
 }

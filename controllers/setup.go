@@ -58,9 +58,16 @@ func (r *InstanceReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	for _, kind := range kinds {
 		object := &unstructured.Unstructured{}
 		object.SetGroupVersionKind(kind)
-		b = b.Watches(object, handler.EnqueueRequestsFromMapFunc(instanceOfObject))
+		b = b.Watches(object, handler.EnqueueRequestsFromMapFunc(instanceOfObject), builder.WithPredicates(objectChanged()))
 	}
 	return b.Complete(r)
+}
+
+// objectChanged drops updates of what the cache does not keep. A resync, whose two objects are one, still passes.
+func objectChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetResourceVersion() == e.ObjectNew.GetResourceVersion() || apply.Changed(e.ObjectOld, e.ObjectNew)
+	}}
 }
 
 // instanceOfObject finds the instance by the labels of one of its tenant's objects.

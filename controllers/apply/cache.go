@@ -24,9 +24,9 @@ var NamespaceKind = schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}
 // CacheByObject gives the cache options of the tenant kinds and of namespaces: unstructured objects that carry
 // v1alpha1.InstanceLabel, cut down by [Transform] before they are kept.
 //
-// Typed reads of these kinds through the same cache see the same selection and none of the data. What else the operator
-// reads of them (a chart in a ConfigMap of a sales namespace) must be read live. Objects come without a deep copy, so
-// that a quiet pass costs little: nobody may change them.
+// Typed reads of these kinds through the same cache start a second informer, with the same selection and whole objects.
+// What else the operator reads of them (a chart in a ConfigMap of a sales namespace) must be read live. Objects come
+// without a deep copy, so that a quiet pass costs little: nobody may change them.
 func CacheByObject(kinds []schema.GroupVersionKind) map[client.Object]cache.ByObject {
 	options := make(map[client.Object]cache.ByObject, len(kinds)+1)
 	for _, gvk := range withNamespace(kinds) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -15,6 +16,9 @@ import (
 
 // adoptAllow is the value of v1alpha1.AdoptAnnotation with which a person agrees to a takeover.
 const adoptAllow = "Allow"
+
+// podSecurityPrefix begins the labels that set a namespace's Pod Security level.
+const podSecurityPrefix = "pod-security.kubernetes.io/"
 
 // OwnerGone says whether the instance with this UID is gone. The owner's name and namespace are those of the instance
 // that asks; only the UID is another.
@@ -30,7 +34,7 @@ type OwnerGone func(ctx context.Context, uid types.UID) (bool, error)
 func (a *Applier) EnsureNamespace(
 	ctx context.Context, ns *unstructured.Unstructured, owner Owner, gone OwnerGone,
 ) (*unstructured.Unstructured, error) {
-	existing, err := a.claimNamespace(ctx, ns.GetName(), owner, gone)
+	existing, err := a.claimNamespace(ctx, ns, owner, gone)
 	if err != nil {
 		return nil, err
 	}
@@ -49,8 +53,9 @@ func (a *Applier) EnsureNamespace(
 
 // claimNamespace makes sure that the namespace stands and records the owner.
 func (a *Applier) claimNamespace(
-	ctx context.Context, name string, owner Owner, gone OwnerGone,
+	ctx context.Context, wanted *unstructured.Unstructured, owner Owner, gone OwnerGone,
 ) (*unstructured.Unstructured, error) {
+	name := wanted.GetName()
 	ns := newObject(NamespaceKind, "", name)
 	if err := a.Cache.Get(ctx, client.ObjectKeyFromObject(ns), ns); client.IgnoreNotFound(err) != nil {
 		return nil, fmt.Errorf("reading namespace %s: %w", name, err)
@@ -63,7 +68,7 @@ func (a *Applier) claimNamespace(
 	err := a.Live.Get(ctx, client.ObjectKeyFromObject(ns), ns)
 	switch {
 	case apierrors.IsNotFound(err):
-		return a.createNamespace(ctx, name, owner)
+		return a.createNamespace(ctx, wanted, owner)
 	case err != nil:
 		return nil, objectError(KeyOf(ns), err)
 	case recorded(ns, owner):
@@ -73,10 +78,19 @@ func (a *Applier) claimNamespace(
 	}
 }
 
-// createNamespace creates it with nothing but the record of its owner. An apply would not do: it takes a namespace that
-// somebody else creates in the same moment.
-func (a *Applier) createNamespace(ctx context.Context, name string, owner Owner) (*unstructured.Unstructured, error) {
-	ns := newObject(NamespaceKind, "", name)
+// createNamespace creates it with nothing but the record of its owner and its Pod Security level, so that it is never without
+// one. An apply would not do: it takes a namespace that somebody else creates in the same moment.
+func (a *Applier) createNamespace(
+	ctx context.Context, wanted *unstructured.Unstructured, owner Owner,
+) (*unstructured.Unstructured, error) {
+	ns := newObject(NamespaceKind, "", wanted.GetName())
+	levels := map[string]string{}
+	for key, value := range wanted.GetLabels() {
+		if strings.HasPrefix(key, podSecurityPrefix) {
+			levels[key] = value
+		}
+	}
+	ns.SetLabels(levels)
 	record(ns, owner)
 	if err := a.Client.Create(ctx, ns, client.FieldOwner(recordOwner)); err != nil {
 		return nil, objectError(KeyOf(ns), err)

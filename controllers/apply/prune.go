@@ -25,7 +25,7 @@ var claimKind = schema.GroupVersionKind{Version: "v1", Kind: "PersistentVolumeCl
 type Pruned struct {
 	// Deleted are the objects whose deletion was accepted.
 	Deleted []Key
-	// Kept are the objects that we applied once and that were kept. They go on to be part of [Observed.Digest].
+	// Kept are the objects that we applied once and that still stand. They go on to be part of [Observed.Digest].
 	Kept []Entry
 	// Orphans are all kept objects as Kind/name, sorted: those in Kept, and claims whose StatefulSet is no longer desired.
 	Orphans []string
@@ -52,10 +52,10 @@ func (a *Applier) Prune(
 	workers := errgroup.Group{}
 	workers.SetLimit(parallel)
 	for key, obj := range observed.Objects {
-		if wanted[key] || !owner.owns(obj.GetLabels()) || obj.GetDeletionTimestamp() != nil {
+		if wanted[key] || obj.GetDeletionTimestamp() != nil {
 			continue
 		}
-		switch disposal(obj, wanted, keep) {
+		switch disposal(obj, owner, wanted, keep) {
 		case leave:
 		case orphan:
 			mu.Lock()
@@ -94,21 +94,22 @@ const (
 )
 
 // disposal decides what becomes of an object that is not desired.
-func disposal(obj *unstructured.Unstructured, wanted map[Key]bool, keep func(*unstructured.Unstructured) bool) fate {
+func disposal(
+	obj *unstructured.Unstructured, owner Owner, wanted map[Key]bool, keep func(*unstructured.Unstructured) bool,
+) fate {
 	isClaim := obj.GroupVersionKind().GroupKind() == claimKind.GroupKind()
+	ours := owner.owns(obj.GetLabels())
 	switch {
-	case isClaim && OwnFields(obj) == "":
-		if claimed(obj.GetName(), wanted) {
-			return leave
+	case OwnFields(obj) != "":
+		if isClaim || !ours || metav1.GetControllerOf(obj) != nil || keep(obj) {
+			return orphan
 		}
-		return orphan
-	case OwnFields(obj) == "", metav1.GetControllerOf(obj) != nil:
-		// Labels are inherited: by the Jobs of a CronJob, by the Endpoints of a Service.
-		return leave
-	case isClaim, keep(obj):
+		return remove
+	case isClaim && ours && !claimed(obj.GetName(), wanted):
 		return orphan
 	default:
-		return remove
+		// Labels are inherited: by the Jobs of a CronJob, by the Endpoints of a Service.
+		return leave
 	}
 }
 

@@ -150,13 +150,9 @@ func inGrace(f Facts, p Policy) (Decision, bool) {
 }
 
 func paid(f Facts, p Policy) (Decision, bool) {
-	d := Decision{Phase: Run, Rule: RulePaid}
-	if !f.ExpiresAt.IsZero() {
-		d.Until = f.ExpiresAt
-		d.SuspendAt = suspension(f, p)
-		d.DeleteAt = unpaidDeletion(f, p)
-	}
-	return d, true
+	return Decision{
+		Phase: Run, Rule: RulePaid, Until: f.ExpiresAt, SuspendAt: suspension(f, p), DeleteAt: unpaidDeletion(f, p),
+	}, true
 }
 
 // unpaid is suspended, and removed only where the product says so and the paid time has an end.

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -17,7 +15,7 @@ import (
 
 // Sale is an instance as far as orders are concerned.
 type Sale struct {
-	// Subscription is what is known so far. It is never changed.
+	// Subscription is what is known so far, and not nil. It is never changed.
 	Subscription *v1alpha1.Subscription
 	// Product is the product that the instance has; empty as long as none is known.
 	Product string
@@ -73,6 +71,9 @@ func Apply(sale Sale, order marketplace.Order, products []v1alpha1.MarketplacePr
 		return Result{}, problem
 	}
 	items := soldItems(order.Items)
+	if problem := checkQuantities(*call, items); problem != nil {
+		return Result{}, problem
+	}
 	match, problem := matchFor(sale, sub.Marketplace, items, products)
 	if problem != nil {
 		return Result{}, problem
@@ -80,11 +81,15 @@ func Apply(sale Sale, order marketplace.Order, products []v1alpha1.MarketplacePr
 	lookup := call.Lookup
 	previousEnd := call.PreviousExpiresAt
 	call.Lookup = ""
-	if isPurchase(sub, *call) {
+	switch {
+	case isPurchase(sub, *call):
 		describePurchase(sub, sale, order)
+	case lookup == v1alpha1.LookupPurchase && order.Charging != "":
+		// A trial that became formal is charged from now on. What the buyer entered for the trial stays.
+		sub.ChargingMode = v1alpha1.ChargingMode(order.Charging)
 	}
 	change := v1alpha1.PendingChange{
-		OrderID: call.OrderID, OrderLineID: call.OrderLineID, Items: items, Plan: match.Plan, Quantity: match.Quantity,
+		OrderID: call.OrderID, OrderLineID: call.OrderLineID, Items: boundedItems(items), Plan: match.Plan, Quantity: match.Quantity,
 	}
 	switch {
 	case !order.OrderedAt.IsZero() && order.OrderedAt.Before(sub.ItemsOrderedAt.Time):
@@ -94,7 +99,10 @@ func Apply(sale Sale, order marketplace.Order, products []v1alpha1.MarketplacePr
 		sub.PendingChange = change
 	default:
 		enact(sub, change)
-		sub.ItemsOrderedAt = metav1Time(order.OrderedAt)
+		if !order.OrderedAt.IsZero() {
+			// The time of an order before this one keeps still older ones out.
+			sub.ItemsOrderedAt = metav1Time(order.OrderedAt)
+		}
 	}
 	return Result{Subscription: sub, Product: match.Product}, nil
 }
@@ -107,13 +115,15 @@ func Due(sub *v1alpha1.Subscription, now time.Time) (after *v1alpha1.Subscriptio
 		return sub, at
 	}
 	after = sub.DeepCopy()
-	enact(after, sub.PendingChange)
-	after.PendingChange = v1alpha1.PendingChange{}
+	enact(after, after.PendingChange)
 	return after, time.Time{}
 }
 
+// enact puts a change in force. A change that still waits ends with it: at its date it would take from the buyer what was
+// bought since.
 func enact(sub *v1alpha1.Subscription, change v1alpha1.PendingChange) {
 	sub.Items, sub.Plan, sub.Quantity = change.Items, change.Plan, change.Quantity
+	sub.PendingChange = v1alpha1.PendingChange{}
 }
 
 // matchFor finds the plan, within the product that the instance has.
@@ -123,6 +133,9 @@ func matchFor(sale Sale, marketplaceName string, items []v1alpha1.SoldItem, prod
 	if problem != nil && sale.Product != "" && sale.PlanOverride {
 		// A person has decided what runs; the quantity is still the marketplace's to say.
 		match, problem = Match{Product: sale.Product, Quantity: firstQuantity(items)}, nil
+		if i := productIndex(products, sale.Product); i >= 0 {
+			match.PendingChange = pendingChangePolicy(&products[i], "")
+		}
 	}
 	if problem == nil && sale.Product != "" && match.Product != sale.Product {
 		return Match{}, &Problem{Reason: v1alpha1.ReasonProductChanged, Message: fmt.Sprintf(
@@ -130,6 +143,10 @@ func matchFor(sale Sale, marketplaceName string, items []v1alpha1.SoldItem, prod
 				" buyer on a new purchase", match.Product, sale.Product, describe(items), sale.Product)}
 	}
 	return match, problem
+}
+
+func productIndex(products []v1alpha1.MarketplaceProduct, name string) int {
+	return slices.IndexFunc(products, func(p v1alpha1.MarketplaceProduct) bool { return p.Name == name })
 }
 
 func firstQuantity(items []v1alpha1.SoldItem) *int32 {
@@ -147,12 +164,10 @@ func waits(sub *v1alpha1.Subscription, match Match, previousEnd metav1.Time, pro
 		return false
 	}
 	present := -1
-	for i := range products {
-		if products[i].Name == match.Product {
-			present = slices.IndexFunc(products[i].Spec.Plans, func(p v1alpha1.Plan) bool { return p.Name == sub.Plan })
-		}
+	if i := productIndex(products, match.Product); i >= 0 {
+		present = planRank(&products[i], sub.Plan)
 	}
-	if present >= 0 && match.Plan != sub.Plan {
+	if present >= 0 && match.Plan != "" && match.Plan != sub.Plan {
 		return match.PlanRank < present
 	}
 	return ptr.Deref(match.Quantity, 1) < ptr.Deref(sub.Quantity, 1)
@@ -165,7 +180,7 @@ func describePurchase(sub *v1alpha1.Subscription, sale Sale, order marketplace.O
 		sub.CustomerName = bounded(order.CustomerName, 256)
 	}
 	sub.ChargingMode = v1alpha1.ChargingMode(order.Charging)
-	sub.Attributes = attributes(order.Attributes)
+	sub.Attributes = boundedAttributes(order.Attributes)
 	if sub.Type == "" {
 		sub.Type = v1alpha1.SubscriptionFormal
 		if order.Type == marketplace.OrderTrial {
@@ -175,8 +190,8 @@ func describePurchase(sub *v1alpha1.Subscription, sale Sale, order marketplace.O
 	if sub.StartsAt.IsZero() {
 		sub.StartsAt = metav1Time(order.OrderedAt)
 	}
-	// A renewal that came before the order was read knows better than the order's estimate.
-	if sub.ExpiresAtSource == "" && !order.ExpiresAt.IsZero() {
+	// A renewal that came before the order was read, or a person, knows better than the order's estimate.
+	if sub.ExpiresAtSource == "" && sub.ExpiresAt.IsZero() && !order.ExpiresAt.IsZero() {
 		sub.ExpiresAt, sub.ExpiresAtSource = metav1Time(order.ExpiresAt), v1alpha1.ExpiryFromOrder
 	}
 }
@@ -207,52 +222,31 @@ func checkType(sub *v1alpha1.Subscription, call v1alpha1.OrderCall, got marketpl
 		strings.Join(names, " or "), bounded(string(got), 64))}
 }
 
+// checkQuantities refuses what the API can't hold: a cut number would be another one than was sold.
+func checkQuantities(call v1alpha1.OrderCall, items []v1alpha1.SoldItem) *Problem {
+	for _, item := range items {
+		if quantity := ptr.Deref(item.Quantity, 0); quantity < 0 || quantity > maxQuantity {
+			return &Problem{Reason: v1alpha1.ReasonOrderInvalid, Message: fmt.Sprintf(
+				"Order %s sells the quantity %d of %s, which is not between 0 and %d: nothing was changed; ask the marketplace's"+
+					" support about this order, or set productRef, plan and quantity in this instance's spec",
+				call.OrderID, quantity, describe([]v1alpha1.SoldItem{item}), maxQuantity)}
+		}
+	}
+	return nil
+}
+
+// soldItems are the items in the marketplace's own words. What they mean is looked up by these: a code that was cut could
+// be another one.
 func soldItems(items []marketplace.Item) []v1alpha1.SoldItem {
-	const most = 32
 	var sold []v1alpha1.SoldItem
 	for _, item := range items {
-		entry := v1alpha1.SoldItem{
-			ProductID: bounded(item.ProductID, 64), SKUCode: bounded(item.SKUCode, 64),
-			ProductName: bounded(item.ProductName, 512), Quantity: item.Quantity,
+		entry := v1alpha1.SoldItem{ProductID: item.ProductID, SKUCode: item.SKUCode, ProductName: item.ProductName}
+		if item.Quantity != nil {
+			entry.Quantity = ptr.To(*item.Quantity)
 		}
-		if entry != (v1alpha1.SoldItem{}) && len(sold) < most {
+		if entry != (v1alpha1.SoldItem{}) {
 			sold = append(sold, entry)
 		}
 	}
 	return sold
-}
-
-func attributes(params []marketplace.Attribute) []v1alpha1.Attribute {
-	const most = 64
-	var result []v1alpha1.Attribute
-	for _, param := range params {
-		if param.Name != "" && len(result) < most {
-			result = append(result, v1alpha1.Attribute{
-				Name: bounded(param.Name, 128), Value: ptr.To(bounded(param.Value, 2048)),
-			})
-		}
-	}
-	return result
-}
-
-// bounded cuts text to a field's length and drops control characters, so that no answer of a marketplace can make an
-// object that the API server refuses.
-func bounded(text string, most int) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
-	if utf8.RuneCountInString(text) <= most {
-		return text
-	}
-	return string([]rune(text)[:most])
-}
-
-func metav1Time(t time.Time) metav1.Time {
-	if t.IsZero() {
-		return metav1.Time{}
-	}
-	return metav1.NewTime(t.UTC().Truncate(time.Second))
 }

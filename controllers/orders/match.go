@@ -24,7 +24,7 @@ func (p *Problem) Error() string { return p.Message }
 type Match struct {
 	// Product and Plan are the names of a MarketplaceProduct and of one of its plans.
 	Product, Plan string
-	// PlanRank is the plan's position in the product; a higher one is a larger plan.
+	// PlanRank is the plan's position in the product; a higher one is a larger plan. -1 when the product has no such plan.
 	PlanRank int
 	// Quantity is the quantity of the item that meant the plan; nil when it has none.
 	Quantity *int32
@@ -89,19 +89,23 @@ func addMatch(matches []Match, found Match) []Match {
 }
 
 func matchOf(product *v1alpha1.MarketplaceProduct, planName string, item v1alpha1.SoldItem) Match {
-	match := Match{
+	return Match{
 		Product: product.Name, Plan: planName, Quantity: item.Quantity,
-		PendingChange: product.Spec.Lifecycle.PendingChange,
+		PlanRank: planRank(product, planName), PendingChange: pendingChangePolicy(product, planName),
 	}
-	for rank, plan := range product.Spec.Plans {
-		if plan.Name == planName {
-			match.PlanRank = rank
-			if plan.Lifecycle.PendingChange != "" {
-				match.PendingChange = plan.Lifecycle.PendingChange
-			}
-		}
+}
+
+// planRank is a plan's position in its product; -1 when the product has no such plan.
+func planRank(product *v1alpha1.MarketplaceProduct, planName string) int {
+	return slices.IndexFunc(product.Spec.Plans, func(p v1alpha1.Plan) bool { return p.Name == planName })
+}
+
+// pendingChangePolicy is the plan's word about smaller plans and quantities, or else the product's.
+func pendingChangePolicy(product *v1alpha1.MarketplaceProduct, planName string) v1alpha1.PendingChangePolicy {
+	if rank := planRank(product, planName); rank >= 0 && product.Spec.Plans[rank].Lifecycle.PendingChange != "" {
+		return product.Spec.Plans[rank].Lifecycle.PendingChange
 	}
-	return match
+	return product.Spec.Lifecycle.PendingChange
 }
 
 func ambiguous(matches []Match, items []v1alpha1.SoldItem) *Problem {
@@ -110,6 +114,11 @@ func ambiguous(matches []Match, items []v1alpha1.SoldItem) *Problem {
 		plans[i] = m.Product + "/" + m.Plan
 	}
 	sort.Strings(plans)
+	const most = 8
+	if more := len(plans) - most; more > 0 {
+		// A condition's message has a bound of its own.
+		plans = append(plans[:most], fmt.Sprintf("and %d more", more))
+	}
 	return &Problem{Reason: v1alpha1.ReasonAmbiguousSKU, Message: fmt.Sprintf(
 		"%s is listed by more than one plan (%s): list each SKU code or product id once, or set productRef and plan in this"+
 			" instance's spec", describe(items), strings.Join(plans, ", "))}
@@ -124,7 +133,7 @@ func describe(items []v1alpha1.SoldItem) string {
 			names = append(names, fmt.Sprintf("and %d more", len(items)-most))
 			break
 		}
-		names = append(names, fmt.Sprintf("SKU code %q, product id %q", item.SKUCode, item.ProductID))
+		names = append(names, fmt.Sprintf("SKU code %q, product id %q", bounded(item.SKUCode, 64), bounded(item.ProductID, 64)))
 	}
 	if len(names) == 0 {
 		return "the order, which names no product,"

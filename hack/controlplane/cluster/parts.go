@@ -112,6 +112,8 @@ func (p parts) clients() []part {
 		)...)},
 		{scheduler, p.binary(scheduler, append(alone, p.kubeconfigFlag(scheduler), "--kube-api-qps=2000", "--kube-api-burst=4000")...)},
 		{kwok, p.binary(kwok, p.kubeconfigFlag(kwok), "--config="+p.file("kwok.yaml"), "--manage-all-nodes",
+			// Without a lease the node is heard of every ten minutes only; called lost once, its pods never get ready again.
+			"--node-lease-duration-seconds=40",
 			"--cidr="+podRange, "--node-port=0")}, // 0: without it, it would listen on all addresses
 		{volumeBinder, []string{p.file(volumeBinder), BinderCommand, p.kubeconfigFlag(volumeBinder), "--volumes=" + p.file("volumes")}},
 	}

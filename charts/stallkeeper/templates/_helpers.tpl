@@ -1,0 +1,172 @@
+{{/* The name that all objects' names begin with. */}}
+{{- define "stallkeeper.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "stallkeeper.webhook" -}}{{ include "stallkeeper.fullname" . }}-webhook{{- end -}}
+{{- define "stallkeeper.controller" -}}{{ include "stallkeeper.fullname" . }}-controller{{- end -}}
+
+{{/* Labels that select a component's pods. Takes (dict "root" $ "component" "webhook"). */}}
+{{- define "stallkeeper.selectorLabels" -}}
+app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{/* Labels of every object. Takes (dict "root" $ "component" "webhook"). */}}
+{{- define "stallkeeper.labels" -}}
+{{ include "stallkeeper.selectorLabels" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name (replace "+" "_" .root.Chart.Version) | trunc 63 | trimSuffix "-" }}
+{{- end -}}
+
+{{- define "stallkeeper.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ default $.Chart.AppVersion .tag }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "stallkeeper.tlsSecretName" -}}
+{{ default (printf "%s-tls" (include "stallkeeper.webhook" .)) .Values.webhook.tls.secretName }}
+{{- end -}}
+
+{{- define "stallkeeper.callbackPort" -}}
+{{- if .Values.webhook.service.port -}}
+{{ .Values.webhook.service.port }}
+{{- else if eq .Values.webhook.tls.mode "ingress" -}}
+80
+{{- else -}}
+443
+{{- end -}}
+{{- end -}}
+
+{{- define "stallkeeper.credentialsNamespace" -}}
+{{ default .Release.Namespace .Values.credentials.namespace }}
+{{- end -}}
+
+{{/* The user names that the API server knows the two ServiceAccounts by. */}}
+{{- define "stallkeeper.webhookUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "stallkeeper.webhook" . }}
+{{- end -}}
+{{- define "stallkeeper.controllerUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "stallkeeper.controller" . }}
+{{- end -}}
+
+{{/*
+The kinds that the controller makes in tenants' namespaces, as a JSON object with one list: those of the values, those that
+it makes of itself for every tenant, and Roles where they are allowed.
+*/}}
+{{- define "stallkeeper.tenantKinds" -}}
+{{- $own := list
+  (dict "group" "" "version" "v1" "resource" "resourcequotas")
+  (dict "group" "" "version" "v1" "resource" "limitranges")
+  (dict "group" "" "version" "v1" "resource" "serviceaccounts")
+  (dict "group" "" "version" "v1" "resource" "secrets")
+  (dict "group" "networking.k8s.io" "version" "v1" "resource" "networkpolicies") -}}
+{{- $kinds := concat .Values.tenantKinds .Values.extraTenantKinds $own -}}
+{{- if .Values.tenantRBAC.enabled -}}
+{{- $kinds = concat $kinds (list
+  (dict "group" "rbac.authorization.k8s.io" "version" "v1" "resource" "roles")
+  (dict "group" "rbac.authorization.k8s.io" "version" "v1" "resource" "rolebindings")) -}}
+{{- end -}}
+{{- dict "kinds" (uniq $kinds) | toJson -}}
+{{- end -}}
+
+{{/* The same kinds as the controller's flag wants them: resource.version.group, and resource.version of the core group. */}}
+{{- define "stallkeeper.tenantKindsFlag" -}}
+{{- $names := list -}}
+{{- range (include "stallkeeper.tenantKinds" . | fromJson).kinds -}}
+{{- $names = append $names (printf "%s.%s%s" .resource .version (ternary "" (printf ".%s" .group) (eq .group ""))) -}}
+{{- end -}}
+{{- join "," $names -}}
+{{- end -}}
+
+{{/* The Pod Security levels that a tenant's namespace may have, as a JSON list. */}}
+{{- define "stallkeeper.podSecurityLevels" -}}
+{{- get (dict
+  "restricted" (list "restricted")
+  "baseline" (list "restricted" "baseline")
+  "privileged" (list "restricted" "baseline" "privileged")) .Values.maxPodSecurityLevel | toJson -}}
+{{- end -}}
+
+{{/* The parts of a pod that both components share. Takes (dict "root" $ "component" "webhook" "values" $.Values.webhook). */}}
+{{- define "stallkeeper.pod" -}}
+serviceAccountName: {{ include (printf "stallkeeper.%s" .component) .root }}
+automountServiceAccountToken: true
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  seccompProfile:
+    type: RuntimeDefault
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .root.Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .root.Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .root.Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+topologySpreadConstraints:
+  {{- with .values.topologySpreadConstraints }}
+  {{- toYaml . | nindent 2 }}
+  {{- else }}
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "stallkeeper.selectorLabels" . | nindent 8 }}
+  {{- end }}
+{{- end -}}
+
+{{/* The parts of a container that both components share. Takes the same as stallkeeper.pod. */}}
+{{- define "stallkeeper.container" -}}
+image: {{ include "stallkeeper.image" .root }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+securityContext:
+  runAsNonRoot: true
+  readOnlyRootFilesystem: true
+  allowPrivilegeEscalation: false
+  capabilities:
+    drop: [ALL]
+  seccompProfile:
+    type: RuntimeDefault
+livenessProbe:
+  httpGet:
+    path: /healthz
+    port: health
+  initialDelaySeconds: 10
+  periodSeconds: 20
+readinessProbe:
+  httpGet:
+    path: /readyz
+    port: health
+  periodSeconds: 5
+resources:
+  {{- toYaml .values.resources | nindent 2 }}
+{{- end -}}

@@ -1,0 +1,72 @@
+package orders
+
+import (
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+)
+
+// maxQuantity is the bound of every quantity in the API.
+const maxQuantity = 9999999
+
+// boundedItems are items as a subscription holds them. The first ones stand for all when there are too many.
+func boundedItems(items []v1alpha1.SoldItem) []v1alpha1.SoldItem {
+	const most = 32
+	var result []v1alpha1.SoldItem
+	for _, item := range items {
+		entry := v1alpha1.SoldItem{
+			ProductID: bounded(item.ProductID, 64), SKUCode: bounded(item.SKUCode, 64),
+			ProductName: bounded(item.ProductName, 512), Quantity: item.Quantity,
+		}
+		if entry != (v1alpha1.SoldItem{}) && len(result) < most {
+			result = append(result, entry)
+		}
+	}
+	return result
+}
+
+// boundedAttributes are the buyer's parameters as a subscription holds them: each name once, although two names may have
+// become the same by their bounds. The first one stays.
+func boundedAttributes(params []marketplace.Attribute) []v1alpha1.Attribute {
+	const most = 64
+	var result []v1alpha1.Attribute
+	for _, param := range params {
+		name := bounded(param.Name, 128)
+		known := slices.ContainsFunc(result, func(a v1alpha1.Attribute) bool { return a.Name == name })
+		if name != "" && !known && len(result) < most {
+			result = append(result, v1alpha1.Attribute{Name: name, Value: ptr.To(bounded(param.Value, 2048))})
+		}
+	}
+	return result
+}
+
+// bounded cuts text to a field's length in characters and drops control characters, so that no answer of a marketplace can
+// make an object that the API server refuses.
+func bounded(text string, most int) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+	if utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	return string([]rune(text)[:most])
+}
+
+// metav1Time is a time as the API server stores it.
+func metav1Time(t time.Time) metav1.Time {
+	if t.IsZero() {
+		return metav1.Time{}
+	}
+	return metav1.NewTime(t.UTC().Truncate(time.Second))
+}

@@ -1,0 +1,67 @@
+package chart_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stallkeeper/stallkeeper/test/chart"
+)
+
+func TestRefusals(t *testing.T) {
+	tests := map[string]struct {
+		values string
+		want   []string // parts of the message: what is wrong, and where
+	}{
+		"an unknown key":                           {"replicas: 3", []string{"replicas", "not allowed"}},
+		"an unknown key further in":                {"webhook: {tls: {minVersion: '1.1'}}", []string{"minVersion", "/webhook/tls"}},
+		"an attempt at the security context":       {"controller: {securityContext: {runAsUser: 0}}", []string{"securityContext"}},
+		"an attempt at the pods' security context": {"webhook: {podSecurityContext: {runAsNonRoot: false}}", []string{"podSecurityContext"}},
+		"a text for a number":                      {"webhook: {replicas: many}", []string{"/webhook/replicas", "integer"}},
+		"a text for a switch":                      {"crds: {keep: 'yes'}", []string{"/crds/keep", "boolean"}},
+		"a number of replicas below zero":          {"controller: {replicas: -1}", []string{"/controller/replicas"}},
+		"a TLS mode that there is not":             {"webhook: {tls: {mode: none}}", []string{"/webhook/tls/mode", "certManager"}},
+		"a Pod Security level that there is not":   {"maxPodSecurityLevel: root", []string{"/maxPodSecurityLevel"}},
+		"a prefix that is too long":                {"tenantNamespacePrefix: a-very-long-prefix-", []string{"/tenantNamespacePrefix"}},
+		"a prefix of the cluster's own namespaces": {"tenantNamespacePrefix: kube-", []string{"/tenantNamespacePrefix"}},
+		"no sales namespace":                       {"salesNamespaces: []", []string{"/salesNamespaces"}},
+		"a sales namespace twice":                  {"salesNamespaces: [a, a]", []string{"/salesNamespaces"}},
+		"a digest that is none":                    {"image: {digest: latest}", []string{"/image/digest"}},
+		"every kind":                               {"extraTenantKinds: [{group: '*', version: v1, resource: '*'}]", []string{"/extraTenantKinds/0"}},
+		"a kind without a version":                 {"extraTenantKinds: [{group: apps, resource: deployments}]", []string{"/extraTenantKinds/0", "version"}},
+		"a subresource as a kind":                  {"extraTenantKinds: [{group: '', version: v1, resource: pods/exec}]", []string{"/extraTenantKinds/0/resource"}},
+		"the release's namespace as a sales one":   {"salesNamespaces: [stallkeeper-system]", []string{"salesNamespaces: stallkeeper-system is the release's namespace"}},
+		"the credentials' namespace as a sales one": {
+			"{salesNamespaces: [vault], credentials: {namespace: vault}}", []string{"salesNamespaces: vault is credentials.namespace"},
+		},
+		"the cluster's namespace as a sales one":    {"salesNamespaces: [kube-system]", []string{"salesNamespaces: kube-system is the cluster's own"}},
+		"a sales namespace that looks like tenants": {"salesNamespaces: [tenant-a]", []string{"begins with tenantNamespacePrefix"}},
+		"a prefix that the release's namespace has": {"tenantNamespacePrefix: stallkeeper-", []string{"tenantNamespacePrefix: the release's namespace"}},
+		"Roles as a kind":                           {"extraTenantKinds: [{group: rbac.authorization.k8s.io, version: v1, resource: roles}]", []string{"Set tenantRBAC.enabled"}},
+		"the policies as a kind": {
+			"extraTenantKinds: [{group: admissionregistration.k8s.io, version: v1, resource: validatingadmissionpolicies}]", []string{"is not a tenant's to have"},
+		},
+		"our own kinds as kinds":             {"extraTenantKinds: [{group: stallkeeper.io, version: v1alpha1, resource: marketplaces}]", []string{"is not a tenant's to have"}},
+		"bare Pods as a kind":                {"extraTenantKinds: [{group: '', version: v1, resource: pods}]", []string{"pods is refused in templates"}},
+		"DaemonSets as a kind":               {"tenantKinds: [{group: apps, version: v1, resource: daemonsets}]", []string{"daemonsets.apps is refused in templates"}},
+		"cert-manager without an issuer":     {"webhook: {host: a.io, tls: {mode: certManager}}", []string{"needs webhook.tls.certManager.issuerName"}},
+		"cert-manager without a host":        {"webhook: {tls: {mode: certManager, certManager: {issuerName: ca}}}", []string{"needs webhook.host"}},
+		"an issuer without cert-manager":     {"webhook: {tls: {certManager: {issuerName: ca}}}", []string{"webhook.tls.mode is secret"}},
+		"a TLS Secret of plain HTTP":         {"webhook: {tls: {mode: ingress, secretName: t}}", []string{"Set webhook.ingress.tlsSecretName"}},
+		"an ingress without a host":          {"webhook: {ingress: {enabled: true}}", []string{"webhook.ingress.enabled needs webhook.host"}},
+		"a Secret of an ingress that is off": {"webhook: {ingress: {tlsSecretName: t}}", []string{"webhook.ingress.enabled is false"}},
+		"source ranges without a balancer":   {"webhook: {service: {loadBalancerSourceRanges: [10.0.0.0/8]}}", []string{"webhook.service.type is ClusterIP"}},
+	}
+	for sentence, tc := range tests {
+		t.Run(sentence, func(t *testing.T) {
+			_, err := chart.Render(chart.Release{}, parse(t, tc.values))
+			if err == nil {
+				t.Fatalf("the values are accepted: %s", tc.values)
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the message does not say %q:\n%v", want, err)
+				}
+			}
+		})
+	}
+}
