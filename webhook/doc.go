@@ -1,0 +1,20 @@
+// Package webhook is the callback server: what the marketplace calls, and where its calls become MarketplaceInstances.
+//
+// A callback comes to /v1/{namespace}/{marketplace}. The path picks the Marketplace and with it the Secret of its keys,
+// because nothing in a request may be trusted before its signature holds. Handler.process then takes five steps:
+//
+//	limit → verify the raw bytes → decode → record → answer
+//
+// What the package promises:
+//
+//   - Success is said when the API server has stored the call. If it can't be stored, or not within the time for an answer,
+//     the marketplace is told to call again. Nothing is kept in memory for later.
+//   - Repeated and late calls are harmless. Merge is a pure function, and what it decides is written only if nobody has
+//     written in between. A call that changes nothing is acknowledged only after a look at the API server itself.
+//   - Only spec.subscription of an instance is ever written.
+//   - A debug call reads nothing but the Marketplace and its keys, and changes nothing.
+//   - An unknown Marketplace is answered as a wrong signature is.
+//   - Bodies, query strings, signatures, keys, and what a buyer is told stand in no log, metric or error.
+//
+// The package knows no marketplace: their implementations of marketplace.Callbacks are given to it in Options.Protocols.
+package webhook

@@ -1,0 +1,284 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+)
+
+// Defaults of Options.
+const (
+	// DefaultAnswerTimeout is what may be spent on a call, so that its answer is there within 4 s: a second before the shortest
+	// timeout that a marketplace documents.
+	DefaultAnswerTimeout = 3800 * time.Millisecond
+	// DefaultMaxConcurrent is how many verified calls are at work at once.
+	DefaultMaxConcurrent = 256
+	// DefaultMaxReading is how many bodies of callers not yet verified are in memory at once.
+	DefaultMaxReading = 1024
+	// DefaultMaxBody is the size in bytes of a body that is refused unread.
+	DefaultMaxBody = 1 << 20
+)
+
+// callbackRoot begins the path of every callback URL.
+const callbackRoot = "/v1/"
+
+// Options are what a Handler needs.
+type Options struct {
+	// Namespaces are the sales namespaces; paths that name another lead nowhere.
+	Namespaces []string
+	// Client reads Marketplaces and MarketplaceInstances, from a cache that has the Indexes, and writes instances.
+	Client client.Client
+	// APIReader reads from the API server: Secrets, and what the cache does not have.
+	APIReader client.Reader
+	// Protocols are the marketplaces that are understood.
+	Protocols map[v1alpha1.MarketplaceProtocol]Protocol
+	// Decoy stands for every Marketplace that does not exist, so that a stranger can't tell whether one does. It holds keys
+	// that nobody has.
+	Decoy marketplace.Callbacks
+	// Registerer takes the metrics.
+	Registerer prometheus.Registerer
+	Log        logr.Logger
+
+	// Clock gives the time that calls are checked against; nil means the real one.
+	Clock clock.PassiveClock
+	// AnswerTimeout bounds a call from its headers to its answer; 0 means DefaultAnswerTimeout.
+	AnswerTimeout time.Duration
+	// MaxConcurrent bounds the verified calls at work; 0 means DefaultMaxConcurrent.
+	MaxConcurrent int
+	// MaxReading bounds the bodies in memory that nobody has verified yet; 0 means DefaultMaxReading.
+	MaxReading int
+	// MaxBody bounds a body, in bytes; 0 means DefaultMaxBody.
+	MaxBody int64
+}
+
+// Handler answers callbacks. It is an http.Handler, safe for concurrent use.
+type Handler struct {
+	connections   *connections
+	limits        *limits
+	nonces        *nonces
+	recorder      *recorder
+	skews         *skews
+	metrics       *metrics
+	clock         clock.PassiveClock
+	log           logr.Logger
+	strangerLog   *rate.Limiter
+	answerTimeout time.Duration
+}
+
+// NewHandler makes a Handler. It fails when Options lack something that has no default, or the metrics are registered.
+func NewHandler(options Options) (*Handler, error) {
+	switch {
+	case len(options.Namespaces) == 0:
+		return nil, errors.New("no sales namespaces are given")
+	case options.Client == nil || options.APIReader == nil || options.Decoy == nil || options.Registerer == nil:
+		return nil, errors.New("each of Client, APIReader, Decoy and Registerer is required")
+	}
+	if options.Clock == nil {
+		options.Clock = clock.RealClock{}
+	}
+	metrics, err := newMetrics(options.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("registering the metrics: %w", err)
+	}
+	return &Handler{
+		connections: &connections{
+			namespaces: options.Namespaces,
+			cached:     options.Client,
+			live:       options.APIReader,
+			lookups:    rate.NewLimiter(liveLookups, liveLookups),
+			keys:       newKeyring(options.APIReader, options.Protocols, options.Clock),
+			decoy:      options.Decoy,
+		},
+		limits: newLimits(
+			orDefault(options.MaxBody, DefaultMaxBody),
+			orDefault(options.MaxReading, DefaultMaxReading),
+			orDefault(options.MaxConcurrent, DefaultMaxConcurrent),
+		),
+		nonces:        newNonces(),
+		recorder:      &recorder{client: options.Client, live: options.APIReader, clock: options.Clock},
+		skews:         &skews{},
+		metrics:       metrics,
+		clock:         options.Clock,
+		log:           options.Log,
+		strangerLog:   rate.NewLimiter(strangerLogRate, strangerLogBurst),
+		answerTimeout: orDefault(options.AnswerTimeout, DefaultAnswerTimeout),
+	}, nil
+}
+
+func orDefault[T int | int64 | time.Duration](value, otherwise T) T {
+	if value == 0 {
+		return otherwise
+	}
+	return value
+}
+
+// call is what is known about one callback so far.
+type call struct {
+	// target is the Marketplace that the path names, whether it exists or not; path is what stands below the callback URL.
+	target types.NamespacedName
+	path   string
+
+	connection connection
+	proof      marketplace.Proof
+	verified   bool
+	event      marketplace.Event
+	outcome    marketplace.Outcome
+}
+
+// ServeHTTP answers callbacks, and on / that the server is there, because marketplaces verify the bare domain.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c, ok := routed(r.URL.Path)
+	switch {
+	case ok:
+		h.callback(w, r, c)
+	case r.URL.Path == "/" || r.URL.Path == "":
+		writeText(w, http.StatusOK, "Stallkeeper is here. Callbacks go to "+callbackRoot+"{namespace}/{marketplace}.")
+	default:
+		writeText(w, http.StatusNotFound, "Nothing is here. Callbacks go to "+callbackRoot+"{namespace}/{marketplace}.")
+	}
+}
+
+// routed takes a path apart.
+func routed(path string) (*call, bool) {
+	below, ok := strings.CutPrefix(path, callbackRoot)
+	parts := strings.SplitN(below, "/", 3)
+	if !ok || len(parts) < 2 || parts[0] == "" || parts[1] == "" {
+		return nil, false
+	}
+	c := &call{target: types.NamespacedName{Namespace: parts[0], Name: parts[1]}}
+	if len(parts) == 3 {
+		c.path = "/" + parts[2]
+	}
+	return c, true
+}
+
+// callback answers one callback in the time that there is for it.
+func (h *Handler) callback(w http.ResponseWriter, r *http.Request, c *call) {
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(r.Context(), h.answerTimeout)
+	defer cancel()
+	c.connection = connection{Callbacks: h.connections.decoy}
+
+	if err := h.process(ctx, w, r, c); err != nil {
+		c.outcome.Err = err
+	}
+	if c.verified && isFinal(c.outcome.Err) {
+		h.nonces.add(c.target, c.proof.Nonce)
+	}
+	answer := h.encode(c)
+	maps.Copy(w.Header(), answer.Header)
+	w.WriteHeader(answer.Status)
+	// A caller that went away will call again.
+	_, _ = w.Write(answer.Body)
+
+	h.metrics.answered(c, answer.Code, time.Since(start))
+	h.logAnswer(c, answer.Code, time.Since(start))
+}
+
+// encode puts the outcome into the marketplace's words.
+func (h *Handler) encode(c *call) (answer marketplace.Answer) {
+	var err error
+	defer func() {
+		if err != nil {
+			answer = marketplace.Answer{Status: http.StatusInternalServerError}
+		}
+	}()
+	defer h.recovered(c, &err)
+	return c.connection.Encode(c.proof, c.event, c.outcome)
+}
+
+// process is the way of every callback: limit, verify, decode, record. What it learns it leaves in c for the answer.
+func (h *Handler) process(ctx context.Context, w http.ResponseWriter, r *http.Request, c *call) (err error) {
+	defer h.recovered(c, &err)
+
+	if c.connection, err = h.connections.open(ctx, c.target); err != nil {
+		return err
+	}
+	body, err := h.limits.read(ctx, w, r)
+	if err != nil {
+		return err
+	}
+	req := marketplace.Request{Method: r.Method, Path: c.path, Query: r.URL.RawQuery, Header: r.Header, Body: body}
+	if err := h.verify(c, req); err != nil {
+		return err
+	}
+	leave, err := h.limits.admit(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	h.metrics.inFlight.Inc()
+	defer h.metrics.inFlight.Dec()
+	if c.event, err = c.connection.Decode(req); err != nil {
+		return err
+	}
+	c.outcome = h.recorder.record(ctx, c.connection.marketplace, c.event)
+	return c.outcome.Err
+}
+
+// verify checks the signature and the time over the raw bytes, and that the call was not answered before.
+func (h *Handler) verify(c *call, req marketplace.Request) (err error) {
+	now := h.clock.Now()
+	c.proof, err = c.connection.Verify(req, now)
+	if c.connection.marketplace == nil {
+		if err == nil || errors.Is(err, marketplace.ErrUnauthenticated) {
+			return errUnknownMarketplace
+		}
+		return err
+	}
+	switch {
+	case errors.Is(err, marketplace.ErrStale):
+		h.observeSkew(c.target, c.proof.SentAt.Sub(now), now)
+		return err
+	case err != nil:
+		return err
+	}
+	if !c.proof.SentAt.IsZero() {
+		h.observeSkew(c.target, 0, now)
+	}
+	if h.nonces.has(c.target, c.proof.Nonce) {
+		return marketplace.ErrReplayed
+	}
+	c.verified = true
+	return nil
+}
+
+func (h *Handler) observeSkew(target types.NamespacedName, skew time.Duration, now time.Time) {
+	h.skews.observe(target, skew, now)
+	h.metrics.clockSkew(target, skew)
+}
+
+// recovered turns a panic into the answer to call again. The value that was thrown may quote the request, so only its type
+// is logged, and the way to it.
+func (h *Handler) recovered(c *call, err *error) {
+	thrown := recover()
+	if thrown == nil {
+		return
+	}
+	h.log.Error(nil, "Callback handler panicked", "marketplace", klog.KRef(c.target.Namespace, c.target.Name),
+		"type", fmt.Sprintf("%T", thrown), "stack", string(debug.Stack()))
+	*err = errPanic
+}
+
+func writeText(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintln(w, text)
+}

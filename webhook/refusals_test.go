@@ -1,0 +1,337 @@
+package webhook_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
+	"github.com/stallkeeper/stallkeeper/webhook"
+)
+
+func TestBadCallsAreRefusedAndChangeNothing(t *testing.T) {
+	tests := map[string]struct {
+		call a
+		with func(*koogallerytest.Caller)
+		want string
+	}{
+		"a wrong signature": {
+			call: status("i1", "FREEZE"), with: func(c *koogallerytest.Caller) { c.Options.WrongKey = true }, want: "000001",
+		},
+		"too old": {
+			call: status("i1", "FREEZE"), with: func(c *koogallerytest.Caller) { c.Options.Skew = -61 * time.Second }, want: "000002",
+		},
+		"from the future": {
+			call: status("i1", "FREEZE"), with: func(c *koogallerytest.Caller) { c.Options.Skew = 61 * time.Second }, want: "000002",
+		},
+		"not JSON":                      {call: send("activity=updateInstanceStatus"), want: "000002"},
+		"a JSON text":                   {call: send(`"updateInstanceStatus"`), want: "000002"},
+		"nothing":                       {call: send(""), want: "000002"},
+		"in UTF-16":                     {call: send("\xff\xfe{\x00}\x00"), want: "000002"},
+		"bytes that are no UTF-8":       {call: send("{\"activity\":\"updateInstanceStatus\",\"instanceId\":\"i1\xff\",\"status\":\"FREEZE\"}"), want: "000002"},
+		"an unknown activity":           {call: send(`{"activity":"danceInstance","instanceId":"i1"}`), want: "000002"},
+		"an unknown status":             {call: status("i1", "MELT"), want: "000002"},
+		"an unknown scene":              {call: refresh("i1", "BIRTHDAY", "R1", day(60)), want: "000002"},
+		"a field that is missing":       {call: send(`{"activity":"updateInstanceStatus","status":"FREEZE"}`), want: "000002"},
+		"a field that is too long":      {call: status(strings.Repeat("i", 65), "FREEZE"), want: "000002"},
+		"a body that is too big":        {call: send(`{"a":"` + strings.Repeat("x", koogallery.MaxBody) + `"}`), want: "000002"},
+		"an instance that nobody knows": {call: status("i2", "FREEZE"), want: "000003"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := newStand(t, []client.Object{instance("i1")})
+			before := s.stored("i1")
+			caller := s.caller
+			if tc.with != nil {
+				tc.with(&caller)
+			}
+			s.doWith(caller, tc.call, tc.want)
+			if diff := cmp.Diff(before, s.stored("i1")); diff != "" {
+				t.Errorf("a refused call changed:\n%s", diff)
+			}
+		})
+	}
+}
+
+// signed is a call as KooGallery makes it, for tests that then spoil it.
+func signed(s *stand, body []byte) *http.Request {
+	s.Helper()
+	timestamp := strconv.FormatInt(s.clock.Now().UnixMilli(), 10)
+	signature := koogallery.Sign([]byte(accessKey), "nonce", timestamp, body)
+	values := url.Values{"signature": {signature}, "timestamp": {timestamp}, "nonce": {"nonce"}}
+	request := httptest.NewRequest(http.MethodPost, "/v1/sales/koogallery?"+values.Encode(), bytes.NewReader(body))
+	request.Header.Set("Content-Type", "application/json;charset=utf8")
+	return request
+}
+
+func (s *stand) code(request *http.Request) string {
+	s.Helper()
+	recorder := httptest.NewRecorder()
+	s.handler.ServeHTTP(recorder, request)
+	answer := koogallery.Response{}
+	if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil {
+		s.Fatalf("%d %q: %v", recorder.Code, recorder.Body, err)
+	}
+	return answer.ResultCode
+}
+
+func TestABodyInAnotherEncodingIsRefused(t *testing.T) {
+	s := newStand(t, []client.Object{instance("i1")})
+	var packed bytes.Buffer
+	writer := gzip.NewWriter(&packed)
+	if _, err := writer.Write([]byte(`{"activity":"releaseInstance","instanceId":"i1"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	request := signed(s, packed.Bytes())
+	request.Header.Set("Content-Encoding", "gzip")
+	if code := s.code(request); code != "000002" {
+		t.Errorf("answered %s, want 000002", code)
+	}
+}
+
+func TestABodyThatHidesItsSizeIsRefused(t *testing.T) {
+	s := newStand(t, nil)
+	request := signed(s, nil)
+	// Without a length the body is only known to be too big when it was read.
+	request.Body, request.ContentLength = io.NopCloser(endless{}), -1
+	if code := s.code(request); code != "000002" {
+		t.Errorf("answered %s, want 000002", code)
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+func TestAnUnknownMarketplaceIsAnsweredAsAWrongSignature(t *testing.T) {
+	s := newStand(t, nil)
+	shape := func(path string, wrongKey bool) string {
+		caller := s.caller
+		caller.URL = strings.Replace(caller.URL, "/v1/sales/koogallery", path, 1)
+		caller.Options.WrongKey = wrongKey
+		exchange, err := newInstance(context.Background(), caller)
+		if err != nil {
+			t.Fatal(err)
+		}
+		exchange.Header.Del("Date")
+		if exchange.Header.Get(koogallery.HeaderBodySign) != "" {
+			exchange.Header.Set(koogallery.HeaderBodySign, "present")
+		}
+		text, err := json.Marshal([]any{exchange.Status, exchange.Header, exchange.Body})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	want := shape("/v1/sales/koogallery", true)
+	for _, path := range []string{"/v1/sales/none", "/v1/kube-system/koogallery", "/v1/sales/NONE", "/v1/sales/none/", "/v1/sales/a b"} {
+		if diff := cmp.Diff(want, shape(strings.ReplaceAll(path, " ", "%20"), false)); diff != "" {
+			t.Errorf("%s differs from a wrong signature:\n%s", path, diff)
+		}
+	}
+	if got := s.counted("stallkeeper_callback_rejections_total", "UnknownMarketplace"); got != 5 {
+		t.Errorf("%v rejections are counted as UnknownMarketplace, want 5", got)
+	}
+}
+
+func TestAReplayedCallIsRefused(t *testing.T) {
+	s := newStand(t, []client.Object{instance("i1")})
+	frozen := s.do(status("i1", koogallery.StatusFreeze), "000000")
+	s.clock.SetTime(day(0).Add(10 * time.Second))
+	s.do(status("i1", koogallery.StatusUnfreeze), "000000")
+	s.do(replay(frozen), "000001")
+	if state := s.stored("i1").Spec.Subscription.Entitlement.State; state != v1alpha1.EntitlementActive {
+		t.Errorf("the replayed freeze made it %s", state)
+	}
+}
+
+func TestANonceCountsForOneConnectionOnly(t *testing.T) {
+	s := newStand(t, []client.Object{connection("second")})
+	s.caller.Nonce = func() string { return "same" }
+	s.do(query("i1"), "000003")
+	caller := s.caller
+	caller.URL = strings.Replace(caller.URL, "koogallery", "second", 1)
+	s.doWith(caller, query("i1"), "000003")
+	s.do(query("i2"), "000001")
+}
+
+func TestAForgedNonceIsNotRemembered(t *testing.T) {
+	s := newStand(t, []client.Object{instance("i1")})
+	s.caller.Nonce = func() string { return "same" }
+	forger := s.caller
+	forger.Options.WrongKey = true
+	s.doWith(forger, query("i1"), "000001")
+	s.do(query("i1"), "000004")
+}
+
+func TestTheClockSkewIsMeasuredUntilAGoodCall(t *testing.T) {
+	s := newStand(t, nil)
+	late := s.caller
+	late.Options.Skew = -90 * time.Second
+	s.doWith(late, query("i1"), "000002")
+	want := []webhook.ClockSkew{{Namespace: "sales", Marketplace: "koogallery", Seconds: -90, ObservedAt: day(0)}}
+	if diff := cmp.Diff(want, s.handler.ClockSkews()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	recorder := httptest.NewRecorder()
+	s.handler.ServeClockSkews(recorder, nil)
+	served := `[{"namespace":"sales","marketplace":"koogallery","seconds":-90,"observedAt":"2026-01-01T00:00:00Z"}]` + "\n"
+	if diff := cmp.Diff(served, recorder.Body.String()); diff != "" {
+		t.Errorf("-want +served:\n%s", diff)
+	}
+
+	forger := late
+	forger.Options = koogallerytest.Options{Skew: time.Hour, WrongKey: true}
+	s.doWith(forger, query("i1"), "000001")
+	if got := s.handler.ClockSkews()[0].Seconds; got != -90 {
+		t.Errorf("a forged call set the skew to %v", got)
+	}
+
+	s.clock.SetTime(day(0).Add(time.Minute))
+	s.do(query("i1"), "000003")
+	want[0].Seconds, want[0].ObservedAt = 0, day(0).Add(time.Minute)
+	if diff := cmp.Diff(want, s.handler.ClockSkews()); diff != "" {
+		t.Errorf("after a good call, -want +got:\n%s", diff)
+	}
+}
+
+func TestPathsThatAreNoCallbacks(t *testing.T) {
+	s := newStand(t, nil)
+	tests := map[string]int{
+		"/": http.StatusOK, "/favicon.ico": http.StatusNotFound, "/v1": http.StatusNotFound, "/v1/": http.StatusNotFound,
+		"/v1/sales": http.StatusNotFound, "/v1/sales/": http.StatusNotFound, "/v2/sales/koogallery": http.StatusNotFound,
+		"/metrics": http.StatusNotFound, "/clock-skew": http.StatusNotFound, "/v1//koogallery": http.StatusNotFound,
+	}
+	for path, want := range tests {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodHead} {
+			recorder := httptest.NewRecorder()
+			s.handler.ServeHTTP(recorder, httptest.NewRequest(method, path, nil))
+			if recorder.Code != want || !strings.Contains(recorder.Body.String(), "/v1/{namespace}/{marketplace}") {
+				t.Errorf("%s %s: %d %q, want %d", method, path, recorder.Code, recorder.Body, want)
+			}
+		}
+	}
+}
+
+// panicking is a marketplace whose decoder has a mistake.
+type panicking struct{ marketplace.Callbacks }
+
+func (panicking) Decode(req marketplace.Request) (marketplace.Event, error) {
+	panic(errors.New("cannot cope with " + string(req.Body)))
+}
+
+func TestAPanicIsAnsweredAndSaysNothingOfTheRequest(t *testing.T) {
+	s := newStand(t, nil, func(s *stand) {
+		s.options.Protocols[v1alpha1.ProtocolKooGallery] = func(secret map[string][]byte) (marketplace.Callbacks, error) {
+			callbacks, err := koogallery.NewCallbacks(secret)
+			return panicking{callbacks}, err
+		}
+	})
+	s.do(newInstance, "000005")
+	if got := s.counted("stallkeeper_callback_rejections_total", "Panic"); got != 1 {
+		t.Errorf("%v panics are counted", got)
+	}
+	if log := s.log.text(); !strings.Contains(log, "panicked") || strings.Contains(log, orderID) {
+		t.Errorf("the log says\n%s", log)
+	}
+}
+
+// counted is the value of the series of a counter that has a label with a value.
+func (s *stand) counted(name, label string) float64 {
+	s.Helper()
+	families, err := s.registry.Gather()
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() != name {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			for _, pair := range metric.GetLabel() {
+				if pair.GetValue() == label {
+					return metric.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return 0
+}
+
+func TestMetricsCountByActivityAndCode(t *testing.T) {
+	s := newStand(t, []client.Object{instance("i1")})
+	s.do(query("i1"), "000004")
+	s.do(query("i1"), "000004")
+	s.do(send(`{"activity":"danceInstance"}`), "000002")
+	stranger := s.caller
+	stranger.URL = strings.Replace(stranger.URL, "koogallery", "made-up", 1)
+	if _, err := newInstance(context.Background(), stranger); err != nil {
+		t.Fatal(err)
+	}
+	want := `
+# HELP stallkeeper_callbacks_total Callbacks answered, by the marketplace's activity and result code.
+# TYPE stallkeeper_callbacks_total counter
+stallkeeper_callbacks_total{activity="other",code="000001",marketplace="unknown",namespace="unknown"} 1
+stallkeeper_callbacks_total{activity="other",code="000002",marketplace="koogallery",namespace="sales"} 1
+stallkeeper_callbacks_total{activity="queryInstance",code="000004",marketplace="koogallery",namespace="sales"} 2
+`
+	if err := testutil.GatherAndCompare(s.registry, strings.NewReader(want), "stallkeeper_callbacks_total"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLogsHoldNoSecrets(t *testing.T) {
+	elsewhere := subscribed(func(sub *v1alpha1.Subscription) { sub.OrderID = "another order" })
+	s := newStand(t, []client.Object{instance("i1", provisioned, withCredentials, elsewhere), accessSecret("i1")})
+	signatures := []string{}
+	s.caller.Nonce = func() string {
+		signatures = append(signatures, "nonce-"+strconv.Itoa(len(signatures)))
+		return signatures[len(signatures)-1]
+	}
+	buyer := `,"mobilePhone":"13800000000","email":"buyer@example.com","customerName":"Ada Lovelace"}`
+	s.do(newInstance, "000004")
+	s.do(query("i1"), "000000")
+	s.do(send(`{"activity":"updateInstanceStatus","instanceId":"i1","status":"FREEZE"`+buyer), "000000")
+	s.do(send(`{"activity":"updateInstanceStatus","instanceId":"i1","status":"MELT"`+buyer), "000002")
+	s.do(send(`{"activity":"releaseInstance"`+buyer), "000002")
+	s.do(send(`not JSON `+buyer), "000002")
+	forger := s.caller
+	forger.Options.WrongKey = true
+	s.doWith(forger, send(`{"activity":"releaseInstance"`+buyer), "000001")
+	late := s.caller
+	late.Options.Skew = time.Hour
+	s.doWith(late, send(`{"activity":"releaseInstance"`+buyer), "000002")
+
+	log := s.log.text()
+	if !strings.Contains(log, "Callback recorded") || !strings.Contains(log, "Callback refused") {
+		t.Fatalf("the log is not about callbacks:\n%s", log)
+	}
+	secrets := slices.Concat(signatures, []string{accessKey, "initial-password", "the-seed", "13800000000", "buyer@example.com", "Ada Lovelace",
+		"signature=", "timestamp=", "nobody-has-this"})
+	for _, secret := range secrets {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log contains %q:\n%s", secret, log)
+		}
+	}
+}
