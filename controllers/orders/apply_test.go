@@ -106,6 +106,9 @@ func TestApplyAPurchase(t *testing.T) {
 	byPerson := func(sub *v1alpha1.Subscription) {
 		sub.ExpiresAt, sub.ExpiresAtSource = at(400), v1alpha1.ExpiryFromPerson
 	}
+	noDate := func(sub *v1alpha1.Subscription) {
+		sub.ExpiresAt, sub.ExpiresAtSource = metav1.Time{}, v1alpha1.ExpiryFromPerson
+	}
 	dateOnly := func(sub *v1alpha1.Subscription) { sub.ExpiresAt, sub.ExpiresAtSource = at(400), "" }
 	// earlyRenewal came before the order was read: nobody knew when the paid time would have ended.
 	earlyRenewal := func(sub *v1alpha1.Subscription) {
@@ -149,6 +152,9 @@ func TestApplyAPurchase(t *testing.T) {
 		"a date that a person has set without its source stays": {
 			sale: orders.Sale{Subscription: bought(dateOnly)}, order: purchase(), want: running(dateOnly),
 		},
+		"a person's word that it has no end stays": {
+			sale: orders.Sale{Subscription: bought(noDate)}, order: purchase(), want: running(noDate),
+		},
 		"it is the purchase that is applied first": {
 			sale: orders.Sale{Subscription: bought(upgraded)}, order: purchase(), want: running(upgraded),
 		},
@@ -170,12 +176,12 @@ func TestApplyAChange(t *testing.T) {
 	undated := order(marketplace.OrderChange, 10, "shop-small", 10)
 	undated.OrderedAt = time.Time{}
 	upgrade := order(marketplace.OrderChange, 10, "shop-small", 10)
-	upgrade.CustomerID, upgrade.ExpiresAt = "another", day(99)
+	upgrade.CustomerID, upgrade.ExpiresAt, upgrade.Charging = "another", day(99), marketplace.ChargingOneTime
 	upgrade.Attributes = []marketplace.Attribute{{Name: "domain", Value: "another"}}
 	bigger := runs("shop-small", "small", 10, 10)
 
 	checkApply(t, map[string]applyCase{
-		"the quantity grows at once, and period, buyer and attributes stay": {
+		"the quantity grows at once, and period, charging, buyer and attributes stay": {
 			sale: saleOf(running(upgraded)), order: upgrade, want: running(upgraded, answered, bigger),
 		},
 		"the plan changes at once, also to a smaller one": {

@@ -61,12 +61,9 @@ func findBy(products []v1alpha1.MarketplaceProduct, marketplaceName string, item
 ) []Match {
 	var matches []Match
 	for i := range products {
-		for _, listing := range products[i].Spec.Listings {
-			if listing.Marketplace != marketplaceName {
-				continue
-			}
-			for _, item := range items {
-				if listed(listing, item) {
+		for _, item := range items {
+			for _, listing := range products[i].Spec.Listings {
+				if listing.Marketplace == marketplaceName && listed(listing, item) {
 					matches = addMatch(matches, matchOf(&products[i], listing.Plan, item))
 				}
 			}
@@ -75,7 +72,7 @@ func findBy(products []v1alpha1.MarketplaceProduct, marketplaceName string, item
 	return matches
 }
 
-// addMatch keeps one match for each plan; of two items that mean it, the one with a quantity counts.
+// addMatch keeps one match for each plan; of the items that mean it, the first with a quantity counts.
 func addMatch(matches []Match, found Match) []Match {
 	for i, m := range matches {
 		if m.Product == found.Product && m.Plan == found.Plan {

@@ -51,6 +51,11 @@ func TestFind(t *testing.T) {
 			items:    []v1alpha1.SoldItem{item("shop-base", -1), item("shop-small", 4)},
 			want:     orders.Match{Product: "shop", Plan: "small", Quantity: ptr.To(int32(4))},
 		},
+		"of two quantities the one that the order names first counts": {
+			products: []v1alpha1.MarketplaceProduct{product("shop", lists("koogallery", "small", "shop-base"))},
+			items:    []v1alpha1.SoldItem{item("shop-base", 7), item("shop-small", 4)},
+			want:     orders.Match{Product: "shop", Plan: "small", Quantity: ptr.To(int32(7))},
+		},
 		"a quantity of nothing is a quantity": {
 			products: []v1alpha1.MarketplaceProduct{product("shop")},
 			items:    []v1alpha1.SoldItem{item("shop-small", 0)},
