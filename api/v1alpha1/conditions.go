@@ -33,6 +33,8 @@ const (
 	ReasonOrderAPIUnavailable = "OrderAPIUnavailable"
 	// ReasonOrderAPIRefused surfaces when the order API does not accept the credentials, or the order is another seller's.
 	ReasonOrderAPIRefused = "OrderAPIRefused"
+	// ReasonOrderInvalid surfaces when the order API's answer about an order can't be used.
+	ReasonOrderInvalid = "OrderInvalid"
 	// ReasonCredentialsMissing surfaces when the Secret with ak and sk is missing or incomplete.
 	ReasonCredentialsMissing = "CredentialsMissing"
 	// ReasonMarketplaceNotFound surfaces when the instance's Marketplace does not exist.
@@ -75,6 +77,8 @@ const (
 	ReasonUnhealthy = "Unhealthy"
 	// ReasonCannotSuspend surfaces when a kind has no known way to be stopped without loss.
 	ReasonCannotSuspend = "CannotSuspend"
+	// ReasonAccessSecretLost surfaces when the Secret with a running tenant's seed and credentials is gone.
+	ReasonAccessSecretLost = "AccessSecretLost"
 	// ReasonRemoved surfaces when the tenant is gone because the sale has ended.
 	ReasonRemoved = "Removed"
 	// ReasonRemoving surfaces while the tenant is being deleted.
@@ -143,6 +147,8 @@ const (
 	ReasonCallbackSecretNotFound = "CallbackSecretNotFound"
 	// ReasonCallbackKeyMissing surfaces when a key of the callbacks is missing or unreadable.
 	ReasonCallbackKeyMissing = "CallbackKeyMissing"
+	// ReasonOpenAPICredentialsMissing surfaces when the Secret with ak and sk is missing or incomplete.
+	ReasonOpenAPICredentialsMissing = "OpenAPICredentialsMissing"
 	// ReasonClockSkew surfaces when well-signed calls are refused only for their time.
 	ReasonClockSkew = "ClockSkew"
 )

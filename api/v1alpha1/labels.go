@@ -26,4 +26,7 @@ const (
 
 	// TenantFinalizer keeps a MarketplaceInstance until its tenant is gone.
 	TenantFinalizer = "stallkeeper.io/tenant"
+	// RevisionFinalizer keeps a ControllerRevision while a tenant is pinned to it, so that a tenant can still be suspended
+	// after its product was deleted.
+	RevisionFinalizer = "stallkeeper.io/revision"
 )

@@ -136,11 +136,11 @@ const (
 type EntitlementReason string
 
 const (
-	// EntitlementExpired: frozen because the paid time was over. An unfreeze or a renewal to a date ahead lifts it.
+	// EntitlementExpired says: frozen because the paid time was over. An unfreeze or a renewal to a date ahead lifts it.
 	EntitlementExpired EntitlementReason = "Expired"
-	// EntitlementByMarketplace: the marketplace froze or released it for a reason of its own. Only an unfreeze lifts a freeze.
+	// EntitlementByMarketplace says: the marketplace froze or released it for a reason of its own. Only an unfreeze lifts a freeze.
 	EntitlementByMarketplace EntitlementReason = "Marketplace"
-	// EntitlementByPerson: a person has set it.
+	// EntitlementByPerson says: a person has set it.
 	EntitlementByPerson EntitlementReason = "Person"
 )
 
@@ -202,11 +202,11 @@ type PendingChange struct {
 type OrderLookup string
 
 const (
-	// LookupPurchase: the order says what was bought, by whom and until when.
+	// LookupPurchase asks what was bought, by whom and until when.
 	LookupPurchase OrderLookup = "Purchase"
-	// LookupChange: the order says the new plan and quantity, in force at once.
+	// LookupChange asks for the new plan and quantity, in force at once.
 	LookupChange OrderLookup = "Change"
-	// LookupRenewal: the order says the plan and quantity of the next period.
+	// LookupRenewal asks for the plan and quantity of the next period.
 	LookupRenewal OrderLookup = "Renewal"
 )
 
@@ -418,25 +418,25 @@ type MarketplaceInstanceSpec struct {
 type InstanceState string
 
 const (
-	// StatePending: the order is not known yet.
+	// StatePending says that the order is not known yet.
 	StatePending InstanceState = "Pending"
-	// StateProvisioning: the tenant is on its way to run.
+	// StateProvisioning is on the way to run.
 	StateProvisioning InstanceState = "Provisioning"
-	// StateRunning: usable.
+	// StateRunning is usable.
 	StateRunning InstanceState = "Running"
-	// StateInGrace: usable, but no longer paid.
+	// StateInGrace is usable, but no longer paid.
 	StateInGrace InstanceState = "InGrace"
-	// StateSuspending: on its way to be stopped.
+	// StateSuspending is on the way to be stopped.
 	StateSuspending InstanceState = "Suspending"
-	// StateSuspended: stopped; the data are kept.
+	// StateSuspended is stopped; the data are kept.
 	StateSuspended InstanceState = "Suspended"
-	// StateReleased: ended by the marketplace, and removed.
+	// StateReleased is ended by the marketplace, and removed.
 	StateReleased InstanceState = "Released"
-	// StateRemoving: being deleted with its data.
+	// StateRemoving is being deleted with its data.
 	StateRemoving InstanceState = "Removing"
-	// StateBlocked: needs a person; see blockers and conditions.
+	// StateBlocked needs a person; see blockers and conditions.
 	StateBlocked InstanceState = "Blocked"
-	// StatePaused: left alone because reconciliation is paused.
+	// StatePaused is left alone because reconciliation is paused.
 	StatePaused InstanceState = "Paused"
 )
 
@@ -459,6 +459,7 @@ type EffectiveSubscription struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=64
 	Attributes []Attribute `json:"attributes,omitempty"`
 
@@ -469,6 +470,7 @@ type EffectiveSubscription struct {
 	// differences say where a person's overrides differ from what was sold, such as "quantity: sold 2, runs 5".
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=80
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=512
@@ -557,6 +559,7 @@ type MarketplaceInstanceStatus struct {
 	// +listMapKey=type
 	// +patchStrategy=merge
 	// +patchMergeKey=type
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
 
@@ -566,7 +569,7 @@ type MarketplaceInstanceStatus struct {
 
 	// observedGeneration is the generation that the conditions speak of.
 	// +optional
-	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
 	// effective is what runs.
@@ -602,12 +605,14 @@ type MarketplaceInstanceStatus struct {
 	// blockers are why the tenant is not where it should be.
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=16
 	Blockers []Blocker `json:"blockers,omitempty"`
 
 	// orphans are objects of an earlier revision that hold data and were kept, as Kind/name.
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=400

@@ -117,6 +117,7 @@ type ConfigMapKeyReference struct {
 }
 
 // Chart is a Helm chart from exactly one place.
+// +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="has(self.oci) != has(self.configMapRef)",message="a chart comes either from oci or from configMapRef"
 type Chart struct {
 	// oci is a chart in an OCI registry.
@@ -133,6 +134,7 @@ type Chart struct {
 }
 
 // ProductTemplate is what runs for a tenant: exactly one of chart and inline.
+// +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="has(self.chart) != has(self.inline)",message="a template is either a chart or inline"
 type ProductTemplate struct {
 	// chart is a Helm chart.
@@ -443,12 +445,13 @@ type MarketplaceProductStatus struct {
 	// +listMapKey=type
 	// +patchStrategy=merge
 	// +patchMergeKey=type
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
 
 	// observedGeneration is the generation that revision was made from.
 	// +optional
-	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
 	// revision is the name of the ControllerRevision that new tenants get.
@@ -467,6 +470,7 @@ type MarketplaceProductStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=state
+	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=16
 	Instances []InstanceCount `json:"instances,omitempty"`
 

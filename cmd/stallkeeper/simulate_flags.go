@@ -31,7 +31,8 @@ type callFlags struct {
 func (f *callFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.url, "url", "", "callback URL, such as https://shop.example.com/v1/sales/koogallery (default $"+envURL+")")
-	flags.StringVar(&f.accessKey, "access-key", "", "access key of the basic interfaces; better in $"+envAccessKey+" or a file, where other users of this machine can't see it")
+	flags.StringVar(&f.accessKey, "access-key", "",
+		"access key of the basic interfaces; better in $"+envAccessKey+" or a file, where other users of this machine can't see it")
 	flags.StringVar(&f.accessKeyFile, "access-key-file", "", "file with the access key")
 	flags.StringVar(&f.caFile, "ca-file", "", "PEM file with the authorities to trust instead of the system's (default $"+envCAFile+")")
 	flags.BoolVar(&f.skipVerify, "insecure-skip-verify", false, "don't check the server's certificate; KooGallery does")
