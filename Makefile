@@ -85,7 +85,8 @@ cluster-up: ## Start a Kubernetes control plane on 127.0.0.1; kubeconfig at bin/
 	$(CONTROLPLANE) up
 
 .PHONY: cluster-down
-cluster-down: ## End it, and remove its data
+cluster-down: ## End it and what a demo left running, and remove their data
+	@if [ -f bin/demo/processes.json ]; then go run ./hack/demo -down; fi
 	$(CONTROLPLANE) down
 
 .PHONY: controlplane

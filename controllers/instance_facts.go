@@ -3,6 +3,7 @@ package controllers
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"k8s.io/utils/ptr"
@@ -111,7 +112,7 @@ func effective(mpi *v1alpha1.MarketplaceInstance, l v1alpha1.Lifecycle) v1alpha1
 		result.Plan = plan
 	}
 	if quantity := mpi.Spec.Quantity; quantity != nil {
-		differ("quantity", fmt.Sprint(*sold.Quantity), fmt.Sprint(*quantity))
+		differ("quantity", quantityText(sold.Quantity), quantityText(quantity))
 		result.Quantity = ptr.To(*quantity)
 	}
 	for _, attribute := range mpi.Spec.Attributes {
@@ -122,15 +123,19 @@ func effective(mpi *v1alpha1.MarketplaceInstance, l v1alpha1.Lifecycle) v1alpha1
 			result.Attributes[index] = attribute
 		}
 		// The values are left out: they may be long, and they stand in the spec.
-		if index < 0 || ptr.Deref(sub.Attributes[index].Value, "") != ptr.Deref(attribute.Value, "") {
+		if index < 0 || index >= len(sold.Attributes) || ptr.Deref(sold.Attributes[index].Value, "") != ptr.Deref(attribute.Value, "") {
 			differ("attribute "+attribute.Name, "as the buyer said", "as set here")
 		}
 	}
 	return result
 }
 
-// effectiveSold is what was sold; a sale without a linear attribute is one of it.
+// effectiveSold is what was sold; a sale without a linear attribute is one of it. Before it is known what was sold, it is
+// nothing.
 func effectiveSold(sub *v1alpha1.Subscription) v1alpha1.EffectiveSubscription {
+	if sub.Marketplace != "" && !orders.Resolved(sub) {
+		return v1alpha1.EffectiveSubscription{}
+	}
 	return v1alpha1.EffectiveSubscription{
 		Plan: sub.Plan, Quantity: ptr.To(ptr.Deref(sub.Quantity, 1)), Attributes: sub.Attributes,
 	}
@@ -144,6 +149,13 @@ func deletionProtection(mpi *v1alpha1.MarketplaceInstance, l v1alpha1.Lifecycle)
 		return l.DeletionProtection
 	}
 	return v1alpha1.DeletionProtectionEnabled
+}
+
+func quantityText(quantity *int32) string {
+	if quantity == nil {
+		return orNothing("")
+	}
+	return strconv.Itoa(int(*quantity))
 }
 
 func orNothing(name string) string {
