@@ -186,18 +186,34 @@ func (r *OrderReconciler) readFailed(call v1alpha1.OrderCall, err error) (lookup
 	return onTheWay(v1alpha1.ReasonOrderAPIUnavailable, message), err
 }
 
-// store writes the subscription, and the product where none stands yet. The write fails if anybody wrote since the object
-// was read, because the webhook server may have stored another call.
+// store writes the subscription, and the product where none stands yet. The write fails if anybody has changed the spec since
+// the object was read, because the webhook server may have stored another call. A change of the status alone, which the
+// instance's own reconciler may make at any time, is no reason to ask the marketplace again.
 func (r *OrderReconciler) store(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, result orders.Result) error {
+	const attempts = 4
 	before := mpi.DeepCopy()
-	mpi.Spec.Subscription = result.Subscription
-	if mpi.Spec.ProductRef.Name == "" {
-		mpi.Spec.ProductRef.Name = result.Product
+	for attempt := 1; ; attempt++ {
+		after := before.DeepCopy()
+		after.Spec.Subscription = result.Subscription
+		if after.Spec.ProductRef.Name == "" {
+			after.Spec.ProductRef.Name = result.Product
+		}
+		err := r.Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+		if err == nil {
+			*mpi = *after
+			return nil
+		}
+		err = fmt.Errorf("storing what was sold: %w", err)
+		if !apierrors.IsConflict(err) || attempt == attempts {
+			return err
+		}
+		latest := &v1alpha1.MarketplaceInstance{}
+		if getErr := r.APIReader.Get(ctx, client.ObjectKeyFromObject(mpi), latest); getErr != nil ||
+			latest.UID != mpi.UID || latest.Generation != mpi.Generation {
+			return err
+		}
+		before.ResourceVersion = latest.ResourceVersion
 	}
-	if err := r.Patch(ctx, mpi, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
-		return fmt.Errorf("storing what was sold: %w", err)
-	}
-	return nil
 }
 
 func setOrderResolved(mpi *v1alpha1.MarketplaceInstance, found lookup) {

@@ -3,9 +3,11 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/ptr"
@@ -32,8 +34,9 @@ const (
 	productStatusPause = 5 * time.Second
 )
 
-// retries is how soon a failed pass is repeated: at once, then twice as late each time, up to the given pause.
-func retries(first, last time.Duration) workqueue.TypedRateLimiter[request] {
+// retries is how soon a failed pass is repeated: after a pause that doubles each time, up to two minutes.
+func retries(first time.Duration) workqueue.TypedRateLimiter[request] {
+	const last = 2 * time.Minute
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[request](first, last)
 }
 
@@ -52,10 +55,9 @@ func (r *InstanceReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WatchesRawSource(source.TypedChannel(raise, raisedEvents())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: instanceWorkers, UsePriorityQueue: ptr.To(true),
-			RateLimiter: retries(100*time.Millisecond, 2*time.Minute),
+			RateLimiter: retries(100 * time.Millisecond),
 		})
-	kinds := append(r.Applier.Kinds[:len(r.Applier.Kinds):len(r.Applier.Kinds)], apply.NamespaceKind)
-	for _, kind := range kinds {
+	for _, kind := range slices.Concat(r.Applier.Kinds, []schema.GroupVersionKind{apply.NamespaceKind}) {
 		object := &unstructured.Unstructured{}
 		object.SetGroupVersionKind(kind)
 		b = b.Watches(object, handler.EnqueueRequestsFromMapFunc(instanceOfObject), builder.WithPredicates(objectChanged()))
@@ -133,7 +135,7 @@ func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Marketplace{}, unresolved, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: orderWorkers, UsePriorityQueue: ptr.To(true),
-			RateLimiter: retries(time.Second, 2*time.Minute),
+			RateLimiter: retries(100 * time.Millisecond),
 		}).
 		Complete(r)
 }
@@ -143,7 +145,7 @@ func (r *ProductReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("product").
 		For(&v1alpha1.MarketplaceProduct{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.MarketplaceInstance{}, countLater()).
-		WithOptions(controller.Options{RateLimiter: retries(time.Second, 2*time.Minute)}).
+		WithOptions(controller.Options{RateLimiter: retries(time.Second)}).
 		Complete(r)
 }
 
@@ -168,6 +170,6 @@ func countLater() handler.EventHandler {
 func (r *MarketplaceReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("marketplace").
 		For(&v1alpha1.Marketplace{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WithOptions(controller.Options{RateLimiter: retries(time.Second, 2*time.Minute)}).
+		WithOptions(controller.Options{RateLimiter: retries(time.Second)}).
 		Complete(r)
 }

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"errors"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -115,7 +116,9 @@ func TestAFailedObjectStopsLaterGroupsAndNotItsOwn(t *testing.T) {
 		x.Expect(f.Remedy).NotTo(BeEmpty(), f.Error())
 	}
 	x.Expect(err.Error()).NotTo(ContainSubstring("hunter2"))
-	x.Expect(err).NotTo(Satisfy(func(err error) bool { return err.(*SetError).Retryable() }))
+	var failed *SetError
+	x.Expect(errors.As(err, &failed)).To(BeTrue())
+	x.Expect(failed.Retryable()).To(BeFalse())
 	x.Expect(x.live("ConfigMap", "good")).NotTo(BeNil())
 	x.Expect(x.live("Deployment", "web")).To(BeNil(), "a later group needs the earlier one")
 	x.Expect(applied.Entries).To(HaveLen(2), "the namespace and the good one")

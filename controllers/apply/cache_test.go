@@ -133,7 +133,7 @@ func TestOnlyKeptFieldsAreChanges(t *testing.T) {
 		}, true},
 		"our lost field is one": {func(u *unstructured.Unstructured) {
 			fields := u.GetManagedFields()
-			fields[0].FieldsV1.Raw = []byte(`{"f:spec":{}}`)
+			fields[0].FieldsV1.SetRawBytes([]byte(`{"f:spec":{}}`))
 			u.SetManagedFields(fields)
 		}, true},
 	} {

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -64,7 +65,7 @@ func TestPruneSparesWhatWasMadeAnewOrIsAnotherTenants(t *testing.T) {
 	x.create(`[{apiVersion: v1, kind: ConfigMap, metadata: {name: precious}}]`, x.labels())
 	x.Expect(x.client.Delete(t.Context(), x.live("ConfigMap", "former"))).To(Succeed())
 	keep := x.set("rev-1", disposable).Keys()
-	desired := append(keep[:1:1], keep[3:]...)
+	desired := slices.Concat(keep[:1], keep[3:])
 
 	other := x.owner
 	other.Namespace = "resale"

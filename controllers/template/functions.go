@@ -190,11 +190,11 @@ func (s *session) bounded() template.FuncMap {
 			}
 			return strings.Repeat(text, count), nil
 		},
-		"replace": func(old, new, text string) (string, error) {
-			if n := strings.Count(text, old); len(new) > 0 && n > maxOutputBytes/len(new) {
+		"replace": func(old, with, text string) (string, error) {
+			if n := strings.Count(text, old); len(with) > 0 && n > maxOutputBytes/len(with) {
 				return "", refusef("replace makes too long a text")
 			}
-			return strings.ReplaceAll(text, old, new), nil
+			return strings.ReplaceAll(text, old, with), nil
 		},
 		"indent": indent,
 		"nindent": func(spaces int, text string) (string, error) {

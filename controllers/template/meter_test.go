@@ -1,6 +1,7 @@
 package template
 
 import (
+	"context"
 	"runtime"
 	"strings"
 	"testing"
@@ -115,7 +116,7 @@ func both(text string) (plainText, meteredText string, plainErr, meteredErr erro
 			delete(functions, name)
 		}
 		delete(functions, "now")
-		out, err := engine.Engine{CustomTemplateFuncs: functions}.Render(ch, common.Values{"Values": map[string]any{
+		out, err := engine.Engine{CustomTemplateFuncs: functions}.RenderWithContext(context.Background(), ch, common.Values{"Values": map[string]any{
 			"a": "A", "b": "B", "list": []any{"a", "b"}, "map": map[string]any{"k": "v"}, "t": "{{ .Values.a }}-{{ range .Values.list }}{{ . }}{{ end }}",
 		}})
 		return out["x/t"], err

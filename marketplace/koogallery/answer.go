@@ -144,7 +144,7 @@ func marshalASCII(value any) []byte {
 	var ascii strings.Builder
 	for _, r := range strings.TrimSuffix(written.String(), "\n") {
 		if r < 0x7F {
-			ascii.WriteByte(byte(r))
+			ascii.WriteByte(byte(r)) //nolint:gosec // r is below 0x7F
 			continue
 		}
 		for _, unit := range utf16.AppendRune(nil, r) {
