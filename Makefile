@@ -71,11 +71,11 @@ lint-fix: $(GOLANGCI_LINT) ## Format, and fix what the linters can fix themselve
 	$(GOLANGCI_LINT) run --fix ./...
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) ## Write deep copies, apply configurations, CRDs and the chart's copy of them
+generate: $(CONTROLLER_GEN) $(HELM) ## Write deep copies, apply configurations, CRDs and the chart's copy of them
 	hack/generate.sh
 
 .PHONY: verify
-verify: $(CONTROLLER_GEN) ## Fail when generated files, formatting or go.mod files are not what they should be
+verify: $(CONTROLLER_GEN) $(HELM) ## Fail when generated files, formatting or go.mod files are not what they should be
 	hack/verify.sh
 
 ##@ Cluster

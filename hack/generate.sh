@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes everything that is made from the Go types: deep copies, apply configurations, CRDs, and the chart's templates of
-# the CRDs. Run by make generate and make verify.
+# Writes everything that is made from the Go types: deep copies, apply configurations, CRDs, the chart's templates of the
+# CRDs, and from the chart the kustomize base. Run by make generate and make verify.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,3 +17,9 @@ find config/crd api/*/applyconfiguration -type f ! -newer "$stamp" -print -delet
 if [[ -x hack/chart-crds.sh ]]; then
 	hack/chart-crds.sh
 fi
+
+# For those who use kustomize: the chart with its defaults, and a kustomization.yaml beside it that is written by hand.
+{
+	echo '# Made from charts/stallkeeper by make generate; not to be edited.'
+	bin/tools/helm template stallkeeper charts/stallkeeper --namespace stallkeeper-system
+} >config/default/install.yaml

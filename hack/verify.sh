@@ -12,7 +12,7 @@ fail() {
 
 # Every generated file with the hash of what is in it.
 generated() {
-	find api/*/applyconfiguration config/crd charts/*/templates/crds api/*/zz_generated.* -type f -print0 2>/dev/null |
+	find api/*/applyconfiguration config/crd config/default charts/*/templates/crds api/*/zz_generated.* -type f -print0 2>/dev/null |
 		sort -z | xargs -0 sha256sum
 }
 
