@@ -125,7 +125,7 @@ func pullChart(ctx context.Context, repository *remote.Repository, tag string) (
 // registryProblem words an error of a registry. What the registry itself said is left out: it may repeat credentials.
 func registryProblem(chart v1alpha1.OCIChart, err error) error {
 	var response *errcode.ErrorResponse
-	refused := errors.As(err, &response) &&
+	refused := errors.Is(err, auth.ErrBasicCredentialNotFound) || errors.As(err, &response) &&
 		(response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden)
 	where := fmt.Sprintf("chart %s with version %s", chart.Reference, chart.Version)
 	switch {

@@ -7,9 +7,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/apply"
 )
 
 // seedBytes is the length of a tenant's seed.
@@ -31,10 +33,8 @@ func (r *InstanceReconciler) ensureAccessSecret(ctx context.Context, mpi *v1alph
 			"Secret %q has no key %q of at least %d bytes: restore it", key.Name, v1alpha1.AccessSeedKey, seedBytes)}, nil
 	case !apierrors.IsNotFound(err):
 		return tenantSecrets{}, nil, fmt.Errorf("reading Secret %s: %w", key.Name, err)
-	case k.pinned != "":
-		return tenantSecrets{}, &problem{v1alpha1.ReasonAccessSecretLost, fmt.Sprintf(
-			"Secret %q is gone, and with it the seed of this tenant's passwords: restore it from a backup; nothing is changed"+
-				" in the tenant until then", key.Name)}, nil
+	case k.observed.Namespace != nil && k.observed.Namespace.GetLabels()[v1alpha1.RevisionLabel] != "":
+		return r.withoutSeed(ctx, mpi, k)
 	}
 	userName, err := renderUserName(rev, in)
 	if err != nil {
@@ -54,6 +54,27 @@ func (r *InstanceReconciler) ensureAccessSecret(ctx context.Context, mpi *v1alph
 		return tenantSecrets{}, nil, fmt.Errorf("creating Secret %s: %w", key.Name, err)
 	}
 	return secretsOf(secret), nil, nil
+}
+
+// withoutSeed is for a tenant that stands while its seed does not. A new one would change every password in it.
+func (r *InstanceReconciler) withoutSeed(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known,
+) (tenantSecrets, *problem, error) {
+	ns := k.observed.Namespace
+	if !owned(ns, mpi) && ns.GetAnnotations()[v1alpha1.AdoptAnnotation] != v1alpha1.AdoptAllow {
+		// It is somebody else's: that has to be said before anything about Secrets.
+		wanted := &unstructured.Unstructured{}
+		wanted.SetGroupVersionKind(apply.NamespaceKind)
+		wanted.SetName(ns.GetName())
+		wanted.SetLabels(ns.GetLabels())
+		owner := apply.Owner{Name: mpi.Name, Namespace: mpi.Namespace, UID: mpi.UID}
+		if _, err := r.Applier.EnsureNamespace(ctx, wanted, owner, r.ownerGone(mpi)); err != nil {
+			failed := applyFailed(err)
+			return tenantSecrets{}, failed.problem, failed.err
+		}
+	}
+	return tenantSecrets{}, &problem{v1alpha1.ReasonAccessSecretLost, fmt.Sprintf(
+		"Secret %q is gone, and with it the seed of this tenant's passwords: restore it from a backup; nothing is changed"+
+			" in the tenant until then", v1alpha1.AccessSecretName(mpi.Name))}, nil
 }
 
 func secretsOf(secret *corev1.Secret) tenantSecrets {

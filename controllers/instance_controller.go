@@ -62,7 +62,7 @@ func (r *InstanceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	if err := errors.Join(outcome.err, applyInstanceStatus(ctx, r.Client, before, mpi)); err != nil {
 		return ctrl.Result{Priority: ptr.To(priorityNormal)}, err
 	}
-	r.announce(before, mpi)
+	r.announce(before, mpi, memory)
 	return wake(now, decision.Until, outcome.again), nil
 }
 

@@ -24,7 +24,7 @@ import (
 
 // problemRetry is how soon a tenant is tried again that waits for a person. What is changed in its instance, its product or
 // its objects is noticed at once.
-const problemRetry = 5 * time.Minute
+const problemRetry = time.Minute
 
 // problem is why a tenant can't be made what it should be, until somebody acts.
 type problem struct {
@@ -37,6 +37,8 @@ type outcome struct {
 	err error
 	// problem is what went wrong and stays.
 	problem *problem
+	// stuck is why the tenant can't be moved to its target revision. Everything else holds on the revision that it has.
+	stuck *problem
 	// quiet is true if nothing had to be done: the digests of the status still hold.
 	quiet bool
 	// held is true if the tenant was left alone because reconciliation is paused.
@@ -45,6 +47,8 @@ type outcome struct {
 	nothing, removing bool
 	// readiness is the state of the tenant's objects.
 	readiness apply.Readiness
+	// torn is true if an apply failed half-way: the digests in the status speak of what stood before it.
+	torn bool
 	// rendered says that access, revision, digests and orphans are known by this pass.
 	rendered       bool
 	access         v1alpha1.InstanceAccess
@@ -75,13 +79,33 @@ func (r *InstanceReconciler) converge(ctx context.Context, mpi *v1alpha1.Marketp
 	return r.provision(ctx, mpi, k, decision.Phase == lifecycle.Suspend, memory)
 }
 
-// provision makes sure that the tenant's objects are what the revision and the instance say.
+// provision makes sure that the tenant's objects are what the revision and the instance say. A revision that can't be made
+// for this tenant must not keep it from being suspended, resumed or scaled: the tenant then stays on the one that it has.
 func (r *InstanceReconciler) provision(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, suspended bool,
 	memory *memory,
 ) outcome {
 	if err := r.ensureFinalizer(ctx, mpi); err != nil {
 		return outcome{err: err}
 	}
+	result := r.provisionRevision(ctx, mpi, k, suspended, memory)
+	if result.problem == nil || result.torn || k.pinned == "" || k.pinned == k.target {
+		return result
+	}
+	former := k
+	former.target = k.pinned
+	held := r.provisionRevision(ctx, mpi, former, suspended, memory)
+	if held.problem == nil {
+		held.stuck = &problem{result.problem.reason, shorten(fmt.Sprintf("The tenant stays on revision %q, because %q can't be"+
+			" made for it: %s", k.pinned, k.target, result.problem.message))}
+		held.again = earliest(held.again, r.Clock.Now().Add(problemRetry))
+	}
+	return held
+}
+
+// provisionRevision makes sure that the tenant's objects are what the target revision and the instance say.
+func (r *InstanceReconciler) provisionRevision(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, suspended bool,
+	memory *memory,
+) outcome {
 	rev, plan, problem, err := r.planOf(ctx, mpi, k)
 	if problem != nil || err != nil {
 		return r.look(ctx, mpi, k, outcome{problem: problem, err: err}, nil, memory)
@@ -95,7 +119,8 @@ func (r *InstanceReconciler) provision(ctx context.Context, mpi *v1alpha1.Market
 	case memory.behind(k.observed, now):
 		// What the cache shows is older than what was applied: deciding on it would put right what is right.
 		return r.look(ctx, mpi, k, outcome{quiet: true, again: now.Add(cacheLag)}, memory.entries, memory)
-	case mpi.Status.InputsDigest == inputs && mpi.Status.ObjectsDigest == k.observed.Digest() && scaled(k.observed, suspended):
+	case mpi.Status.InputsDigest == inputs && mpi.Status.ObjectsDigest == k.observed.Digest() && k.pinned == k.target &&
+		scaled(k.observed, suspended):
 		return r.look(ctx, mpi, k, outcome{quiet: true}, nil, memory)
 	case mpi.Status.InputsDigest == inputs:
 		if blocker, until := memory.drift(k.observed, now); blocker != nil {
@@ -148,7 +173,7 @@ func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k k
 	raw, err := json.Marshal(map[string]any{
 		"format": revisionFormat, "revision": k.target, "generation": mpi.Generation, "uid": mpi.UID, "suspended": suspended,
 		"lifecycle": k.lifecycle, "protection": k.effective.DeletionProtection,
-		"kinds": names, "tenantRBAC": r.Permissions.TenantRBAC,
+		"kinds": names, "tenantRBAC": r.Permissions.TenantRBAC, "level": r.Permissions.MaxPodSecurityLevel,
 	})
 	if err != nil {
 		return "", fmt.Errorf("encoding the inputs: %w", err)
@@ -302,9 +327,9 @@ func applyFailed(err error) outcome {
 	}
 	failures := apply.ObjectErrors(err)
 	if len(failures) == 0 {
-		return outcome{err: err}
+		return outcome{torn: true, err: err}
 	}
-	result := outcome{problem: &problem{v1alpha1.ReasonApplyFailed, shorten(err.Error())}}
+	result := outcome{torn: true, problem: &problem{v1alpha1.ReasonApplyFailed, shorten(err.Error())}}
 	for _, failure := range failures {
 		if failure.Retryable() {
 			result.err = err

@@ -35,6 +35,8 @@ type memory struct {
 	// repairs are the times at which an object had to be put right, by object.
 	repairs map[apply.Key][]time.Time
 	pods    podsMemory
+	// announced is the last readiness that an event was made of.
+	announced string
 }
 
 // memories holds a memory for each instance.

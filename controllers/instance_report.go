@@ -19,13 +19,21 @@ import (
 func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o outcome, now time.Time) {
 	status := &mpi.Status
 	status.ObservedGeneration = ptr.To(mpi.Generation)
-	status.Effective = k.effective
+	status.Effective = boundedEffective(k.effective)
 	status.Timetable = timetable(mpi, d)
 	status.TargetRevision = k.target
+	if !o.rendered && !o.nothing && d.Phase == lifecycle.Suspend {
+		// Only rendering finds what can't be stopped. Until the next time it is as true as the digests beside it.
+		o.blockers = append(withReason(status.Blockers, v1alpha1.ReasonCannotSuspend), o.blockers...)
+	}
 	status.Blockers = mergeBlockers(status.Blockers, o.blockers, now)
 	if o.rendered {
-		status.Access, status.Orphans = o.access, o.orphans
+		status.Access, status.Orphans = o.access, o.orphans[:min(len(o.orphans), maxOrphans)]
 		status.InputsDigest, status.ObjectsDigest = o.inputs, o.digest
+	}
+	if o.torn {
+		// Field owners tell who has set a field, not to what: going back to these inputs would look as if nothing had happened.
+		status.InputsDigest, status.ObjectsDigest = "", ""
 	}
 	status.Namespace, status.Revision = "", k.pinned
 	if k.observed.Namespace != nil || o.rendered {
@@ -41,6 +49,7 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 	set := func(kind string, v verdict) {
 		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
 			Type: kind, Status: v.status, Reason: v.reason, Message: v.message, ObservedGeneration: mpi.Generation,
+			LastTransitionTime: metaTime(now),
 		})
 	}
 	provisioned := provisionedVerdict(d, o)
@@ -50,6 +59,17 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 	set(v1alpha1.ConditionProvisioned, provisioned)
 	set(v1alpha1.ConditionReady, readyVerdict(mpi, d, provisioned))
 	status.State = summarize(mpi)
+}
+
+// maxOrphans and maxAttributes are the bounds of the status. The tenant itself gets all attributes.
+const (
+	maxOrphans    = 64
+	maxAttributes = 64
+)
+
+func boundedEffective(e v1alpha1.EffectiveSubscription) v1alpha1.EffectiveSubscription {
+	e.Attributes = e.Attributes[:min(len(e.Attributes), maxAttributes)]
+	return e
 }
 
 // verdict is a condition's content.
@@ -83,8 +103,10 @@ func paidVerdict(mpi *v1alpha1.MarketplaceInstance, p lifecycle.Policy, now time
 		return no(v1alpha1.ReasonReleased, "The marketplace has ended the sale")
 	case sub.Entitlement.State == v1alpha1.EntitlementFrozen && sub.Entitlement.Reason == v1alpha1.EntitlementExpired:
 		return no(v1alpha1.ReasonExpired, "The marketplace froze the sale because its paid time was over; a renewal lifts that")
+	case sub.Entitlement.State == v1alpha1.EntitlementFrozen && sub.Entitlement.Reason == v1alpha1.EntitlementByPerson:
+		return no(v1alpha1.ReasonFrozen, "A person froze the sale; setting spec.subscription.entitlement.state to Active lifts that")
 	case sub.Entitlement.State == v1alpha1.EntitlementFrozen:
-		return no(v1alpha1.ReasonFrozen, "The marketplace or a person froze the sale; only an unfreeze lifts that")
+		return no(v1alpha1.ReasonFrozen, "The marketplace froze the sale; only its unfreeze lifts that")
 	case expires.IsZero() && sub.ExpiresAtSource == "" && len(sub.Items) == 0:
 		return wait(v1alpha1.ReasonOrderPending, "It is not known yet until when the sale is paid")
 	case expires.IsZero():
@@ -112,7 +134,7 @@ func suspendedVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, o
 		return yes(suspensionReason(mpi, d), "There is no tenant")
 	}
 	reason, message := suspensionReason(mpi, d), suspensionText(mpi, d)
-	if o.readiness.Stopped && o.problem == nil && len(blockersOf(o, v1alpha1.ReasonCannotSuspend)) == 0 {
+	if o.readiness.Stopped && o.problem == nil && len(withReason(o.blockers, v1alpha1.ReasonCannotSuspend)) == 0 {
 		return yes(reason, "Stopped, and the data are kept: "+message)
 	}
 	return wait(v1alpha1.ReasonSuspending, "Being stopped: "+message)
@@ -163,9 +185,11 @@ func provisionedVerdict(d lifecycle.Decision, o outcome) verdict {
 		return no(v1alpha1.ReasonRemoved, "There is no tenant, because the sale has ended")
 	case o.problem != nil:
 		return no(o.problem.reason, o.problem.message)
+	case o.stuck != nil:
+		return no(o.stuck.reason, o.stuck.message)
 	case o.err != nil:
 		return wait(v1alpha1.ReasonApplyFailed, "Bringing the tenant up to date failed and is tried again")
-	case len(blockersOf(o, v1alpha1.ReasonCannotSuspend)) > 0:
+	case len(withReason(o.blockers, v1alpha1.ReasonCannotSuspend)) > 0:
 		return no(v1alpha1.ReasonCannotSuspend, "Not everything could be stopped; see blockers")
 	case o.nothing:
 		return wait(v1alpha1.ReasonProgressing, "There is no tenant yet")
@@ -193,9 +217,9 @@ func waitingFor(blockers []apply.Blocker) string {
 	return text
 }
 
-func blockersOf(o outcome, reason string) []v1alpha1.Blocker {
+func withReason(blockers []v1alpha1.Blocker, reason string) []v1alpha1.Blocker {
 	var found []v1alpha1.Blocker
-	for _, blocker := range o.blockers {
+	for _, blocker := range blockers {
 		if blocker.Reason == reason {
 			found = append(found, blocker)
 		}

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -30,6 +31,8 @@ const (
 	// orderProblemRetry is how soon an order is asked for again that waits for a person. What the person changes in the
 	// cluster is noticed at once; what is changed at the marketplace is not.
 	orderProblemRetry = 10 * time.Minute
+	// credentialsRetry is how soon the Secret with the credentials is read again. It is not watched.
+	credentialsRetry = 30 * time.Second
 )
 
 // OrderReconciler finds out what was sold: it asks the marketplace's order API for every order whose content a call did not
@@ -68,10 +71,13 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	}
 	before := mpi.DeepCopy()
 	setOrderResolved(mpi, found)
+	// What is tried again waits behind what has just been sold.
+	result := ctrl.Result{Priority: ptr.To(priorityNormal)}
 	if err := errors.Join(err, applyOrderResolved(ctx, r.Client, before, mpi)); err != nil {
-		return ctrl.Result{}, err
+		return result, err
 	}
-	return ctrl.Result{RequeueAfter: found.after}, nil
+	result.RequeueAfter = found.after
+	return result, nil
 }
 
 // resolve looks the next order up and stores what it says.
@@ -160,7 +166,9 @@ func (r *OrderReconciler) readFailed(call v1alpha1.OrderCall, err error) (lookup
 	var failed *marketplace.OrderError
 	switch {
 	case errors.As(err, &credentials):
-		return mistake(v1alpha1.ReasonCredentialsMissing, credentials.text), nil
+		found := mistake(v1alpha1.ReasonCredentialsMissing, credentials.text)
+		found.after = credentialsRetry
+		return found, nil
 	case !errors.As(err, &failed):
 		return onTheWay(v1alpha1.ReasonOrderAPIUnavailable, "The order can't be looked up now; it is tried again"), err
 	}

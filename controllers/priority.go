@@ -98,6 +98,8 @@ type starvationGuard struct {
 	reader client.Reader
 	seen   *seenInstances
 	raise  chan<- event.TypedGenericEvent[raised]
+	// period is the pause between two raises.
+	period time.Duration
 }
 
 // raised is an instance with its new priority.
@@ -108,7 +110,7 @@ type raised struct {
 
 // Start runs until every instance that was there at the start was seen.
 func (g *starvationGuard) Start(ctx context.Context) error {
-	ticker := time.NewTicker(starvationPeriod)
+	ticker := time.NewTicker(g.period)
 	defer ticker.Stop()
 	for priority := priorityNormal; ; priority += priorityRaise {
 		select {

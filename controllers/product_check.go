@@ -17,12 +17,17 @@ const (
 	// sampleName and sampleUID stand for an instance while a product is checked.
 	sampleName = "sample"
 	sampleUID  = "00000000-0000-0000-0000-000000000000"
-	// sampleAttribute stands for whatever a buyer might enter: it is a text, a number and a truth value.
+	// sampleAttribute stands for whatever a buyer might enter: it is a text and a number.
 	sampleAttribute = "1"
+	// sampleSwitch stands for an attribute that is read with toBool.
+	sampleSwitch = "true"
 )
 
 // attributeUse finds the attributes that plans, access and inline templates speak of.
 var attributeUse = regexp.MustCompile(`\.attributes\.([A-Za-z_][A-Za-z0-9_]*)|\.attributes\s+\\?"([^"\\]+)\\?"`)
+
+// action finds what is evaluated in a template.
+var action = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
 
 // checkProduct renders every plan for a sample instance, running and suspended, and checks the result as an instance's would
 // be. It is pure. Problems are *productProblem; the note is worth knowing and no problem.
@@ -44,8 +49,20 @@ func checkProduct(product *v1alpha1.MarketplaceProduct, name string, data revisi
 					blocker.Object, plan.Name, blocker.Remedy))
 			}
 		}
+		if err := withoutAttributes(product, rev, plan); err != nil {
+			notes = append(notes, fmt.Sprintf("Plan %q can't run for a buyer who leaves an attribute out, unless it is read with"+
+				" get, such as {{ get .attributes \"name\" | default \"x\" }}: %s", plan.Name, err.Error()))
+		}
 	}
 	return strings.Join(notes, ". "), nil
+}
+
+// withoutAttributes renders a plan for a buyer who has entered nothing. Whether that can happen is for the marketplace to say.
+func withoutAttributes(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha1.Plan) error {
+	in := sampleInputs(product, rev, plan, false)
+	in.attributes = nil
+	_, err := renderTenant(rev, in)
+	return err
 }
 
 func checkPlan(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha1.Plan, perms workload.Permissions, suspended bool,
@@ -103,8 +120,15 @@ func sampleAttributes(data revisionData) map[string]string {
 	}
 	attributes := map[string]string{}
 	for _, text := range texts {
-		for _, found := range attributeUse.FindAllStringSubmatch(text, -1) {
-			attributes[found[1]+found[2]] = sampleAttribute
+		for _, use := range action.FindAllString(text, -1) {
+			for _, found := range attributeUse.FindAllStringSubmatch(use, -1) {
+				name := found[1] + found[2]
+				if strings.Contains(use, "toBool") {
+					attributes[name] = sampleSwitch
+				} else if attributes[name] == "" {
+					attributes[name] = sampleAttribute
+				}
+			}
 		}
 	}
 	return attributes

@@ -48,7 +48,12 @@ func (r *ProductReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		if client.IgnoreNotFound(err) != nil {
 			return ctrl.Result{}, err
 		}
-		return ctrl.Result{}, r.collectRevisions(ctx, req.Namespace, req.Name, "")
+		left, err := r.collectRevisions(ctx, req.Namespace, req.Name, "")
+		if err != nil || left == 0 {
+			return ctrl.Result{}, err
+		}
+		// Nothing else tells when the last tenant is gone, or when a revision is old enough.
+		return ctrl.Result{RequeueAfter: chartRecheck}, nil
 	}
 	if !product.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
@@ -73,7 +78,7 @@ func (r *ProductReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	case err != nil:
 		return ctrl.Result{}, err
 	}
-	if err := r.collectRevisions(ctx, product.Namespace, product.Name, product.Status.Revision); err != nil {
+	if _, err := r.collectRevisions(ctx, product.Namespace, product.Name, product.Status.Revision); err != nil {
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: chartRecheck}, nil
@@ -97,7 +102,7 @@ func setProductReady(product *v1alpha1.MarketplaceProduct, cut cutRevision, err 
 		product.Status.ChartDigest = cut.chartDigest
 		product.Status.ObservedGeneration = ptr.To(product.Generation)
 		if cut.note != "" {
-			ready.Message += ". " + cut.note
+			ready.Message = shorten(ready.Message + ". " + cut.note)
 		}
 	}
 	meta.SetStatusCondition(&product.Status.Conditions, ready)

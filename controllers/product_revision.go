@@ -124,13 +124,16 @@ func (r *ProductReconciler) chart(ctx context.Context, product *v1alpha1.Marketp
 }
 
 // collectRevisions deletes revisions that no tenant is pinned to. Those of a product that is gone stay as long as a tenant
-// needs them: without its revision a tenant could not even be suspended.
-func (r *ProductReconciler) collectRevisions(ctx context.Context, namespace, product, current string) error {
-	list := &appsv1.ControllerRevisionList{}
-	err := r.APIReader.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.ProductLabel: product})
+// needs them: without its revision a tenant could not even be suspended. It returns how many are left. Only metadata are
+// read, because each revision holds a chart.
+func (r *ProductReconciler) collectRevisions(ctx context.Context, namespace, product, current string) (left int, err error) {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ControllerRevisionList"))
+	err = r.APIReader.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.ProductLabel: product})
 	if err != nil {
-		return fmt.Errorf("listing ControllerRevisions: %w", err)
+		return 0, fmt.Errorf("listing ControllerRevisions: %w", err)
 	}
+	left = len(list.Items)
 	sort.Slice(list.Items, func(i, j int) bool {
 		return list.Items[j].CreationTimestamp.Before(&list.Items[i].CreationTimestamp)
 	})
@@ -142,7 +145,7 @@ func (r *ProductReconciler) collectRevisions(ctx context.Context, namespace, pro
 		}
 		used, err := r.inUse(ctx, namespace, revision.Name)
 		if err != nil {
-			return err
+			return left, err
 		}
 		if used {
 			continue
@@ -151,10 +154,11 @@ func (r *ProductReconciler) collectRevisions(ctx context.Context, namespace, pro
 			continue
 		}
 		if err := r.deleteRevision(ctx, revision); err != nil {
-			return err
+			return left, err
 		}
+		left--
 	}
-	return nil
+	return left, nil
 }
 
 // inUse asks the API server, not the cache, whether a tenant is pinned to a revision or shall move to it.
@@ -170,7 +174,8 @@ func (r *ProductReconciler) inUse(ctx context.Context, namespace, revision strin
 	return len(pinned.Items) > 0, nil
 }
 
-func (r *ProductReconciler) deleteRevision(ctx context.Context, revision *appsv1.ControllerRevision) error {
+func (r *ProductReconciler) deleteRevision(ctx context.Context, revision *metav1.PartialObjectMetadata) error {
+	revision.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ControllerRevision"))
 	before := revision.DeepCopy()
 	if controllerutil.RemoveFinalizer(revision, v1alpha1.RevisionFinalizer) {
 		if err := r.Patch(ctx, revision, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -44,7 +45,7 @@ func retries(first time.Duration) workqueue.TypedRateLimiter[request] {
 func (r *InstanceReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.revisions = newRevisionCache(r.APIReader)
 	raise := make(chan event.TypedGenericEvent[raised])
-	guard := &starvationGuard{reader: mgr.GetClient(), seen: &r.seen, raise: raise}
+	guard := &starvationGuard{reader: mgr.GetClient(), seen: &r.seen, raise: raise, period: starvationPeriod}
 	if err := mgr.Add(guard); err != nil {
 		return fmt.Errorf("adding the guard against starvation: %w", err)
 	}
@@ -60,7 +61,7 @@ func (r *InstanceReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	for _, kind := range slices.Concat(r.Applier.Kinds, []schema.GroupVersionKind{apply.NamespaceKind}) {
 		object := &unstructured.Unstructured{}
 		object.SetGroupVersionKind(kind)
-		b = b.Watches(object, handler.EnqueueRequestsFromMapFunc(instanceOfObject), builder.WithPredicates(objectChanged()))
+		b = b.Watches(object, handler.EnqueueRequestsFromMapFunc(r.instanceOfObject), builder.WithPredicates(objectChanged()))
 	}
 	return b.Complete(r)
 }
@@ -72,13 +73,14 @@ func objectChanged() predicate.Predicate {
 	}}
 }
 
-// instanceOfObject finds the instance by the labels of one of its tenant's objects.
-func instanceOfObject(_ context.Context, object client.Object) []request {
+// instanceOfObject finds the instance by the labels of one of its tenant's objects. The tenants of another release's sales
+// namespaces are seen as well, but their instances can't be read, and are none of this controller's business.
+func (r *InstanceReconciler) instanceOfObject(ctx context.Context, object client.Object) []request {
 	labels := object.GetLabels()
 	key := types.NamespacedName{
 		Namespace: labels[v1alpha1.InstanceNamespaceLabel], Name: labels[v1alpha1.InstanceLabel],
 	}
-	if key.Name == "" || key.Namespace == "" {
+	if key.Name == "" || key.Namespace == "" || r.Get(ctx, key, &v1alpha1.MarketplaceInstance{}) != nil {
 		return nil
 	}
 	return []request{{NamespacedName: key}}
@@ -130,7 +132,8 @@ func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		})
 	})
 	return ctrl.NewControllerManagedBy(mgr).Named("order").
-		Watches(&v1alpha1.MarketplaceInstance{}, instanceEvents(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.MarketplaceInstance{}, instanceEvents(),
+			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, orderNotReported()))).
 		Watches(&v1alpha1.MarketplaceProduct{}, unresolved, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Marketplace{}, unresolved, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WithOptions(controller.Options{
@@ -138,6 +141,15 @@ func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 			RateLimiter: retries(100 * time.Millisecond),
 		}).
 		Complete(r)
+}
+
+// orderNotReported lets an instance through whose status says nothing of its order: one that somebody has erased would
+// otherwise stay so until the spec changes.
+func orderNotReported() predicate.Predicate {
+	return predicate.NewPredicateFuncs(func(object client.Object) bool {
+		mpi, ok := object.(*v1alpha1.MarketplaceInstance)
+		return ok && meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved) == nil
+	})
 }
 
 // SetupWithManager makes the reconciler run.

@@ -165,19 +165,15 @@ func rawMap(raw *runtime.RawExtension) (map[string]any, error) {
 	return values, nil
 }
 
-// merged lays over on top of base, map by map; a null removes a key, as in Helm.
+// merged lays over on top of base, map by map. A null stays: it takes away what the chart sets as well, as in Helm.
 func merged(base, over map[string]any) map[string]any {
 	for key, value := range over {
 		below, bothMaps := base[key].(map[string]any)
 		above, isMap := value.(map[string]any)
-		switch {
-		case value == nil:
-			delete(base, key)
-		case bothMaps && isMap:
-			base[key] = merged(below, above)
-		default:
-			base[key] = value
+		if bothMaps && isMap {
+			value = merged(below, above)
 		}
+		base[key] = value
 	}
 	return base
 }

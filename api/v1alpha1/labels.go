@@ -15,6 +15,8 @@ const (
 	// AdoptAnnotation, set to Allow by a person on a tenant's namespace, lets an instance of the same name take over the
 	// namespace of one that is gone.
 	AdoptAnnotation = "stallkeeper.io/adopt"
+	// AdoptAllow is the only value of AdoptAnnotation that means anything.
+	AdoptAllow = "Allow"
 	// RevisionLabel stands on a tenant's namespace: the ControllerRevision that the tenant is pinned to.
 	RevisionLabel = "stallkeeper.io/revision"
 	// ProductLabel stands on ControllerRevisions: the name of the MarketplaceProduct.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -39,6 +40,7 @@ type controllerFlags struct {
 	leaseName            string
 	driftSecrets         bool
 	tenantRBAC           bool
+	maxPodSecurity       string
 	clockSkewURL         string
 }
 
@@ -66,6 +68,8 @@ func newControllerCommand() *cobra.Command {
 	flags.BoolVar(&f.driftSecrets, "drift-secrets", false,
 		"notice changed Secrets of tenants at once; needs the right to read every Secret of the cluster")
 	flags.BoolVar(&f.tenantRBAC, "tenant-rbac", false, "accept Roles and RoleBindings in templates")
+	flags.StringVar(&f.maxPodSecurity, "max-pod-security-level", string(v1alpha1.PodSecurityBaseline),
+		"most permissive Pod Security level of tenants: restricted, baseline or privileged")
 	flags.StringVar(&f.clockSkewURL, "clock-skew-url", "", "address of the webhook servers' /clock-skew; not set: not asked")
 	return cmd
 }
@@ -80,6 +84,11 @@ func runController(ctx context.Context, f *controllerFlags) error {
 	}
 	if f.credentialsNamespace == "" {
 		return errors.New("--credentials-namespace is required: name the namespace where Stallkeeper is installed")
+	}
+	if !slices.Contains([]v1alpha1.PodSecurityLevel{
+		v1alpha1.PodSecurityRestricted, v1alpha1.PodSecurityBaseline, v1alpha1.PodSecurityPrivileged,
+	}, v1alpha1.PodSecurityLevel(f.maxPodSecurity)) {
+		return fmt.Errorf("--max-pod-security-level must be restricted, baseline or privileged, not %q", f.maxPodSecurity)
 	}
 	mgr, kinds, err := newControllerManager(f, log)
 	if err != nil {
@@ -140,7 +149,9 @@ func setupReconcilers(mgr ctrl.Manager, f *controllerFlags, kinds tenantKinds) e
 	if err != nil {
 		return fmt.Errorf("setting up discovery: %w", err)
 	}
-	permissions := kinds.permissions(f.tenantRBAC)
+	permissions := kinds.permissions()
+	permissions.TenantRBAC = f.tenantRBAC
+	permissions.MaxPodSecurityLevel = v1alpha1.PodSecurityLevel(f.maxPodSecurity)
 	protocols := controllers.Protocols{v1alpha1.ProtocolKooGallery: koogalleryProtocol()}
 	return errors.Join(
 		(&controllers.MarketplaceReconciler{

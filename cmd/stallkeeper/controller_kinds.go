@@ -81,12 +81,12 @@ func parseResource(text string) (schema.GroupVersionResource, error) {
 	return gvr, nil
 }
 
-func (k tenantKinds) permissions(tenantRBAC bool) workload.Permissions {
+func (k tenantKinds) permissions() workload.Permissions {
 	kinds := sets.New[schema.GroupKind]()
 	for _, kind := range k.all {
 		kinds.Insert(kind.GroupKind())
 	}
-	return workload.Permissions{Kinds: kinds, TenantRBAC: tenantRBAC}
+	return workload.Permissions{Kinds: kinds}
 }
 
 // controllerCache holds the API's kinds in the sales namespaces and the tenants' objects in all.

@@ -14,9 +14,6 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
 
-// adoptAllow is the value of v1alpha1.AdoptAnnotation with which a person agrees to a takeover.
-const adoptAllow = "Allow"
-
 // podSecurityPrefix begins the labels that set a namespace's Pod Security level.
 const podSecurityPrefix = "pod-security.kubernetes.io/"
 
@@ -127,10 +124,10 @@ func (a *Applier) takeOver(
 			return nil, conflict
 		}
 	}
-	if ns.GetAnnotations()[v1alpha1.AdoptAnnotation] != adoptAllow {
+	if ns.GetAnnotations()[v1alpha1.AdoptAnnotation] != v1alpha1.AdoptAllow {
 		conflict.Message = "it belongs to an earlier instance of the same name, which is gone; it may hold that customer's data"
 		conflict.Remedy = fmt.Sprintf("delete it, or let this instance have it with all that is in it: "+
-			"kubectl annotate namespace %s %s=%s", ns.GetName(), v1alpha1.AdoptAnnotation, adoptAllow)
+			"kubectl annotate namespace %s %s=%s", ns.GetName(), v1alpha1.AdoptAnnotation, v1alpha1.AdoptAllow)
 		return nil, conflict
 	}
 	return a.recordTakeover(ctx, ns, owner)

@@ -49,6 +49,8 @@ type Permissions struct {
 	Kinds sets.Set[schema.GroupKind]
 	// TenantRBAC accepts Roles and RoleBindings, which need not stand in Kinds.
 	TenantRBAC bool
+	// MaxPodSecurityLevel is the most permissive level that a tenant's namespace may have; any when empty.
+	MaxPodSecurityLevel v1alpha1.PodSecurityLevel
 }
 
 // Rendered is one object of the template.
@@ -102,6 +104,7 @@ func Desired(t Tenant, p Policy, perms Permissions, rendered []Rendered, suspend
 		return Set{}, errors.New("the tenant's namespace, instance, product or revision has no name")
 	}
 	patches, problems := newPatches(p.Suspension)
+	problems = append(problems, levelProblems(p.Isolation.PodSecurityLevel, perms.MaxPodSecurityLevel)...)
 	if len(problems) > 0 {
 		return Set{}, &RefusedError{Problems: problems}
 	}

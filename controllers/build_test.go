@@ -1,0 +1,190 @@
+package controllers
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/utils/ptr"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/template"
+	"github.com/stallkeeper/stallkeeper/controllers/workload"
+)
+
+// day is noon of a day after the purchase, which was made on day 0.
+func day(n int) time.Time { return time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC).AddDate(0, 0, n) }
+
+func at(n int) metav1.Time { return metav1.NewTime(day(n)) }
+
+type (
+	instanceChange = func(*v1alpha1.MarketplaceInstance)
+	productChange  = func(*v1alpha1.MarketplaceProduct)
+)
+
+// sale is an instance that was sold: five of shop's small plan, paid until day 30.
+func sale(changes ...instanceChange) *v1alpha1.MarketplaceInstance {
+	mpi := &v1alpha1.MarketplaceInstance{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "acme", UID: "uid-acme", Generation: 3},
+		Spec: v1alpha1.MarketplaceInstanceSpec{
+			ProductRef: v1alpha1.ProductReference{Name: "shop"},
+			Subscription: &v1alpha1.Subscription{
+				Marketplace: "koogallery", InstanceID: "acme", OrderID: "o1", OrderLineID: "o1-1", PurchasedAt: at(0),
+				Items: []v1alpha1.SoldItem{{SKUCode: "shop-small"}}, Plan: "small", Quantity: ptr.To(int32(5)),
+				Attributes: []v1alpha1.Attribute{{Name: "domain", Value: ptr.To("acme.example.com")}},
+				CustomerID: "c-1", Type: v1alpha1.SubscriptionFormal,
+				ExpiresAt: at(30), ExpiresAtSource: v1alpha1.ExpiryFromOrder,
+				Entitlement: v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: at(0)},
+				Orders:      []v1alpha1.OrderCall{{Activity: "newInstance", OrderID: "o1", OrderLineID: "o1-1", Time: at(0)}},
+			},
+		},
+	}
+	for _, change := range changes {
+		change(mpi)
+	}
+	return mpi
+}
+
+// handMade is an instance without a sale.
+func handMade(changes ...instanceChange) *v1alpha1.MarketplaceInstance {
+	return sale(append([]instanceChange{func(mpi *v1alpha1.MarketplaceInstance) {
+		mpi.Spec.Subscription, mpi.Spec.Plan = nil, "small"
+	}}, changes...)...)
+}
+
+// entitled sets what the buyer is entitled to.
+func entitled(state v1alpha1.EntitlementState, reason v1alpha1.EntitlementReason, since int) instanceChange {
+	return func(mpi *v1alpha1.MarketplaceInstance) {
+		mpi.Spec.Subscription.Entitlement = v1alpha1.Entitlement{State: state, Reason: reason, Time: at(since)}
+	}
+}
+
+// paused stops reconciliation.
+func paused(mpi *v1alpha1.MarketplaceInstance) {
+	mpi.Spec.Reconciliation = v1alpha1.ReconciliationPaused
+}
+
+// unknownOrder is a sale whose order was not read yet.
+func unknownOrder(mpi *v1alpha1.MarketplaceInstance) {
+	sub := mpi.Spec.Subscription
+	sub.Items, sub.Plan, sub.Quantity, sub.Attributes = nil, "", nil, nil
+	sub.ExpiresAt, sub.ExpiresAtSource = metav1.Time{}, ""
+	sub.Orders[0].Lookup = v1alpha1.LookupPurchase
+	mpi.Spec.ProductRef = v1alpha1.ProductReference{}
+}
+
+// condition gives the instance a condition that it has already.
+func condition(kind string, status metav1.ConditionStatus, reason string) instanceChange {
+	return func(mpi *v1alpha1.MarketplaceInstance) {
+		mpi.Status.Conditions = append(mpi.Status.Conditions, metav1.Condition{
+			Type: kind, Status: status, Reason: reason, Message: "about " + reason, LastTransitionTime: at(0), ObservedGeneration: 2,
+		})
+	}
+}
+
+// web is a template of one web server.
+const web = `
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+      containers:
+      - name: web
+        image: registry.example.com/web:1
+        securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+`
+
+// settings is a template of a ConfigMap with what the tenant is told.
+const settings = `
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: settings
+data:
+  greeting: {{ .Values.greeting | default "hello" | quote }}
+  quantity: {{ .Values.stallkeeper.quantity | quote }}
+`
+
+// product sells the plans small and large of a web server.
+func product(changes ...productChange) *v1alpha1.MarketplaceProduct {
+	p := &v1alpha1.MarketplaceProduct{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "shop", UID: "uid-shop", Generation: 1},
+		Spec: v1alpha1.MarketplaceProductSpec{
+			Plans:    []v1alpha1.Plan{{Name: "small"}, {Name: "large"}},
+			Listings: []v1alpha1.Listing{{Marketplace: "koogallery", Plan: "small", SKUCodes: []string{"shop-small"}}},
+			Template: v1alpha1.ProductTemplate{Inline: web + settings},
+		},
+	}
+	for _, change := range changes {
+		change(p)
+	}
+	return p
+}
+
+func inline(text string) productChange {
+	return func(p *v1alpha1.MarketplaceProduct) { p.Spec.Template = v1alpha1.ProductTemplate{Inline: text} }
+}
+
+// values sets the values of the plan small.
+func values(json string) productChange {
+	return func(p *v1alpha1.MarketplaceProduct) {
+		p.Spec.Plans[0].Values = &runtime.RawExtension{Raw: []byte(json)}
+	}
+}
+
+func access(a v1alpha1.ProductAccess) productChange {
+	return func(p *v1alpha1.MarketplaceProduct) { p.Spec.Access = a }
+}
+
+// permissions are those of the chart's defaults that the tests need.
+func permissions() workload.Permissions {
+	kinds := sets.New[schema.GroupKind]()
+	for _, kind := range tenantKinds() {
+		kinds.Insert(kind.GroupKind())
+	}
+	kinds.Insert(schema.GroupKind{Kind: "Secret"})
+	return workload.Permissions{Kinds: kinds}
+}
+
+// tenantKinds are the kinds that are watched.
+func tenantKinds() []schema.GroupVersionKind {
+	return []schema.GroupVersionKind{
+		{Version: "v1", Kind: "ConfigMap"},
+		{Version: "v1", Kind: "Service"},
+		{Version: "v1", Kind: "ServiceAccount"},
+		{Version: "v1", Kind: "PersistentVolumeClaim"},
+		{Version: "v1", Kind: "ResourceQuota"},
+		{Version: "v1", Kind: "LimitRange"},
+		{Group: "apps", Version: "v1", Kind: "Deployment"},
+		{Group: "apps", Version: "v1", Kind: "StatefulSet"},
+		{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
+	}
+}
+
+// dataOf is a product's revision as it is cut on day 0.
+func dataOf(p *v1alpha1.MarketplaceProduct, chart []byte) revisionData {
+	return revisionData{
+		revisionContent: contentOf(p, chart), CutAt: day(0),
+		Capabilities: template.Capabilities{KubeVersion: "v1.37.2", APIVersions: []string{"v1", "apps/v1"}},
+	}
+}
+
+// entry is an applied object with a state.
+func entry(kind, name string, uid types.UID, fields string) apply.Entry {
+	return apply.Entry{Key: apply.Key{Kind: kind, Name: name}, UID: uid, Fields: fields, ResourceVersion: "10"}
+}
+
+// raw are values as a person writes them.
+func raw(json string) *runtime.RawExtension { return &runtime.RawExtension{Raw: []byte(json)} }

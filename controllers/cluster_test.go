@@ -1,0 +1,478 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/template"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+)
+
+// cluster is one API server for all tests of the package. There is no controller manager: playDeployments plays its part for
+// Deployments, and namespaces go when a test says so.
+type cluster struct {
+	config *rest.Config
+	client client.WithWatch
+	typed  kubernetes.Interface
+	scheme *runtime.Scheme
+}
+
+var (
+	started  sync.Once
+	shared   *cluster
+	startErr error
+	stop     = func() {}
+)
+
+func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard())
+	code := m.Run()
+	stop()
+	os.Exit(code)
+}
+
+func newTestScheme(t testing.TB) *runtime.Scheme {
+	t.Helper()
+	scheme, err := bothSchemes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return scheme
+}
+
+func bothSchemes() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	return scheme, errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme))
+}
+
+// theCluster starts the API server for the first test that needs one. Without binaries the test is skipped.
+func theCluster(t testing.TB) *cluster {
+	t.Helper()
+	assets := os.Getenv("KUBEBUILDER_ASSETS")
+	if assets == "" {
+		assets = filepath.Join("..", "bin", "controlplane")
+		if _, err := os.Stat(filepath.Join(assets, "kube-apiserver")); err != nil {
+			t.Skip("no API server: set KUBEBUILDER_ASSETS, or build one into bin/controlplane with hack/controlplane")
+		}
+	}
+	started.Do(func() { shared, startErr = startCluster(assets) })
+	if startErr != nil {
+		t.Fatalf("starting the API server: %v", startErr)
+	}
+	return shared
+}
+
+func startCluster(assets string) (*cluster, error) {
+	env := &envtest.Environment{
+		BinaryAssetsDirectory: assets, CRDDirectoryPaths: []string{filepath.Join("..", "config", "crd")}, ErrorIfCRDPathMissing: true,
+	}
+	config, err := env.Start()
+	ctx, cancel := context.WithCancel(context.Background())
+	stop = func() {
+		cancel()
+		if err := env.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "stopping the API server:", err)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	config.QPS, config.Burst = 1000, 1000
+	c := &cluster{config: config}
+	if c.scheme, err = bothSchemes(); err != nil {
+		return nil, err
+	}
+	if c.client, err = client.NewWithWatch(config, client.Options{Scheme: c.scheme}); err != nil {
+		return nil, err
+	}
+	if c.typed, err = kubernetes.NewForConfig(config); err != nil {
+		return nil, err
+	}
+	go c.playDeployments(ctx)
+	return c, nil
+}
+
+// playDeployments does what the controller manager and the nodes would do: every Deployment gets its replicas at once, but
+// for those named slow.
+func (c *cluster) playDeployments(ctx context.Context) {
+	for ctx.Err() == nil {
+		events, err := c.client.Watch(ctx, &appsv1.DeploymentList{})
+		if err != nil {
+			continue
+		}
+		for e := range events.ResultChan() {
+			if d, ok := e.Object.(*appsv1.Deployment); ok && d.Name != "slow" && d.DeletionTimestamp.IsZero() {
+				c.play(ctx, d)
+			}
+		}
+	}
+}
+
+func (c *cluster) play(ctx context.Context, d *appsv1.Deployment) {
+	wanted := ptr.Deref(d.Spec.Replicas, 1)
+	if d.Status.ObservedGeneration == d.Generation && d.Status.ReadyReplicas == wanted {
+		return
+	}
+	before := d.DeepCopy()
+	d.Status = appsv1.DeploymentStatus{
+		ObservedGeneration: d.Generation, Replicas: wanted, UpdatedReplicas: wanted, ReadyReplicas: wanted, AvailableReplicas: wanted,
+		Conditions: []appsv1.DeploymentCondition{
+			{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue, Reason: "MinimumReplicasAvailable"},
+			{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable"},
+		},
+	}
+	// One that has changed meanwhile comes again.
+	_ = c.client.Status().Patch(ctx, d, client.MergeFrom(before))
+}
+
+// requests counts what a process asks of the API server, but for watches.
+type requests struct {
+	mu   sync.Mutex
+	seen []string
+}
+
+func (r *requests) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		if req.URL.Query().Get("watch") != "true" {
+			r.mu.Lock()
+			r.seen = append(r.seen, req.Method+" "+req.URL.Path)
+			r.mu.Unlock()
+		}
+		return next.RoundTrip(req)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// all returns the requests since the last reset; writes only those that change something, events aside.
+func (r *requests) all() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.seen...)
+}
+
+func (r *requests) writes() []string {
+	var writes []string
+	for _, request := range r.all() {
+		if !strings.HasPrefix(request, http.MethodGet) && !strings.Contains(request, "/events") {
+			writes = append(writes, request)
+		}
+	}
+	return writes
+}
+
+func (r *requests) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = nil
+}
+
+// shop is a sales namespace of its own, in which a test sells.
+type shop struct {
+	*cluster
+	*gomega.WithT
+	t testing.TB
+	// name is the namespace's.
+	name string
+	// orders is the marketplace's order API.
+	orders *orderAPI
+	// running is the operator that runs now.
+	running *operator
+}
+
+func newShop(t testing.TB, name string) *shop {
+	t.Helper()
+	x := &shop{cluster: theCluster(t), WithT: gomega.NewWithT(t), t: t, name: name, orders: &orderAPI{answers: map[string]orderAnswer{}}}
+	x.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	return x
+}
+
+// operator is a controller process.
+type operator struct {
+	requests *requests
+	instance *InstanceReconciler
+	cache    cache.Cache
+	stop     func()
+}
+
+// operate starts a controller process with all reconcilers, or only with those that are named. It ends with the test, or by
+// its stop.
+func (x *shop) operate(only ...string) *operator {
+	x.t.Helper()
+	o := &operator{requests: &requests{}}
+	config := rest.CopyConfig(x.config)
+	config.Wrap(o.requests.wrap)
+	mgr, err := ctrl.NewManager(config, x.managerOptions())
+	x.Expect(err).NotTo(gomega.HaveOccurred())
+	x.Expect(x.setUp(mgr, o, only)).To(gomega.Succeed())
+	o.cache = mgr.GetCache()
+
+	ctx, cancel := context.WithCancel(x.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- mgr.Start(ctx) }()
+	o.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			x.t.Errorf("the operator ended with %v", err)
+		}
+	})
+	x.t.Cleanup(o.stop)
+	x.Expect(o.cache.WaitForCacheSync(ctx)).To(gomega.BeTrue())
+	x.running = o
+	return o
+}
+
+// managerOptions are those of the stallkeeper command, but for what needs a cluster of its own.
+func (x *shop) managerOptions() ctrl.Options {
+	objects := apply.CacheByObject(tenantKinds())
+	for _, object := range []client.Object{
+		&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{},
+	} {
+		objects[object] = cache.ByObject{Namespaces: map[string]cache.Config{x.name: {}}}
+	}
+	return ctrl.Options{
+		Scheme: x.scheme, Logger: logr.Discard(),
+		Cache: cache.Options{
+			ByObject: objects, ReaderFailOnMissingInformer: true, DefaultTransform: cache.TransformStripManagedFields(),
+		},
+		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{
+			&corev1.Secret{}, &corev1.ConfigMap{}, &corev1.Pod{}, &appsv1.ControllerRevision{},
+		}}},
+		Metrics: metricsserver.Options{BindAddress: "0"},
+		// Several operators run in this process, one after the other.
+		Controller: ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
+	}
+}
+
+func (x *shop) setUp(mgr ctrl.Manager, o *operator, only []string) error {
+	protocols := Protocols{v1alpha1.ProtocolKooGallery: {
+		CheckCallbackKeys: func(map[string][]byte) error { return nil },
+		NewOrderReader:    func(OrderAPI) (marketplace.OrderReader, error) { return x.orders, nil },
+		DefaultGrace:      15 * 24 * time.Hour,
+	}}
+	o.instance = &InstanceReconciler{
+		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("stallkeeper"),
+		Applier: &apply.Applier{
+			Client: mgr.GetClient(), Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Kinds: tenantKinds(),
+		},
+		Permissions: permissions(), TenantPrefix: v1alpha1.DefaultTenantPrefix, Protocols: protocols,
+	}
+	reconcilers := map[string]interface{ SetupWithManager(ctrl.Manager) error }{
+		"instance": o.instance,
+		"product": &ProductReconciler{
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, Permissions: permissions(),
+			Capabilities: func() (template.Capabilities, error) { return dataOf(product(), nil).Capabilities, nil },
+		},
+		"order": &OrderReconciler{
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, CredentialsNamespace: x.name,
+			Protocols: protocols,
+		},
+		"marketplace": &MarketplaceReconciler{
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), CredentialsNamespace: x.name, Protocols: protocols,
+		},
+	}
+	var errs []error
+	for name, r := range reconcilers {
+		if len(only) == 0 || strings.Contains(strings.Join(only, " "), name) {
+			errs = append(errs, r.SetupWithManager(mgr))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// create makes objects.
+func (x *shop) create(objects ...client.Object) {
+	x.t.Helper()
+	for _, object := range objects {
+		x.Expect(x.client.Create(x.t.Context(), object)).To(gomega.Succeed())
+	}
+}
+
+// here puts an object of the builders into the sales namespace, without what only an API server says.
+func here[T client.Object](x *shop, object T) T {
+	object.SetNamespace(x.name)
+	object.SetUID("")
+	object.SetGeneration(0)
+	return object
+}
+
+// sells creates the product and waits until it can be run.
+func (x *shop) sells(changes ...productChange) *v1alpha1.MarketplaceProduct {
+	x.t.Helper()
+	p := here(x, product(changes...))
+	x.create(p)
+	x.eventually(func() string {
+		x.Expect(x.client.Get(x.t.Context(), client.ObjectKeyFromObject(p), p)).To(gomega.Succeed())
+		return p.Status.Revision
+	}).ShouldNot(gomega.BeEmpty(), func() string { return fmt.Sprint(p.Status.Conditions) })
+	return p
+}
+
+// buys creates an instance by hand.
+func (x *shop) buys(name string, changes ...instanceChange) *v1alpha1.MarketplaceInstance {
+	x.t.Helper()
+	mpi := here(x, handMade(changes...))
+	mpi.Name = name
+	x.create(mpi)
+	return mpi
+}
+
+// instance reads an instance; nil if there is none.
+func (x *shop) instance(name string) *v1alpha1.MarketplaceInstance {
+	x.t.Helper()
+	mpi := &v1alpha1.MarketplaceInstance{}
+	err := x.client.Get(x.t.Context(), client.ObjectKey{Namespace: x.name, Name: name}, mpi)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	x.Expect(err).NotTo(gomega.HaveOccurred())
+	return mpi
+}
+
+// says waits until a condition of an instance is as wanted, such as "True Ready", and speaks of the present generation.
+func (x *shop) says(name, kind, want string) *v1alpha1.MarketplaceInstance {
+	x.t.Helper()
+	var mpi *v1alpha1.MarketplaceInstance
+	x.eventually(func() string {
+		mpi = x.instance(name)
+		for _, c := range mpi.Status.Conditions {
+			if c.Type == kind && c.ObservedGeneration == mpi.Generation {
+				return fmt.Sprintf("%s %s", c.Status, c.Reason)
+			}
+		}
+		return ""
+	}).Should(gomega.Equal(want), func() string { return fmt.Sprintf("%+v", mpi.Status) })
+	return mpi
+}
+
+// change changes an object as a person would.
+func change[T client.Object](x *shop, object T, by func(T)) {
+	x.t.Helper()
+	x.eventually(func() error {
+		if err := x.client.Get(x.t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
+			return err
+		}
+		by(object)
+		return x.client.Update(x.t.Context(), object, client.FieldOwner("a-person"))
+	}).Should(gomega.Succeed())
+}
+
+// namespaceGoes does what the controller manager would do with a namespace that is being deleted.
+func (x *shop) namespaceGoes(name string) {
+	x.t.Helper()
+	var ns *corev1.Namespace
+	x.eventually(func() (*metav1.Time, error) {
+		var err error
+		ns, err = x.typed.CoreV1().Namespaces().Get(x.t.Context(), name, metav1.GetOptions{})
+		if err != nil {
+			return nil, err
+		}
+		return ns.DeletionTimestamp, nil
+	}).ShouldNot(gomega.BeNil(), "the namespace is not being deleted")
+	ns.Spec.Finalizers = nil
+	_, err := x.typed.CoreV1().Namespaces().Finalize(x.t.Context(), ns, metav1.UpdateOptions{})
+	x.Expect(err).NotTo(gomega.HaveOccurred())
+}
+
+func (x *shop) eventually(f any) gomega.AsyncAssertion {
+	x.t.Helper()
+	return x.Eventually(f).WithTimeout(20 * time.Second).WithPolling(20 * time.Millisecond)
+}
+
+// passes is how often a reconciler has run in this process.
+func passes(t testing.TB, controller string) int {
+	t.Helper()
+	families, err := metrics.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for _, family := range families {
+		if family.GetName() != "controller_runtime_reconcile_total" {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			for _, label := range m.GetLabel() {
+				if label.GetName() == "controller" && label.GetValue() == controller {
+					count += int(m.GetCounter().GetValue())
+				}
+			}
+		}
+	}
+	return count
+}
+
+// awaitPass waits until the instance reconciler has run once more.
+func (x *shop) awaitPass(trigger func()) {
+	x.t.Helper()
+	before := passes(x.t, "instance")
+	trigger()
+	x.eventually(func() int { return passes(x.t, "instance") }).Should(gomega.BeNumerically(">", before))
+}
+
+// touch changes an instance without changing its spec.
+func (x *shop) touch(name, value string) {
+	x.t.Helper()
+	x.Expect(x.client.Patch(x.t.Context(), x.instance(name),
+		client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"metadata":{"annotations":{"touched":%q}}}`, value)))).
+		To(gomega.Succeed())
+}
+
+// orderAPI is a marketplace's order API with fixed answers.
+type orderAPI struct {
+	mu      sync.Mutex
+	answers map[string]orderAnswer
+	// asked is called before each answer, if set.
+	asked func(orderID string)
+}
+
+type orderAnswer struct {
+	order marketplace.Order
+	err   error
+}
+
+// ReadOrder implements marketplace.OrderReader.
+func (a *orderAPI) ReadOrder(_ context.Context, orderID, _ string) (marketplace.Order, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.asked != nil {
+		a.asked(orderID)
+	}
+	answer, ok := a.answers[orderID]
+	if !ok {
+		return marketplace.Order{}, &marketplace.OrderError{Kind: marketplace.ErrOrderNotFound}
+	}
+	return answer.order, answer.err
+}

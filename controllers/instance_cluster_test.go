@@ -1,0 +1,345 @@
+package controllers
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
+var withAccess = access(v1alpha1.ProductAccess{
+	FrontEndURL: "https://{{ .instance.name }}.example.com", UserName: "admin@{{ .instance.name }}", Memo: "welcome",
+})
+
+// deployment reads a tenant's Deployment.
+func (x *shop) deployment(namespace, name string) *appsv1.Deployment {
+	x.t.Helper()
+	d := &appsv1.Deployment{}
+	x.Expect(x.client.Get(x.t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, d)).To(Succeed())
+	return d
+}
+
+func (x *shop) secret(namespace, name string) *corev1.Secret {
+	x.t.Helper()
+	s := &corev1.Secret{}
+	x.Expect(x.client.Get(x.t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, s)).To(Succeed())
+	return s
+}
+
+// allConditions are set on every pass.
+var allConditions = []string{
+	v1alpha1.ConditionReady, v1alpha1.ConditionOrderResolved, v1alpha1.ConditionProvisioned, v1alpha1.ConditionPaid,
+	v1alpha1.ConditionSuspended, v1alpha1.ConditionPaused,
+}
+
+func TestATenantIsMadeSuspendedResumedAndRemoved(t *testing.T) {
+	x := newShop(t, "sales-life")
+	x.operate()
+	p := x.sells(withAccess)
+	mpi := x.buys("acme", func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Quantity = ptr.To(int32(4)) })
+
+	mpi = x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionOrderResolved, "True NoSale")
+	mpi = x.instance("acme")
+	for _, kind := range allConditions {
+		x.Expect(mpi.Status.Conditions).To(ContainElement(And(HaveField("Type", kind), HaveField("ObservedGeneration", mpi.Generation))))
+	}
+	x.Expect(mpi.Status.State).To(Equal(v1alpha1.StateRunning))
+	x.Expect(mpi.Status.Revision).To(Equal(p.Status.Revision))
+	x.Expect(mpi.Status.Access).To(Equal(v1alpha1.InstanceAccess{
+		FrontEndURL: "https://acme.example.com", Memo: "welcome", CredentialsSecretRef: v1alpha1.SecretReference{Name: "acme-access"},
+	}))
+	x.Expect(*x.deployment(mpi.Status.Namespace, "web").Spec.Replicas).To(BeEquivalentTo(2))
+	settings := &corev1.ConfigMap{}
+	x.Expect(x.client.Get(t.Context(), client.ObjectKey{Namespace: mpi.Status.Namespace, Name: "settings"}, settings)).To(Succeed())
+	x.Expect(settings.Data).To(Equal(map[string]string{"greeting": "hello", "quantity": "4"}))
+
+	own, copied := x.secret(x.name, "acme-access"), x.secret(mpi.Status.Namespace, "access")
+	x.Expect(own.OwnerReferences).To(ConsistOf(HaveField("UID", mpi.UID)))
+	x.Expect(string(own.Data["userName"])).To(Equal("admin@acme"))
+	x.Expect(copied.Data).To(Equal(map[string][]byte{"userName": own.Data["userName"], "password": own.Data["password"]}))
+	raw, err := json.Marshal(mpi)
+	x.Expect(err).NotTo(HaveOccurred())
+	x.Expect(string(raw)).NotTo(ContainSubstring(string(own.Data["password"])))
+
+	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = v1alpha1.DesiredStateSuspended })
+	x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
+	x.Expect(*x.deployment(mpi.Status.Namespace, "web").Spec.Replicas).To(BeZero())
+	x.Expect(x.instance("acme").Status.State).To(Equal(v1alpha1.StateSuspended))
+
+	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = v1alpha1.DesiredStateRunning })
+	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.Expect(*x.deployment(mpi.Status.Namespace, "web").Spec.Replicas).To(BeEquivalentTo(2))
+	x.Expect(x.secret(x.name, "acme-access").Data).To(Equal(own.Data), "the credentials are made once")
+
+	namespace := mpi.Status.Namespace
+	x.Expect(x.client.Delete(t.Context(), mpi)).To(Succeed())
+	x.says("acme", v1alpha1.ConditionReady, "False Removing")
+	x.awaitPass(func() { x.touch("acme", "while the namespace goes") })
+	x.Expect(x.instance("acme").Finalizers).To(ContainElement(v1alpha1.TenantFinalizer), "the namespace still stands")
+	x.namespaceGoes(namespace)
+	x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("acme") }).Should(BeNil())
+}
+
+func TestAQuietPassAsksNothing(t *testing.T) {
+	x := newShop(t, "sales-quiet")
+	first := x.operate()
+	x.sells(withAccess)
+	x.buys("acme")
+	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionOrderResolved, "True NoSale")
+	first.stop()
+	ready := x.instance("acme")
+	namespace := ready.Status.Namespace
+
+	o := x.operate("instance")
+	x.eventually(func() bool { return o.instance.seen.has(ready.UID) }).Should(BeTrue())
+	x.awaitPass(func() { x.touch("acme", "after a restart") })
+	x.Expect(o.requests.writes()).To(BeEmpty(), "a restart writes nothing")
+	x.Expect(o.requests.all()).NotTo(ContainElement(ContainSubstring("/secrets/")), "a restart renders nothing")
+	x.Expect(x.instance("acme").Status).To(Equal(ready.Status))
+
+	o.requests.reset()
+	for i := range 5 {
+		x.awaitPass(func() { x.touch("acme", fmt.Sprint("again-", i)) })
+	}
+	x.Expect(o.requests.all()).To(BeEmpty(), "a pass with nothing to do asks nothing")
+
+	t.Run("somebody adds what is theirs", func(*testing.T) {
+		o.requests.reset()
+		settings := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "settings"}}
+		change(x, settings, func(c *corev1.ConfigMap) { c.Annotations = map[string]string{"theirs.example.com/note": "hello"} })
+		x.awaitPass(func() { x.touch("acme", "their annotation") })
+		x.Expect(o.requests.writes()).To(BeEmpty())
+		// A Deployment gets another generation by that, and so the status tells of it for a moment.
+		change(x, x.deployment(namespace, "web"), func(d *appsv1.Deployment) {
+			d.Annotations = map[string]string{"theirs.example.com/note": "hello"}
+		})
+		x.awaitPass(func() { x.touch("acme", "their other annotation") })
+		x.Expect(o.requests.writes()).NotTo(ContainElement(Not(HaveSuffix("/acme/status"))))
+		x.Expect(x.deployment(namespace, "web").Annotations).To(HaveKeyWithValue("theirs.example.com/note", "hello"))
+	})
+	t.Run("somebody changes what is ours", func(*testing.T) {
+		o.requests.reset()
+		change(x, x.deployment(namespace, "web"), func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "evil:1" })
+		x.eventually(func() string { return x.deployment(namespace, "web").Spec.Template.Spec.Containers[0].Image }).
+			Should(Equal("registry.example.com/web:1"))
+		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.Expect(x.deployment(namespace, "web").Annotations).To(HaveKey("theirs.example.com/note"))
+	})
+	t.Run("somebody deletes what is ours", func(*testing.T) {
+		former := x.deployment(namespace, "web")
+		x.Expect(x.client.Delete(t.Context(), former)).To(Succeed())
+		x.eventually(func() (string, error) {
+			d := &appsv1.Deployment{}
+			err := x.client.Get(t.Context(), client.ObjectKeyFromObject(former), d)
+			return string(d.UID), err
+		}).ShouldNot(Equal(string(former.UID)))
+		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	})
+}
+
+// lasting leaves out what tells when something was first seen.
+var lasting = cmpopts.IgnoreFields(metav1.Condition{}, "LastTransitionTime")
+
+func TestAnErasedStatusIsRestored(t *testing.T) {
+	x := newShop(t, "sales-erased")
+	x.operate()
+	x.sells(withAccess)
+	x.buys("acme")
+	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	before := x.says("acme", v1alpha1.ConditionOrderResolved, "True NoSale")
+	versions := x.versions(before.Status.Namespace)
+
+	erased := x.instance("acme")
+	erased.Status = v1alpha1.MarketplaceInstanceStatus{}
+	x.Expect(x.client.Status().Update(t.Context(), erased)).To(Succeed())
+	x.eventually(func() string {
+		return cmp.Diff(sorted(before.Status), sorted(x.instance("acme").Status), lasting)
+	}).Should(BeEmpty())
+	x.Expect(x.versions(before.Status.Namespace)).To(Equal(versions), "an apply of what stands changes nothing")
+}
+
+// sorted puts conditions into one order: they are a map.
+func sorted(status v1alpha1.MarketplaceInstanceStatus) v1alpha1.MarketplaceInstanceStatus {
+	result := *status.DeepCopy()
+	result.Conditions = nil
+	for _, kind := range allConditions {
+		for _, c := range status.Conditions {
+			if c.Type == kind {
+				result.Conditions = append(result.Conditions, c)
+			}
+		}
+	}
+	return result
+}
+
+// versions are the resource versions of a tenant's objects.
+func (x *shop) versions(namespace string) map[string]string {
+	x.t.Helper()
+	versions := map[string]string{}
+	for _, kind := range tenantKinds() {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(kind)
+		x.Expect(x.client.List(x.t.Context(), list, client.InNamespace(namespace))).To(Succeed())
+		for _, object := range list.Items {
+			versions[kind.Kind+"/"+object.Name] = object.ResourceVersion
+		}
+	}
+	return versions
+}
+
+func TestTenantsShareNothing(t *testing.T) {
+	x, y := newShop(t, "sales-one"), newShop(t, "sales-two")
+	x.operate()
+	y.operate()
+	x.sells(withAccess)
+	y.sells(withAccess)
+	x.buys("acme")
+	x.buys("bravo")
+	y.buys("acme")
+	tenants := map[string]*v1alpha1.MarketplaceInstance{
+		"one's acme":  x.says("acme", v1alpha1.ConditionReady, "True Ready"),
+		"one's bravo": x.says("bravo", v1alpha1.ConditionReady, "True Ready"),
+		"two's acme":  y.says("acme", v1alpha1.ConditionReady, "True Ready"),
+	}
+	namespaces, passwords, seeds := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for name, mpi := range tenants {
+		own := x.secret(mpi.Namespace, mpi.Name+"-access")
+		namespaces[mpi.Status.Namespace], passwords[string(own.Data["password"])], seeds[string(own.Data["seed"])] = true, true, true
+		x.checkLabels(mpi)
+		x.Expect(x.secret(mpi.Status.Namespace, "access").Data).NotTo(HaveKey("seed"), name)
+	}
+	theirs := tenants["two's acme"].Status.Namespace
+	x.Expect(x.running.instance.instanceOfObject(t.Context(), x.deployment(theirs, "web"))).To(BeEmpty(), "another release's")
+	x.Expect(y.running.instance.instanceOfObject(t.Context(), x.deployment(theirs, "web"))).To(ConsistOf(
+		request{NamespacedName: client.ObjectKeyFromObject(tenants["two's acme"])}))
+	x.Expect([]int{len(namespaces), len(passwords), len(seeds)}).To(Equal([]int{3, 3, 3}), "namespaces, passwords and seeds")
+}
+
+// checkLabels demands that everything in a tenant's namespace says whose it is.
+func (x *shop) checkLabels(mpi *v1alpha1.MarketplaceInstance) {
+	x.t.Helper()
+	ns, err := x.typed.CoreV1().Namespaces().Get(x.t.Context(), mpi.Status.Namespace, metav1.GetOptions{})
+	x.Expect(err).NotTo(HaveOccurred())
+	x.Expect(ns.Annotations).To(HaveKeyWithValue(v1alpha1.InstanceUIDAnnotation, string(mpi.UID)))
+	x.Expect(ns.Labels).To(And(
+		HaveKeyWithValue(v1alpha1.RevisionLabel, mpi.Status.Revision),
+		HaveKeyWithValue("pod-security.kubernetes.io/enforce", "restricted"),
+		HaveKeyWithValue(v1alpha1.DeletionProtectionLabel, "Enabled"),
+	))
+	found := 0
+	for _, kind := range tenantKinds() {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(kind)
+		x.Expect(x.client.List(x.t.Context(), list, client.InNamespace(mpi.Status.Namespace))).To(Succeed())
+		for _, object := range list.Items {
+			found++
+			x.Expect(object.Labels).To(And(HaveKeyWithValue(v1alpha1.InstanceLabel, mpi.Name),
+				HaveKeyWithValue(v1alpha1.InstanceNamespaceLabel, mpi.Namespace)), kind.Kind+"/"+object.Name)
+		}
+	}
+	x.Expect(found).To(BeNumerically(">=", 4), "Deployment, ConfigMap, ServiceAccount and NetworkPolicy")
+}
+
+func TestANamespaceOfSomebodyElseIsLeftAlone(t *testing.T) {
+	x := newShop(t, "sales-conflict")
+	x.operate()
+	x.sells()
+	taken := v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, x.name, "acme")
+	x.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: taken}})
+	x.buys("acme")
+	mpi := x.says("acme", v1alpha1.ConditionProvisioned, "False NamespaceConflict")
+	x.Expect(mpi.Status.Namespace).To(BeEmpty())
+	x.Expect(mpi.Status.State).To(Equal(v1alpha1.StateBlocked))
+	ns, err := x.typed.CoreV1().Namespaces().Get(t.Context(), taken, metav1.GetOptions{})
+	x.Expect(err).NotTo(HaveOccurred())
+	x.Expect(ns.Labels).NotTo(HaveKey(v1alpha1.InstanceLabel))
+
+	x.Expect(x.client.Delete(t.Context(), mpi)).To(Succeed())
+	x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("acme") }).Should(BeNil())
+	ns, err = x.typed.CoreV1().Namespaces().Get(t.Context(), taken, metav1.GetOptions{})
+	x.Expect(err).NotTo(HaveOccurred())
+	x.Expect(ns.DeletionTimestamp).To(BeNil(), "a namespace of somebody else is not deleted")
+}
+
+func TestALostAccessSecretChangesNothing(t *testing.T) {
+	x := newShop(t, "sales-lost")
+	x.operate()
+	x.sells(withAccess, inline(web+settings+"  password: {{ tenantSecret \"db\" | quote }}\n"))
+	mpi := x.buys("acme")
+	mpi = x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	secret := x.secret(x.name, "acme-access")
+	versions := x.versions(mpi.Status.Namespace)
+
+	x.Expect(x.client.Delete(t.Context(), secret)).To(Succeed())
+	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Quantity = ptr.To(int32(9)) })
+	mpi = x.says("acme", v1alpha1.ConditionProvisioned, "False AccessSecretLost")
+	x.Expect(mpi.Status.Conditions).To(ContainElement(HaveField("Message", ContainSubstring("restore it"))))
+	x.Expect(x.versions(mpi.Status.Namespace)).To(Equal(versions))
+
+	restored := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: secret.Name}, Data: secret.Data}
+	x.create(restored)
+	x.touch("acme", "restored")
+	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.Expect(x.versions(mpi.Status.Namespace)["ConfigMap/settings"]).NotTo(Equal(versions["ConfigMap/settings"]), "the quantity")
+}
+
+func TestATenantThatIsStuckSaysWhy(t *testing.T) {
+	x := newShop(t, "sales-refused")
+	x.operate()
+	x.sells(inline(web + "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: {{ .Values.port | default 80 }}}]}\n"))
+	mpi := x.buys("acme")
+	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	digest := x.instance("acme").Status.InputsDigest
+	x.Expect(digest).NotTo(BeEmpty())
+	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) {
+		mpi.Spec.Values = raw(`{"port": 99999}`)
+	})
+	mpi = x.says("acme", v1alpha1.ConditionProvisioned, "False ApplyFailed")
+	x.Expect(mpi.Status.Blockers).To(ContainElement(And(HaveField("Object", "Service/web"), HaveField("Remedy", Not(BeEmpty())))))
+	x.Expect(mpi.Status.ObjectsDigest).To(BeEmpty(), "what was applied half-way is not what stood before")
+	for _, c := range mpi.Status.Conditions {
+		x.Expect(strings.Contains(c.Message, "  ")).To(BeFalse(), c.Message)
+	}
+	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Values = raw(`{"port": 8080}`) })
+	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.Expect(x.instance("acme").Status.Blockers).To(BeEmpty())
+}
+
+// The field owners of what a failed move has changed are the same as before it: only the record of the move tells.
+func TestGoingBackFromARevisionThatFailedPutsEverythingBack(t *testing.T) {
+	x := newShop(t, "sales-back")
+	x.operate()
+	service := "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n"
+	p := x.sells(inline(web + settings + service))
+	x.buys("acme")
+	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	first := p.Status.Revision
+	greeting := func() string {
+		c := &corev1.ConfigMap{}
+		x.Expect(x.client.Get(t.Context(), client.ObjectKey{Namespace: mpi.Status.Namespace, Name: "settings"}, c)).To(Succeed())
+		return c.Data["greeting"]
+	}
+
+	change(x, p, inline(web+strings.ReplaceAll(settings, `"hello"`, `"changed"`)+strings.ReplaceAll(service, "80", "99999")))
+	x.says("acme", v1alpha1.ConditionProvisioned, "False ApplyFailed")
+	x.Expect(greeting()).To(Equal("changed"))
+
+	change(x, p, inline(web+settings+service))
+	x.eventually(func() string { return x.instance("acme").Status.TargetRevision }).Should(Equal(first), "equal content is the same revision")
+	x.eventually(greeting).Should(Equal("hello"))
+	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.Expect(x.instance("acme").Status.Revision).To(Equal(first))
+}

@@ -1,0 +1,319 @@
+package controllers
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
+)
+
+func TestEffective(t *testing.T) {
+	soldDomain := v1alpha1.Attribute{Name: "domain", Value: ptr.To("acme.example.com")}
+	tests := map[string]struct {
+		mpi  *v1alpha1.MarketplaceInstance
+		want v1alpha1.EffectiveSubscription
+	}{
+		"what was sold": {
+			mpi: sale(),
+			want: v1alpha1.EffectiveSubscription{Plan: "small", Quantity: ptr.To(int32(5)),
+				Attributes: []v1alpha1.Attribute{soldDomain}},
+		},
+		"a person's plan and quantity": {
+			mpi: sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Plan, mpi.Spec.Quantity = "large", ptr.To(int32(7)) }),
+			want: v1alpha1.EffectiveSubscription{Plan: "large", Quantity: ptr.To(int32(7)),
+				Attributes:  []v1alpha1.Attribute{soldDomain},
+				Differences: []string{"plan: sold small, runs large", "quantity: sold 5, runs 7"}},
+		},
+		"overrides that say what was sold are no differences": {
+			mpi: sale(func(mpi *v1alpha1.MarketplaceInstance) {
+				mpi.Spec.Plan, mpi.Spec.Quantity, mpi.Spec.Attributes = "small", ptr.To(int32(5)), []v1alpha1.Attribute{soldDomain}
+			}),
+			want: v1alpha1.EffectiveSubscription{Plan: "small", Quantity: ptr.To(int32(5)),
+				Attributes: []v1alpha1.Attribute{soldDomain}},
+		},
+		"attributes by name, without their values": {
+			mpi: sale(func(mpi *v1alpha1.MarketplaceInstance) {
+				mpi.Spec.Attributes = []v1alpha1.Attribute{{Name: "region", Value: ptr.To("eu")}, {Name: "domain", Value: ptr.To("new.example.com")}}
+			}),
+			want: v1alpha1.EffectiveSubscription{Plan: "small", Quantity: ptr.To(int32(5)),
+				Attributes: []v1alpha1.Attribute{{Name: "domain", Value: ptr.To("new.example.com")}, {Name: "region", Value: ptr.To("eu")}},
+				Differences: []string{"attribute region: sold as the buyer said, runs as set here",
+					"attribute domain: sold as the buyer said, runs as set here"}},
+		},
+		"a sale without a linear attribute is one of it": {
+			mpi: sale(func(mpi *v1alpha1.MarketplaceInstance) {
+				mpi.Spec.Subscription.Quantity, mpi.Spec.Subscription.Attributes = nil, nil
+			}),
+			want: v1alpha1.EffectiveSubscription{Plan: "small", Quantity: ptr.To(int32(1))},
+		},
+		"a quantity of nothing is a quantity": {
+			mpi: sale(func(mpi *v1alpha1.MarketplaceInstance) {
+				mpi.Spec.Subscription.Quantity, mpi.Spec.Subscription.Attributes = ptr.To(int32(0)), nil
+			}),
+			want: v1alpha1.EffectiveSubscription{Plan: "small", Quantity: ptr.To(int32(0))},
+		},
+		"what was made by hand was not sold": {
+			mpi:  handMade(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Quantity = ptr.To(int32(9)) }),
+			want: v1alpha1.EffectiveSubscription{Plan: "small", Quantity: ptr.To(int32(9))},
+		},
+		"a plan that a person chose before the order was known": {
+			mpi:  sale(unknownOrder, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Plan = "large" }),
+			want: v1alpha1.EffectiveSubscription{Plan: "large", Differences: []string{"plan: sold nothing known, runs large"}},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			before := tc.mpi.DeepCopy()
+			tc.want.DeletionProtection = v1alpha1.DeletionProtectionEnabled
+			if diff := cmp.Diff(tc.want, effective(tc.mpi, v1alpha1.Lifecycle{})); diff != "" {
+				t.Errorf("effective (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(before, tc.mpi); diff != "" {
+				t.Errorf("the instance was changed:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestEffectiveTakesTheLastOfTwoAttributesWithOneName(t *testing.T) {
+	mpi := handMade(func(mpi *v1alpha1.MarketplaceInstance) {
+		mpi.Spec.Attributes = []v1alpha1.Attribute{{Name: "region", Value: ptr.To("eu")}, {Name: "region", Value: ptr.To("us")}}
+	})
+	want := []v1alpha1.Attribute{{Name: "region", Value: ptr.To("us")}}
+	if diff := cmp.Diff(want, effective(mpi, v1alpha1.Lifecycle{}).Attributes); diff != "" {
+		t.Errorf("attributes (-want +got):\n%s", diff)
+	}
+}
+
+func TestDeletionProtection(t *testing.T) {
+	const enabled, disabled = v1alpha1.DeletionProtectionEnabled, v1alpha1.DeletionProtectionDisabled
+	tests := map[string]struct{ instance, product, want v1alpha1.DeletionProtection }{
+		"nobody said anything":                  {"", "", enabled},
+		"the product's":                         {"", disabled, disabled},
+		"the instance's over the product's":     {enabled, disabled, enabled},
+		"the instance may go where others stay": {disabled, enabled, disabled},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			mpi := sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DeletionProtection = tc.instance })
+			if got := deletionProtection(mpi, v1alpha1.Lifecycle{DeletionProtection: tc.product}); got != tc.want {
+				t.Errorf("protection is %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestLifecycleOf(t *testing.T) {
+	whole := v1alpha1.Lifecycle{
+		GracePeriodSeconds: ptr.To(int64(60)), RetentionPeriodSeconds: ptr.To(int64(120)), AfterRetention: v1alpha1.AfterRetentionDelete,
+		DeletionProtection: v1alpha1.DeletionProtectionDisabled, PendingChange: v1alpha1.PendingChangeImmediately,
+		DataKinds:  []v1alpha1.GroupKind{{Kind: "Bucket"}},
+		Suspension: []v1alpha1.SuspensionPatch{{Kind: "Cluster", Patch: runtime.RawExtension{Raw: []byte(`{"spec":{"stop":true}}`)}}},
+	}
+	over := v1alpha1.Lifecycle{
+		GracePeriodSeconds: ptr.To(int64(0)), RetentionPeriodSeconds: ptr.To(int64(0)), AfterRetention: v1alpha1.AfterRetentionKeep,
+		DeletionProtection: v1alpha1.DeletionProtectionEnabled, PendingChange: v1alpha1.PendingChangeAtExpiry,
+		DataKinds:  []v1alpha1.GroupKind{{Kind: "Backup"}},
+		Suspension: []v1alpha1.SuspensionPatch{{Kind: "Queue", Patch: runtime.RawExtension{Raw: []byte(`{}`)}}},
+	}
+	with := func(all, plan v1alpha1.Lifecycle) *v1alpha1.MarketplaceProduct {
+		return product(func(p *v1alpha1.MarketplaceProduct) {
+			p.Spec.Lifecycle, p.Spec.Plans[0].Lifecycle = all, plan
+		})
+	}
+	onlyGrace := *whole.DeepCopy()
+	onlyGrace.GracePeriodSeconds = ptr.To(int64(0))
+	tests := map[string]struct {
+		product *v1alpha1.MarketplaceProduct
+		plan    string
+		want    v1alpha1.Lifecycle
+	}{
+		"no product":                          {nil, "small", v1alpha1.Lifecycle{}},
+		"the product's":                       {with(whole, v1alpha1.Lifecycle{}), "small", whole},
+		"the plan's over the product's":       {with(whole, over), "small", over},
+		"one field of the plan, even if zero": {with(whole, v1alpha1.Lifecycle{GracePeriodSeconds: ptr.To(int64(0))}), "small", onlyGrace},
+		"another plan's does not count":       {with(whole, over), "large", whole},
+		"a plan that does not exist":          {with(whole, over), "gone", whole},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := lifecycleOf(tc.product, tc.plan)
+			// When smaller plans take effect is the orders' matter, by plan and product.
+			got.PendingChange, tc.want.PendingChange = "", ""
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("lifecycle (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLifecyclePolicy(t *testing.T) {
+	const marketplaceGrace = 3 * 24 * time.Hour
+	tests := map[string]struct {
+		lifecycle v1alpha1.Lifecycle
+		want      lifecycle.Policy
+	}{
+		"the marketplace's grace, and data are kept": {
+			want: lifecycle.Policy{Grace: marketplaceGrace, Retention: defaultRetention},
+		},
+		"the product's word": {
+			lifecycle: v1alpha1.Lifecycle{GracePeriodSeconds: ptr.To(int64(60)), RetentionPeriodSeconds: ptr.To(int64(90)),
+				AfterRetention: v1alpha1.AfterRetentionDelete},
+			want: lifecycle.Policy{Grace: time.Minute, Retention: 90 * time.Second, DeleteUnpaid: true},
+		},
+		"no grace at all": {
+			lifecycle: v1alpha1.Lifecycle{GracePeriodSeconds: ptr.To(int64(0)), RetentionPeriodSeconds: ptr.To(int64(0)),
+				AfterRetention: v1alpha1.AfterRetentionKeep},
+			want: lifecycle.Policy{},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, lifecyclePolicy(tc.lifecycle, marketplaceGrace)); diff != "" {
+				t.Errorf("policy (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFacts(t *testing.T) {
+	waiting := func(mpi *v1alpha1.MarketplaceInstance) {
+		mpi.Spec.Subscription.Orders = append(mpi.Spec.Subscription.Orders, v1alpha1.OrderCall{
+			Activity: "upgradeInstance", OrderID: "o2", Time: at(2), Lookup: v1alpha1.LookupChange,
+		})
+	}
+	base := lifecycle.Facts{Now: day(1), Resolved: true, ExpiresAt: day(30), EntitlementSince: day(0)}
+	with := func(change func(*lifecycle.Facts)) lifecycle.Facts { f := base; change(&f); return f }
+	tests := map[string]struct {
+		mpi  *v1alpha1.MarketplaceInstance
+		want lifecycle.Facts
+	}{
+		"a sale":                          {sale(), base},
+		"a sale with a change to look up": {sale(waiting), base},
+		"made by hand":                    {handMade(), lifecycle.Facts{Now: day(1), Resolved: true}},
+		"an unknown order":                {sale(unknownOrder), lifecycle.Facts{Now: day(1), EntitlementSince: day(0)}},
+		"a person stopped it": {
+			sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = v1alpha1.DesiredStateSuspended }),
+			with(func(f *lifecycle.Facts) { f.Held = true }),
+		},
+		"a person chose product and plan of an unknown order": {
+			sale(unknownOrder, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.ProductRef.Name, mpi.Spec.Plan = "shop", "small" }),
+			lifecycle.Facts{Now: day(1), Resolved: true, EntitlementSince: day(0)},
+		},
+		"frozen": {
+			sale(entitled(v1alpha1.EntitlementFrozen, v1alpha1.EntitlementExpired, 5)),
+			with(func(f *lifecycle.Facts) { f.Entitlement, f.EntitlementSince = lifecycle.Frozen, day(5) }),
+		},
+		"released": {
+			sale(entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 5)),
+			with(func(f *lifecycle.Facts) { f.Entitlement, f.EntitlementSince = lifecycle.Released, day(5) }),
+		},
+		"being deleted": {
+			sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.DeletionTimestamp = ptr.To(metav1.Now()) }),
+			with(func(f *lifecycle.Facts) { f.Deleting = true }),
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, facts(tc.mpi, day(1))); diff != "" {
+				t.Errorf("facts (-want +got):\n%s", diff)
+			}
+			tc.mpi.Status = v1alpha1.MarketplaceInstanceStatus{State: v1alpha1.StateRemoving, InputsDigest: "x"}
+			condition(v1alpha1.ConditionReady, metav1.ConditionFalse, "Whatever")(tc.mpi)
+			if diff := cmp.Diff(tc.want, facts(tc.mpi, day(1))); diff != "" {
+				t.Errorf("the status changed the facts:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTargetRevision(t *testing.T) {
+	with := func(revision string, state v1alpha1.RolloutState) *v1alpha1.MarketplaceProduct {
+		return product(func(p *v1alpha1.MarketplaceProduct) { p.Status.Revision, p.Spec.Rollout.State = revision, state })
+	}
+	tests := map[string]struct {
+		product      *v1alpha1.MarketplaceProduct
+		pinned, want string
+	}{
+		"a new tenant gets the product's":               {with("shop-2", ""), "", "shop-2"},
+		"an old tenant moves to it":                     {with("shop-2", v1alpha1.RolloutActive), "shop-1", "shop-2"},
+		"a paused rollout leaves an old tenant":         {with("shop-2", v1alpha1.RolloutPaused), "shop-1", "shop-1"},
+		"a paused rollout starts new ones with it":      {with("shop-2", v1alpha1.RolloutPaused), "", "shop-2"},
+		"a product that never was ready has none":       {with("", ""), "", ""},
+		"without a product the tenant keeps its own":    {nil, "shop-1", "shop-1"},
+		"a product that was made anew and is not ready": {with("", ""), "shop-1", "shop-1"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := targetRevision(tc.product, tc.pinned); got != tc.want {
+				t.Errorf("target is %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestWake(t *testing.T) {
+	now := day(0)
+	normal := func(after time.Duration) ctrl.Result {
+		return ctrl.Result{RequeueAfter: after, Priority: ptr.To(priorityNormal)}
+	}
+	tests := map[string]struct {
+		instants []time.Time
+		want     ctrl.Result
+	}{
+		"never":                               {[]time.Time{{}, {}}, normal(0)},
+		"the first of two":                    {[]time.Time{now.Add(2 * time.Hour), now.Add(time.Hour)}, normal(time.Hour)},
+		"a deadline that is due is not never": {[]time.Time{now.Add(-time.Second), {}}, normal(time.Millisecond)},
+		"a deadline at this very moment":      {[]time.Time{now, now.Add(time.Hour)}, normal(time.Millisecond)},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, wake(now, tc.instants...)); diff != "" {
+				t.Errorf("result (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestApplyFailed(t *testing.T) {
+	transient := &apply.ObjectError{Kind: "Deployment", Name: "web", Reason: apply.ReasonTransient, Message: "away"}
+	final := &apply.ObjectError{Kind: "Service", Name: "web", Reason: apply.ReasonInvalid, Message: "no", Remedy: "change it"}
+	blocker := v1alpha1.Blocker{Object: "Service/web", Reason: "Invalid", Message: "no", Remedy: "change it"}
+	tests := map[string]struct {
+		err     error
+		reason  string
+		retried bool
+		want    []v1alpha1.Blocker
+	}{
+		"what passes is only tried again":     {&apply.SetError{Objects: []*apply.ObjectError{transient}}, "", true, nil},
+		"what stays is reported and waits":    {&apply.SetError{Objects: []*apply.ObjectError{final}}, "ApplyFailed", false, []v1alpha1.Blocker{blocker}},
+		"both":                                {&apply.SetError{Objects: []*apply.ObjectError{final, transient}}, "ApplyFailed", true, []v1alpha1.Blocker{blocker}},
+		"one object's error":                  {final, "ApplyFailed", false, []v1alpha1.Blocker{blocker}},
+		"an error of no object":               {errors.New("the cluster is away"), "", true, nil},
+		"a namespace that belongs to another": {&apply.NamespaceConflictError{Namespace: "t", Message: "m", Remedy: "r"}, "NamespaceConflict", false, nil},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := applyFailed(tc.err)
+			reason := ""
+			if got.problem != nil {
+				reason = got.problem.reason
+			}
+			if reason != tc.reason || (got.err != nil) != tc.retried {
+				t.Errorf("reason %q, error %v; want %q, retried %t", reason, got.err, tc.reason, tc.retried)
+			}
+			if diff := cmp.Diff(tc.want, got.blockers); diff != "" {
+				t.Errorf("blockers (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

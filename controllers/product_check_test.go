@@ -1,0 +1,172 @@
+package controllers
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/template"
+)
+
+func TestCheckProduct(t *testing.T) {
+	// A pod template without a security context, which only the baseline level lets in.
+	lax := strings.ReplaceAll(strings.ReplaceAll(web, "securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}", ""),
+		"securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}", "")
+	hook := "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: before\n  annotations: {helm.sh/hook: pre-install}\n"
+	tests := map[string]struct {
+		product *v1alpha1.MarketplaceProduct
+		chart   []byte
+		reason  string
+		says    []string
+	}{
+		"a product that can run": {product: product()},
+		"values and access of the buyer's attributes": {product: product(
+			values(`{"greeting":"{{ .attributes.company }}","size":"{{ toInt (index .attributes \"disk-size\") }}","on":"{{ toBool .attributes.on }}"}`),
+			access(v1alpha1.ProductAccess{FrontEndURL: "https://{{ .attributes.domain }}/", UserName: "{{ .attributes.admin }}"}),
+		)},
+		"attributes of an inline template": {product: product(inline(web + settings +
+			"  domain: {{ required \"no domain\" .Values.stallkeeper.attributes.domain | quote }}\n"))},
+		"a template that fails": {
+			product: product(inline(web + "---\n{{ fail \"give a domain\" }}\n")), reason: v1alpha1.ReasonRenderFailed,
+			says: []string{`Plan "small"`, "give a domain"},
+		},
+		"a template that fails only while suspended": {
+			product: product(inline(web + "---\n{{ if .Values.stallkeeper.suspended }}{{ fail \"can't stop\" }}{{ end }}\n")),
+			reason:  v1alpha1.ReasonRenderFailed, says: []string{"can't stop"},
+		},
+		"a template that fails only in the other plan": {
+			product: product(inline(web + "---\n{{ if eq .Values.stallkeeper.plan \"large\" }}{{ fail \"too large\" }}{{ end }}\n")),
+			reason:  v1alpha1.ReasonRenderFailed, says: []string{`Plan "large"`, "too large"},
+		},
+		"values that fail": {
+			product: product(values(`{"host":"{{ .instance.nam }}"}`)), reason: v1alpha1.ReasonRenderFailed,
+			says: []string{"values.host"},
+		},
+		"values that are no map": {
+			product: product(values(`[1]`)), reason: v1alpha1.ReasonRenderFailed, says: []string{"small", "object"},
+		},
+		"an access that is no URL": {
+			product: product(access(v1alpha1.ProductAccess{AdminURL: "{{ .instance.name }}"})), reason: v1alpha1.ReasonRenderFailed,
+			says: []string{"access.adminURL"},
+		},
+		"a user name that is too long": {
+			product: product(access(v1alpha1.ProductAccess{UserName: strings.Repeat("u", 80)})), reason: v1alpha1.ReasonRenderFailed,
+			says: []string{"access.userName"},
+		},
+		"a template that is none": {
+			product: product(inline("{{ if }}")), reason: v1alpha1.ReasonRenderFailed, says: []string{"inline.yaml:1"},
+		},
+		"a chart that is none": {
+			product: product(inline("")), chart: []byte("no archive"), reason: v1alpha1.ReasonInvalidTemplate,
+		},
+		"a chart that is too large": {
+			product: product(inline("")), chart: make([]byte, template.MaxChartBytes+1), reason: v1alpha1.ReasonChartTooLarge,
+		},
+		"a hook": {
+			product: product(inline(hook)), reason: v1alpha1.ReasonUnsupported, says: []string{"before"},
+		},
+		"a kind beyond the permissions": {
+			product: product(inline("apiVersion: v1\nkind: Pod\nmetadata: {name: bare}\n")), reason: v1alpha1.ReasonNotPermitted,
+			says: []string{"Pod/bare"},
+		},
+		"pods that the level does not let in": {
+			product: product(inline(lax)), reason: v1alpha1.ReasonPodSecurity, says: []string{"Deployment/web", "baseline"},
+		},
+		"the same pods at their level": {product: product(inline(lax), func(p *v1alpha1.MarketplaceProduct) {
+			p.Spec.Isolation.PodSecurityLevel = v1alpha1.PodSecurityBaseline
+		})},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			note, err := checkProduct(tc.product, "shop-1", dataOf(tc.product, tc.chart), permissions())
+			var problem *productProblem
+			if err != nil && !errors.As(err, &problem) {
+				t.Fatalf("the error is no problem of the product: %v", err)
+			}
+			got, message := "", ""
+			if problem != nil {
+				got, message = problem.reason, problem.message
+			}
+			if got != tc.reason {
+				t.Fatalf("reason %q (%s), want %q", got, message, tc.reason)
+			}
+			for _, text := range tc.says {
+				if !strings.Contains(message, text) {
+					t.Errorf("message %q does not say %q", message, text)
+				}
+			}
+			if note != "" {
+				t.Errorf("note %q", note)
+			}
+		})
+	}
+}
+
+func TestCheckProductNotesWhatCannotBeStopped(t *testing.T) {
+	p := product(inline("apiVersion: db.example.com/v1\nkind: Cluster\nmetadata: {name: db}\nspec: {size: 3}\n"))
+	perms := permissions()
+	perms.Kinds.Insert(schema.GroupKind{Group: "db.example.com", Kind: "Cluster"})
+	note, err := checkProduct(p, "shop-1", dataOf(p, nil), perms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"Cluster/db", `plan "small"`, `plan "large"`, "suspension"} {
+		if !strings.Contains(note, text) {
+			t.Errorf("note %q does not say %q", note, text)
+		}
+	}
+	// A condition holds at most 32768 characters, and a product may have 32 plans.
+	cut := cutRevision{name: "shop-1", note: strings.Repeat(note, 1000)}
+	setProductReady(p, cut, nil)
+	if length := len(p.Status.Conditions[0].Message); length > 32768 {
+		t.Errorf("the condition's message has %d bytes", length)
+	}
+}
+
+func TestSampleAttributesAreThoseThatTheProductSpeaksOf(t *testing.T) {
+	p := product(
+		values(`{"a":"{{ .attributes.company }}","b":"{{ index .attributes \"disk-size\" }}","c":"{{ .attributes.on | toBool }}"}`),
+		access(v1alpha1.ProductAccess{
+			FrontEndURL: "https://{{ .attributes.domain }}", AdminURL: "https://{{ .attributes.admin_host }}",
+			UserName: "{{ .attributes.user }}", Memo: `{{ index .attributes "a note" }}`,
+		}),
+		inline(`x: {{ .Values.stallkeeper.attributes.region }}`),
+	)
+	want := map[string]string{
+		"company": "1", "disk-size": "1", "domain": "1", "admin_host": "1", "user": "1", "a note": "1", "region": "1",
+		"on": "true",
+	}
+	if diff := cmp.Diff(want, sampleAttributes(dataOf(p, nil))); diff != "" {
+		t.Errorf("attributes (-want +got):\n%s", diff)
+	}
+}
+
+func TestCountInstances(t *testing.T) {
+	with := func(product, revision string, changes ...instanceChange) v1alpha1.MarketplaceInstance {
+		mpi := sale(changes...)
+		mpi.Spec.ProductRef.Name, mpi.Status.Revision = product, revision
+		return *mpi
+	}
+	provisioned := condition(v1alpha1.ConditionProvisioned, "True", v1alpha1.ReasonProvisioned)
+	broken := condition(v1alpha1.ConditionProvisioned, "False", v1alpha1.ReasonUnhealthy)
+	p := product(func(p *v1alpha1.MarketplaceProduct) { p.Status.Revision = "shop-2" })
+	countInstances(p, []v1alpha1.MarketplaceInstance{
+		with("shop", "shop-1", provisioned), with("shop", "shop-2", provisioned), with("shop", "shop-2", broken), with("shop", ""),
+		with("blog", "blog-1", provisioned),
+	})
+	got := map[v1alpha1.InstanceState]int32{}
+	for _, c := range p.Status.Instances {
+		got[c.State] = *c.Count
+	}
+	want := map[v1alpha1.InstanceState]int32{v1alpha1.StateRunning: 2, v1alpha1.StateBlocked: 1, v1alpha1.StatePending: 1}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+	if *p.Status.Rollout.Total != 3 || *p.Status.Rollout.Updated != 2 {
+		t.Errorf("%d of %d run the current revision, want 2 of 3", *p.Status.Rollout.Updated, *p.Status.Rollout.Total)
+	}
+}

@@ -1,0 +1,211 @@
+// Package docs_test keeps the documentation true to the code: what it names must exist, and what it shows must be accepted.
+package docs_test
+
+import (
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
+// pages are all pages of the documentation, relative to this folder.
+func pages(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob("*.md")
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no pages: %v", err)
+	}
+	return append(found, "../README.md")
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// constants are the texts of all constants of a file whose name begins with prefix, by name.
+func constants(t *testing.T, path, prefix string) map[string]string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	ast.Inspect(file, func(node ast.Node) bool {
+		spec, ok := node.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(spec.Names[0].Name, prefix) || len(spec.Values) != 1 {
+			return true
+		}
+		if literal, ok := spec.Values[0].(*ast.BasicLit); ok {
+			text, err := strconv.Unquote(literal.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[spec.Names[0].Name] = text
+		}
+		return true
+	})
+	return found
+}
+
+// tableCells are the first cells of all rows of the page's tables.
+func tableCells(page string) string {
+	var cells strings.Builder
+	for line := range strings.Lines(page) {
+		if cell, _, ok := strings.Cut(strings.TrimPrefix(line, "|"), "|"); ok && strings.HasPrefix(line, "|") {
+			cells.WriteString(cell + "\n")
+		}
+	}
+	return cells.String()
+}
+
+func TestTheGuideExplainsEveryConditionAndReason(t *testing.T) {
+	explained := tableCells(read(t, "guide.md"))
+	for _, prefix := range []string{"Condition", "Reason"} {
+		found := constants(t, "../api/v1alpha1/conditions.go", prefix)
+		if len(found) == 0 {
+			t.Errorf("conditions.go has no constant that begins with %s", prefix)
+		}
+		for name, text := range found {
+			if !strings.Contains(explained, "`"+text+"`") {
+				t.Errorf("no table of guide.md explains %s (%s)", text, name)
+			}
+		}
+	}
+}
+
+func TestTheReadmeShowsTheSmallestSamples(t *testing.T) {
+	readme := read(t, "../README.md")
+	// The block stands in a list, three blanks to the right.
+	plain := regexp.MustCompile(`(?m)^ {3}`).ReplaceAllString(readme, "")
+	for _, sample := range []string{"marketplace.yaml", "product.yaml"} {
+		if !strings.Contains(plain, read(t, "../config/samples/smallest/"+sample)) {
+			t.Errorf("README.md does not show config/samples/smallest/%s as it is", sample)
+		}
+	}
+	if lines := strings.Count(readme, "\n"); lines >= 200 {
+		t.Errorf("README.md has %d lines; move something into docs", lines)
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	for _, page := range pages(t) {
+		for _, found := range link.FindAllStringSubmatch(read(t, page), -1) {
+			target, anchor, _ := strings.Cut(found[1], "#")
+			if strings.Contains(target, "://") {
+				continue
+			}
+			path := page
+			if target != "" {
+				path = filepath.Join(filepath.Dir(page), target)
+			}
+			if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s links to %s, which does not exist", page, found[1])
+				continue
+			}
+			if anchor != "" && !slices.Contains(anchors(read(t, path)), anchor) {
+				t.Errorf("%s links to %s, and there is no such heading", page, found[1])
+			}
+		}
+	}
+}
+
+// anchors are the names by which a page's headings are linked to.
+func anchors(page string) []string {
+	var found []string
+	for line := range strings.Lines(page) {
+		if title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && strings.HasPrefix(line, "#") {
+			name := regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(strings.ToLower(strings.TrimSpace(title)), "")
+			found = append(found, strings.ReplaceAll(name, " ", "-"))
+		}
+	}
+	return found
+}
+
+func TestMakeTargetsExist(t *testing.T) {
+	makefile := read(t, "../Makefile")
+	for _, page := range pages(t) {
+		for _, found := range regexp.MustCompile("(?m)(?:^ *|`)make ([a-z-]+)").FindAllStringSubmatch(read(t, page), -1) {
+			if !regexp.MustCompile(`(?m)^` + found[1] + `:`).MatchString(makefile) {
+				t.Errorf("%s speaks of `make %s`, which the Makefile does not have", page, found[1])
+			}
+		}
+	}
+}
+
+func TestChartValuesExist(t *testing.T) {
+	var values map[string]any
+	if err := yaml.Unmarshal([]byte(read(t, "../charts/stallkeeper/values.yaml")), &values); err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages(t) {
+		for _, found := range regexp.MustCompile(`--set(?:-json)? ["']?([A-Za-z.]+)=`).FindAllStringSubmatch(read(t, page), -1) {
+			if !hasValue(values, strings.Split(found[1], ".")) {
+				t.Errorf("%s sets %s, and the chart has no such value", page, found[1])
+			}
+		}
+	}
+}
+
+func hasValue(values map[string]any, path []string) bool {
+	value, ok := values[path[0]]
+	if !ok || len(path) == 1 {
+		return ok
+	}
+	below, ok := value.(map[string]any)
+	return ok && hasValue(below, path[1:])
+}
+
+var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
+
+func TestExamplesHaveNoUnknownFields(t *testing.T) {
+	kinds := map[string]func() any{
+		"Marketplace":         func() any { return &v1alpha1.Marketplace{} },
+		"MarketplaceProduct":  func() any { return &v1alpha1.MarketplaceProduct{} },
+		"MarketplaceInstance": func() any { return &v1alpha1.MarketplaceInstance{} },
+	}
+	for _, page := range pages(t) {
+		for _, block := range yamlBlock.FindAllStringSubmatch(read(t, page), -1) {
+			for _, document := range documents(block[1]) {
+				var head struct{ Kind string }
+				if err := yaml.Unmarshal([]byte(document), &head); err != nil {
+					t.Errorf("%s has an example that is not YAML: %v", page, err)
+					continue
+				}
+				object, ok := kinds[head.Kind]
+				if !ok {
+					t.Errorf("%s has an example of kind %q", page, head.Kind)
+					continue
+				}
+				if err := yaml.UnmarshalStrict([]byte(document), object()); err != nil {
+					t.Errorf("%s has an example that the API would not accept: %v", page, err)
+				}
+			}
+		}
+	}
+}
+
+// documents are the parts of a block of YAML, without the indent of the list that the block may stand in.
+func documents(block string) []string {
+	indent := len(block) - len(strings.TrimLeft(block, " "))
+	plain := regexp.MustCompile(`(?m)^ {`+strconv.Itoa(indent)+`}`).ReplaceAllString(block, "")
+	return strings.Split(plain, "\n---\n")
+}
