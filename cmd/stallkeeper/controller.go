@@ -17,6 +17,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -96,6 +97,9 @@ func runController(ctx context.Context, f *controllerFlags) error {
 	}
 	if err := setupReconcilers(mgr, f, kinds); err != nil {
 		return err
+	}
+	if err := metrics.Registry.Register(controllers.InstanceMetrics{Reader: mgr.GetCache()}); err != nil {
+		return fmt.Errorf("registering the metrics: %w", err)
 	}
 	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
 		return fmt.Errorf("setting up the probes: %w", err)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -16,53 +15,56 @@ import (
 )
 
 const (
-	orderQueryPath    = "/api/mkp-openapi-public/global/v1/order/query"
 	defaultOrdersPath = "/orders"
 	maxOrder          = 1 << 20
-	maxOrderID        = 64
+	// maxCall is the size in bytes of the largest call, an upload.
+	maxCall = 4 << 20
+	// maxID is the length of all ids (protocol page 4 and 7).
+	maxID = 64
 	// maxClockSkew is how far the date of a call may be from the API's (protocol page 4.1).
 	maxClockSkew = 15 * time.Minute
 )
 
 // OpenAPIOptions configure an OpenAPI.
 type OpenAPIOptions struct {
-	// AK and SK are what order queries have to be signed with.
+	// AK and SK are what all calls of the API have to be signed with.
 	AK, SK string
+	// AccessKey is what the body of a usage push has to be signed with; "" refuses every push but those of the old API.
+	AccessKey string
 	// OrdersPath takes POSTed orders, which need no signature; "" means "/orders".
 	OrdersPath string
 	// ProductID and SKUCode are what the mock orders sell; "" means "mock-product" and "mock-sku".
 	ProductID, SKUCode string
+	// UsageRepeats is what happens to a usage record whose metering_sn came before.
+	UsageRepeats UsageRepeats
+	// UsagePartly keeps the sound records of a push that is refused because of others. It is not documented what the real one does.
+	UsagePartly bool
 	// Clock gives the time; nil means time.Now.
 	Clock func() time.Time
 }
 
-// OpenAPI fakes KooGallery's open API. It answers the order query for the documented mock orders and for orders that were
-// added, checks the AK/SK signature, and can be made to fail. It is an http.Handler and safe for concurrent use.
+// OpenAPI fakes KooGallery's open API: the order query, both usage pushes, and the activation, query and upload of licences.
+// It checks the AK/SK signature of all calls, and can be made to fail. It is an http.Handler and safe for concurrent use.
+//
+// Orders are the documented mock orders and those that were added; licence codes are those that were added. What was pushed
+// and uploaded can be read back. Programs do the same over HTTP, without a signature: POST an orderInfo to OrdersPath, POST a
+// MintedLicense to "/licenses", GET "/usage" and "/uploads".
 //
 // An order it does not know is answered with success and no orderInfo. What the real one answers is not documented; a Fault
 // makes another answer.
 type OpenAPI struct {
 	options OpenAPIOptions
 
-	mu        sync.Mutex
-	orders    map[string]json.RawMessage
-	calls     map[string]int
-	fault     Fault
-	remaining int
-}
-
-// Fault is a way in which the fake answers order queries.
-type Fault struct {
-	// Delay comes before the answer. With nothing else set the answer is then the right one.
-	Delay time.Duration
-	// Status replaces the answer when it is not 0.
-	Status int
-	// Code is the API's code of that answer, such as "MKT.0250"; unused with a Body.
-	Code string
-	// RetryAfter is sent in whole seconds when it is not 0.
-	RetryAfter time.Duration
-	// Body is the exact body of that answer; "" means one with Code.
-	Body string
+	mu       sync.Mutex
+	orders   map[string]json.RawMessage
+	calls    map[string]int
+	faults   map[Operation]*pendingFault
+	arrivals map[Operation]int
+	nonces   map[string]bool
+	usage    []PushedUsage
+	refusals map[string]string
+	licenses map[string]MintedLicense
+	uploads  []UploadedLicense
 }
 
 // NewOpenAPI makes a fake with the mock orders in it.
@@ -79,7 +81,11 @@ func NewOpenAPI(options OpenAPIOptions) *OpenAPI {
 	if options.Clock == nil {
 		options.Clock = time.Now
 	}
-	o := &OpenAPI{options: options, orders: map[string]json.RawMessage{}, calls: map[string]int{}}
+	o := &OpenAPI{
+		options: options, orders: map[string]json.RawMessage{}, calls: map[string]int{},
+		faults: map[Operation]*pendingFault{}, arrivals: map[Operation]int{}, nonces: map[string]bool{},
+		refusals: map[string]string{}, licenses: map[string]MintedLicense{},
+	}
 	for _, order := range MockOrders(options.Clock(), options.ProductID, options.SKUCode) {
 		o.orders[order.OrderID] = marshal(order)
 	}
@@ -99,20 +105,13 @@ func (o *OpenAPI) AddOrder(orderInfo json.RawMessage) error {
 	if len(order.OrderInfo) > 0 && order.OrderID == "" {
 		return o.AddOrder(order.OrderInfo)
 	}
-	if order.OrderID == "" || len(order.OrderID) > maxOrderID {
-		return fmt.Errorf("adding an order: orderId must have 1 to %d characters", maxOrderID)
+	if order.OrderID == "" || len(order.OrderID) > maxID {
+		return fmt.Errorf("adding an order: orderId must have 1 to %d characters", maxID)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.orders[order.OrderID] = orderInfo
 	return nil
-}
-
-// Fail makes the next order queries, as many as times says, answer with the fault. 0 ends a fault, -1 is for ever.
-func (o *OpenAPI) Fail(fault Fault, times int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.fault, o.remaining = fault, times
 }
 
 // Calls is the number of order queries for an order that arrived, well signed or not; "" counts all of them.
@@ -123,20 +122,29 @@ func (o *OpenAPI) Calls(orderID string) int {
 }
 
 func (o *OpenAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case r.URL.Path == orderQueryPath:
-		o.queryOrder(w, r)
-	case r.URL.Path == o.options.OrdersPath && r.Method == http.MethodPost:
-		o.postOrder(w, r)
+	if operation, ok := operationOf(r.URL.Path); ok {
+		o.serve(w, r, operation)
+		return
+	}
+	switch r.Method + " " + r.URL.Path {
+	case http.MethodPost + " " + o.options.OrdersPath:
+		take(w, r, o.AddOrder)
+	case http.MethodPost + " " + licensesPath:
+		take(w, r, o.addLicense)
+	case http.MethodGet + " " + pushedUsagePath:
+		write(w, http.StatusOK, o.Usage())
+	case http.MethodGet + " " + uploadsPath:
+		write(w, http.StatusOK, o.Uploads())
 	default:
-		answer(w, http.StatusNotFound, map[string]any{"error_code": "APIGW.0101", "error_msg": "The API does not exist."})
+		write(w, http.StatusNotFound, gatewayError("APIGW.0101", "The API does not exist."))
 	}
 }
 
-func (o *OpenAPI) postOrder(w http.ResponseWriter, r *http.Request) {
+// take adds what was posted.
+func take(w http.ResponseWriter, r *http.Request, add func(json.RawMessage) error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOrder))
 	if err == nil {
-		err = o.AddOrder(body)
+		err = add(body)
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -145,56 +153,23 @@ func (o *OpenAPI) postOrder(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusCreated)
 }
 
-func (o *OpenAPI) queryOrder(w http.ResponseWriter, r *http.Request) {
+// queryOrder answers the order query (protocol page 4.2).
+func (o *OpenAPI) queryOrder(r *http.Request, _ []byte) (status int, body map[string]any) {
 	orderID := r.URL.Query().Get("orderId")
-	fault, order := o.arrived(orderID)
-	if fault.Delay > 0 {
-		select {
-		case <-time.After(fault.Delay):
-		case <-r.Context().Done():
-			return
-		}
+	if orderID == "" || len(orderID) > maxID || len(r.URL.Query().Get("orderLineId")) > maxID {
+		return http.StatusBadRequest, result(QueryOrder, "MKT.0101")
 	}
-	switch {
-	case fault.Status != 0:
-		fault.answer(w)
-	case r.Method != http.MethodGet:
-		answer(w, http.StatusMethodNotAllowed, failure("MKT.0199"))
-	case !o.wellSigned(r):
-		answer(w, http.StatusUnauthorized, map[string]any{
-			"error_code": "APIGW.0301", "error_msg": "Incorrect IAM authentication information",
-		})
-	case orderID == "" || len(orderID) > maxOrderID || len(r.URL.Query().Get("orderLineId")) > maxOrderID:
-		answer(w, http.StatusBadRequest, failure("MKT.0101"))
-	default:
-		found := map[string]any{"resultCode": "MKT.0000", "resultMsg": "success"}
-		if order != nil {
-			found["orderInfo"] = order
-		}
-		answer(w, http.StatusOK, found)
-	}
-}
-
-// arrived counts a query and takes what is needed to answer it.
-func (o *OpenAPI) arrived(orderID string) (Fault, json.RawMessage) {
+	found := result(QueryOrder, "MKT.0000")
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.calls[""]++
-	if orderID != "" {
-		o.calls[orderID]++
+	if order := o.orders[orderID]; order != nil {
+		found["orderInfo"] = order
 	}
-	var fault Fault
-	if o.remaining != 0 {
-		fault = o.fault
-	}
-	if o.remaining > 0 {
-		o.remaining--
-	}
-	return fault, o.orders[orderID]
+	return http.StatusOK, found
 }
 
 // wellSigned checks the Authorization header and the date (protocol page 4.1).
-func (o *OpenAPI) wellSigned(r *http.Request) bool {
+func (o *OpenAPI) wellSigned(r *http.Request, body []byte) bool {
 	at, err := time.Parse(openapi.DateFormat, r.Header.Get(openapi.HeaderDate))
 	if err != nil || o.options.Clock().Sub(at).Abs() > maxClockSkew {
 		return false
@@ -206,31 +181,11 @@ func (o *OpenAPI) wellSigned(r *http.Request) bool {
 	if !ok || !strings.Contains(";"+names+";", ";"+strings.ToLower(openapi.HeaderDate)+";") {
 		return false
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxOrder))
-	if err != nil {
-		return false
-	}
 	wanted := openapi.Authorization(r, o.options.AK, o.options.SK, headers, body)
 	return subtle.ConstantTimeCompare([]byte(given), []byte(wanted)) == 1
 }
 
-func (f Fault) answer(w http.ResponseWriter) {
-	if f.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())))
-	}
-	if f.Body == "" {
-		answer(w, f.Status, failure(f.Code))
-		return
-	}
-	w.WriteHeader(f.Status)
-	_, _ = io.WriteString(w, f.Body)
-}
-
-func failure(code string) map[string]any {
-	return map[string]any{"resultCode": code, "resultMsg": "the request failed"}
-}
-
-func answer(w http.ResponseWriter, status int, body map[string]any) {
+func write(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
 	w.WriteHeader(status)
 	_, _ = w.Write(marshal(body))

@@ -5,9 +5,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +22,8 @@ import (
 const (
 	testAK = "TESTACCESSKEYID00001"
 	testSK = "test-secret-access-key-0001"
+	// testAccessKey is the one of the protocol's vectors.
+	testAccessKey = "test-access-key-0001"
 )
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -28,7 +32,9 @@ func clock() time.Time { return now }
 
 // newClient talks to the server and notes its pauses instead of making them.
 func newClient(server *httptest.Server) (client *openapi.Client, pauses *[]time.Duration) {
-	client = &openapi.Client{BaseURL: server.URL, AK: testAK, SK: testSK, HTTP: server.Client(), Clock: clock}
+	client = &openapi.Client{
+		BaseURL: server.URL, AK: testAK, SK: testSK, AccessKey: testAccessKey, HTTP: server.Client(), Clock: clock,
+	}
 	pauses = &[]time.Duration{}
 	client.SetWait(func(_ context.Context, delay time.Duration) bool {
 		*pauses = append(*pauses, delay)
@@ -38,7 +44,12 @@ func newClient(server *httptest.Server) (client *openapi.Client, pauses *[]time.
 }
 
 func newAPI(t *testing.T) (*koogallerytest.OpenAPI, *httptest.Server) {
-	api := koogallerytest.NewOpenAPI(koogallerytest.OpenAPIOptions{AK: testAK, SK: testSK, Clock: clock})
+	return newAPIWith(t, koogallerytest.OpenAPIOptions{})
+}
+
+func newAPIWith(t *testing.T, options koogallerytest.OpenAPIOptions) (*koogallerytest.OpenAPI, *httptest.Server) {
+	options.AK, options.SK, options.AccessKey, options.Clock = testAK, testSK, testAccessKey, clock
+	api := koogallerytest.NewOpenAPI(options)
 	server := httptest.NewTLSServer(api)
 	t.Cleanup(server.Close)
 	return api, server
@@ -283,30 +294,100 @@ func TestWrongKeysAndClocksAreCredentialErrors(t *testing.T) {
 	}
 }
 
-// An API that repeats the request in its answer must not bring keys or buyers into a log.
+// everyOperation makes each call of the API with secrets and personal data in it.
+func everyOperation(ctx context.Context, client *openapi.Client) map[string]error {
+	_, _, query := client.QueryOrder(ctx, "ORDERID", "")
+	_, activate := client.Activate(ctx, "LICENSE", now)
+	_, queryLicense := client.QueryLicense(ctx, "LICENSE")
+	_, queryLicenses := client.QueryLicenses(ctx, []string{"LICENSE"})
+	return map[string]error{
+		"QueryOrder": query, "Activate": activate, "QueryLicense": queryLicense, "QueryLicenses": queryLicenses,
+		"PushUsage":     client.PushUsage(ctx, []openapi.UsageRecord{usage("m-1")}),
+		"PushUsageOld":  client.PushUsageOld(ctx, []openapi.UsageRecord{usage("m-1")}),
+		"ActivateBatch": client.ActivateBatch(ctx, []string{"LICENSE"}, now),
+		"UploadLicense": client.UploadLicense(ctx, "EVENT", openapi.LicenseUpload{Text: "LICENSE"}),
+	}
+}
+
+// An API that repeats the request in its answer must not bring keys, licences or buyers into a log.
 func TestErrorsRepeatNothing(t *testing.T) {
 	echo := func(status int) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(status)
-			_, _ = fmt.Fprintf(w, `{"resultCode":%q,"resultMsg":%q,"orderInfo":{"buyerInfo":{"email":"MAIL"}}}`, testSK, r.Header.Get("Authorization"))
+			body, _ := io.ReadAll(r.Body)
+			_, _ = fmt.Fprintf(w, `{"resultCode":%q,"error_code":%q,"resultMsg":%q,"error_msg":%q,"orderInfo":{"buyerInfo":{"email":"MAIL"}}}`,
+				testSK, "LICENSE", r.Header.Get("Authorization")+r.Header.Get("signature"), body)
 		}
 	}
 	for _, status := range []int{200, 302, 400, 401, 404, 406, 429, 500, 503} {
 		server := httptest.NewTLSServer(echo(status))
 		client, _ := newClient(server)
-		_, _, err := client.QueryOrder(t.Context(), "ORDERID", "")
-		server.Close()
-		for _, secret := range []string{testSK, "Signature", "SDK-HMAC", "MAIL", "ORDERID"} {
-			if err == nil || strings.Contains(err.Error(), secret) {
-				t.Errorf("status %d: %q is in %v", status, secret, err)
+		for name, err := range everyOperation(t.Context(), client) {
+			for _, secret := range []string{testSK, testAccessKey, "Signature", "SDK-HMAC", "MAIL", "ORDERID", "LICENSE", "EVENT"} {
+				if err == nil || strings.Contains(err.Error(), secret) {
+					t.Errorf("%s, status %d: %q is in %v", name, status, secret, err)
+				}
 			}
 		}
+		server.Close()
 	}
-	client := openapi.Client{AK: testAK, SK: testSK}
+	client := openapi.Client{AK: testAK, SK: testSK, AccessKey: testAccessKey}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
-		if text := fmt.Sprintf(verb, client) + fmt.Sprintf(verb, &client); strings.Contains(text, testSK) {
-			t.Errorf("the SK is in %s", text)
+		text := fmt.Sprintf(verb, client) + fmt.Sprintf(verb, &client)
+		if strings.Contains(text, testSK) || strings.Contains(text, testAccessKey) {
+			t.Errorf("a key is in %s", text)
 		}
+	}
+}
+
+// The same rules hold for all operations: attempts, and what is never done again.
+func TestEveryOperationRetriesAndGivesUp(t *testing.T) {
+	tests := map[string]struct {
+		status        int
+		body          string
+		wantKind      error
+		wantCalls     int
+		wantOld       int
+		wantUncertain bool
+	}{
+		// The old usage push is made once when it may have been carried out.
+		"no service":               {503, "", openapi.ErrUnavailable, 4, 1, true},
+		"an internal error":        {500, `{"error_code":"MKT.0999"}`, openapi.ErrUnavailable, 4, 1, true},
+		"too many calls":           {429, "", openapi.ErrRateLimited, 4, 4, false},
+		"the gateway's refusal":    {401, `{"error_code":"APIGW.0301"}`, openapi.ErrCredentials, 1, 1, false},
+		"the account's refusal":    {403, "", openapi.ErrCredentials, 1, 1, false},
+		"another seller's account": {401, `{"error_code":"MKT.0150"}`, openapi.ErrNotPermitted, 1, 1, false},
+		"no such address":          {404, "<html>", openapi.ErrGateway, 1, 1, false},
+		"a redirect":               {307, "", openapi.ErrGateway, 1, 1, false},
+		"a page":                   {200, "<html>", openapi.ErrGateway, 1, 1, true},
+		"success of another API":   {200, `{"code":0}`, openapi.ErrGateway, 1, 1, true},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			var calls atomic.Int32
+			server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				calls.Add(1)
+				w.Header().Set("Location", "/elsewhere")
+				w.WriteHeader(tc.status)
+				_, _ = io.WriteString(w, tc.body)
+			}))
+			t.Cleanup(server.Close)
+			client, _ := newClient(server)
+			var total int
+			for operation, err := range everyOperation(t.Context(), client) {
+				var failed *openapi.Error
+				if !errors.As(err, &failed) || failed.Kind != tc.wantKind || failed.Uncertain != tc.wantUncertain || failed.Remedy == "" {
+					t.Errorf("%s: error = %#v, want %v, uncertain %v", operation, failed, tc.wantKind, tc.wantUncertain)
+				}
+				total += tc.wantCalls
+				if operation == "PushUsageOld" {
+					total += tc.wantOld - tc.wantCalls
+				}
+			}
+			if got := int(calls.Load()); got != total {
+				t.Errorf("%d calls, want %d", got, total)
+			}
+		})
 	}
 }
 

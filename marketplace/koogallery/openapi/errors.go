@@ -3,76 +3,112 @@ package openapi
 import (
 	"errors"
 	"fmt"
-	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// What can go wrong with the open API (protocol page 12.5). Every error of a Client is an *Error that wraps one of these.
+// What can go wrong with the open API (protocol page 12.4 to 12.6). Every error of a Client is an *Error that wraps one of
+// these.
 var (
-	// ErrOrderNotFound: the API knows no such order (yet). Right after a purchase this passes.
-	ErrOrderNotFound = errors.New("the order does not exist")
-	// ErrNotPermitted: the order may not be read with this account, because it is another seller's.
-	ErrNotPermitted = errors.New("the order may not be read")
 	// ErrCredentials: AK or SK are wrong, or don't belong to a seller, or this machine's clock is off.
 	ErrCredentials = errors.New("the AK/SK is refused")
+	// ErrNotPermitted: it belongs to another seller than this account.
+	ErrNotPermitted = errors.New("it does not belong to this seller account")
 	// ErrRateLimited: too many calls; Error.RetryAfter says how long to wait, if known.
 	ErrRateLimited = errors.New("the rate limit is reached")
 	// ErrUnavailable: the API can't be reached or has an internal error. Passes.
 	ErrUnavailable = errors.New("the open API is unavailable")
 	// ErrInvalid: the parameters are wrong, by the API's word or ours. Asking again does not help.
 	ErrInvalid = errors.New("the parameters are invalid")
-	// ErrGateway: the answer is not one of the order query, but of an API gateway, a proxy, or something at a wrong URL.
-	ErrGateway = errors.New("the answer is not one of the order query")
+	// ErrGateway: the answer is not one of the open API, but of a gateway, a proxy, or something at a wrong URL.
+	ErrGateway = errors.New("the answer is not one of the open API")
+
+	// ErrOrderNotFound: the API knows no such order (yet). Right after a purchase this passes.
+	ErrOrderNotFound = errors.New("the order does not exist")
+
+	// ErrSignature: the signature over the body of pushed usage is refused; Client.AccessKey is another than KooGallery's.
+	ErrSignature = errors.New("the signature of the body is refused")
+	// ErrInstanceNotFound: a record names an instance that the marketplace does not know.
+	ErrInstanceNotFound = errors.New("an instance of the records does not exist")
+	// ErrMeteredItem: an instance is not one of a metered item, or not of the one that is pushed for.
+	ErrMeteredItem = errors.New("a metered item of the records is invalid")
+	// ErrTooManyRecords: more than MaxUsageRecords in one push.
+	ErrTooManyRecords = errors.New("there are too many usage records")
+	// ErrTooOld: the interval of a record began more than MaxUsageAge ago. It can't be charged any more through this API.
+	ErrTooOld = errors.New("a usage record began too long ago")
+
+	// ErrLicenseNotFound: the marketplace minted no such code.
+	ErrLicenseNotFound = errors.New("the licence code does not exist")
+	// ErrLicenseState: the code's state does not allow it. An activation says this also when an earlier one succeeded whose
+	// answer was lost: QueryLicense tells.
+	ErrLicenseState = errors.New("the state of the licence code does not allow it")
+	// ErrNotCollected: the buyer has not collected the code yet. Passes when they do.
+	ErrNotCollected = errors.New("the buyer has not collected the licence code")
+	// ErrNotActivated: a code was asked for that was never activated.
+	ErrNotActivated = errors.New("the licence code is not activated")
+	// ErrLicenseBatch: a code of a batch is invalid, and the API does not say which. No other was carried out, as far as is known.
+	ErrLicenseBatch = errors.New("a licence code of the batch is invalid")
 )
 
-// remedies say what a person can do about each kind.
-var remedies = map[error]string{
-	ErrOrderNotFound: "wait a minute, then compare the order id with the seller console",
-	ErrNotPermitted:  "use the AK/SK of the seller account that the order belongs to",
-	ErrCredentials:   "compare ak and sk with the seller account's access keys, and this machine's clock with the time",
-	ErrRateLimited:   "wait; if it stays so, ask KooGallery for a higher limit",
-	ErrUnavailable:   "check that this machine reaches the open API's address over HTTPS",
-	ErrInvalid:       "compare the order id and the order line id with the seller console",
-	ErrGateway:       "check the site and the address of the open API, and proxies on the way",
-}
-
-// kinds are the API's codes, by what stands after the dot: the prefix differs between sites (protocol page 12.5).
-var kinds = map[string]error{
-	"0999": ErrUnavailable,
-	"0100": ErrInvalid,
-	"0101": ErrInvalid,
-	"0199": ErrInvalid,
-	"0150": ErrNotPermitted,
-	"0151": ErrCredentials,
-	"0154": ErrCredentials,
-	"0250": ErrRateLimited,
-	"9001": ErrOrderNotFound,
-	"9002": ErrInvalid,
-	"9003": ErrInvalid,
-	"9004": ErrInvalid,
-}
+// Outlook says whether the same call can succeed later.
+type Outlook string
 
 const (
-	successSuffix = "0000"
-	// gatewayPrefix begins the codes of the API gateway, whose numbers mean other things (protocol page 4.1).
-	gatewayPrefix = "APIGW."
+	// OutlookPasses: by itself, some time. Make the call again.
+	OutlookPasses Outlook = "Passes"
+	// OutlookRepair: once something else was done, by a person or by another call. Keep what was to be sent.
+	OutlookRepair Outlook = "Repair"
+	// OutlookFinal: not with the same content.
+	OutlookFinal Outlook = "Final"
 )
 
-// codeForm is what counts as a code. Anything else an answer has in its place is not repeated in an error.
-var codeForm = regexp.MustCompile(`^[A-Za-z]{0,8}\.?[0-9]{4}$`)
+// kindFacts are the remedy and the outlook of each kind.
+var kindFacts = map[error]struct {
+	remedy  string
+	outlook Outlook
+}{
+	ErrCredentials:  {"compare ak and sk with the seller account's access keys, and this machine's clock with the time", OutlookRepair},
+	ErrNotPermitted: {"use the AK/SK of the seller account that it belongs to", OutlookRepair},
+	ErrRateLimited:  {"wait; if it stays so, ask KooGallery for a higher limit", OutlookPasses},
+	ErrUnavailable:  {"check that this machine reaches the open API's address over HTTPS", OutlookPasses},
+	ErrInvalid:      {"compare what was sent with the seller console", OutlookFinal},
+	// A proxy's error page or a captive portal goes away by itself, a wrong address does not.
+	ErrGateway: {"check the site and the address of the open API, and proxies on the way", OutlookPasses},
 
-// Error is a failed call. Its text never holds a key, a signature or anything that the API said besides its code. It may hold
-// the network's own words, such as a port, that differ from call to call: put Kind, Code and Remedy into a condition.
+	ErrOrderNotFound: {"wait a minute, then compare the order id with the seller console", OutlookPasses},
+
+	ErrSignature:        {"compare accessKey with the key of the basic interfaces in the seller console", OutlookRepair},
+	ErrInstanceNotFound: {"compare the instance id with the one that the seller console shows for the order", OutlookRepair},
+	ErrMeteredItem:      {"compare the instance's product and metered items with the seller console", OutlookRepair},
+	ErrTooManyRecords:   {fmt.Sprintf("push at most %d records at once", MaxUsageRecords), OutlookFinal},
+	ErrTooOld:           {"settle this usage with KooGallery's support; it can't be pushed any more", OutlookFinal},
+
+	ErrLicenseNotFound: {"compare the licence code with the seller console", OutlookFinal},
+	ErrLicenseState:    {"query the licence code: if it is ALIVE, it is activated already", OutlookFinal},
+	ErrNotCollected:    {"wait until the buyer has collected the code in their console", OutlookPasses},
+	ErrNotActivated:    {"activate the licence code first", OutlookRepair},
+	ErrLicenseBatch:    {"send each licence code by itself", OutlookFinal},
+}
+
+// Error is a failed call. Its text never holds a key, a signature, a licence or anything that the API said besides its code.
+// It may hold the network's own words, such as a port, that differ from call to call: put Kind, Code and Remedy into a
+// condition.
 type Error struct {
+	// Attempt is what was tried, such as "querying the order".
+	Attempt string
 	// Kind is one of this package's sentinels.
 	Kind error
 	// Status is the HTTP status; 0 when there was no answer.
 	Status int
 	// Code is the API's own code, such as "MKT.0150"; empty when it gave none.
 	Code string
+	// Uncertain: the call may have had its effect although it failed, because its answer was lost, can't be read, or tells
+	// of an internal error.
+	Uncertain bool
+	// Entries are the indices of the records or licence codes that the error is about, ascending. Nil when that is not known:
+	// the API refuses a batch as a whole and names none.
+	Entries []int
 	// RetryAfter is how long the API asked to wait, at most an hour; 0 when it did not.
 	RetryAfter time.Duration
 	// Remedy says what a person can do, without capital letter and full stop.
@@ -81,10 +117,8 @@ type Error struct {
 	Cause error
 }
 
-// newError makes an error with the remedy of its kind.
-func newError(kind error, status int, code string, cause error) *Error {
-	return &Error{Kind: kind, Status: status, Code: code, Remedy: remedies[kind], Cause: cause}
-}
+// Outlook says whether the same call can succeed later.
+func (e *Error) Outlook() Outlook { return kindFacts[e.Kind].outlook }
 
 func (e *Error) Error() string {
 	var details []string
@@ -97,11 +131,11 @@ func (e *Error) Error() string {
 	if e.Cause != nil {
 		details = append(details, e.Cause.Error())
 	}
-	text := "querying the order: " + e.Kind.Error()
+	text := e.Attempt + ": " + e.Kind.Error()
 	if len(details) > 0 {
 		text += " (" + strings.Join(details, ", ") + ")"
 	}
-	return fmt.Sprintf("%s: %s", text, e.Remedy)
+	return text + ": " + e.Remedy
 }
 
 // Unwrap makes errors.Is find the kind and what lies below, such as context.Canceled.
@@ -110,35 +144,4 @@ func (e *Error) Unwrap() []error {
 		return []error{e.Kind}
 	}
 	return []error{e.Kind, e.Cause}
-}
-
-// kindOf says what a failed answer means: by its code if that is known, else by its status.
-func kindOf(status int, code string) error {
-	if !strings.HasPrefix(code, gatewayPrefix) {
-		if kind, ok := kinds[suffix(code)]; ok {
-			return kind
-		}
-	}
-	if code == gatewayPrefix+"0301" {
-		return ErrCredentials
-	}
-	switch {
-	case status == http.StatusTooManyRequests || status == http.StatusNotAcceptable:
-		return ErrRateLimited
-	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return ErrCredentials
-	case status >= http.StatusInternalServerError:
-		return ErrUnavailable
-	}
-	return ErrGateway
-}
-
-// suffix is what stands after a code's last dot.
-func suffix(code string) string {
-	return code[strings.LastIndexByte(code, '.')+1:]
-}
-
-// passes reports whether a call may succeed when it is made again soon.
-func passes(err *Error) bool {
-	return err.Kind == ErrUnavailable || err.Kind == ErrRateLimited
 }

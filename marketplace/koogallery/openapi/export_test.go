@@ -7,3 +7,12 @@ import (
 
 // SetWait replaces the pauses between attempts.
 func (c *Client) SetWait(wait func(ctx context.Context, delay time.Duration) bool) { c.wait = wait }
+
+// SetNonce replaces the random nonces.
+func (c *Client) SetNonce(nonce func() string) { c.nonce = nonce }
+
+// DecodeLicenses is decodeLicenses.
+var DecodeLicenses = decodeLicenses
+
+// UsageValue is usageValue.
+var UsageValue = usageValue

@@ -12,11 +12,19 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/openapi"
 )
 
-func TestSigningVectors(t *testing.T) {
+// readVectors reads the sections of the protocol's vectors that are members of into.
+func readVectors(t *testing.T, into any) {
+	t.Helper()
 	data, err := os.ReadFile("../testdata/koogallery-vectors.json")
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSigningVectors(t *testing.T) {
 	var vectors struct {
 		Signatures []struct {
 			Name, Method, Host, Path, Body, AccessKeyID, SecretAccessKey, Authorization string
@@ -24,9 +32,7 @@ func TestSigningVectors(t *testing.T) {
 			Headers                                                                     map[string]string
 		} `json:"sdk_hmac_sha256"`
 	}
-	if err := json.Unmarshal(data, &vectors); err != nil {
-		t.Fatal(err)
-	}
+	readVectors(t, &vectors)
 	if len(vectors.Signatures) == 0 {
 		t.Fatal("the vectors lack the section")
 	}

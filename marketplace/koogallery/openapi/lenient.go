@@ -1,0 +1,80 @@
+package openapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// text reads a string, a number or a bool as its text, an object or array as its JSON, and null as nothing.
+type text string
+
+func (t *text) UnmarshalJSON(raw []byte) error {
+	var plain string
+	switch {
+	case string(raw) == "null":
+		*t = ""
+	case json.Unmarshal(raw, &plain) == nil:
+		*t = text(plain)
+	default:
+		*t = text(raw)
+	}
+	return nil
+}
+
+// integer reads a whole number that is not negative, also one written with a fraction of zero.
+func (t text) integer() (int32, bool) {
+	whole, fraction, _ := strings.Cut(strings.TrimSpace(string(t)), ".")
+	number, err := strconv.ParseInt(whole, 10, 32)
+	if err != nil || number < 0 || strings.Trim(fraction, "0") != "" {
+		return 0, false
+	}
+	return int32(number), true
+}
+
+// time reads yyyyMMddHHmmss, with milliseconds or without, and with the marks of ISO 8601 or without; as UTC. Zero when it is
+// something else.
+func (t text) time() time.Time {
+	digits := strings.NewReplacer("-", "", "T", "", ":", "", "Z", "", ".", "", " ", "").Replace(string(t))
+	const seconds, millis = 14, 17
+	if (len(digits) != seconds && len(digits) != millis) || strings.Trim(digits, "0123456789") != "" {
+		return time.Time{}
+	}
+	at, err := time.Parse("20060102150405", digits[:seconds])
+	if err != nil {
+		return time.Time{}
+	}
+	ms, _ := strconv.Atoi("0" + digits[seconds:])
+	return at.Add(time.Duration(ms) * time.Millisecond)
+}
+
+// list reads an array, its only element without the array around it, or either as JSON in a string. Elements that are no
+// objects are left out.
+type list[T any] []T
+
+func (l *list[T]) UnmarshalJSON(raw []byte) error {
+	raw = unquote(raw)
+	var elements []json.RawMessage
+	if json.Unmarshal(raw, &elements) != nil {
+		elements = []json.RawMessage{raw}
+	}
+	*l = nil
+	for _, element := range elements {
+		var value T
+		if bytes.HasPrefix(element, []byte("{")) && json.Unmarshal(element, &value) == nil {
+			*l = append(*l, value)
+		}
+	}
+	return nil
+}
+
+// unquote takes JSON out of a string that holds it.
+func unquote(raw []byte) []byte {
+	var quoted string
+	if json.Unmarshal(raw, &quoted) == nil && quoted != "" {
+		return bytes.TrimSpace([]byte(quoted))
+	}
+	return raw
+}

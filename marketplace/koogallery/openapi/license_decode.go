@@ -1,0 +1,109 @@
+package openapi
+
+import (
+	"encoding/json"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// maxNesting is how deep licences are looked for in an answer: data, a list in it, an element, its license_code_info.
+const maxNesting = 4
+
+// statusForm is what counts as the state of a licence code; answers have other things of that name.
+var statusForm = regexp.MustCompile(`^[A-Z][A-Z_]{0,31}$`)
+
+// decodeLicenses finds what an answer tells of the codes, in their order. The shape of the batch's answer is not documented, so
+// every object in "data" that has a status counts: with its code in it or as the name it stands under; alone, in an array or a
+// map, or as JSON in a string. Only an answer about a single code may leave the code out.
+func decodeLicenses(raw []byte, codes ...string) []License {
+	var answer struct {
+		Data json.RawMessage `json:"data"`
+	}
+	if json.Unmarshal(raw, &answer) != nil {
+		return nil
+	}
+	byCode := map[string]License{}
+	for _, license := range findLicenses(answer.Data, "", maxNesting) {
+		code := string(license.Code)
+		if _, found := byCode[code]; !found {
+			byCode[code] = license
+		}
+	}
+	var found []License
+	for _, code := range codes {
+		license, ok := byCode[code]
+		if unnamed, alone := byCode[""]; !ok && alone && len(codes) == 1 {
+			license, ok = unnamed, true
+		}
+		if ok {
+			license.Code = Confidential(code)
+			found = append(found, license)
+		}
+	}
+	return found
+}
+
+// findLicenses collects the licences in a value that stands under a name.
+func findLicenses(raw json.RawMessage, name string, depth int) []License {
+	raw = unquote(raw)
+	if depth == 0 || len(raw) == 0 {
+		return nil
+	}
+	var found []License
+	switch raw[0] {
+	case '[':
+		var elements []json.RawMessage
+		if json.Unmarshal(raw, &elements) != nil {
+			return nil
+		}
+		for _, element := range elements {
+			found = append(found, findLicenses(element, "", depth-1)...)
+		}
+	case '{':
+		var members map[string]json.RawMessage
+		if json.Unmarshal(raw, &members) != nil {
+			return nil
+		}
+		if license, ok := decodeLicense(members, name); ok {
+			return []License{license}
+		}
+		for _, member := range slices.Sorted(maps.Keys(members)) {
+			under := member
+			if member == "license_code_info" {
+				under = ""
+			}
+			found = append(found, findLicenses(members[member], under, depth-1)...)
+		}
+	}
+	return found
+}
+
+// decodeLicense reads one licence; ok is false for an object without a state.
+func decodeLicense(members map[string]json.RawMessage, name string) (license License, ok bool) {
+	read := func(names ...string) text {
+		for _, name := range names {
+			var value text
+			if json.Unmarshal(members[name], &value) == nil && value != "" {
+				return value
+			}
+		}
+		return ""
+	}
+	license = License{
+		Code:        Confidential(read("license_code", "license", "licenseCode")),
+		Status:      strings.ToUpper(strings.TrimSpace(string(read("status")))),
+		ActivatedAt: read("activate_time", "activateTime").time(),
+		ExpiresAt:   read("expire_time", "expireTime").time(),
+		OrderID:     string(read("order_id", "orderId")),
+		ProductID:   string(read("product_id", "productId")),
+	}
+	if license.Code == "" {
+		license.Code = Confidential(name)
+	}
+	if amount, readable := read("amount").integer(); readable {
+		license.Amount = &amount
+	}
+	return license, statusForm.MatchString(license.Status)
+}

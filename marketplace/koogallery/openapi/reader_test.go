@@ -1,0 +1,76 @@
+package openapi_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/openapi"
+)
+
+func TestReadOrderReadsOneLine(t *testing.T) {
+	api, server := newAPI(t)
+	client, _ := newClient(server)
+	const order = `{"orderId":"CS1","orderType":"NEW","createTime":"20260301115900","extendParams":[{"name":"a","value":"1"},{"name":"b","value":"2"}],
+		"buyerInfo":{"customerId":"c1","customerName":"n"},"orderLine":[
+		{"orderLineId":"L1","chargingMode":"PERIOD","expireTime":"20270301120000","extendParams":[{"name":"b","value":"3"}],
+			"productInfo":[{"productId":"P1","skuCode":"S1","linearValue":4}]},
+		{"orderLineId":"L2","chargingMode":"NEWER"}]}`
+	if err := api.AddOrder([]byte(order)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := openapi.Reader{Client: client}.ReadOrder(t.Context(), "CS1", "L1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Type != marketplace.OrderPurchase || got.Charging != marketplace.ChargingPeriod || got.CustomerID != "c1" || got.CustomerName != "n" ||
+		!got.OrderedAt.Equal(now.Add(-time.Minute)) || !got.ExpiresAt.Equal(now.AddDate(1, 0, 0)) || !strings.Contains(string(got.Raw), `"L2"`) {
+		t.Errorf("order = %v", got)
+	}
+	quantity := int32(4)
+	if diff := cmp.Diff([]marketplace.Item{{ProductID: "P1", SKUCode: "S1", Quantity: &quantity}}, got.Items); diff != "" {
+		t.Errorf("items (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]marketplace.Attribute{{Name: "a", Value: "1"}, {Name: "b", Value: "3"}}, got.Attributes); diff != "" {
+		t.Errorf("the line's attributes over the order's (-want +got):\n%s", diff)
+	}
+	if _, err := (openapi.Reader{Client: client}).ReadOrder(t.Context(), "CS1", ""); !errors.Is(err, marketplace.ErrOrderInvalid) {
+		t.Errorf("no line among two: %v", err)
+	}
+}
+
+func TestReadOrderTellsErrorsInTheWordsOfAllMarketplaces(t *testing.T) {
+	tests := map[string]struct {
+		fault koogallerytest.Fault
+		want  error
+		text  string
+	}{
+		"no such order": {koogallerytest.Fault{Status: 200, Code: "MKT.0000"}, marketplace.ErrOrderNotFound, "HTTP 200"},
+		"another seller's": {koogallerytest.Fault{Status: 401, Code: "MKT.0150"}, marketplace.ErrOrderRefused,
+			"(it does not belong to this seller account, HTTP 401, code MKT.0150): use the AK/SK of the seller account that it belongs to"},
+		"wrong keys":     {koogallerytest.Fault{Status: 401, Code: "MKT.0154"}, marketplace.ErrOrderRefused, "the AK/SK is refused"},
+		"the rate limit": {koogallerytest.Fault{Status: 429, RetryAfter: time.Minute}, marketplace.ErrUnavailable, "the rate limit is reached"},
+		"a proxy's page": {koogallerytest.Fault{Status: 200, Body: "<html>"}, marketplace.ErrUnavailable, "not one of the open API"},
+		"a wrong id":     {koogallerytest.Fault{Status: 400, Code: "MKT.0101"}, marketplace.ErrOrderInvalid, "the parameters are invalid"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			api, server := newAPI(t)
+			api.Fail(tc.fault, -1)
+			client, _ := newClient(server)
+			_, err := openapi.Reader{Client: client}.ReadOrder(t.Context(), "CS1", "L1")
+			var failed *marketplace.OrderError
+			if !errors.As(err, &failed) || !errors.Is(err, tc.want) || !strings.Contains(err.Error(), tc.text) {
+				t.Fatalf("error = %v, want %v with %q", err, tc.want, tc.text)
+			}
+			if failed.RetryAfter != tc.fault.RetryAfter || failed.Remedy == "" {
+				t.Errorf("error = %#v", failed)
+			}
+		})
+	}
+}
