@@ -24,10 +24,14 @@ type Proof struct {
 	// KeyName is the name under which the verifying key stands in the callback Secret, such as "accessKey". Answers are
 	// signed with this key. Empty when nothing was verified.
 	KeyName string
-	// SentAt is the time at which the marketplace says it made the call; zero when the protocol has none.
+	// SentAt is the time at which the marketplace says it made the call; zero when the protocol has none, or has no window for
+	// it: a call may then be old, and its time says nothing about anyone's clock.
 	SentAt time.Time
 	// Nonce is unique per call; empty when the protocol has none.
 	Nonce string
+	// Generation names the generation of the marketplace's protocol that the call speaks, for its Answerer. Empty for the
+	// present one, and when nothing was verified.
+	Generation string
 }
 
 // Verifier checks that a request comes from the marketplace.

@@ -24,13 +24,32 @@ const (
 	Check Kind = "Check"
 	// Notify tells that something happened elsewhere. Changes nothing.
 	Notify Kind = "Notify"
+	// RequestLicense asks for a licence file or text for an instance, by Event.LicenseRequest. It may be delivered later.
+	RequestLicense Kind = "RequestLicense"
+)
+
+// ReasonExpired is the Reason of a Suspend that the marketplace sends because the paid time is over, whatever date is known
+// here.
+const ReasonExpired = "Expired"
+
+// Want is what the answer to a Purchase has to carry at once, for a marketplace that does not come back to ask for it.
+type Want string
+
+const (
+	// WantNothing: the marketplace asks again, with a Query, until the instance is ready.
+	WantNothing Want = ""
+	// WantAccess: the answer has to carry the front-end URL, as soon as it is known. A Purchase without it is called in
+	// progress, and the next delivery may be an hour away.
+	WantAccess Want = "Access"
+	// WantLicense: the answer has to carry Access.License.
+	WantLicense Want = "License"
 )
 
 // Lookup says whether what was bought must be asked from the marketplace's order API before it is known.
 type Lookup string
 
 const (
-	// LookupNone: the event carries all that is needed.
+	// LookupNone: the event carries all that is needed, what was ordered in Event.Order.
 	LookupNone Lookup = ""
 	// LookupPurchase: the order says what was bought, by whom and until when.
 	LookupPurchase Lookup = "Purchase"
@@ -60,15 +79,19 @@ type Event struct {
 	// Test is true for a debug call: it is answered like a real one, and changes and reads nothing.
 	Test bool
 
-	// OrderID and OrderLineID name the order that caused the call.
+	// OrderID and OrderLineID name the order that caused the call. In a Purchase they are the sale's key, as InstanceName wants
+	// it: OrderLineID is empty where a marketplace sells one instance by order.
 	OrderID, OrderLineID string
-	// InstanceID is the instance that the call is about, as we named it. Empty for a Purchase.
+	// InstanceID is the instance that the call is about, as we named it. Empty for a Purchase, and where License is set.
 	InstanceID string
+	// License is the code of the licence that the call is about, where the marketplace itself made the code and knows no
+	// instance id; empty otherwise.
+	License string
 	// InstanceIDs are the instances that a Query asks about, in the order asked, at most 100, without repeats.
 	InstanceIDs []string
 
-	// ProductID and SKUCode are the marketplace's names of what was bought, where the call says so. In a Renew a ProductID
-	// replaces the one before (the period type changed).
+	// ProductID and SKUCode are the marketplace's names of what was bought, where the call says so and has no Order. In a Renew a
+	// ProductID replaces the one before (the period type changed).
 	ProductID, SKUCode string
 	// Quantity is the bought quantity where the call says it (a Check); nil otherwise.
 	Quantity *int32
@@ -80,10 +103,31 @@ type Event struct {
 	Cancels bool
 	// Lookup says what the order API has to be asked for this event.
 	Lookup Lookup
+	// Order is what was ordered, where the call itself says it; nil otherwise. It is never set together with a Lookup. It holds
+	// personal data.
+	Order *Order
+	// AcceptedAt is when the buyer accepted what was bought: the paid time began then. Zero when the call does not say. It comes
+	// in a repeat of the Purchase, which is otherwise like the first one and has to be recorded for this.
+	AcceptedAt time.Time
+	// Wants is what the answer to a Purchase has to carry at once.
+	Wants Want
+	// LicenseRequest says which licence a RequestLicense asks for; nil otherwise.
+	LicenseRequest *LicenseRequest
 	// SentAt is the time of the call by the marketplace's clock. It orders Suspend against Resume and nothing else.
 	SentAt time.Time
-	// Reason is the marketplace's own word for why, in a Suspend or Release; may be empty.
+	// Reason is why, in a Suspend or Release: ReasonExpired or the marketplace's own word; may be empty.
 	Reason string
+}
+
+// LicenseRequest is a buyer's wish for a licence.
+type LicenseRequest struct {
+	// ID is the marketplace's number of the request. The same ID with the same DeviceFingerprint is a repeat, and gets the same
+	// licence.
+	ID string
+	// EffectiveAt is when the licence has to begin; ExpiresAt when it has to end, zero when the buyer has named no end.
+	EffectiveAt, ExpiresAt time.Time
+	// DeviceFingerprint is what the licence is bound to, as the buyer entered it, up to 1024 characters; may be empty.
+	DeviceFingerprint string
 }
 
 // State is how far an instance is, as far as a marketplace needs to know.
@@ -104,13 +148,30 @@ const (
 type Instance struct {
 	ID    string
 	State State
-	// Access is set when the State is StateReady.
+	// Access is set when the State is StateReady, and in the Outcome of a Purchase that Wants something as soon as that is
+	// known.
 	Access *Access
+	// Usage is what was used so far, for sales that are charged by use, one element for each billed item; nil for others.
+	Usage []Usage
 }
 
 // Access is what the buyer needs to use an instance. Its values are secrets: never log them.
 type Access struct {
 	FrontEndURL, AdminURL, UserName, Password, Memo string
+	// License is the licence's text, for a sale that is one; empty otherwise.
+	License string
+}
+
+// Usage is what one billed item of an instance has used so far.
+type Usage struct {
+	// InstanceID is, for a package of use, the instance that uses it; empty otherwise.
+	InstanceID string
+	// Value is the running total, in the unit in which the item is billed, from 0 and to 4 decimals.
+	Value float64
+	// At is the time of the total.
+	At time.Time
+	// DashboardURL shows the buyer the details; may be empty.
+	DashboardURL string
 }
 
 // Outcome is what became of an event.

@@ -3,6 +3,8 @@ package marketplace
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"time"
 )
 
@@ -87,7 +89,8 @@ type Item struct {
 // Attribute is a parameter that the buyer filled in.
 type Attribute struct{ Name, Value string }
 
-// Order is one line of an order, as the marketplace's order API describes it.
+// Order is one line of an order, as the marketplace's order API or the callback itself describes it. Printing it shows what
+// it is for and who bought, by number, and nothing else of it.
 type Order struct {
 	// Type is what the order is for; a type that this package does not name stands as the marketplace wrote it.
 	Type OrderType
@@ -103,9 +106,33 @@ type Order struct {
 	Attributes []Attribute
 	// CustomerID is the buyer's account id, CustomerName the account's name, which not everybody may see.
 	CustomerID, CustomerName string
-	// Raw is the whole answer. It holds personal data: it belongs in a Secret and nowhere else.
+	// Buyer is personal data of who ordered, where a callback says it; what the order API says of it stands in Raw only.
+	Buyer Buyer
+	// Raw is the whole answer, or a JSON object of all that the callback said, in plain text. It holds personal data: it
+	// belongs in a Secret and nowhere else.
 	Raw []byte
 }
+
+// Format shows type, charging and customer id, whatever the verb.
+func (o Order) Format(state fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(state, "Order{Type:%q, Charging:%q, CustomerID:%q}", o.Type, o.Charging, o.CustomerID)
+}
+
+// Buyer is personal data of who ordered; what is unknown is empty. It belongs in a Secret and nowhere else: printing, logging
+// or marshalling a Buyer shows nothing of it.
+type Buyer struct{ UserID, UserName, MobilePhone, Email string }
+
+// String shows nothing personal.
+func (b Buyer) String() string { return "Buyer{}" }
+
+// Format shows nothing personal, whatever the verb.
+func (b Buyer) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, b.String()) }
+
+// MarshalLog shows loggers nothing personal.
+func (b Buyer) MarshalLog() any { return struct{}{} }
+
+// MarshalJSON writes an empty object.
+func (b Buyer) MarshalJSON() ([]byte, error) { return []byte("{}"), nil }
 
 // OrderReader reads orders from a marketplace's order API. It is safe for concurrent use.
 type OrderReader interface {

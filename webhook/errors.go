@@ -13,6 +13,7 @@ var (
 	errBusy            = fmt.Errorf("%w: too many callbacks at once", marketplace.ErrUnavailable)
 	errBodyLate        = fmt.Errorf("%w: the body did not arrive in time", marketplace.ErrUnavailable)
 	errPanic           = fmt.Errorf("%w: the callback server failed", marketplace.ErrUnavailable)
+	errUnstorable      = fmt.Errorf("%w: nothing stores what this call tells", marketplace.ErrUnavailable)
 	errCredentialsGone = fmt.Errorf("%w: the credentials are missing", marketplace.ErrUnavailable)
 )
 

@@ -171,7 +171,9 @@ func suspend(sub *v1alpha1.Subscription, c change) {
 	frozen := v1alpha1.Entitlement{
 		State: v1alpha1.EntitlementFrozen, Reason: v1alpha1.EntitlementByMarketplace, Time: c.sentAt,
 	}
-	if !expiry.IsZero() && !c.sentAt.Time.Before(expiry.Add(-expiryTolerance)) {
+	atEnd := !expiry.IsZero() && !c.sentAt.Time.Before(expiry.Add(-expiryTolerance))
+	// Where the call itself says that the time is over, only a renewal will lift it, whatever date is known here.
+	if atEnd || c.Reason == marketplace.ReasonExpired {
 		frozen.Reason = v1alpha1.EntitlementExpired
 		if next != nil && c.now.Before(&sub.ExpiresAt) {
 			// The renewal that ends this freeze came before it.

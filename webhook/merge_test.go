@@ -118,6 +118,12 @@ func freeze(sent int) marketplace.Event {
 	}
 }
 
+func expiry(sent int) marketplace.Event {
+	event := freeze(sent)
+	event.Reason = marketplace.ReasonExpired
+	return event
+}
+
 func unfreeze(sent int) marketplace.Event {
 	return marketplace.Event{
 		Kind: marketplace.Resume, Activity: "updateInstanceStatus", Scene: "UNFREEZE", InstanceID: "i1", SentAt: day(sent),
@@ -276,6 +282,9 @@ func TestMerge(t *testing.T) {
 			events: []marketplace.Event{freeze(40)},
 			want: sale(frozen(v1alpha1.EntitlementByMarketplace, 40),
 				func(sub *v1alpha1.Subscription) { sub.ExpiresAt, sub.ExpiresAtSource = metav1.Time{}, "" }),
+		},
+		"a freeze that says that the time is over is the expiry, whatever the date": {
+			sub: sale(), events: []marketplace.Event{expiry(10)}, want: sale(frozen(v1alpha1.EntitlementExpired, 10)),
 		},
 		"a second freeze keeps the first reason": {
 			sub: sale(), events: []marketplace.Event{freeze(10), freeze(31)},

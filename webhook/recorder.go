@@ -40,6 +40,8 @@ func (r *recorder) record(ctx context.Context, of *v1alpha1.Marketplace, event m
 	switch {
 	case event.Test:
 		return rehearse(of, event)
+	case !storable(event):
+		return marketplace.Outcome{Err: errUnstorable}
 	case event.Kind == marketplace.Purchase:
 		return r.purchase(ctx, of, event)
 	case event.Kind == marketplace.Query:
@@ -50,6 +52,12 @@ func (r *recorder) record(ctx context.Context, of *v1alpha1.Marketplace, event m
 		return marketplace.Outcome{}
 	}
 	return marketplace.Outcome{Err: r.change(ctx, of, event)}
+}
+
+// storable is false for what a MarketplaceInstance has no place for: an order that comes with the call, a licence code and a
+// request for a licence. To call such a call recorded would lose what it says.
+func storable(event marketplace.Event) bool {
+	return event.Order == nil && event.License == "" && event.LicenseRequest == nil
 }
 
 // rehearse answers a debug call out of the call alone.

@@ -2,11 +2,12 @@ package koogallery
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
-// Result codes of an answer (protocol page 12.1).
+// Result codes of an answer (protocol page 12.1 to 12.3).
 const (
 	ResultSuccess          = "000000"
 	ResultUnauthenticated  = "000001"
@@ -14,6 +15,12 @@ const (
 	ResultUnknownInstance  = "000003"
 	ResultInProgress       = "000004"
 	ResultInternalError    = "000005"
+
+	// The following are answers to getLicenseAsync only.
+	ResultLicenseQuota   = "000900"
+	ResultLicensePeriod  = "000901"
+	ResultLicenseEnd     = "000902"
+	ResultLicenseUnbound = "000903"
 )
 
 // result is what a case is answered. With detail the message is the error's own text, which says what the caller can change;
@@ -30,15 +37,26 @@ var (
 	internalError   = result{code: ResultInternalError, message: "internal error, please call again"}
 )
 
+// errorResult is what an error is answered.
+type errorResult struct {
+	err error
+	result
+}
+
+// licenseErrors are what a getLicenseAsync is answered before errorResults are looked at (protocol page 12.3).
+var licenseErrors = []errorResult{
+	{marketplace.ErrLicenseQuota, result{code: ResultLicenseQuota, message: "the order's licences are used up"}},
+	{marketplace.ErrLicensePeriod, result{code: ResultLicensePeriod, message: "the licence's time is outside the order's"}},
+	{marketplace.ErrLicenseEnd, result{code: ResultLicenseEnd, message: "a licence of this product needs expireTime"}},
+	{marketplace.ErrLicenseUnbound, result{code: ResultLicenseUnbound, message: "deviceFingerprint is missing"}},
+}
+
 // errorResults are what errors are answered; the first that fits counts.
 //
 // Late calls are 000002, as KooGallery's own verifier has it (protocol page 3.1). It has no answer for a replayed nonce: that
 // is 000001, because no change of a parameter would make the call authentic. No code for "refused" is documented (protocol
 // page 3.11): it is 000002, because 000005 would look like a failure of ours that passes.
-var errorResults = []struct {
-	err error
-	result
-}{
+var errorResults = []errorResult{
 	{marketplace.ErrStale, result{code: ResultInvalidParameter, message: "timestamp must be within 60 s of now"}},
 	{marketplace.ErrUnauthenticated, result{code: ResultUnauthenticated, message: "authentication failed"}},
 	{marketplace.ErrMalformed, result{code: ResultInvalidParameter, detail: true}},
@@ -56,6 +74,14 @@ var purchaseResults = map[marketplace.State]result{
 	marketplace.StateFailed:     inProgress,
 }
 
+// licenseResults are what a recorded getLicenseAsync is answered: success says that the licence was delivered.
+var licenseResults = map[marketplace.State]result{
+	marketplace.StateReady:      success,
+	marketplace.StateInProgress: inProgress,
+	marketplace.StateFailed:     internalError,
+	marketplace.StateReleased:   unknownInstance,
+}
+
 // queryResults are what a queryInstance is answered by the states of the known instances: the first state that one of them
 // has counts, so one that is ready is shown whatever the others are. Released ones are unknown to the marketplace.
 var queryResults = []struct {
@@ -71,17 +97,25 @@ var queryResults = []struct {
 func resultOf(event marketplace.Event, outcome marketplace.Outcome) result {
 	switch {
 	case outcome.Err != nil:
-		return resultOfError(outcome.Err)
+		return resultOfError(event, outcome.Err)
 	case event.Kind == marketplace.Purchase:
-		return resultOfPurchase(event.Test, outcome.Instance)
-	case event.Kind == marketplace.Query && !event.Test:
+		return resultOfPurchase(event, outcome.Instance)
+	case event.Test:
+		return success
+	case event.Kind == marketplace.Query:
 		return resultOfQuery(outcome.Instances)
+	case event.Kind == marketplace.RequestLicense:
+		return resultOfState(licenseResults, outcome.Instance.State)
 	}
 	return success
 }
 
-func resultOfError(err error) result {
-	for _, candidate := range errorResults {
+func resultOfError(event marketplace.Event, err error) result {
+	candidates := errorResults
+	if event.Kind == marketplace.RequestLicense {
+		candidates = slices.Concat(licenseErrors, errorResults)
+	}
+	for _, candidate := range candidates {
 		if !errors.Is(err, candidate.err) {
 			continue
 		}
@@ -95,14 +129,48 @@ func resultOfError(err error) result {
 }
 
 // resultOfPurchase refuses to call a purchase good whose id can't be told: KooGallery could never ask for it again.
-func resultOfPurchase(test bool, instance marketplace.Instance) result {
-	if !answerableID(instance.ID) {
+func resultOfPurchase(event marketplace.Event, instance marketplace.Instance) result {
+	switch {
+	case !answerableID(instance.ID):
 		return internalError
-	}
-	if test {
+	case event.Test:
 		return success
 	}
-	if found, ok := purchaseResults[instance.State]; ok {
+	found := resultOfState(purchaseResults, instance.State)
+	switch {
+	case found.code == ResultInternalError:
+	case event.Wants == marketplace.WantLicense:
+		return resultOfLicense(found, instance)
+	case event.Wants == marketplace.WantAccess:
+		return resultOfWanted(event, found, instance)
+	}
+	return found
+}
+
+// resultOfWanted is for a purchase of SaaS V1.0, which is not polled: it succeeds once the buyer can be shown where to go,
+// because the next call may be an hour away; and always when it tells of the acceptance, for which no other code is allowed
+// (protocol page 5.4).
+func resultOfWanted(event marketplace.Event, found result, instance marketplace.Instance) result {
+	known := instance.State == marketplace.StateInProgress && appInfo(instance.Access, plain) != nil
+	if known || !event.AcceptedAt.IsZero() {
+		return success
+	}
+	return found
+}
+
+// resultOfLicense is for a purchase of License 1.0: there is no success without the licence (protocol page 7.4).
+func resultOfLicense(found result, instance marketplace.Instance) result {
+	if licenseOf(instance) != "" {
+		return success
+	}
+	if found.code == ResultSuccess {
+		return inProgress
+	}
+	return found
+}
+
+func resultOfState(results map[marketplace.State]result, state marketplace.State) result {
+	if found, ok := results[state]; ok {
 		return found
 	}
 	return internalError

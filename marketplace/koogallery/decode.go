@@ -22,6 +22,7 @@ const (
 	ActivityChangeInstanceCheck  = "changeInstanceCheck"
 )
 
+// activities are those of calls with a body.
 var activities = map[string]activity{
 	ActivityNewInstance:          newInstance,
 	ActivityQueryInstance:        queryInstance,
@@ -30,6 +31,13 @@ var activities = map[string]activity{
 	ActivityReleaseInstance:      releaseInstance,
 	ActivityUpgradeInstance:      upgradeInstance,
 	ActivityChangeInstanceCheck:  changeInstanceCheck,
+
+	ActivityRefreshLicenseCode:      refreshLicenseCode,
+	ActivityUpdateLicenseCodeStatus: updateLicenseCodeStatus,
+	ActivityReleaseLicenseCode:      releaseLicenseCode,
+	ActivityGetLicenseAsync:         getLicenseAsync,
+
+	ActivityOrderNotify: orderNotify,
 }
 
 // Scenes of refreshInstance (protocol page 3.7).
@@ -62,12 +70,21 @@ var statuses = map[string]marketplace.Kind{
 	StatusNormal:   marketplace.Resume,
 }
 
-// Decode reads a verified call of SaaS V2.0. Errors wrap ErrMalformed and name the field. The Event's Scene is the scene of a
-// refreshInstance, or the status of an updateInstanceStatus. Fields are read strictly: a text must be a JSON string within
-// its documented length. Lenient are testFlag, expireTime and productInfo, because KooGallery's own pages differ there
-// (protocol page 13), businessId, which nothing is done with, and all unknown fields.
+// Decode reads a verified call of any generation. Errors wrap ErrMalformed and name the field. The Event's Scene is the scene
+// of a refresh, or the status of a freeze or unfreeze. Fields are read strictly: a text must be a JSON string within its
+// documented length. Lenient are testFlag, expireTime and productInfo, because KooGallery's own pages differ there (protocol
+// page 13), businessId, which nothing is done with, and all unknown fields.
+//
+// A query of SaaS V1.0 is read as its authToken says that it was meant. Therefore the token is looked at again, and a call
+// without a good one is ErrUnauthenticated here too.
 func (c *Callbacks) Decode(req marketplace.Request) (marketplace.Event, error) {
 	event := marketplace.Event{}
+	if err := checkSize(req); err != nil {
+		return event, err
+	}
+	if req.Method == http.MethodGet {
+		return c.decodeQuery(req.Query)
+	}
 	if params, err := parseParameters(req.Query); err == nil {
 		event.SentAt, _ = parseTimestamp(params.timestamp)
 	}
@@ -78,19 +95,39 @@ func (c *Callbacks) Decode(req marketplace.Request) (marketplace.Event, error) {
 	if err != nil {
 		return event, err
 	}
-	f := &fields{members: members}
+	err = decodeActivity(activities, &fields{members: members}, &event)
+	return event, err
+}
+
+// decodeActivity reads the fields that one of known has.
+func decodeActivity(known map[string]activity, f *fields, event *marketplace.Event) error {
 	event.Test = f.test()
 	name := f.required("activity", maxActivity)
 	if f.err != nil {
-		return event, f.err
+		return f.err
 	}
-	decode, ok := activities[name]
+	decode, ok := known[name]
 	if !ok {
-		return event, malformed("the activity %s is unknown", printable(name))
+		return malformed("the activity %s is unknown", printable(name))
 	}
 	event.Activity = name
-	decode(f, &event)
-	return event, f.err
+	decode(f, event)
+	return f.err
+}
+
+// activityName is the activity that a body names; empty when it names none.
+func activityName(body []byte) string {
+	members, err := parseBody(body)
+	if err != nil {
+		return ""
+	}
+	return (&fields{members: members}).text("activity")
+}
+
+func isActivity(name string) bool {
+	_, inBody := activities[name]
+	_, inQuery := queryActivities[name]
+	return inBody || inQuery
 }
 
 // checkEncoding refuses a body that says it is not plain UTF-8. KooGallery itself writes the charset as utf8.
@@ -128,6 +165,12 @@ func queryInstance(f *fields, event *marketplace.Event) {
 
 // refreshInstance: protocol page 3.7.
 func refreshInstance(f *fields, event *marketplace.Event) {
+	refresh(f, event)
+	event.InstanceID = f.required("instanceId", maxID)
+}
+
+// refresh reads what the refreshes of instances and of license codes have in common.
+func refresh(f *fields, event *marketplace.Event) {
 	event.Kind = marketplace.Renew
 	event.Scene = f.required("scene", maxScene)
 	scene, ok := scenes[event.Scene]
@@ -137,20 +180,24 @@ func refreshInstance(f *fields, event *marketplace.Event) {
 	event.Term, event.Cancels, event.Lookup = scene.Term, scene.Cancels, scene.Lookup
 	event.OrderID = f.required("orderId", maxID)
 	event.OrderLineID = f.required("orderLineId", maxID)
-	event.InstanceID = f.required("instanceId", maxID)
 	event.ProductID = f.optional("productId", maxID)
 	event.ExpiresAt = f.expireTime()
 }
 
 // updateInstanceStatus: protocol page 3.8.
 func updateInstanceStatus(f *fields, event *marketplace.Event) {
-	event.Scene = f.required("status", maxStatus)
+	freeze(f, event, "status")
+	event.InstanceID = f.required("instanceId", maxID)
+}
+
+// freeze reads a freeze or unfreeze out of the field of that name.
+func freeze(f *fields, event *marketplace.Event, name string) {
+	event.Scene = f.required(name, maxStatus)
 	kind, ok := statuses[event.Scene]
 	if !ok {
 		f.fail("the status %s is unknown, it must be %s or %s", printable(event.Scene), StatusFreeze, StatusUnfreeze)
 	}
 	event.Kind = kind
-	event.InstanceID = f.required("instanceId", maxID)
 }
 
 // releaseInstance: protocol page 3.9.

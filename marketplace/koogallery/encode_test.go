@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf16"
 
 	"github.com/google/go-cmp/cmp"
@@ -158,7 +159,7 @@ func TestTooLongAccessData(t *testing.T) {
 }
 
 var (
-	documentedCode = regexp.MustCompile(`^00000[0-5]$`)
+	documentedCode = regexp.MustCompile(`^(00000[0-5]|00090[0-3])$`)
 	beyondASCII    = regexp.MustCompile(`[^\x20-\x7E]`)
 )
 
@@ -167,7 +168,8 @@ func TestEveryOutcomeHasAReadableAnswer(t *testing.T) {
 	callbacks := bothKeys(t)
 	rapid.Check(t, func(t *rapid.T) {
 		event, outcome := anyEvent().Draw(t, "event"), anyOutcome().Draw(t, "outcome")
-		got := callbacks.Encode(marketplace.Proof{}, event, outcome)
+		proof := marketplace.Proof{Generation: rapid.SampledFrom([]string{"", koogallery.GenerationV1}).Draw(t, "generation")}
+		got := callbacks.Encode(proof, event, outcome)
 		if beyondASCII.Match(got.Body) {
 			t.Fatalf("beyond ASCII: %q", got.Body)
 		}
@@ -184,7 +186,7 @@ func TestEveryOutcomeHasAReadableAnswer(t *testing.T) {
 		tooLong := longerThan(t)
 		tooLong(body.ResultMsg, 255)
 		tooLong(body.InstanceID, 64)
-		for _, info := range body.Info {
+		for _, info := range append(body.Info, koogallery.InstanceInfo{AppInfo: body.AppInfo}) {
 			tooLong(info.InstanceID, 64)
 			if info.AppInfo != nil {
 				tooLong(info.AppInfo.FrontEndURL, 512)
@@ -192,6 +194,12 @@ func TestEveryOutcomeHasAReadableAnswer(t *testing.T) {
 				tooLong(info.AppInfo.UserName, 128)
 				tooLong(info.AppInfo.Password, 128)
 				tooLong(info.AppInfo.Memo, 1024)
+			}
+			for _, usage := range info.UsageInfo {
+				tooLong(usage.UsageValue.String(), 20)
+				tooLong(usage.StatisticalTime, 20)
+				tooLong(usage.RelatedInstanceID, 64)
+				tooLong(usage.DashboardURL, 512)
 			}
 		}
 	})
@@ -215,12 +223,13 @@ func anyText() *rapid.Generator[string] {
 func anyEvent() *rapid.Generator[marketplace.Event] {
 	kinds := []marketplace.Kind{
 		"", marketplace.Purchase, marketplace.Renew, marketplace.Change, marketplace.Suspend, marketplace.Resume,
-		marketplace.Release, marketplace.Query, marketplace.Check, marketplace.Notify,
+		marketplace.Release, marketplace.Query, marketplace.Check, marketplace.Notify, marketplace.RequestLicense,
 	}
 	return rapid.Custom(func(t *rapid.T) marketplace.Event {
 		return marketplace.Event{
 			Kind:        rapid.SampledFrom(kinds).Draw(t, "kind"),
 			Test:        rapid.Bool().Draw(t, "test"),
+			Wants:       rapid.SampledFrom([]marketplace.Want{"", marketplace.WantAccess, marketplace.WantLicense}).Draw(t, "wants"),
 			InstanceIDs: rapid.SliceOfN(rapid.StringN(1, 20, 64), 0, 3).Draw(t, "ids"),
 		}
 	})
@@ -230,6 +239,7 @@ func anyOutcome() *rapid.Generator[marketplace.Outcome] {
 	errs := []error{
 		nil, marketplace.ErrUnauthenticated, marketplace.ErrStale, marketplace.ErrReplayed, marketplace.ErrMalformed,
 		marketplace.ErrTooLarge, marketplace.ErrUnknownInstance, marketplace.ErrConflict, marketplace.ErrUnavailable, errors.New("other"),
+		marketplace.ErrLicenseQuota, marketplace.ErrLicensePeriod, marketplace.ErrLicenseEnd, marketplace.ErrLicenseUnbound,
 	}
 	return rapid.Custom(func(t *rapid.T) marketplace.Outcome {
 		outcome := marketplace.Outcome{
@@ -253,8 +263,14 @@ func anyInstance() *rapid.Generator[marketplace.Instance] {
 			text := anyText()
 			instance.Access = &marketplace.Access{
 				FrontEndURL: text.Draw(t, "front"), AdminURL: text.Draw(t, "admin"), UserName: text.Draw(t, "user"),
-				Password: text.Draw(t, "password"), Memo: text.Draw(t, "memo"),
+				Password: text.Draw(t, "password"), Memo: text.Draw(t, "memo"), License: text.Draw(t, "license"),
 			}
+		}
+		if rapid.Bool().Draw(t, "has usage") {
+			instance.Usage = []marketplace.Usage{{
+				InstanceID: anyText().Draw(t, "package"), Value: rapid.Float64().Draw(t, "value"), DashboardURL: anyText().Draw(t, "dashboard"),
+				At: time.Unix(rapid.Int64Range(0, 1<<33).Draw(t, "at"), 0),
+			}}
 		}
 		return instance
 	})

@@ -19,13 +19,17 @@ const (
 	maxQueryIDs = 100
 	// maxLinearValue is the largest quantity: seven digits (protocol page 13).
 	maxLinearValue = 9_999_999
+	// earliestYear is the first year that a time may have: dates before this century would be misread ones.
+	earliestYear = 2000
 )
 
-// fields reads the members of a body. The first error stays in err and makes all later reads empty, so that a decoder reads
-// like the table of the protocol page.
+// fields reads the members of a body, or the parameters of a query as if they were one. The first error stays in err and makes
+// all later reads empty, so that a decoder reads like the table of the protocol page.
 type fields struct {
 	members object
-	err     error
+	// key decrypts sensitive fields; nil where there are none.
+	key []byte
+	err error
 }
 
 // required reads a text that must be there and not be blank.
@@ -117,26 +121,31 @@ func (f *fields) ids(name string) []string {
 
 // expireTime reads the new end of the paid period.
 func (f *fields) expireTime() time.Time {
-	text := f.required("expireTime", 20)
-	if f.err != nil {
+	f.required("expireTime", 20)
+	return f.utcTime("expireTime")
+}
+
+// utcTime reads a time that may be missing, which is the zero time.
+func (f *fields) utcTime(name string) time.Time {
+	text := f.optional(name, 20)
+	if f.err != nil || text == "" {
 		return time.Time{}
 	}
 	at, ok := parseUTC(text)
 	if !ok {
-		f.fail("expireTime must be a UTC time of 14 digits (yyyyMMddHHmmss) or 17 (with milliseconds)")
+		f.fail("%s must be a UTC time of 14 digits (yyyyMMddHHmmss) or 17 (with milliseconds)", name)
 	}
 	return at
 }
 
-// parseUTC reads 14 digits, or 17 with milliseconds: both are in use (protocol page 3.7). Dates before this century would be
-// misread ones.
+// parseUTC reads 14 digits, or 17 with milliseconds: both are in use (protocol page 3.7).
 func parseUTC(text string) (time.Time, bool) {
 	const seconds = 14
 	if (len(text) != seconds && len(text) != seconds+3) || strings.Trim(text, "0123456789") != "" {
 		return time.Time{}, false
 	}
 	at, err := time.Parse("20060102150405", text[:seconds])
-	if err != nil || at.Year() < 2000 {
+	if err != nil || at.Year() < earliestYear {
 		return time.Time{}, false
 	}
 	millis, _ := strconv.Atoi("0" + text[seconds:])
@@ -175,7 +184,7 @@ func (f *fields) productInfo() product {
 		return product{}
 	}
 	info := fields{members: list[0]}
-	target := product{info.looseText("productId"), info.looseText("skuCode"), info.linearValue()}
+	target := product{info.looseText("productId"), info.looseText("skuCode"), info.linearValue("linearValue")}
 	if info.err != nil {
 		f.err = info.err
 	}
@@ -192,15 +201,15 @@ func (f *fields) looseText(name string) string {
 	return number.String()
 }
 
-// linearValue reads the quantity, a number or a text; nil when there is none.
-func (f *fields) linearValue() *int32 {
-	text := f.looseText("linearValue")
+// linearValue reads a quantity, a number or a text; nil when there is none.
+func (f *fields) linearValue(name string) *int32 {
+	text := f.looseText(name)
 	if text == "" || f.err != nil {
 		return nil
 	}
 	number, err := strconv.ParseInt(text, 10, 32)
 	if err != nil || number < 0 || number > maxLinearValue {
-		f.fail("linearValue must be a whole number from 0 to %d", maxLinearValue)
+		f.fail("%s must be a whole number from 0 to %d", name, maxLinearValue)
 		return nil
 	}
 	quantity := int32(number)

@@ -1,12 +1,15 @@
 package koogallery_test
 
 import (
+	"encoding/json"
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
 )
 
 // Whoever has no key is refused, whatever is sent, in bounded time and without an echo.
@@ -14,16 +17,24 @@ func FuzzVerify(f *testing.F) {
 	for _, vector := range readVectors(f).Requests {
 		f.Add("POST", "", vector.QueryString, []byte(vector.RawBody))
 	}
+	for _, vector := range readVectors(f).Tokens {
+		f.Add("GET", "", vector.QueryString, []byte(nil))
+	}
+	f.Add("GET", "", "authToken=a+b%2B&a=+&a=%20;=&&=", []byte(nil))
 	f.Add("GET", "/", "authToken=x", []byte(nil))
 	f.Add("POST", "", "signature=00&timestamp=1&nonce=1;", []byte(strings.Repeat("[", 100)))
 	f.Add("POST", "", "signature=%zz", []byte(`{"a":"\ud800","a":1}`))
-	callbacks := bothKeys(f)
+	const unknown = "nobody-has-this-key"
+	// The seeds are signed, but not with this.
+	callbacks := newCallbacks(f, map[string]string{
+		koogallery.KeyAccess: unknown, koogallery.KeyLicense: unknown + "-2", koogallery.KeyNotify: unknown + "-3",
+	})
 	f.Fuzz(func(t *testing.T, method, path, query string, body []byte) {
 		_, err := callbacks.Verify(marketplace.Request{Method: method, Path: path, Query: query, Body: body}, now)
 		if !errors.Is(err, marketplace.ErrUnauthenticated) && !errors.Is(err, marketplace.ErrMalformed) {
 			t.Fatalf("error = %v", err)
 		}
-		if strings.Contains(err.Error(), accessKey) || strings.Contains(err.Error(), nextKey) {
+		if strings.Contains(err.Error(), unknown) {
 			t.Fatal("the error tells a key")
 		}
 	})
@@ -41,6 +52,11 @@ func FuzzDecode(f *testing.F) {
 		`{"activity":"upgradeInstance","instanceId":"i","orderId":"o","orderLineId":"l"}`,
 		`{"activity":"changeInstanceCheck","instanceId":"i","productInfo":"[{\"productId\":1,\"linearValue\":\"7\"}]"}`,
 		`{"activity":"changeInstanceCheck","instanceId":"i","productInfo":{"linearValue":1e9}}`,
+		`{"activity":"refreshLicenseCode","scene":"RENEWAL","orderId":"o","orderLineId":"l","license":"PL1","expireTime":"20221124023618"}`,
+		`{"activity":"updateLicenseCodeStatus","license":"PL1","status":"UNFREEZE"}`,
+		`{"activity":"releaseLicenseCode","license":"PL1"}`,
+		`{"activity":"getLicenseAsync","instanceId":"i","eventId":"e","effectiveTime":"2023-10-27 10:30:15 z","deviceFingerprint":"f"}`,
+		`{"activity":"orderNotify","orderId":"o","orderLineId":"l"}`,
 		`{"activity":"\u0000"} {}`, "\xef\xbb\xbf{}", `{"a":1,"a":2}`, `null`,
 	} {
 		f.Add([]byte(body))
@@ -52,24 +68,97 @@ func FuzzDecode(f *testing.F) {
 			checkRefusal(t, err)
 			return
 		}
-		if event.Kind == "" || event.Activity == "" {
-			t.Fatalf("nothing was understood: %+v", event)
-		}
-		if event.Kind == marketplace.Purchase && (event.OrderID == "" || event.OrderLineID == "") {
-			t.Fatalf("a purchase without order: %+v", event)
-		}
-		if event.Kind != marketplace.Purchase && event.Kind != marketplace.Query && event.InstanceID == "" {
-			t.Fatalf("no instance: %+v", event)
-		}
-		if event.Kind == marketplace.Renew && event.ExpiresAt.IsZero() {
-			t.Fatalf("a renewal without end: %+v", event)
-		}
-		for _, id := range append(event.InstanceIDs, event.InstanceID, event.OrderID, event.OrderLineID, event.ProductID, event.SKUCode) {
-			if utf8.RuneCountInString(id) > 64 || strings.ContainsAny(id, "\x00\n") {
-				t.Fatalf("not an id: %q", id)
-			}
+		checkEvent(t, event)
+		if event.Kind == marketplace.Purchase && event.OrderLineID == "" {
+			t.Fatalf("a purchase without line: %+v", event)
 		}
 	})
+}
+
+// The same for calls that stand in a query, whatever their parameters are.
+func FuzzDecodeQuery(f *testing.F) {
+	for _, vector := range readVectors(f).Tokens {
+		f.Add(url.Values{"activity": {vector.Params["activity"]}, "instanceId": {vector.Params["instanceId"]}}.Encode())
+	}
+	for activity := range mandatory {
+		values := url.Values{"amount": {"5"}, "testFlag": {"1"}, "mobilePhone": {"Uh2977H2620i0K25YhLkOSWYQfdwW68rtvhBhA=="}}
+		for name, value := range ordinaryQuery(activity).params {
+			values.Set(name, value)
+		}
+		f.Add(values.Encode())
+	}
+	for _, vector := range readVectors(f).ExtendParams {
+		f.Add("activity=newInstance&orderId=o&customerId=c&productId=p&acceptanceTime=20260301120000000&saasExtendParams=" + vector.URLEncoded)
+	}
+	callbacks := allKeys(f)
+	f.Fuzz(func(t *testing.T, query string) {
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			t.Skip()
+		}
+		c := queryCall{accessKey, map[string]string{}}
+		for name := range values {
+			c.params[name] = values.Get(name)
+		}
+		delete(c.params, "authToken")
+		event, err := callbacks.Decode(c.request())
+		if err != nil {
+			checkRefusal(t, err)
+			return
+		}
+		checkEvent(t, event)
+		if (event.Order != nil) != (event.Kind == marketplace.Purchase || event.Kind == marketplace.Change) || event.Lookup != "" {
+			t.Fatalf("the order is not where it belongs: %+v", event)
+		}
+		if event.Order != nil && (len(event.Order.Items) != 1 || event.Order.Items[0].ProductID == "" || !json.Valid(event.Order.Raw)) {
+			t.Fatalf("half an order: %+v", event)
+		}
+	})
+}
+
+// What is no encrypted field is refused; what is one was made with this key, or by chance.
+func FuzzDecryptField(f *testing.F) {
+	for _, vector := range readVectors(f).Fields {
+		f.Add(vector.AccessKey, string(vector.EncryptType), vector.Value)
+	}
+	f.Add("", "", "")
+	f.Add("k", "1", "Uh2977H2620i0K25")
+	f.Fuzz(func(t *testing.T, key, kind, value string) {
+		plain, err := koogallery.DecryptField([]byte(key), koogallery.EncryptType(kind), value)
+		if err == nil && (len(plain) >= len(value) || !utf8.ValidString(plain)) {
+			t.Fatalf("decrypted = %q", plain)
+		}
+	})
+}
+
+func checkEvent(t *testing.T, event marketplace.Event) {
+	t.Helper()
+	if event.Kind == "" || event.Activity == "" {
+		t.Fatalf("nothing was understood: %+v", event)
+	}
+	sold := event.Kind == marketplace.Purchase || event.Kind == marketplace.Notify
+	if sold && event.OrderID == "" {
+		t.Fatalf("no order: %+v", event)
+	}
+	if !sold && event.Kind != marketplace.Query && (event.InstanceID == "") == (event.License == "") {
+		t.Fatalf("no instance and no licence, or both: %+v", event)
+	}
+	if event.Kind == marketplace.Renew && event.ExpiresAt.IsZero() {
+		t.Fatalf("a renewal without end: %+v", event)
+	}
+	if (event.Kind == marketplace.RequestLicense) != (event.LicenseRequest != nil) {
+		t.Fatalf("half a request: %+v", event)
+	}
+	ids := []string{event.InstanceID, event.OrderID, event.OrderLineID, event.ProductID, event.SKUCode, event.License}
+	ids = append(ids, event.InstanceIDs...)
+	if event.LicenseRequest != nil {
+		ids = append(ids, event.LicenseRequest.ID)
+	}
+	for _, id := range ids {
+		if utf8.RuneCountInString(id) > 64 || strings.ContainsAny(id, "\x00\n") {
+			t.Fatalf("not an id: %q", id)
+		}
+	}
 }
 
 func checkRefusal(t *testing.T, err error) {

@@ -5,17 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+
+	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
 // Names of the callback Secret's keys. KooGallery wants one access key per type of interface and none used for two
 // (protocol page 3.1). Each may have a second one, named with NextSuffix, that is accepted as well while keys are rotated.
 const (
-	// KeyAccess is for the basic interfaces: SaaS V2.0. It is the only one that must exist.
+	// KeyAccess is for the basic interfaces: SaaS V2.0 and V1.0. It is the only one that must exist; who sells licences only puts
+	// the licence key here.
 	KeyAccess = "accessKey"
 	// KeyKit is for the joint-operations Kit.
 	KeyKit = "kitAccessKey"
-	// KeyLicense is for license codes.
+	// KeyLicense is for the licence products: license codes 2.0, Online License, License 1.0.
 	KeyLicense = "licenseAccessKey"
 	// KeyNotify is for order notifications.
 	KeyNotify = "notifyAccessKey"
@@ -28,8 +32,37 @@ var keyNames = []string{KeyAccess, KeyKit, KeyLicense, KeyNotify}
 
 // signatureKeys are the keys of the interfaces that carry their signature in the query, in the order in which they are
 // tried. A call says which of these interfaces it is for in its body only, which nobody may read before the signature
-// holds: so each of them is tried.
-var signatureKeys = []string{KeyAccess}
+// holds: so each of them is tried, and bodyPurposes looked at after it.
+var signatureKeys = []string{KeyAccess, KeyLicense, KeyNotify}
+
+// tokenKeys are the keys of the interfaces that carry an authToken in the query, in the same order.
+var tokenKeys = []string{KeyAccess, KeyLicense}
+
+// bodyPurposes are the only activities that a key other than the access key may sign. So a notification key that leaked can't
+// release anything. The access key may sign them all: it is the strongest anyway, no page says which key Online License and
+// License 1.0 have, and some sellers have no other.
+var bodyPurposes = map[string][]string{
+	KeyLicense: {
+		ActivityRefreshLicenseCode, ActivityUpdateLicenseCodeStatus, ActivityReleaseLicenseCode,
+		ActivityNewInstance, ActivityRefreshInstance, ActivityUpdateInstanceStatus, ActivityReleaseInstance, ActivityGetLicenseAsync,
+	},
+	KeyNotify: {ActivityOrderNotify},
+}
+
+// queryPurposes are the same for calls with an authToken.
+var queryPurposes = map[string][]string{
+	KeyLicense: {ActivityGetLicense, ActivityReleaseLicense},
+}
+
+// mayMake reports whether a key may make a call. An activity that is in no table is refused later, by its name.
+func mayMake(purposes map[string][]string, keyName, name string) bool {
+	allowed, limited := purposes[strings.TrimSuffix(keyName, NextSuffix)]
+	return !limited || slices.Contains(allowed, name) || !isActivity(name)
+}
+
+func errOtherFamily(keyName string) error {
+	return fmt.Errorf("%w: it is signed with %s, which is not the key of its kind of interface", marketplace.ErrUnauthenticated, keyName)
+}
 
 // key is one access key and its name in the Secret.
 type key struct {
@@ -42,15 +75,17 @@ type key struct {
 type Callbacks struct {
 	// keys are by name; those that the Secret lacks are missing.
 	keys map[string][]byte
-	// signature are the present ones of signatureKeys, each followed by its successor.
-	signature []key
+	// signature are the present ones of signatureKeys, each followed by its successor; token those of tokenKeys.
+	signature, token []key
+	// encrypt is how sensitive fields of answers are encrypted.
+	encrypt EncryptType
 }
 
 // NewCallbacks takes the keys from the data of a callback Secret (the Key constants, each also with NextSuffix). One
 // trailing line break of a value is cut, because Secrets made from files carry it. Members with other names are ignored.
 // The error names what is missing and never holds a value.
 func NewCallbacks(secret map[string][]byte) (*Callbacks, error) {
-	c := &Callbacks{keys: map[string][]byte{}}
+	c := &Callbacks{keys: map[string][]byte{}, encrypt: EncryptAES256}
 	for _, family := range keyNames {
 		for _, name := range []string{family, family + NextSuffix} {
 			// An empty key would accept what anyone signs with nothing: it counts as missing.
@@ -62,14 +97,31 @@ func NewCallbacks(secret map[string][]byte) (*Callbacks, error) {
 	if c.keys[KeyAccess] == nil {
 		return nil, missingKeyError(secret)
 	}
-	for _, family := range signatureKeys {
+	c.signature, c.token = c.present(signatureKeys), c.present(tokenKeys)
+	return c, nil
+}
+
+// WithEncryptType is a copy that encrypts the sensitive fields of SaaS V1.0's answers in another way than EncryptAES256, for a
+// seller whose KooGallery contract asks for it. A type that does not exist changes nothing.
+func (c *Callbacks) WithEncryptType(kind EncryptType) *Callbacks {
+	changed := *c
+	if kind.keySize() != 0 {
+		changed.encrypt = kind
+	}
+	return &changed
+}
+
+// present are the keys of families that the Secret has.
+func (c *Callbacks) present(families []string) []key {
+	var found []key
+	for _, family := range families {
 		for _, name := range []string{family, family + NextSuffix} {
 			if value, ok := c.keys[name]; ok {
-				c.signature = append(c.signature, key{name, value})
+				found = append(found, key{name, value})
 			}
 		}
 	}
-	return c, nil
+	return found
 }
 
 func missingKeyError(secret map[string][]byte) error {

@@ -17,8 +17,9 @@ const (
 	// MaxBody is the size in bytes above which a body is refused unread. The longest real one, a query for 100 instances,
 	// has under 7 KiB.
 	MaxBody = 64 << 10
-	// MaxQuery is the size in bytes above which a query string is refused unread.
-	MaxQuery = 4 << 10
+	// MaxQuery is the size in bytes above which a query string is refused unread. SaaS V1.0 puts everything there: extension
+	// parameters of up to 2048 characters, and two names of 64 characters of nine bytes each.
+	MaxQuery = 12 << 10
 
 	// maxSkew is how far the time of a call may be from ours, in both directions (protocol page 3.1).
 	maxSkew = 60 * time.Second
@@ -26,24 +27,36 @@ const (
 	maxNonce = 256
 )
 
-// parameters are the query parameters of every call (protocol page 3.1), as text.
+// parameters are the query parameters of every call with a body (protocol page 3.1), as text.
 type parameters struct{ signature, timestamp, nonce string }
 
-// Verify checks the signature, over the raw bytes first and over the canonical form if they don't fit (protocol page 3.1),
-// and then the time. It tries every key that the call may be signed with. Which errors it returns when:
+// Verify tells the generations apart by the request alone (protocol page 1), and checks what each is signed with, by every key
+// that it may be signed with. A GET with an authToken is of SaaS V1.0 or License 1.0: see verifyToken for what it promises. A
+// POST is of one of the others: the signature is checked over the raw bytes first and over the canonical form if they don't
+// fit (protocol page 3.1), and then the time. At last the key has to be one for the activity. Which errors it returns when:
 //
-//   - ErrUnauthenticated: the signature is missing or wrong.
-//   - ErrStale, with the Proof: the signature holds, and the call is more than 60 s before or after now.
+//   - ErrUnauthenticated: the signature is missing or wrong, or (with the Proof) made by a key of another kind of interface.
+//   - ErrStale, with the Proof: the signature of a POST holds, and the call is more than 60 s before or after now.
 //   - ErrTooLarge: above MaxBody or MaxQuery.
-//   - ErrMalformed: another method than POST, a path below the callback URL, a query that can't be read, a timestamp or nonce
-//     that is missing, given twice, or (with the Proof) not of its form.
+//   - ErrMalformed: another method, a path below the callback URL, a query that can't be read, a parameter given twice, a
+//     timestamp or nonce that is missing, or (with the Proof) a time that is not of its form.
 //
 // The signature joins nonce and timestamp without a mark between them. Only 10 and 13 digits are taken as a timestamp, so
 // moving the border makes a timestamp that is refused.
 func (c *Callbacks) Verify(req marketplace.Request, now time.Time) (marketplace.Proof, error) {
+	if err := checkSize(req); err != nil {
+		return marketplace.Proof{}, err
+	}
 	if err := checkEnvelope(req); err != nil {
 		return marketplace.Proof{}, err
 	}
+	if req.Method == http.MethodGet {
+		return c.verifyToken(req.Query)
+	}
+	return c.verifySignature(req, now)
+}
+
+func (c *Callbacks) verifySignature(req marketplace.Request, now time.Time) (marketplace.Proof, error) {
 	params, err := parseParameters(req.Query)
 	if err != nil {
 		return marketplace.Proof{}, err
@@ -53,6 +66,9 @@ func (c *Callbacks) Verify(req marketplace.Request, now time.Time) (marketplace.
 		return marketplace.Proof{}, fmt.Errorf("%w: the signature is wrong", marketplace.ErrUnauthenticated)
 	}
 	proof := marketplace.Proof{KeyName: name, Nonce: params.nonce}
+	if !mayMake(bodyPurposes, name, activityName(req.Body)) {
+		return proof, errOtherFamily(name)
+	}
 	proof.SentAt, ok = parseTimestamp(params.timestamp)
 	if !ok {
 		return proof, malformed("timestamp must be UNIX time, 13 digits of milliseconds or 10 of seconds")
@@ -63,26 +79,37 @@ func (c *Callbacks) Verify(req marketplace.Request, now time.Time) (marketplace.
 	return proof, nil
 }
 
-// checkEnvelope refuses what can't carry a signature, or costs too much to look at.
-func checkEnvelope(req marketplace.Request) error {
+// checkSize refuses what costs too much to look at.
+func checkSize(req marketplace.Request) error {
 	switch {
 	case len(req.Body) > MaxBody:
 		return fmt.Errorf("%w: the body has more than %d bytes", marketplace.ErrTooLarge, MaxBody)
 	case len(req.Query) > MaxQuery:
 		return fmt.Errorf("%w: the query string has more than %d bytes", marketplace.ErrTooLarge, MaxQuery)
-	case req.Method != http.MethodPost:
-		return malformed("the method must be POST: SaaS V2.0 is spoken here, and no other generation of the protocol")
+	}
+	return nil
+}
+
+// checkEnvelope refuses what can't carry a signature.
+func checkEnvelope(req marketplace.Request) error {
+	switch {
+	case req.Method != http.MethodPost && (req.Method != http.MethodGet || !hasToken(req.Query)):
+		return malformed("the method must be POST, or GET with an authToken (SaaS V1.0)")
 	case req.Path != "" && req.Path != "/":
 		return malformed("no interface has a path below the callback URL")
 	}
 	return nil
 }
 
+// hasToken looks for an authToken, whether it can be read or not.
+func hasToken(query string) bool {
+	return strings.HasPrefix(query, tokenParameter+"=") || strings.Contains(query, "&"+tokenParameter+"=")
+}
+
 func parseParameters(query string) (parameters, error) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		// The parser's own text quotes the query.
-		return parameters{}, malformed("the query string can't be read")
+		return parameters{}, errQuery
 	}
 	for _, name := range []string{"signature", "timestamp", "nonce"} {
 		if len(values[name]) > 1 {

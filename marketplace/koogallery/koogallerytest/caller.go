@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -20,12 +21,13 @@ import (
 // defaultTimeout is KooGallery's own (protocol page 2).
 const defaultTimeout = 20 * time.Second
 
-// Caller makes KooGallery's calls (SaaS V2.0) to one callback URL and checks the answers. Its methods return an error when no
+// Caller makes KooGallery's calls to one callback URL and checks the answers. Its own methods are those of the generations with
+// a body: SaaS V2.0, license codes 2.0, Online License, order notification; V1 has the others. Methods return an error when no
 // HTTP answer came; everything that is wrong with an answer is in Exchange.Problems.
 type Caller struct {
 	// URL is the callback URL, with http or https. A query it has is kept.
 	URL string
-	// AccessKey signs the calls and checks the answers' Body-Sign.
+	// AccessKey signs the calls and checks the answers' Body-Sign. KooGallery has one for each kind of interface.
 	AccessKey string
 	// TLS is used for https, for example with the RootCAs of a test; nil means the system's.
 	TLS *tls.Config
@@ -51,6 +53,8 @@ type Options struct {
 	Reordered bool
 	// WrongKey signs with another key; the answer is still checked with the right one.
 	WrongKey bool
+	// BarePlus leaves the plus signs in a query of SaaS V1.0 unescaped, as some senders and proxies do (protocol page 5.1).
+	BarePlus bool
 	// Skew is added to the time of the call.
 	Skew time.Duration
 }
@@ -96,14 +100,18 @@ func (c Caller) QueryInstance(ctx context.Context, instanceIDs ...string) (*Exch
 
 // RefreshInstance changes the paid period (protocol page 3.7).
 func (c Caller) RefreshInstance(ctx context.Context, refresh RefreshOptions) (*Exchange, error) {
-	return c.call(ctx, koogallery.ActivityRefreshInstance, map[string]any{
-		"scene":       refresh.Scene,
-		"orderId":     refresh.OrderID,
-		"orderLineId": refresh.OrderLineID,
-		"instanceId":  refresh.InstanceID,
-		"productId":   refresh.ProductID,
-		"expireTime":  refresh.ExpireTime.UTC().Format(orderTime),
-	})
+	return c.call(ctx, koogallery.ActivityRefreshInstance, refresh.fields())
+}
+
+func (o RefreshOptions) fields() map[string]any {
+	return map[string]any{
+		"scene":       o.Scene,
+		"orderId":     o.OrderID,
+		"orderLineId": o.OrderLineID,
+		"instanceId":  o.InstanceID,
+		"productId":   o.ProductID,
+		"expireTime":  o.ExpireTime.UTC().Format(orderTime),
+	}
 }
 
 // UpdateInstanceStatus freezes or unfreezes (protocol page 3.8); status is one of koogallery's Status constants.
@@ -141,7 +149,7 @@ func (c Caller) Send(ctx context.Context, body []byte) (*Exchange, error) {
 
 // Replay sends the very bytes of an exchange again, signature and nonce included.
 func (c Caller) Replay(ctx context.Context, exchange *Exchange) (*Exchange, error) {
-	return c.exchange(ctx, exchange.target, []byte(exchange.RequestBody))
+	return c.exchange(ctx, exchange.sent)
 }
 
 // call sends an activity; fields that are empty texts are left out.
@@ -169,19 +177,30 @@ func (c Caller) signAndSend(ctx context.Context, payload, body []byte) (*Exchang
 		signature = strings.ToUpper(signature)
 	}
 	query := url.Values{"signature": {signature}, "timestamp": {timestamp}, "nonce": {nonce}}.Encode()
-	separator := "?"
-	if strings.Contains(c.URL, "?") {
-		separator = "&"
-	}
-	return c.exchange(ctx, c.URL+separator+query, body)
+	sent := message{method: http.MethodPost, target: c.target(query), body: body}
+	sent.readBody()
+	return c.exchange(ctx, sent)
 }
 
-func (c Caller) timestamp() string {
+// target is the callback URL with more query.
+func (c Caller) target(query string) string {
+	if strings.Contains(c.URL, "?") {
+		return c.URL + "&" + query
+	}
+	return c.URL + "?" + query
+}
+
+// now is the time of a call.
+func (c Caller) now() time.Time {
 	now := time.Now
 	if c.Clock != nil {
 		now = c.Clock
 	}
-	at := now().Add(c.Options.Skew)
+	return now().Add(c.Options.Skew)
+}
+
+func (c Caller) timestamp() string {
+	at := c.now()
 	if c.Options.Seconds {
 		return strconv.FormatInt(at.Unix(), 10)
 	}

@@ -41,7 +41,7 @@ func (s *seller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := marketplace.Request{Method: r.Method, Query: r.URL.RawQuery, Header: r.Header, Body: body}
 	var event marketplace.Event
 	proof, err := s.callbacks.Verify(req, now)
-	if err == nil && s.nonces[proof.Nonce] {
+	if err == nil && proof.Nonce != "" && s.nonces[proof.Nonce] {
 		err = marketplace.ErrReplayed
 	}
 	if err == nil {
@@ -62,8 +62,10 @@ func (s *seller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *seller) record(event marketplace.Event) marketplace.Outcome {
-	access := &marketplace.Access{FrontEndURL: "https://shop.example.com/", Password: "initial-password", Memo: "开始"}
-	outcome := marketplace.Outcome{Instance: marketplace.Instance{ID: "i-1", State: marketplace.StateReady}}
+	access := &marketplace.Access{
+		FrontEndURL: "https://shop.example.com/", UserName: "admin", Password: "initial-password", Memo: "开始", License: "THE-LICENCE",
+	}
+	outcome := marketplace.Outcome{Instance: marketplace.Instance{ID: "i-1", State: marketplace.StateReady, Access: access}}
 	for _, id := range event.InstanceIDs {
 		outcome.Instances = append(outcome.Instances, marketplace.Instance{ID: id, State: marketplace.StateReady, Access: access})
 	}
@@ -83,7 +85,7 @@ func newSeller(t *testing.T) (*seller, koogallerytest.Caller) {
 	return s, koogallerytest.Caller{URL: server.URL + "/v1/sales/koogallery?tenant=1", AccessKey: accessKey, TLS: config, Clock: clock}
 }
 
-// activity calls one of the seven and says what the seller has to understand.
+// activity makes one call of a generation with a body and says what the seller has to understand.
 type activity struct {
 	call func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error)
 	want marketplace.Event
@@ -142,6 +144,44 @@ func activities() map[string]activity {
 				return c.ChangeInstanceCheck(ctx, "i-1", koogallerytest.Product{ProductID: "P1", SKUCode: "S1", LinearValue: &quantity})
 			},
 			marketplace.Event{Kind: marketplace.Check, InstanceID: "i-1", ProductID: "P1", SKUCode: "S1", Quantity: &quantity},
+		},
+		"refreshLicenseCode": {
+			func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
+				return c.RefreshLicenseCode(ctx, "PL1", koogallerytest.RefreshOptions{
+					Scene: koogallery.SceneRenewal, OrderID: "CS2", OrderLineID: "CS2-000001", ExpireTime: expiry,
+				})
+			},
+			marketplace.Event{
+				Kind: marketplace.Renew, Scene: "RENEWAL", OrderID: "CS2", OrderLineID: "CS2-000001", License: "PL1", ExpiresAt: expiry,
+			},
+		},
+		"updateLicenseCodeStatus": {
+			func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
+				return c.UpdateLicenseCodeStatus(ctx, "PL1", koogallery.StatusUnfreeze)
+			},
+			marketplace.Event{Kind: marketplace.Resume, Scene: "UNFREEZE", License: "PL1"},
+		},
+		"releaseLicenseCode": {
+			func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
+				return c.ReleaseLicenseCode(ctx, "PL1", "CS9", "CS9-000001")
+			},
+			marketplace.Event{Kind: marketplace.Release, License: "PL1", OrderID: "CS9", OrderLineID: "CS9-000001"},
+		},
+		"getLicenseAsync": {
+			func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
+				return c.GetLicenseAsync(ctx, koogallerytest.LicenseRequest{
+					InstanceID: "i-1", EventID: "E1", EffectiveTime: now, ExpireTime: expiry, DeviceFingerprint: "f",
+				})
+			},
+			marketplace.Event{Kind: marketplace.RequestLicense, InstanceID: "i-1", LicenseRequest: &marketplace.LicenseRequest{
+				ID: "E1", EffectiveAt: now, ExpiresAt: expiry, DeviceFingerprint: "f",
+			}},
+		},
+		"orderNotify": {
+			func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
+				return c.OrderNotify(ctx, "CS1", "CS1-000001")
+			},
+			marketplace.Event{Kind: marketplace.Notify, OrderID: "CS1", OrderLineID: "CS1-000001"},
 		},
 	}
 }

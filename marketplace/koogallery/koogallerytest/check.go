@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"mime"
 	"regexp"
 	"slices"
@@ -20,8 +21,27 @@ const slowAnswer = 5 * time.Second
 // bodySignForm is the header's form; the blank after the second equals sign is there or not (protocol page 5.3).
 var bodySignForm = regexp.MustCompile(`^sign_type="HMAC-SHA256", ?signature= ?"([^"]+)"$`)
 
-// resultCodeForm are the codes of the table (protocol page 12.1).
-var resultCodeForm = regexp.MustCompile(`^(00000[0-5]|00010[0-7])$`)
+// The codes of the tables (protocol page 12.1 to 12.3).
+var (
+	instanceCodes    = regexp.MustCompile(`^(00000[0-5]|00010[0-7])$`)
+	licenseCodeCodes = regexp.MustCompile(`^00000[0-5]$`)
+	licenseCodes     = regexp.MustCompile(`^(00000[0-5]|000100|00090[0-3])$`)
+	// anyCode is for an answer that may refuse, for which no page has a code.
+	anyCode = regexp.MustCompile(``)
+)
+
+// codesOf are the tables of activities; instanceCodes is the one of those that are missing here.
+var codesOf = map[string]*regexp.Regexp{
+	koogallery.ActivityRefreshLicenseCode:      licenseCodeCodes,
+	koogallery.ActivityUpdateLicenseCodeStatus: licenseCodeCodes,
+	koogallery.ActivityReleaseLicenseCode:      licenseCodeCodes,
+	koogallery.ActivityOrderNotify:             licenseCodeCodes,
+	koogallery.ActivityGetLicenseAsync:         licenseCodes,
+	koogallery.ActivityChangeInstanceCheck:     anyCode,
+}
+
+// namesInstance are the activities whose answer has to name an instance.
+var namesInstance = map[string]bool{koogallery.ActivityNewInstance: true, koogallery.ActivityGetLicense: true}
 
 // problems collects what KooGallery would object to in an answer.
 type problems struct {
@@ -43,9 +63,12 @@ func (c Caller) problems(e *Exchange) []string {
 	}
 	checkContentType(p, e)
 	c.checkBodySign(p, e)
-	checkBody(p, e)
-	if e.testFlag() && e.ResultCode != koogallery.ResultSuccess {
+	c.checkBody(p, e)
+	if e.sent.debug && e.ResultCode != koogallery.ResultSuccess {
 		p.add("the result code is %q, the debug console accepts %s only", e.ResultCode, koogallery.ResultSuccess)
+	}
+	if e.sent.accepted && !e.sent.debug && e.ResultCode != koogallery.ResultSuccess {
+		p.add("the result code is %q, for a purchase that was accepted it has to be %s", e.ResultCode, koogallery.ResultSuccess)
 	}
 	return p.found
 }
@@ -88,29 +111,79 @@ func (c Caller) checkBodySign(p *problems, e *Exchange) {
 	}
 }
 
-func checkBody(p *problems, e *Exchange) {
+func (c Caller) checkBody(p *problems, e *Exchange) {
 	if strings.ContainsFunc(e.Body, func(r rune) bool { return r > 0x7E }) {
 		p.add(`the body has characters beyond ASCII, they have to be written as \uXXXX`)
 	}
 	var body map[string]any
-	if err := json.Unmarshal([]byte(e.Body), &body); err != nil || body == nil {
+	decoder := json.NewDecoder(strings.NewReader(e.Body))
+	decoder.UseNumber()
+	if !json.Valid([]byte(e.Body)) || decoder.Decode(&body) != nil || body == nil {
 		p.add("the body is not a JSON object")
 		return
 	}
-	code := checkText(p, body, "resultCode", 6, true)
-	if code != "" && !resultCodeForm.MatchString(code) && e.Activity != koogallery.ActivityChangeInstanceCheck {
+	checkCode(p, e, checkText(p, body, "resultCode", 6, true))
+	checkText(p, body, "resultMsg", koogallery.MaxResultMsg, true)
+	success, accepted := e.ResultCode == koogallery.ResultSuccess, e.ResultCode == koogallery.ResultInProgress
+	checkText(p, body, "instanceId", koogallery.MaxInstanceID, namesInstance[e.Activity] && (success || accepted))
+	if e.Activity == koogallery.ActivityGetLicense && success {
+		checkText(p, body, "license", math.MaxInt, true)
+	}
+	credentials := c.credentialsCheck(p, e, body)
+	if e.Activity == koogallery.ActivityQueryInstance && success || body["info"] != nil {
+		checkInfo(p, e, body["info"], credentials)
+	}
+	if e.sent.v1 {
+		checkPurchaseV1(p, e, body, credentials)
+	}
+}
+
+// checkCode looks a code up in the table of the call.
+func checkCode(p *problems, e *Exchange, code string) {
+	codes := codesOf[e.Activity]
+	if codes == nil {
+		codes = instanceCodes
+	}
+	if code != "" && !codes.MatchString(code) {
 		p.add("the result code %q is in no table", code)
 	}
-	checkText(p, body, "resultMsg", koogallery.MaxResultMsg, true)
-	accepted := code == koogallery.ResultSuccess || code == koogallery.ResultInProgress
-	checkText(p, body, "instanceId", koogallery.MaxInstanceID, e.Activity == koogallery.ActivityNewInstance && accepted)
-	if e.Activity == koogallery.ActivityQueryInstance && code == koogallery.ResultSuccess || body["info"] != nil {
-		checkInfo(p, e, body["info"])
+}
+
+// checkPurchaseV1: protocol page 5.4.
+func checkPurchaseV1(p *problems, e *Exchange, body map[string]any, credentials textCheck) {
+	if e.Activity == koogallery.ActivityNewInstance && e.ResultCode == koogallery.ResultSuccess && body["appInfo"] == nil {
+		p.add("appInfo is missing: the debug console demands frontEndUrl, and nothing else tells the buyer where to go")
+	}
+	checkAppInfo(p, body["appInfo"], credentials)
+}
+
+// textCheck checks one text member of an appInfo.
+type textCheck func(app map[string]any, name string, maxLength int)
+
+// credentialsCheck is how user name and password are checked: by their length, and in SaaS V1.0 by being decryptable, the length
+// being that of the encrypted form (protocol page 2 and 6).
+func (c Caller) credentialsCheck(p *problems, e *Exchange, body map[string]any) textCheck {
+	if !e.sent.v1 {
+		return func(app map[string]any, name string, maxLength int) { checkText(p, app, name, maxLength, false) }
+	}
+	kind := koogallery.EncryptType(checkText(p, body, "encryptType", 3, false))
+	if kind != "" && kind != koogallery.EncryptAES256 && kind != koogallery.EncryptAES128 {
+		p.add("the encryptType is %q, it has to be 1 or 2", string(kind))
+		kind = ""
+	}
+	return func(app map[string]any, name string, maxLength int) {
+		text := checkText(p, app, name, maxLength, false)
+		if text == "" {
+			return
+		}
+		if _, err := koogallery.DecryptField([]byte(c.AccessKey), orDefaultType(kind), text); err != nil {
+			p.add("%s can't be decrypted with the access key and encryptType: %v", name, err)
+		}
 	}
 }
 
 // checkInfo: protocol page 3.6.
-func checkInfo(p *problems, e *Exchange, value any) {
+func checkInfo(p *problems, e *Exchange, value any, credentials textCheck) {
 	list, ok := value.([]any)
 	if !ok || len(list) == 0 {
 		p.add("info has to be an array with the instances asked for")
@@ -132,16 +205,17 @@ func checkInfo(p *problems, e *Exchange, value any) {
 			p.add("info tells of an instance twice")
 		}
 		told = append(told, id)
-		checkAppInfo(p, info["appInfo"])
+		checkAppInfo(p, info["appInfo"], credentials)
+		checkUsage(p, info["usageInfo"])
 	}
 	for _, id := range asked {
-		if e.testFlag() && !slices.Contains(told, id) {
+		if e.sent.debug && !slices.Contains(told, id) {
 			p.add("info lacks an instance of the debug call")
 		}
 	}
 }
 
-func checkAppInfo(p *problems, value any) {
+func checkAppInfo(p *problems, value any, credentials textCheck) {
 	if value == nil {
 		return
 	}
@@ -152,8 +226,8 @@ func checkAppInfo(p *problems, value any) {
 	}
 	checkText(p, app, "frontEndUrl", koogallery.MaxURL, true)
 	checkText(p, app, "adminUrl", koogallery.MaxURL, false)
-	checkText(p, app, "userName", koogallery.MaxUserName, false)
-	checkText(p, app, "password", koogallery.MaxPassword, false)
+	credentials(app, "userName", koogallery.MaxUserName)
+	credentials(app, "password", koogallery.MaxPassword)
 	checkText(p, app, "memo", koogallery.MaxMemo, false)
 }
 
@@ -180,26 +254,40 @@ func checkText(p *problems, body map[string]any, name string, maxLength int, man
 	return text
 }
 
-// request is what the checks need of the body that was sent.
-type request struct {
-	InstanceID string `json:"instanceId"`
-	TestFlag   any    `json:"testFlag"`
-}
+var (
+	usageValueForm      = regexp.MustCompile(`^[0-9]{1,8}(\.[0-9]{1,4})?$`)
+	statisticalTimeForm = regexp.MustCompile(`^[0-9]{17}$`)
+)
 
-func (e *Exchange) request() request {
-	var sent request
-	// A body that is none asks for nothing.
-	_ = json.Unmarshal([]byte(e.RequestBody), &sent)
-	return sent
-}
-
-func (e *Exchange) testFlag() bool {
-	flag := e.request().TestFlag
-	return flag == "1" || flag == 1.0
+// checkUsage: protocol page 3.6.
+func checkUsage(p *problems, value any) {
+	if value == nil {
+		return
+	}
+	list, ok := value.([]any)
+	if !ok {
+		p.add("usageInfo is not an array")
+		return
+	}
+	for _, element := range list {
+		usage, ok := element.(map[string]any)
+		if !ok {
+			p.add("an element of usageInfo is not an object")
+			continue
+		}
+		if number, ok := usage["usageValue"].(json.Number); !ok || !usageValueForm.MatchString(number.String()) {
+			p.add("usageValue has to be a number with at most 8 digits and 4 decimals")
+		}
+		if !statisticalTimeForm.MatchString(checkText(p, usage, "statisticalTime", 20, true)) {
+			p.add("statisticalTime has to be a UTC time of 17 digits")
+		}
+		checkText(p, usage, "relatedInstanceId", koogallery.MaxInstanceID, false)
+		checkText(p, usage, "dashboardUrl", koogallery.MaxURL, false)
+	}
 }
 
 func (e *Exchange) askedIDs() []string {
-	ids := strings.Split(e.request().InstanceID, ",")
+	ids := strings.Split(e.sent.instanceIDs, ",")
 	for i, id := range ids {
 		ids[i] = strings.TrimSpace(id)
 	}

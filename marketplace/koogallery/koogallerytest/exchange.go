@@ -23,30 +23,33 @@ const maxAnswer = 4 << 20
 
 // Exchange is one call and its answer.
 type Exchange struct {
-	// Method and URL are the request's; the URL is without signature, timestamp and nonce.
+	// Method and URL are the request's; the URL is without what the call has put into its query.
 	Method string `json:"method"`
 	URL    string `json:"url"`
-	// Activity is the call's name; empty when the body has none.
+	// Activity is the call's name; empty when it has none.
 	Activity string `json:"activity"`
-	// RequestBody is the exact body sent.
+	// RequestBody is the exact body sent; empty for a call of SaaS V1.0.
 	RequestBody string `json:"requestBody"`
 	// Status, Header and Body are the answer's. The body may hold an initial password: see Redacted.
 	Status int         `json:"status"`
 	Header http.Header `json:"header"`
 	Body   string      `json:"body"`
-	// ResultCode, ResultMsg, InstanceID and Info are read from the body.
+	// ResultCode and the following are read from the body. User names and passwords in AppInfo and Info are plain, also where
+	// the answer had them encrypted and they could be decrypted.
 	ResultCode string                    `json:"resultCode"`
 	ResultMsg  string                    `json:"resultMsg"`
 	InstanceID string                    `json:"instanceId,omitempty"`
+	AppInfo    *koogallery.AppInfo       `json:"appInfo,omitempty"`
 	Info       []koogallery.InstanceInfo `json:"info,omitempty"`
+	License    string                    `json:"license,omitempty"`
 	// Latency is the time from before the connection to the last byte of the answer.
 	Latency time.Duration `json:"latency"`
 	// Problems says what KooGallery or its debug console would object to, one sentence each. Empty means nothing. A code that
 	// is none of success is a problem in debug calls only.
 	Problems []string `json:"problems"`
 
-	// target is the whole URL, for Replay.
-	target string
+	// sent is the request, for Replay and for the checks.
+	sent message
 	// head is the answer's head as it came: http.Header has lost the case of the names.
 	head []byte
 }
@@ -56,53 +59,85 @@ func (e *Exchange) Success() bool {
 	return e.Status == http.StatusOK && e.ResultCode == koogallery.ResultSuccess
 }
 
+// message is a request to send, and what the checks need of it.
+type message struct {
+	// target is the whole URL with what signs the call.
+	method, target string
+	body           []byte
+	// v1 is true for SaaS V1.0 and License 1.0.
+	v1 bool
+
+	activity string
+	// instanceIDs are joined with commas, as they were asked.
+	instanceIDs string
+	debug       bool
+	// accepted is true for a purchase of SaaS V1.0 that the buyer has accepted.
+	accepted bool
+}
+
+// readBody takes out of the body what the checks need. A body that is none asks for nothing.
+func (m *message) readBody() {
+	var fields struct {
+		Activity   string `json:"activity"`
+		InstanceID string `json:"instanceId"`
+		TestFlag   any    `json:"testFlag"`
+	}
+	_ = json.Unmarshal(m.body, &fields)
+	m.activity, m.instanceIDs = fields.Activity, fields.InstanceID
+	m.debug = fields.TestFlag == "1" || fields.TestFlag == 1.0
+}
+
 const hidden = "***"
 
-var passwordMember = regexp.MustCompile(`("password"\s*:\s*)"(?:[^"\\]|\\.)*"`)
+var secretMember = regexp.MustCompile(`("(?:password|license)"\s*:\s*)"(?:[^"\\]|\\.)*"`)
 
-// Redacted is a copy with stars instead of passwords, for people and logs.
+// Redacted is a copy with stars instead of passwords and licences, for people and logs.
 func (e *Exchange) Redacted() *Exchange {
 	shown := *e
-	shown.Body = passwordMember.ReplaceAllString(e.Body, `$1"`+hidden+`"`)
+	shown.Body = secretMember.ReplaceAllString(e.Body, `$1"`+hidden+`"`)
+	shown.RequestBody = secretMember.ReplaceAllString(e.RequestBody, `$1"`+hidden+`"`)
+	shown.AppInfo = redacted(e.AppInfo)
 	shown.Info = slices.Clone(e.Info)
 	for i, info := range shown.Info {
-		if info.AppInfo != nil && info.AppInfo.Password != "" {
-			access := *info.AppInfo
-			access.Password = hidden
-			shown.Info[i].AppInfo = &access
-		}
+		shown.Info[i].AppInfo = redacted(info.AppInfo)
+	}
+	if shown.License != "" {
+		shown.License = hidden
 	}
 	return &shown
 }
 
-// exchange sends a body to a signed URL, reads the answer and checks it.
-func (c Caller) exchange(ctx context.Context, target string, body []byte) (*Exchange, error) {
+func redacted(access *koogallery.AppInfo) *koogallery.AppInfo {
+	if access == nil || access.Password == "" {
+		return access
+	}
+	shown := *access
+	shown.Password = hidden
+	return &shown
+}
+
+// exchange sends a request, reads the answer and checks it.
+func (c Caller) exchange(ctx context.Context, sent message) (*Exchange, error) {
 	timeout := c.Timeout
 	if timeout == 0 {
 		timeout = defaultTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, sent.method, sent.target, bytes.NewReader(sent.body))
 	if err != nil || req.URL.Host == "" {
 		// The parser's own text quotes the signed URL.
 		return nil, fmt.Errorf("calling %q: it is not a URL", c.URL)
 	}
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Content-Type", "application/json;charset=utf8")
+	if sent.method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/json;charset=utf8")
+	}
 	req.Header.Set("User-Agent", "koogallerytest")
 	req.Close = true
 	exchange := &Exchange{
-		Method:      req.Method,
-		URL:         unsigned(*req.URL),
-		RequestBody: string(body),
-		target:      target,
+		Method: req.Method, URL: c.URL, Activity: sent.activity, RequestBody: string(sent.body), sent: sent,
 	}
-	var named struct {
-		Activity string `json:"activity"`
-	}
-	_ = json.Unmarshal(body, &named)
-	exchange.Activity = named.Activity
 	if err := c.roundTrip(ctx, req, exchange); err != nil {
 		return nil, fmt.Errorf("calling %s: %w", exchange.URL, err)
 	}
@@ -110,9 +145,38 @@ func (c Caller) exchange(ctx context.Context, target string, body []byte) (*Exch
 	// What does not fit is a problem that the checks name.
 	_ = json.Unmarshal([]byte(exchange.Body), &response)
 	exchange.ResultCode, exchange.ResultMsg = response.ResultCode, response.ResultMsg
-	exchange.InstanceID, exchange.Info = response.InstanceID, response.Info
+	exchange.InstanceID, exchange.AppInfo = response.InstanceID, response.AppInfo
+	exchange.Info, exchange.License = response.Info, response.License
 	exchange.Problems = c.problems(exchange)
+	if sent.v1 {
+		c.decrypt(exchange, response.EncryptType)
+	}
 	return exchange, nil
+}
+
+// decrypt puts user names and passwords in plain, where that is possible.
+func (c Caller) decrypt(e *Exchange, kind koogallery.EncryptType) {
+	all := []*koogallery.AppInfo{e.AppInfo}
+	for _, info := range e.Info {
+		all = append(all, info.AppInfo)
+	}
+	for _, access := range all {
+		if access == nil {
+			continue
+		}
+		for _, field := range []*string{&access.UserName, &access.Password} {
+			if plain, err := koogallery.DecryptField([]byte(c.AccessKey), orDefaultType(kind), *field); err == nil {
+				*field = plain
+			}
+		}
+	}
+}
+
+func orDefaultType(kind koogallery.EncryptType) koogallery.EncryptType {
+	if kind == "" {
+		return koogallery.EncryptAES256
+	}
+	return kind
 }
 
 func (c Caller) roundTrip(ctx context.Context, req *http.Request, exchange *Exchange) error {
@@ -169,14 +233,4 @@ func causeOf(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	return err
-}
-
-// unsigned is a URL without what signs the call.
-func unsigned(target url.URL) string {
-	query := target.Query()
-	for _, name := range []string{"signature", "timestamp", "nonce"} {
-		query.Del(name)
-	}
-	target.RawQuery = query.Encode()
-	return target.String()
 }

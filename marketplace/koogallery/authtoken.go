@@ -1,0 +1,136 @@
+package koogallery
+
+import (
+	"crypto/hmac"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/stallkeeper/stallkeeper/marketplace"
+)
+
+// GenerationV1 is the Proof's Generation of a verified call of SaaS V1.0 or License 1.0. The other generations leave it empty.
+const GenerationV1 = "V1"
+
+const (
+	// tokenParameter carries the signature of a call of SaaS V1.0, timeParameter its time.
+	tokenParameter = "authToken"
+	timeParameter  = "timeStamp"
+)
+
+// AuthToken is the signature of a call of SaaS V1.0 and License 1.0 (protocol page 5.1): params are the query's parameters,
+// decoded, among them timeStamp; an authToken among them is left out.
+func AuthToken(accessKey []byte, params map[string]string) string {
+	return base64.StdEncoding.EncodeToString(authToken(accessKey, params))
+}
+
+func authToken(accessKey []byte, params map[string]string) []byte {
+	pairs := make([]string, 0, len(params))
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		if name != tokenParameter {
+			pairs = append(pairs, name+"="+params[name])
+		}
+	}
+	return hmacSHA256(slices.Concat(accessKey, []byte(params[timeParameter])), []byte(strings.Join(pairs, "&")))
+}
+
+// tokenCall is a call of SaaS V1.0 whose token holds: the key that made it, and the parameters as its sender meant them.
+type tokenCall struct {
+	key    key
+	params map[string]string
+}
+
+// plusReadings are the ways in which the plus signs of a query may be meant, as the parameters in which one is a plus sign; in
+// the others it is a blank. A sender or proxy that leaves the plus signs of base64 bare breaks the first reading, which is
+// the standard (protocol page 5.1).
+var plusReadings = []func(parameter string) bool{
+	func(string) bool { return false },
+	func(parameter string) bool { return slices.Contains(base64Parameters, parameter) },
+	func(string) bool { return true },
+}
+
+// base64Parameters have values in which a blank can only be a plus sign that was decoded once too often.
+var base64Parameters = []string{paramMobilePhone, paramEmail, paramExtend}
+
+// openToken finds the key that made a call's authToken, and the reading of its plus signs under which it did. Errors wrap
+// ErrMalformed for a query that can't carry a token, and ErrUnauthenticated.
+func (c *Callbacks) openToken(query string) (tokenCall, error) {
+	for _, isPlus := range plusReadings {
+		params, err := parseQuery(query, isPlus)
+		if err != nil {
+			return tokenCall{}, err
+		}
+		// A blank is no character of base64, so it was a plus sign.
+		given, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(params[tokenParameter], " ", "+"))
+		if err != nil {
+			break
+		}
+		for _, key := range c.token {
+			if hmac.Equal(given, authToken(key.value, params)) {
+				return tokenCall{key, params}, nil
+			}
+		}
+		if !strings.Contains(query, "+") {
+			break
+		}
+	}
+	return tokenCall{}, fmt.Errorf("%w: the authToken is wrong", marketplace.ErrUnauthenticated)
+}
+
+// parseQuery reads a query of SaaS V1.0. It refuses a parameter that is given twice: a token over the one and a decision over
+// the other would not fit together.
+func parseQuery(query string, isPlus func(parameter string) bool) (map[string]string, error) {
+	params := map[string]string{}
+	for part := range strings.SplitSeq(query, "&") {
+		if part == "" {
+			continue
+		}
+		rawName, rawValue, _ := strings.Cut(part, "=")
+		name, err := url.QueryUnescape(rawName)
+		if err != nil {
+			return nil, errQuery
+		}
+		unescape := url.QueryUnescape
+		if isPlus(name) {
+			unescape = url.PathUnescape
+		}
+		value, err := unescape(rawValue)
+		if err != nil || !utf8.ValidString(name) || !utf8.ValidString(value) {
+			return nil, errQuery
+		}
+		if _, repeated := params[name]; repeated {
+			return nil, malformed("the query parameter %s is given twice", printable(name))
+		}
+		params[name] = value
+		if len(params) > maxMembers {
+			return nil, malformed("the query string has more than %d parameters", maxMembers)
+		}
+	}
+	return params, nil
+}
+
+// errQuery leaves out the parser's own text, which quotes the query.
+var errQuery = malformed("the query string can't be read")
+
+// verifyToken checks a call of SaaS V1.0 or License 1.0. Its timeStamp is checked for its form only, because no window is
+// documented and KooGallery may repeat a call for hours: the Proof has neither time nor nonce. Whoever got hold of a call's URL
+// can make that call again, and no other. What it does then is harmless, because every activity is recorded once by its order
+// or ordered by its timeStamp; what it is told is what the call was told before, with credentials encrypted.
+func (c *Callbacks) verifyToken(query string) (marketplace.Proof, error) {
+	call, err := c.openToken(query)
+	if err != nil {
+		return marketplace.Proof{}, err
+	}
+	proof := marketplace.Proof{KeyName: call.key.name, Generation: GenerationV1}
+	if !mayMake(queryPurposes, call.key.name, call.params["activity"]) {
+		return proof, errOtherFamily(call.key.name)
+	}
+	if _, ok := parseUTC(call.params[timeParameter]); !ok {
+		return proof, malformed("timeStamp must be a UTC time of 17 digits (yyyyMMddHHmmssSSS)")
+	}
+	return proof, nil
+}

@@ -1,0 +1,310 @@
+package koogallery_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
+)
+
+func base64Of(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+
+// ignoreRaw leaves out what TestRawOrderHoldsAllThatWasSaid looks at.
+var ignoreRaw = cmpopts.IgnoreFields(marketplace.Order{}, "Raw")
+
+func TestDecodeQuery(t *testing.T) {
+	number := func(n int32) *int32 { return &n }
+	expiry := time.Date(2030, 12, 31, 15, 59, 59, 0, time.UTC)
+	purchase := func(change func(e *marketplace.Event)) marketplace.Event {
+		event := marketplace.Event{
+			Kind: marketplace.Purchase, Activity: "newInstance", OrderID: "CS1", Term: marketplace.TermFormal, Wants: marketplace.WantAccess,
+			Order: &marketplace.Order{
+				Type: marketplace.OrderPurchase, CustomerID: "C1", Items: []marketplace.Item{{ProductID: "P1"}},
+			},
+		}
+		if change != nil {
+			change(&event)
+		}
+		return event
+	}
+	attributes := func(pairs ...string) func(e *marketplace.Event) {
+		return func(e *marketplace.Event) {
+			for i := 0; i < len(pairs); i += 2 {
+				e.Order.Attributes = append(e.Order.Attributes, marketplace.Attribute{Name: pairs[i], Value: pairs[i+1]})
+			}
+		}
+	}
+	upgraded := marketplace.Event{
+		Kind: marketplace.Change, Activity: "upgrade", InstanceID: "i-1", OrderID: "CS3",
+		Order: &marketplace.Order{
+			Type: marketplace.OrderChange, Items: []marketplace.Item{{ProductID: "P2", SKUCode: "S2", Quantity: number(50)}},
+			Attributes: []marketplace.Attribute{{Name: "amount", Value: "50"}},
+		},
+	}
+	renewed := marketplace.Event{
+		Kind: marketplace.Renew, Activity: "refreshInstance", Scene: "RENEWAL", OrderID: "CS2", InstanceID: "i-1", ExpiresAt: expiry,
+	}
+	tests := map[string]struct {
+		call queryCall
+		want marketplace.Event
+	}{
+		"the least that a purchase has": {ordinaryQuery("newInstance"), purchase(nil)},
+		"a debug purchase": {ordinaryQuery("newInstance", "testFlag", "1"), purchase(func(e *marketplace.Event) {
+			e.Test = true
+		})},
+		"a purchase by the year": {
+			ordinaryQuery("newInstance", "chargingMode", "1", "skuCode", "S1", "periodType", "year", "periodNumber", "1",
+				"expireTime", "20301231155959", "customerName", "张三", "orderAmount", "99.5", "provisionType", "1", "testFlag", "0"),
+			purchase(func(e *marketplace.Event) {
+				e.Order.Charging, e.Order.ExpiresAt = marketplace.ChargingPeriod, expiry
+				e.Order.CustomerName, e.Order.Items[0].SKUCode = "张三", "S1"
+			}),
+		},
+		"a purchase by use, of which an order has several": {ordinaryQuery("newInstance", "chargingMode", "0"), purchase(func(e *marketplace.Event) {
+			e.Order.Charging, e.OrderLineID = marketplace.ChargingOnDemand, "P1"
+		})},
+		"a purchase for ever": {ordinaryQuery("newInstance", "chargingMode", "3"), purchase(func(e *marketplace.Event) {
+			e.Order.Charging = marketplace.ChargingOneTime
+		})},
+		"a package": {ordinaryQuery("newInstance", "chargingMode", "5"), purchase(func(e *marketplace.Event) {
+			e.Order.Charging = marketplace.ChargingOnDemandPackage
+		})},
+		"a charging mode of the future": {ordinaryQuery("newInstance", "chargingMode", "9"), purchase(nil)},
+		"a trial": {ordinaryQuery("newInstance", "trialFlag", "1"), purchase(func(e *marketplace.Event) {
+			e.Term, e.Order.Type = marketplace.TermTrial, marketplace.OrderTrial
+		})},
+		"trialFlag 0 is no trial": {ordinaryQuery("newInstance", "trialFlag", "0"), purchase(nil)},
+		"linear attributes": {ordinaryQuery("newInstance", "amount", "5", "diskSize", "100", "bandWidth", "0"), purchase(func(e *marketplace.Event) {
+			e.Order.Items[0].Quantity = number(5)
+			attributes("amount", "5", "diskSize", "100", "bandWidth", "0")(e)
+		})},
+		"the acceptance": {ordinaryQuery("newInstance", "acceptanceTime", "20301231155959123", "provisionType", "2"), purchase(func(e *marketplace.Event) {
+			e.AcceptedAt = expiry.Add(123 * time.Millisecond)
+		})},
+		"an estimated end that can't be read": {ordinaryQuery("newInstance", "expireTime", "soon"), purchase(nil)},
+		"what was paid for counts before what was filled in": {
+			ordinaryQuery("newInstance", "diskSize", "100", "saasExtendParams", base64Of(`[{"name":"diskSize","value":"9000"},{"name":"idNum","value":7}]`)),
+			purchase(attributes("diskSize", "100", "idNum", "7")),
+		},
+		"parameters without a name, and twice": {
+			ordinaryQuery("newInstance", "saasExtendParams", base64Of(`[{"value":"x"},{"name":"a","value":"1"},{"name":"a","value":null}]`)),
+			purchase(attributes("a", "")),
+		},
+		"no parameters": {ordinaryQuery("newInstance", "saasExtendParams", base64Of(`[]`)), purchase(nil)},
+		"parameters with plus signs that became blanks": {
+			ordinaryQuery("newInstance", "saasExtendParams", strings.ReplaceAll(base64Of(`[{"name":"a","value":"~~~>>>"}]`), "+", " ")),
+			purchase(attributes("a", "~~~>>>")),
+		},
+		"WeLink's company, as the interface spells it": {
+			ordinaryQuery("newInstance", "saasExtendParams",
+				base64Of(`[{"name":"platformParams","value":"{\"tenantName\":\"ACME\",\"tennantId\":\"T1\",\"userId\":\"U1\"}"}]`)),
+			purchase(attributes("welink.tenantName", "ACME", "welink.tenantId", "T1", "welink.userId", "U1")),
+		},
+		"WeLink's company, as a page spells it": {
+			ordinaryQuery("newInstance", "saasExtendParams", base64Of(`[{"name":"platformParams","value":{"tenantId":"T1"}}]`)),
+			purchase(attributes("welink.tenantId", "T1")),
+		},
+		"WeLink's company, unreadable": {
+			ordinaryQuery("newInstance", "saasExtendParams", base64Of(`[{"name":"platformParams","value":"T1"}]`)),
+			purchase(attributes("platformParams", "T1")),
+		},
+		"a licence": {ordinaryQuery("getLicense", "amount", "3", "chargingMode", "0"), marketplace.Event{
+			Kind: marketplace.Purchase, Activity: "getLicense", OrderID: "CS1", Term: marketplace.TermFormal, Wants: marketplace.WantLicense,
+			Order: &marketplace.Order{
+				Type: marketplace.OrderPurchase, Charging: marketplace.ChargingOnDemand, CustomerID: "C1",
+				Items:      []marketplace.Item{{ProductID: "P1", Quantity: number(3)}},
+				Attributes: []marketplace.Attribute{{Name: "amount", Value: "3"}},
+			},
+		}},
+		"a renewal": {ordinaryQuery("refreshInstance"), renewed},
+		"a renewal of another period": {ordinaryQuery("refreshInstance", "productId", "P9", "periodType", "month"), func() marketplace.Event {
+			event := renewed
+			event.ProductID = "P9"
+			return event
+		}()},
+		"a trial that became formal": {ordinaryQuery("refreshInstance", "trialToFormal", "1"), func() marketplace.Event {
+			event := renewed
+			event.Scene, event.Term = "TRIAL_TO_FORMAL", marketplace.TermFormal
+			return event
+		}()},
+		"the end of the paid time": {ordinaryQuery("expireInstance", "orderId", "CS1"), marketplace.Event{
+			Kind: marketplace.Suspend, Activity: "expireInstance", Reason: marketplace.ReasonExpired, InstanceID: "i-1", OrderID: "CS1",
+		}},
+		"a release": {ordinaryQuery("releaseInstance", "orderId", "CS1", "orderAmount", "0.001"), marketplace.Event{
+			Kind: marketplace.Release, Activity: "releaseInstance", InstanceID: "i-1", OrderID: "CS1",
+		}},
+		"a release without order, as in the printed example": {ordinaryQuery("releaseInstance"), marketplace.Event{
+			Kind: marketplace.Release, Activity: "releaseInstance", InstanceID: "i-1",
+		}},
+		"a licence's release": {ordinaryQuery("releaseLicense", "orderId", "CS1"), marketplace.Event{
+			Kind: marketplace.Release, Activity: "releaseLicense", InstanceID: "i-1", OrderID: "CS1",
+		}},
+		"an upgrade": {ordinaryQuery("upgrade", "amount", "50"), upgraded},
+		"a freeze": {ordinaryQuery("instanceStatus"), marketplace.Event{
+			Kind: marketplace.Suspend, Activity: "instanceStatus", Scene: "FREEZE", InstanceID: "i-1",
+		}},
+		"an unfreeze": {ordinaryQuery("instanceStatus", "instanceStatus", "NORMAL"), marketplace.Event{
+			Kind: marketplace.Resume, Activity: "instanceStatus", Scene: "NORMAL", InstanceID: "i-1",
+		}},
+		"a query": {ordinaryQuery("queryInstance", "instanceId", "i-2,i-1"), marketplace.Event{
+			Kind: marketplace.Query, Activity: "queryInstance", InstanceIDs: []string{"i-2", "i-1"},
+		}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := bothKeys(t).Decode(tc.call.request())
+			if err != nil {
+				t.Fatal(err)
+			}
+			tc.want.SentAt = now
+			if diff := cmp.Diff(tc.want, got, ignoreRaw); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// One sale has one name, whatever the delivery, and what is sold as several has several.
+func TestQueriesNameTheSaleByItsKey(t *testing.T) {
+	key := func(more ...string) string {
+		event, err := bothKeys(t).Decode(ordinaryQuery("newInstance", more...).request())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return marketplace.InstanceName("KooGallery", "China", event.OrderID, event.OrderLineID)
+	}
+	first := key("chargingMode", "1", "businessId", "b1")
+	if again := key("chargingMode", "1", "businessId", "b2", "acceptanceTime", "20260301120000000"); again != first {
+		t.Error("the acceptance names another instance")
+	}
+	if other := key("chargingMode", "1", "orderId", "CS9"); other == first {
+		t.Error("another order names the same instance")
+	}
+	if key("chargingMode", "0", "productId", "P1") == key("chargingMode", "0", "productId", "P2") {
+		t.Error("two products by use name one instance")
+	}
+}
+
+func TestBuyerIsReadAndNeverPrinted(t *testing.T) {
+	encrypted := func(kind koogallery.EncryptType, text string) string {
+		value, err := koogallery.EncryptField([]byte(nextKey), kind, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+	c := ordinaryQuery("newInstance", "userId", "U1", "userName", "zhangsan",
+		"mobilePhone", encrypted(koogallery.EncryptAES256, "15900000000"), "email", encrypted(koogallery.EncryptAES128, "buyer@example.com"))
+	c.key = nextKey
+	event, err := bothKeys(t).Decode(c.request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := marketplace.Buyer{UserID: "U1", UserName: "zhangsan", MobilePhone: "15900000000", Email: "buyer@example.com"}
+	if event.Order.Buyer != want {
+		t.Error("the buyer is another one")
+	}
+	buyer, err := json.Marshal(event.Order.Buyer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed := fmt.Sprintf("%v %+v %#v %s %v %+v %#v %s", event, event, *event.Order, *event.Order, want, want, want, buyer)
+	for _, personal := range []string{"15900000000", "buyer@example.com", "zhangsan", "U1", fmt.Sprint([]byte("15900000000"))} {
+		if strings.Contains(printed, personal) {
+			t.Errorf("%q is printed", personal)
+		}
+	}
+}
+
+// What can't be decrypted costs no sale; it stays as it came.
+func TestUnreadableBuyerDataIsKept(t *testing.T) {
+	event, err := bothKeys(t).Decode(ordinaryQuery("newInstance", "mobilePhone", "15900000000").request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if event.Order.Buyer.MobilePhone != "" || !strings.Contains(string(event.Order.Raw), `"mobilePhone":"15900000000"`) {
+		t.Error("the phone number is lost, or taken for a decrypted one")
+	}
+}
+
+func TestRawOrderHoldsAllThatWasSaid(t *testing.T) {
+	mail, err := koogallery.EncryptField([]byte(accessKey), koogallery.EncryptAES256, "buyer@example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := ordinaryQuery("newInstance", "email", mail, "orderAmount", "99.5", "future", "1")
+	event, err := bothKeys(t).Decode(c.request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]string
+	if err := json.Unmarshal(event.Order.Raw, &got); err != nil {
+		t.Fatal(err)
+	}
+	want := c.params
+	want["email"] = "buyer@example.com"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestDecodeRefusesQueries(t *testing.T) {
+	long := strings.Repeat("x", 65)
+	tests := map[string]struct {
+		call     queryCall
+		wantText string
+	}{
+		"no activity":                       {ordinaryQuery("newInstance", "activity", ""), "activity is missing"},
+		"an unknown activity":               {ordinaryQuery("newInstance", "activity", "danceInstance"), `the activity "danceInstance" is unknown`},
+		"an activity of another generation": {ordinaryQuery("newInstance", "activity", "upgradeInstance"), `"upgradeInstance" is unknown`},
+		"no orderId":                        {ordinaryQuery("newInstance", "orderId", ""), "orderId is missing"},
+		"a blank orderId":                   {ordinaryQuery("newInstance", "orderId", " "), "orderId is missing"},
+		"a long orderId":                    {ordinaryQuery("newInstance", "orderId", long), "orderId has more than 64 characters"},
+		"a line break in an id":             {ordinaryQuery("newInstance", "orderId", "CS\n1"), "orderId contains control characters"},
+		"no customerId":                     {ordinaryQuery("newInstance", "customerId", ""), "customerId is missing"},
+		"no productId":                      {ordinaryQuery("newInstance", "productId", ""), "productId is missing"},
+		"a long businessId":                 {ordinaryQuery("newInstance", "businessId", long), "businessId has more"},
+		"half a user":                       {ordinaryQuery("newInstance", "amount", "0.5"), "amount must be a whole number"},
+		"a negative disk":                   {ordinaryQuery("newInstance", "diskSize", "-1"), "diskSize must be a whole number"},
+		"a bandwidth of eight digits":       {ordinaryQuery("newInstance", "bandWidth", "10000000"), "bandWidth must be a whole number"},
+		"an acceptance without a date":      {ordinaryQuery("newInstance", "acceptanceTime", "now"), "acceptanceTime must be a UTC time"},
+		"parameters that are no base64":     {ordinaryQuery("newInstance", "saasExtendParams", "[{}]"), "saasExtendParams must be base64"},
+		"parameters that are no JSON":       {ordinaryQuery("newInstance", "saasExtendParams", base64Of("name=value")), "saasExtendParams must be"},
+		"parameters that are one object":    {ordinaryQuery("newInstance", "saasExtendParams", base64Of(`{"name":"a","value":"b"}`)), "saasExtendParams must be"},
+		"parameters with a broken escape":   {ordinaryQuery("newInstance", "saasExtendParams", "W10%zz"), "saasExtendParams must be"},
+		"long parameters":                   {ordinaryQuery("newInstance", "saasExtendParams", base64Of("["+strings.Repeat(" ", 1600)+"]")), "saasExtendParams must be"},
+		"a licence without product":         {ordinaryQuery("getLicense", "productId", ""), "productId is missing"},
+		"a renewal without order":           {ordinaryQuery("refreshInstance", "orderId", ""), "orderId is missing"},
+		"a renewal without instance":        {ordinaryQuery("refreshInstance", "instanceId", ""), "instanceId is missing"},
+		"a renewal without end":             {ordinaryQuery("refreshInstance", "expireTime", ""), "expireTime is missing"},
+		"a renewal until some day":          {ordinaryQuery("refreshInstance", "expireTime", "20300231155959"), "expireTime must be a UTC time"},
+		"an expiry of nothing":              {ordinaryQuery("expireInstance", "instanceId", ""), "instanceId is missing"},
+		"a release of nothing":              {ordinaryQuery("releaseInstance", "instanceId", ""), "instanceId is missing"},
+		"an upgrade without SKU":            {ordinaryQuery("upgrade", "skuCode", ""), "skuCode is missing"},
+		"an upgrade without product":        {ordinaryQuery("upgrade", "productId", ""), "productId is missing"},
+		"an upgrade without order":          {ordinaryQuery("upgrade", "orderId", ""), "orderId is missing"},
+		"an unknown status":                 {ordinaryQuery("instanceStatus", "instanceStatus", "MELT"), `the status "MELT" is unknown`},
+		"a query for nothing":               {ordinaryQuery("queryInstance", "instanceId", ""), "instanceId is missing"},
+		"a query for 101":                   {ordinaryQuery("queryInstance", "instanceId", strings.Repeat("i,", 100)+"i"), "more than 100 instances"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			event, err := bothKeys(t).Decode(tc.call.request())
+			if !errors.Is(err, marketplace.ErrMalformed) || !strings.Contains(err.Error(), tc.wantText) {
+				t.Errorf("error = %v, want one that wraps ErrMalformed with %q", err, tc.wantText)
+			}
+			if event.Order != nil {
+				t.Error("a call that was not understood has an order")
+			}
+		})
+	}
+}

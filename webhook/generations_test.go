@@ -1,0 +1,95 @@
+package webhook_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
+)
+
+// queried is a call of the generation that has everything in the query.
+func queried(call func(context.Context, koogallerytest.V1) (*koogallerytest.Exchange, error)) a {
+	return func(ctx context.Context, caller koogallerytest.Caller) (*koogallerytest.Exchange, error) {
+		return call(ctx, caller.V1())
+	}
+}
+
+var orderInCall = koogallerytest.V1Order{
+	OrderID: "CS1", ProductID: "p1", SKUCode: "sku", CustomerName: "Zhang", MobilePhone: "15900000000", Email: "buyer@example.com",
+}
+
+// To call recorded what nothing stores would lose a paid sale: the marketplace has to call again.
+func TestWhatCannotBeStoredIsNotAcknowledged(t *testing.T) {
+	tests := map[string]a{
+		"a purchase that carries its order": queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
+			return v.NewInstance(ctx, orderInCall)
+		}),
+		"an upgrade that carries its order": queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
+			return v.Upgrade(ctx, "i1", orderInCall)
+		}),
+		"a purchase of a licence": queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
+			return v.GetLicense(ctx, orderInCall)
+		}),
+		"the release of a licence code": func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
+			return c.ReleaseLicenseCode(ctx, "PL1", "", "")
+		},
+		"a request for a licence": func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
+			return c.GetLicenseAsync(ctx, koogallerytest.LicenseRequest{InstanceID: "i1", EventID: "E1", EffectiveTime: day(0)})
+		},
+	}
+	for name, call := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := newStand(t, []client.Object{instance("i1")})
+			before := s.stored("i1")
+			s.do(call, koogallery.ResultInternalError)
+			if diff := cmp.Diff(before, s.stored("i1")); diff != "" {
+				t.Errorf("an unacknowledged call changed:\n%s", diff)
+			}
+			list := &v1alpha1.MarketplaceInstanceList{}
+			if err := s.world.List(context.Background(), list); err != nil || len(list.Items) != 1 {
+				t.Errorf("%d instances, %v", len(list.Items), err)
+			}
+			for _, secret := range []string{"Zhang", "15900000000", "buyer@", "authToken", "timeStamp"} {
+				if strings.Contains(s.log.text(), secret) {
+					t.Errorf("the log tells %q:\n%s", secret, s.log.text())
+				}
+			}
+		})
+	}
+}
+
+// What needs no order is the same in both generations, but for the moment of the expiry, which only one of them names.
+func TestCallsInQueriesAreRecorded(t *testing.T) {
+	s := newStand(t, []client.Object{instance("i1")})
+	s.do(queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
+		return v.ExpireInstance(ctx, "i1", orderID)
+	}), koogallery.ResultSuccess)
+	if got := s.stored("i1").Spec.Subscription.Entitlement; got.State != v1alpha1.EntitlementFrozen || got.Reason != v1alpha1.EntitlementExpired {
+		t.Errorf("after the expiry: %+v", got)
+	}
+	renew := queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
+		return v.RefreshInstance(ctx, koogallerytest.V1Refresh{OrderID: "R1", InstanceID: "i1", ExpireTime: day(60)})
+	})
+	s.do(renew, koogallery.ResultSuccess)
+	renewed := s.stored("i1")
+	if sub := renewed.Spec.Subscription; sub.Entitlement.State != v1alpha1.EntitlementActive || !sub.ExpiresAt.Time.Equal(day(60)) {
+		t.Errorf("after the renewal: %s", fmt.Sprint(sub.Entitlement, sub.ExpiresAt))
+	}
+	s.do(renew, koogallery.ResultSuccess)
+	if diff := cmp.Diff(renewed, s.stored("i1")); diff != "" {
+		t.Errorf("the repeated renewal changed:\n%s", diff)
+	}
+	s.do(queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
+		return v.ReleaseInstance(ctx, "i1", orderID)
+	}), koogallery.ResultSuccess)
+	if got := s.stored("i1").Spec.Subscription.Entitlement.State; got != v1alpha1.EntitlementReleased {
+		t.Errorf("after the release: %s", got)
+	}
+}
