@@ -25,7 +25,7 @@ type bench struct {
 
 func newBench(b *testing.B, name string) *bench {
 	b.Helper()
-	x := newShop(b, fmt.Sprintf("%s-%d", name, time.Now().UnixNano()))
+	x := newShop(b, name)
 	x.operate()
 	x.sells(withAccess)
 	x.buys("acme")

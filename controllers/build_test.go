@@ -6,12 +6,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/ptr"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/apply"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
@@ -179,11 +177,6 @@ func dataOf(p *v1alpha1.MarketplaceProduct, chart []byte) revisionData {
 		revisionContent: contentOf(p, chart), CutAt: day(0),
 		Capabilities: template.Capabilities{KubeVersion: "v1.37.2", APIVersions: []string{"v1", "apps/v1"}},
 	}
-}
-
-// entry is an applied object with a state.
-func entry(kind, name string, uid types.UID, fields string) apply.Entry {
-	return apply.Entry{Key: apply.Key{Kind: kind, Name: name}, UID: uid, Fields: fields, ResourceVersion: "10"}
 }
 
 // raw are values as a person writes them.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -159,17 +160,31 @@ func (c *cluster) play(ctx context.Context, d *appsv1.Deployment) {
 type requests struct {
 	mu   sync.Mutex
 	seen []string
+	// lost is the end of the paths whose requests never arrive; empty for none.
+	lost string
 }
 
 func (r *requests) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
-		if req.URL.Query().Get("watch") != "true" {
-			r.mu.Lock()
-			r.seen = append(r.seen, req.Method+" "+req.URL.Path)
-			r.mu.Unlock()
+		if req.URL.Query().Get("watch") != "true" && !r.note(req) {
+			return nil, errors.New("the request was lost")
 		}
 		return next.RoundTrip(req)
 	})
+}
+
+// note counts a request; false if it is to be lost.
+func (r *requests) note(req *http.Request) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = append(r.seen, req.Method+" "+req.URL.Path)
+	return r.lost == "" || !strings.HasSuffix(req.URL.Path, r.lost)
+}
+
+func (r *requests) lose(suffix string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lost = suffix
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -212,8 +227,12 @@ type shop struct {
 	running *operator
 }
 
+// shops counts them, so that a test can run more than once.
+var shops atomic.Int64
+
 func newShop(t testing.TB, name string) *shop {
 	t.Helper()
+	name = fmt.Sprintf("%s-%d", name, shops.Add(1))
 	x := &shop{cluster: theCluster(t), WithT: gomega.NewWithT(t), t: t, name: name, orders: &orderAPI{answers: map[string]orderAnswer{}}}
 	x.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	return x

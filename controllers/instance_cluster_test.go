@@ -47,11 +47,11 @@ func TestATenantIsMadeSuspendedResumedAndRemoved(t *testing.T) {
 	x := newShop(t, "sales-life")
 	x.operate()
 	p := x.sells(withAccess)
-	mpi := x.buys("acme", func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Quantity = ptr.To(int32(4)) })
+	x.buys("acme", func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Quantity = ptr.To(int32(4)) })
 
-	mpi = x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True Ready")
 	x.says("acme", v1alpha1.ConditionOrderResolved, "True NoSale")
-	mpi = x.instance("acme")
+	mpi := x.instance("acme")
 	for _, kind := range allConditions {
 		x.Expect(mpi.Status.Conditions).To(ContainElement(And(HaveField("Type", kind), HaveField("ObservedGeneration", mpi.Generation))))
 	}
@@ -278,8 +278,8 @@ func TestALostAccessSecretChangesNothing(t *testing.T) {
 	x := newShop(t, "sales-lost")
 	x.operate()
 	x.sells(withAccess, inline(web+settings+"  password: {{ tenantSecret \"db\" | quote }}\n"))
-	mpi := x.buys("acme")
-	mpi = x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.buys("acme")
+	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
 	secret := x.secret(x.name, "acme-access")
 	versions := x.versions(mpi.Status.Namespace)
 
@@ -327,11 +327,7 @@ func TestGoingBackFromARevisionThatFailedPutsEverythingBack(t *testing.T) {
 	x.buys("acme")
 	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
 	first := p.Status.Revision
-	greeting := func() string {
-		c := &corev1.ConfigMap{}
-		x.Expect(x.client.Get(t.Context(), client.ObjectKey{Namespace: mpi.Status.Namespace, Name: "settings"}, c)).To(Succeed())
-		return c.Data["greeting"]
-	}
+	greeting := func() string { return x.greeting(mpi.Status.Namespace) }
 
 	change(x, p, inline(web+strings.ReplaceAll(settings, `"hello"`, `"changed"`)+strings.ReplaceAll(service, "80", "99999")))
 	x.says("acme", v1alpha1.ConditionProvisioned, "False ApplyFailed")
@@ -342,4 +338,60 @@ func TestGoingBackFromARevisionThatFailedPutsEverythingBack(t *testing.T) {
 	x.eventually(greeting).Should(Equal("hello"))
 	x.says("acme", v1alpha1.ConditionReady, "True Ready")
 	x.Expect(x.instance("acme").Status.Revision).To(Equal(first))
+}
+
+// greeting is what a tenant's settings say.
+func (x *shop) greeting(namespace string) string {
+	x.t.Helper()
+	c := &corev1.ConfigMap{}
+	x.Expect(x.client.Get(x.t.Context(), client.ObjectKey{Namespace: namespace, Name: "settings"}, c)).To(Succeed())
+	return c.Data["greeting"]
+}
+
+// A process that dies between the apply and the status leaves digests behind that fit what was there before.
+func TestGoingBackFromAMoveThatNobodyReportedPutsEverythingBack(t *testing.T) {
+	x := newShop(t, "sales-crash")
+	o := x.operate()
+	p := x.sells()
+	x.buys("acme")
+	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	first := p.Status.Revision
+	o.requests.lose("/acme/status")
+	change(x, p, inline(web+strings.ReplaceAll(settings, `"hello"`, `"changed"`)))
+	x.eventually(func() string { return x.greeting(mpi.Status.Namespace) }).Should(Equal("changed"))
+	o.stop()
+
+	o = x.operate("product")
+	change(x, p, inline(web+settings))
+	x.eventually(func() string {
+		x.Expect(x.client.Get(t.Context(), client.ObjectKeyFromObject(p), p)).To(Succeed())
+		return p.Status.Revision
+	}).Should(Equal(first))
+	o.stop()
+	x.operate()
+	x.eventually(func() string { return x.greeting(mpi.Status.Namespace) }).Should(Equal("hello"))
+}
+
+// A revision that can't be made for one tenant must not keep it from what is paid for or not.
+func TestATenantStaysOnItsRevisionWhenTheNextOneFails(t *testing.T) {
+	x := newShop(t, "sales-stuck")
+	x.operate()
+	p := x.sells()
+	x.buys("acme", func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Values = raw(`{"legacy": true}`) })
+	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	first := p.Status.Revision
+	change(x, p, inline(web+settings+"---\n{{ if .Values.legacy }}{{ fail \"legacy is gone\" }}{{ end }}\n"))
+	stuck := x.says("acme", v1alpha1.ConditionProvisioned, "False RenderFailed")
+	x.Expect(stuck.Status.Revision).To(Equal(first))
+	x.Expect(stuck.Status.TargetRevision).NotTo(Equal(first))
+	x.Expect(stuck.Status.Conditions).To(ContainElement(HaveField("Message", ContainSubstring("legacy is gone"))))
+
+	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = v1alpha1.DesiredStateSuspended })
+	x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
+	x.Expect(*x.deployment(mpi.Status.Namespace, "web").Spec.Replicas).To(BeZero())
+	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) {
+		mpi.Spec.DesiredState, mpi.Spec.Values = v1alpha1.DesiredStateRunning, raw(`{"legacy": false}`)
+	})
+	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.Expect(x.instance("acme").Status.Revision).To(Equal(stuck.Status.TargetRevision))
 }

@@ -94,7 +94,7 @@ func (r *InstanceReconciler) gather(ctx context.Context, mpi *v1alpha1.Marketpla
 			k.product = product
 		}
 	}
-	k.effective = effective(mpi, v1alpha1.Lifecycle{})
+	k.effective = effective(mpi)
 	k.lifecycle = lifecycleOf(k.product, k.effective.Plan)
 	k.effective.DeletionProtection = deletionProtection(mpi, k.lifecycle)
 	grace, err := r.grace(ctx, mpi)

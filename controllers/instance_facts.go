@@ -91,8 +91,9 @@ func facts(mpi *v1alpha1.MarketplaceInstance, now time.Time) lifecycle.Facts {
 	return f
 }
 
-// effective is what shall run: a person's overrides over what was sold.
-func effective(mpi *v1alpha1.MarketplaceInstance, l v1alpha1.Lifecycle) v1alpha1.EffectiveSubscription {
+// effective is what shall run: a person's overrides over what was sold. Its deletion protection is left to the caller,
+// because the plan decides about it.
+func effective(mpi *v1alpha1.MarketplaceInstance) v1alpha1.EffectiveSubscription {
 	sub := mpi.Spec.Subscription
 	if sub == nil {
 		sub = &v1alpha1.Subscription{}
@@ -100,7 +101,6 @@ func effective(mpi *v1alpha1.MarketplaceInstance, l v1alpha1.Lifecycle) v1alpha1
 	sold := effectiveSold(sub)
 	result := v1alpha1.EffectiveSubscription{
 		Plan: sold.Plan, Quantity: sold.Quantity, Attributes: slices.Clone(sold.Attributes),
-		DeletionProtection: deletionProtection(mpi, l),
 	}
 	differ := func(field, was, is string) {
 		if mpi.Spec.Subscription != nil && was != is && len(result.Differences) < 80 {

@@ -73,8 +73,7 @@ func TestEffective(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			before := tc.mpi.DeepCopy()
-			tc.want.DeletionProtection = v1alpha1.DeletionProtectionEnabled
-			if diff := cmp.Diff(tc.want, effective(tc.mpi, v1alpha1.Lifecycle{})); diff != "" {
+			if diff := cmp.Diff(tc.want, effective(tc.mpi)); diff != "" {
 				t.Errorf("effective (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(before, tc.mpi); diff != "" {
@@ -89,7 +88,7 @@ func TestEffectiveTakesTheLastOfTwoAttributesWithOneName(t *testing.T) {
 		mpi.Spec.Attributes = []v1alpha1.Attribute{{Name: "region", Value: ptr.To("eu")}, {Name: "region", Value: ptr.To("us")}}
 	})
 	want := []v1alpha1.Attribute{{Name: "region", Value: ptr.To("us")}}
-	if diff := cmp.Diff(want, effective(mpi, v1alpha1.Lifecycle{}).Attributes); diff != "" {
+	if diff := cmp.Diff(want, effective(mpi).Attributes); diff != "" {
 		t.Errorf("attributes (-want +got):\n%s", diff)
 	}
 }

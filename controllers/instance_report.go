@@ -53,11 +53,18 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 		})
 	}
 	provisioned := provisionedVerdict(d, o)
+	usable := provisioned
+	if o.stuck != nil {
+		// What was sold runs, on the revision that the tenant has.
+		running := o
+		running.stuck = nil
+		usable = provisionedVerdict(d, running)
+	}
 	set(v1alpha1.ConditionPaused, pausedVerdict(mpi))
 	set(v1alpha1.ConditionPaid, paidVerdict(mpi, k.policy, now))
 	set(v1alpha1.ConditionSuspended, suspendedVerdict(mpi, d, o))
 	set(v1alpha1.ConditionProvisioned, provisioned)
-	set(v1alpha1.ConditionReady, readyVerdict(mpi, d, provisioned))
+	set(v1alpha1.ConditionReady, readyVerdict(mpi, d, usable))
 	status.State = summarize(mpi)
 }
 
@@ -141,6 +148,9 @@ func suspendedVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, o
 }
 
 func suspensionReason(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) string {
+	if d.Phase == lifecycle.Remove && (d.Rule == lifecycle.RuleOverdue || d.Rule == lifecycle.RuleFrozen) {
+		return v1alpha1.ReasonRetentionEnded
+	}
 	switch d.Rule {
 	case lifecycle.RuleReleased:
 		return v1alpha1.ReasonReleased
@@ -160,6 +170,7 @@ func suspensionReason(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) s
 func suspensionText(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) string {
 	texts := map[string]string{
 		v1alpha1.ReasonReleased:       "the marketplace has ended the sale",
+		v1alpha1.ReasonRetentionEnded: "nobody paid until the end of the retention, and the product says to delete then",
 		v1alpha1.ReasonRequested:      "spec.desiredState is Suspended",
 		v1alpha1.ReasonPaymentOverdue: "the paid time and its grace are over; a renewal brings the tenant back",
 		v1alpha1.ReasonExpired:        "the marketplace froze the sale because its paid time was over; a renewal brings the tenant back",
@@ -174,15 +185,12 @@ func suspensionText(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) str
 
 // provisionedVerdict says whether the tenant's objects are in place and healthy.
 func provisionedVerdict(d lifecycle.Decision, o outcome) verdict {
+	if gone, ok := removalVerdict(d, o); ok {
+		return gone
+	}
 	switch {
 	case d.Phase == lifecycle.Nothing:
 		return wait(v1alpha1.ReasonWaitingForOrder, "The tenant is made as soon as it is known what was sold")
-	case o.removing:
-		return no(v1alpha1.ReasonRemoving, "The tenant is being deleted with its data")
-	case d.Phase == lifecycle.Remove && o.err != nil:
-		return no(v1alpha1.ReasonRemoving, "Deleting the tenant failed and is tried again")
-	case o.nothing && d.Phase == lifecycle.Remove, o.nothing && d.Rule == lifecycle.RuleReleased:
-		return no(v1alpha1.ReasonRemoved, "There is no tenant, because the sale has ended")
 	case o.problem != nil:
 		return no(o.problem.reason, o.problem.message)
 	case o.stuck != nil:
@@ -199,6 +207,19 @@ func provisionedVerdict(d lifecycle.Decision, o outcome) verdict {
 		return wait(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Blockers))
 	}
 	return yes(v1alpha1.ReasonProvisioned, "Everything is in place and healthy")
+}
+
+// removalVerdict says how far the removal of a tenant is; false if it is not removed.
+func removalVerdict(d lifecycle.Decision, o outcome) (verdict, bool) {
+	switch {
+	case o.removing:
+		return no(v1alpha1.ReasonRemoving, "The tenant is being deleted with its data"), true
+	case d.Phase == lifecycle.Remove && o.err != nil:
+		return no(v1alpha1.ReasonRemoving, "Deleting the tenant failed and is tried again"), true
+	case o.nothing && (d.Phase == lifecycle.Remove || d.Rule == lifecycle.RuleReleased):
+		return no(v1alpha1.ReasonRemoved, "There is no tenant, because the sale has ended"), true
+	}
+	return verdict{}, false
 }
 
 // waitingFor names the objects that are not ready, at most three.
@@ -228,7 +249,7 @@ func withReason(blockers []v1alpha1.Blocker, reason string) []v1alpha1.Blocker {
 }
 
 // readyVerdict says whether the buyer can use what was sold.
-func readyVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, provisioned verdict) verdict {
+func readyVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, usable verdict) verdict {
 	order := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved)
 	switch {
 	case d.Rule == lifecycle.RuleRemoving:
@@ -239,8 +260,8 @@ func readyVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, provi
 		return wait(v1alpha1.ReasonWaitingForOrder, "It is not known yet what was sold")
 	case d.Phase != lifecycle.Run:
 		return no(suspensionReason(mpi, d), "Not usable: "+suspensionText(mpi, d))
-	case provisioned.status != metav1.ConditionTrue:
-		return provisioned
+	case usable.status != metav1.ConditionTrue:
+		return usable
 	case order != nil && order.Status == metav1.ConditionFalse:
 		return no(order.Reason, order.Message)
 	}

@@ -106,6 +106,12 @@ func TestReportSaysWhatIsTrue(t *testing.T) {
 			want: told{"Blocked", "False RenderFailed", "", "False RenderFailed", "True Paid", "False Running",
 				"False ReconciliationActive"},
 		},
+		"a tenant that can't be moved to the next revision": {
+			mpi: sale(), day: 1, decision: run,
+			outcome: outcome{quiet: true, readiness: healthy, stuck: &problem{v1alpha1.ReasonRenderFailed, "it stays on shop-1"}},
+			want: told{"Blocked", "True Ready", "", "False RenderFailed", "True Paid", "False Running",
+				"False ReconciliationActive"},
+		},
 		"an API server that is away": {
 			mpi: sale(), day: 1, decision: run, outcome: outcome{err: errors.New("timeout")},
 			want: told{"Provisioning", "Unknown ApplyFailed", "", "Unknown ApplyFailed", "True Paid", "False Running",
@@ -440,7 +446,7 @@ func TestReportStaysWithinTheAPIsBounds(t *testing.T) {
 			mpi.Spec.Attributes = append(mpi.Spec.Attributes, v1alpha1.Attribute{Name: fmt.Sprintf("%s-%d", strings.Repeat("x", 120), i)})
 		}
 	})
-	k := known{effective: effective(mpi, v1alpha1.Lifecycle{})}
+	k := known{effective: effective(mpi)}
 	if len(k.effective.Attributes) != 128 {
 		t.Errorf("the tenant gets %d attributes, want all 128", len(k.effective.Attributes))
 	}

@@ -22,14 +22,18 @@ func TestCheckProduct(t *testing.T) {
 		chart   []byte
 		reason  string
 		says    []string
+		// note is a part of what is said although there is no problem.
+		note string
 	}{
 		"a product that can run": {product: product()},
+		"an attribute that a buyer may leave out": {product: product(
+			values(`{"greeting":"{{ get .attributes \"company\" | default \"you\" }}"}`))},
 		"values and access of the buyer's attributes": {product: product(
 			values(`{"greeting":"{{ .attributes.company }}","size":"{{ toInt (index .attributes \"disk-size\") }}","on":"{{ toBool .attributes.on }}"}`),
 			access(v1alpha1.ProductAccess{FrontEndURL: "https://{{ .attributes.domain }}/", UserName: "{{ .attributes.admin }}"}),
-		)},
+		), note: "get .attributes"},
 		"attributes of an inline template": {product: product(inline(web + settings +
-			"  domain: {{ required \"no domain\" .Values.stallkeeper.attributes.domain | quote }}\n"))},
+			"  domain: {{ required \"no domain\" .Values.stallkeeper.attributes.domain | quote }}\n")), note: "no domain"},
 		"a template that fails": {
 			product: product(inline(web + "---\n{{ fail \"give a domain\" }}\n")), reason: v1alpha1.ReasonRenderFailed,
 			says: []string{`Plan "small"`, "give a domain"},
@@ -99,8 +103,8 @@ func TestCheckProduct(t *testing.T) {
 					t.Errorf("message %q does not say %q", message, text)
 				}
 			}
-			if note != "" {
-				t.Errorf("note %q", note)
+			if (note != "") != (tc.note != "") || !strings.Contains(note, tc.note) {
+				t.Errorf("note %q, want %q in it", note, tc.note)
 			}
 		})
 	}

@@ -70,8 +70,8 @@ func TestARevisionStaysAsLongAsATenantNeedsIt(t *testing.T) {
 	x := newShop(t, "sales-collect")
 	o := x.operate()
 	p := x.sells()
-	mpi := x.buys("acme")
-	mpi = x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.buys("acme")
+	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
 	revision := p.Status.Revision
 	o.stop()
 	x.Expect(x.client.Delete(t.Context(), p)).To(Succeed())

@@ -22,6 +22,7 @@ const ordersPath = "/orders"
 func newOpenAPICommand() *cobra.Command {
 	var (
 		address string
+		pair    certificateFiles
 		options = koogallerytest.OpenAPIOptions{OrdersPath: ordersPath}
 	)
 	cmd := &cobra.Command{
@@ -31,7 +32,8 @@ func newOpenAPICommand() *cobra.Command {
 orders that are posted to /orders as JSON in the form of the query's orderInfo, and checks the AK/SK signature.
 
 Set spec.openAPIURL of a Marketplace to the address that is printed. Anyone who reaches it can post orders: keep it on
-127.0.0.1.`,
+127.0.0.1, or in a cluster for tests. There it needs a certificate, since the controller speaks plain HTTP with 127.0.0.1 only,
+and the chart's controller.trustedCAConfigMap.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.AK = orEnvironment(options.AK, "AK")
@@ -39,11 +41,16 @@ Set spec.openAPIURL of a Marketplace to the address that is printed. Anyone who 
 			if options.AK == "" || options.SK == "" {
 				return usageError("the credentials are missing: set $AK and $SK to what the Marketplace's open API Secret holds")
 			}
-			return serveOpenAPI(cmd.Context(), address, koogallerytest.NewOpenAPI(options), cmd.OutOrStdout())
+			if (pair.certificate == "") != (pair.privateKey == "") {
+				return usageError("--tls-cert-file and --tls-private-key-file need each other")
+			}
+			return serveOpenAPI(cmd.Context(), address, pair, koogallerytest.NewOpenAPI(options), cmd.OutOrStdout())
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&address, "bind-address", "127.0.0.1:8480", "address to serve on; with port 0 a free one is taken")
+	flags.StringVar(&pair.certificate, "tls-cert-file", "", "PEM file with the certificate to serve HTTPS with; plain HTTP when empty")
+	flags.StringVar(&pair.privateKey, "tls-private-key-file", "", "PEM file with its private key")
 	flags.StringVar(&options.AK, "ak", "", "access key id that calls must be signed with (default $AK)")
 	flags.StringVar(&options.SK, "sk", "", "secret access key that calls must be signed with; better in $SK, where other users of this machine can't see it")
 	flags.StringVar(&options.ProductID, "product-id", "", "product id that the mock orders sell")
@@ -58,17 +65,30 @@ func orEnvironment(value, variable string) string {
 	return os.Getenv(variable)
 }
 
+// certificateFiles are the paths of a certificate and its private key; both empty for plain HTTP.
+type certificateFiles struct{ certificate, privateKey string }
+
 // serveOpenAPI serves until ctx ends, then lets calls in flight come to their end.
-func serveOpenAPI(ctx context.Context, address string, api http.Handler, out io.Writer) error {
+func serveOpenAPI(ctx context.Context, address string, pair certificateFiles, api http.Handler, out io.Writer) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return usageError("serving on --bind-address: %w", err)
 	}
-	base := "http://" + listener.Addr().String()
+	scheme := "http"
+	if pair.certificate != "" {
+		scheme = "https"
+	}
+	base := scheme + "://" + listener.Addr().String()
 	fmt.Fprintf(out, "The fake open API is ready.\n  spec.openAPIURL of a Marketplace  %s\n  POST an order's orderInfo to      %s\n", base, base+ordersPath)
 	server := &http.Server{Handler: logged(out, api), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second}
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
+	go func() {
+		if pair.certificate == "" {
+			ended <- server.Serve(listener)
+			return
+		}
+		ended <- server.ServeTLS(listener, pair.certificate, pair.privateKey)
+	}()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serving the fake open API: %w", err)

@@ -25,8 +25,8 @@ func withoutNulls(object *unstructured.Unstructured) {
 	}
 }
 
-// complete makes a checked object one of the tenant's. The labels stand on the object alone, not on pod templates or
-// selectors: those can't change without a restart, or at all.
+// complete makes a checked object one of the tenant's. The labels stand on the object and its claim templates alone, not on
+// pod templates or selectors: those can't change without a restart, or at all.
 func (b *builder) complete(object *unstructured.Unstructured) {
 	for _, field := range serverFields {
 		unstructured.RemoveNestedField(object.Object, "metadata", field)
@@ -46,6 +46,7 @@ func (b *builder) complete(object *unstructured.Unstructured) {
 		encodeStringData(object)
 	case kindStatefulSet:
 		retainClaims(object)
+		labelClaims(object, tenantLabels(b.tenant))
 	}
 	if hasReplicas(object) && !setsReplicas(object) {
 		// A null would be applied, and owned, by us against the autoscaler.
@@ -83,6 +84,33 @@ func retainClaims(object *unstructured.Unstructured) {
 		return // a StatefulSet without a spec was refused for its pod template
 	}
 	spec["persistentVolumeClaimRetentionPolicy"] = map[string]any{"whenDeleted": "Retain", "whenScaled": "Retain"}
+}
+
+// labelClaims puts the tenant's labels on the claims that a StatefulSet will make. Without them nobody would see the claims,
+// and those of a StatefulSet that was dropped could not be listed as orphans. Claim templates never change, so these labels
+// must not either: they are the instance's name and namespace alone.
+func labelClaims(object *unstructured.Unstructured, labels map[string]string) {
+	templates, _, _ := unstructured.NestedFieldNoCopy(object.Object, "spec", "volumeClaimTemplates")
+	list, _ := templates.([]any)
+	for _, template := range list {
+		claim, ok := template.(map[string]any)
+		if !ok {
+			continue // the API server says what is wrong with it
+		}
+		metadata, ok := claim["metadata"].(map[string]any)
+		if !ok {
+			metadata = map[string]any{}
+			claim["metadata"] = metadata
+		}
+		own, ok := metadata["labels"].(map[string]any)
+		if !ok {
+			own = map[string]any{}
+			metadata["labels"] = own
+		}
+		for name, value := range labels {
+			own[name] = value
+		}
+	}
 }
 
 // withoutToken keeps ServiceAccount tokens out of pods. A ServiceAccount's own setting is only the default for pods that
