@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	applyv1alpha1 "github.com/stallkeeper/stallkeeper/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
@@ -295,13 +296,15 @@ func keepOnPrune(dataKinds []v1alpha1.GroupKind) func(*unstructured.Unstructured
 	}
 }
 
+// ensureFinalizer keeps the instance until its tenant is gone. Finalizers are a set for server-side apply, so that nobody else's
+// is lost and no other write stands in the way.
 func (r *InstanceReconciler) ensureFinalizer(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) error {
-	before := mpi.DeepCopy()
-	if !controllerutil.AddFinalizer(mpi, v1alpha1.TenantFinalizer) {
+	if controllerutil.ContainsFinalizer(mpi, v1alpha1.TenantFinalizer) {
 		return nil
 	}
-	// A list can't be merged: without the lock another finalizer could be lost.
-	if err := r.Patch(ctx, mpi, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+	intent := applyv1alpha1.MarketplaceInstance(mpi.Name, mpi.Namespace).WithUID(mpi.UID).
+		WithFinalizers(v1alpha1.TenantFinalizer)
+	if err := r.Apply(ctx, intent, client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
 		return fmt.Errorf("adding the finalizer: %w", err)
 	}
 	return nil

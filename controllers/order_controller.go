@@ -31,6 +31,9 @@ const (
 	// orderProblemRetry is how soon an order is asked for again that waits for a person. What the person changes in the
 	// cluster is noticed at once; what is changed at the marketplace is not.
 	orderProblemRetry = 10 * time.Minute
+	// refusedRetry is how soon an order is asked for again that the marketplace did not hand out with these credentials. The
+	// Secret is not watched, and a buyer waits.
+	refusedRetry = time.Minute
 	// credentialsRetry is how soon the Secret with the credentials is read again. It is not watched.
 	credentialsRetry = 30 * time.Second
 )
@@ -183,7 +186,9 @@ func (r *OrderReconciler) readFailed(call v1alpha1.OrderCall, err error) (lookup
 		}
 		return mistake(v1alpha1.ReasonOrderNotFound, message), nil
 	case errors.Is(err, marketplace.ErrOrderRefused):
-		return mistake(v1alpha1.ReasonOrderAPIRefused, message), nil
+		found := mistake(v1alpha1.ReasonOrderAPIRefused, message)
+		found.after = refusedRetry
+		return found, nil
 	case errors.Is(err, marketplace.ErrOrderInvalid):
 		return mistake(v1alpha1.ReasonOrderInvalid, message), nil
 	case failed.RetryAfter > 0:

@@ -1,0 +1,78 @@
+package operator_test
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
+// permissions looks for rights that were missing. An API server that has just started refuses everything for a moment, so it
+// is done before that.
+func permissions() {
+	It("the API server has refused nothing to either process", func() {
+		for _, p := range []*process{world.webhook, world.controller} {
+			for line := range strings.Lines(p.text()) {
+				Expect(strings.ToLower(line)).NotTo(ContainSubstring("forbidden"), "the log of %s", p.name)
+			}
+		}
+	})
+}
+
+// secrecy looks at all that the suite has left behind.
+func secrecy() {
+	It("neither process has panicked", func() {
+		for _, p := range []*process{world.webhook, world.controller} {
+			Expect(strings.ToLower(p.text())).NotTo(ContainSubstring("panic"), "the log of %s", p.name)
+		}
+	})
+
+	It("no key, password, signature or personal data stand in logs, metrics, events or the objects that people read", func(ctx SpecContext) {
+		secrets := &corev1.SecretList{}
+		Expect(world.cluster.List(ctx, secrets)).To(Succeed())
+		passwords := 0
+		for _, secret := range secrets.Items {
+			for _, name := range []string{v1alpha1.AccessPasswordKey, v1alpha1.AccessSeedKey} {
+				if value := secret.Data[name]; len(value) > 0 {
+					world.hidden.add("the "+name+" in a Secret", string(value))
+					passwords++
+				}
+			}
+		}
+		Expect(passwords).NotTo(BeZero())
+
+		texts := map[string]string{"the webhook server's log": world.webhook.text(), "the controller's log": world.controller.text()}
+		var err error
+		texts["the metrics"], err = metrics(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		for what, list := range map[string]client.ObjectList{
+			"events":              &eventsv1.EventList{},
+			"Marketplaces":        &v1alpha1.MarketplaceList{},
+			"MarketplaceProducts": &v1alpha1.MarketplaceProductList{},
+			"instances":           &v1alpha1.MarketplaceInstanceList{},
+			"ConfigMaps":          &corev1.ConfigMapList{},
+			"namespaces":          &corev1.NamespaceList{},
+		} {
+			Expect(world.cluster.List(ctx, list)).To(Succeed())
+			content, err := json.Marshal(list)
+			Expect(err).NotTo(HaveOccurred())
+			texts["the "+what] = string(content)
+		}
+		signature := regexp.MustCompile(`(?i)signature=|[0-9a-f]{64}`)
+		for where, text := range texts {
+			Expect(world.hidden.seenIn(text)).To(BeEmpty(), "what stands in %s and must not", where)
+			if strings.HasSuffix(where, "log") {
+				Expect(signature.FindString(text)).To(BeEmpty(), "a signature stands in %s", where)
+			}
+		}
+		// The events are there to be looked at.
+		Expect(texts["the events"]).To(ContainSubstring("Usable as sold"))
+	})
+}
