@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -35,11 +35,24 @@ type Rendered struct {
 	Notes string
 }
 
-// Dir is the chart's folder.
-func Dir() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..", "charts", "stallkeeper")
+// Root is the repository: the folder above the test that holds the CRDs. A binary that was built with -trimpath does not know
+// where its source was, but a test runs in its package's folder.
+func Root() string {
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, missing := os.Stat(filepath.Join(dir, "config", "crd")); missing == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	return "."
 }
+
+// Dir is the chart's folder.
+func Dir() string { return filepath.Join(Root(), "charts", "stallkeeper") }
 
 // Render renders the chart with values over its defaults. It fails as helm install would: values that the schema refuses,
 // values that contradict each other, a template that is wrong.

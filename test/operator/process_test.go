@@ -3,17 +3,17 @@ package operator_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/stallkeeper/stallkeeper/test/chart"
 )
 
 // paths are where things lie.
@@ -25,11 +25,7 @@ type paths struct {
 }
 
 func newPaths(dir string) (paths, error) {
-	_, file, _, ok := runtime.Caller(0)
-	if !ok {
-		return paths{}, errors.New("finding the repository: the test's own file is not known")
-	}
-	root, err := filepath.Abs(filepath.Join(filepath.Dir(file), "..", ".."))
+	root, err := filepath.Abs(chart.Root())
 	return paths{
 		root: root, dir: dir, stallkeeper: filepath.Join(dir, "stallkeeper"), controlplane: filepath.Join(dir, "controlplane"),
 	}, err

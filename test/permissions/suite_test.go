@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
 
@@ -65,8 +64,7 @@ func binaries() string {
 	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
 		return assets
 	}
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..", "bin", "controlplane")
+	return filepath.Join(chart.Root(), "bin", "controlplane")
 }
 
 // install applies the chart and the fixtures, makes tokens, and returns when the policies are in force.
