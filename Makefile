@@ -56,6 +56,13 @@ endif
 test-long: test ## The same, then more random cases, the race detector, and each fuzz target for FUZZTIME
 	hack/test-long.sh $(FUZZTIME)
 
+# Only from the command line: a KUBECONFIG of the environment may be that of a cluster that people depend on.
+E2E_CLUSTER = $(if $(filter command,$(firstword $(origin KUBECONFIG))),E2E_KUBECONFIG=$(abspath $(KUBECONFIG)) E2E_IMAGE=$(IMAGE))
+
+.PHONY: e2e
+e2e: build $(HELM) ## Play sales in real pods: Linux and root, or KUBECONFIG=... IMAGE=... for another cluster; KEEP=1 leaves ours running
+	VERSION=$(VERSION) COMMIT=$(COMMIT) DATE=$(DATE) KEEP=$(KEEP) $(E2E_CLUSTER) test/e2e/run.sh $(TESTFLAGS)
+
 .PHONY: bench
 bench: ## Run the Go benchmarks
 	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) $(TEST)
@@ -102,6 +109,10 @@ build: ## Build the operator into bin/stallkeeper
 .PHONY: image
 image: ## Build the image IMAGE with CONTAINER_TOOL
 	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg DATE=$(DATE) -t $(IMAGE) .
+
+.PHONY: image-archive
+image-archive: ## Build it with Linux, root and buildah where no registry is reached, into bin/image/stallkeeper.tar
+	VERSION=$(VERSION) COMMIT=$(COMMIT) DATE=$(DATE) hack/image/build.sh $(IMAGE) bin/image/stallkeeper.tar
 
 .PHONY: tools
 tools: $(CONTROLLER_GEN) $(HELM) $(GOLANGCI_LINT) ## Build controller-gen, helm and golangci-lint into bin/tools

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,12 +28,14 @@ type binder struct {
 	volumes cache.Indexer
 	queue   workqueue.TypedRateLimitingInterface[key]
 	path    string
+	node    string
 	log     *slog.Logger
 }
 
 // Run binds claims until ctx ends, which is no error. kubeconfig is a file; volumes the folder below which the volumes
-// have their paths; out gets a line for each volume. If the API server goes away, it goes on when that is back.
-func Run(ctx context.Context, kubeconfig, volumes string, out io.Writer) error {
+// have their paths; node the real node whose pods use them, for which this process makes and removes the folders, or empty;
+// out gets a line for each volume. If the API server goes away, it goes on when that is back.
+func Run(ctx context.Context, kubeconfig, volumes, node string, out io.Writer) error {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return fmt.Errorf("reading the kubeconfig %s: %w", kubeconfig, err)
@@ -45,7 +48,7 @@ func Run(ctx context.Context, kubeconfig, volumes string, out io.Writer) error {
 	factory := informers.NewSharedInformerFactory(client, 0)
 	claims, pvs := factory.Core().V1().PersistentVolumeClaims().Informer(), factory.Core().V1().PersistentVolumes().Informer()
 	b := &binder{
-		client: client, claims: claims.GetIndexer(), volumes: pvs.GetIndexer(), path: volumes,
+		client: client, claims: claims.GetIndexer(), volumes: pvs.GetIndexer(), path: volumes, node: node,
 		queue: workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[key]()),
 		log:   slog.New(slog.NewTextHandler(out, nil)),
 	}
@@ -109,7 +112,12 @@ func (b *binder) reconcile(ctx context.Context, item key) error {
 }
 
 func (b *binder) provide(ctx context.Context, claim *corev1.PersistentVolumeClaim) error {
-	volume := volumeFor(claim, b.path)
+	volume := volumeFor(claim, b.path, b.node)
+	if volume.Spec.Local != nil {
+		if err := os.MkdirAll(volume.Spec.Local.Path, 0o755); err != nil {
+			return fmt.Errorf("making the folder of claim %s/%s: %w", claim.Namespace, claim.Name, err)
+		}
+	}
 	_, err := b.client.CoreV1().PersistentVolumes().Create(ctx, volume, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
 		return nil // made on an earlier pass; the claim is not bound to it yet
@@ -126,6 +134,11 @@ func (b *binder) remove(ctx context.Context, volume *corev1.PersistentVolume) er
 		metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(volume.UID))})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting volume %s, whose claim is gone: %w", volume.Name, err)
+	}
+	if volume.Spec.Local != nil {
+		if err := os.RemoveAll(volume.Spec.Local.Path); err != nil {
+			return fmt.Errorf("deleting the data of volume %s: %w", volume.Name, err)
+		}
 	}
 	b.log.Info("Deleted a volume", "volume", volume.Name)
 	return nil

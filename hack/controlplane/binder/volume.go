@@ -58,9 +58,19 @@ func isOver(volume *corev1.PersistentVolume) bool {
 
 // volumeFor is the volume of a claim, with its path below the folder volumes. The name holds the claim's UID: a second
 // attempt makes no second volume, and a claim that was deleted and made again gets a new one.
-func volumeFor(claim *corev1.PersistentVolumeClaim, volumes string) *corev1.PersistentVolume {
+// With a real node it is a local volume there, so that the kubelet gives it the group that the pod asks for.
+func volumeFor(claim *corev1.PersistentVolumeClaim, volumes, node string) *corev1.PersistentVolume {
 	name := "pvc-" + string(claim.UID)
+	path := filepath.Join(volumes, name)
 	create := corev1.HostPathDirectoryOrCreate
+	source := corev1.PersistentVolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: path, Type: &create}}
+	var affinity *corev1.VolumeNodeAffinity
+	if node != "" {
+		source = corev1.PersistentVolumeSource{Local: &corev1.LocalVolumeSource{Path: path}}
+		affinity = &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+			MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{node}}},
+		}}}}
+	}
 	return &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{provisionedBy: Provisioner}},
 		Spec: corev1.PersistentVolumeSpec{
@@ -69,9 +79,8 @@ func volumeFor(claim *corev1.PersistentVolumeClaim, volumes string) *corev1.Pers
 			VolumeMode:                    claim.Spec.VolumeMode,
 			PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete,
 			StorageClassName:              Class,
-			PersistentVolumeSource: corev1.PersistentVolumeSource{
-				HostPath: &corev1.HostPathVolumeSource{Path: filepath.Join(volumes, name), Type: &create},
-			},
+			PersistentVolumeSource:        source,
+			NodeAffinity:                  affinity,
 			// With the UID, no other claim of the same name can take it.
 			ClaimRef: &corev1.ObjectReference{
 				APIVersion: "v1", Kind: "PersistentVolumeClaim",

@@ -53,7 +53,7 @@ func TestIsOver(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			volume := volumeFor(&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{UID: "1"}}, "/volumes")
+			volume := volumeFor(&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{UID: "1"}}, "/volumes", "")
 			volume.Status.Phase = corev1.VolumeReleased
 			tc.change(volume)
 			if got := isOver(volume); got != tc.want {

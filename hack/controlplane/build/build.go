@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/stallkeeper/stallkeeper/hack/controlplane/lock"
@@ -19,8 +20,9 @@ import (
 const stampFile = "built.json"
 
 // All builds into the folder bin every binary that is missing there or was built from something else, with a line of
-// progress each, and one line if there is nothing to do. It runs go in the current folder, which must be this module's.
-func All(ctx context.Context, pins Pins, bin string, out io.Writer) error {
+// progress each, and one line if there is nothing to do. With realNode the programs of a real node are among them. It runs go
+// in the current folder, which must be this module's.
+func All(ctx context.Context, pins Pins, bin string, realNode bool, out io.Writer) error {
 	release, err := lock.Dir(ctx, bin)
 	if err != nil {
 		return err
@@ -29,7 +31,15 @@ func All(ctx context.Context, pins Pins, bin string, out io.Writer) error {
 
 	stamps := readStamps(bin)
 	built := 0
-	for _, binary := range binaries {
+	wanted := slices.Clone(binaries)
+	if realNode {
+		wanted = append(wanted, nodeBinaries...)
+		// Our own and small: asking go whether it has changed takes as long as building it.
+		if err := one(ctx, pins, "./pause", filepath.Join(bin, "pause")); err != nil {
+			return fmt.Errorf("building the pause image's program: %w", err)
+		}
+	}
+	for _, binary := range wanted {
 		stamp := pins.stamp(binary.pkg)
 		if stamps[binary.name] == stamp && exists(filepath.Join(bin, binary.name)) {
 			continue

@@ -26,6 +26,12 @@ var binaries = []struct{ name, module, pkg string }{
 	{"kwok", kwok, kwok + "/cmd/kwok"},
 }
 
+// nodeBinaries are what a real node runs beside them.
+var nodeBinaries = []struct{ name, module, pkg string }{
+	{"kubelet", kubernetes, kubernetes + "/cmd/kubelet"},
+	{"kube-proxy", kubernetes, kubernetes + "/cmd/kube-proxy"},
+}
+
 // Pins says what the binaries are built from.
 type Pins struct {
 	versions map[string]string // module path → version

@@ -22,8 +22,13 @@ const grace = 2 * time.Second
 type Cluster struct {
 	Bin  string    // absolute path of the folder with the binaries
 	Dir  string    // absolute path of the folder with all that belongs to the cluster
-	Self string    // path of this program, which is copied to be the volume binder; for Up only
+	Self string    // path of this program, which is copied to be some of the processes; for Up only
 	Out  io.Writer // gets a few lines for people
+
+	// RealNode runs pods in containers of this machine, which takes Linux and root, instead of simulating them; for Up only.
+	RealNode bool
+	// Images are archives whose images the real node's pods can use; for Up only.
+	Images []string
 }
 
 // Kubeconfig is the path of the cluster administrator's kubeconfig.
@@ -38,8 +43,8 @@ func (c Cluster) Up(ctx context.Context) error {
 	}
 	defer release()
 	if c.healthy(ctx) == nil {
-		fmt.Fprintf(c.Out, "The cluster is already running.\n  export KUBECONFIG=%s\n", c.Kubeconfig())
-		return nil
+		fmt.Fprintln(c.Out, "The cluster is already running.")
+		return c.greet()
 	}
 	began := time.Now()
 	if err := c.clean(ctx); err != nil {
@@ -48,7 +53,20 @@ func (c Cluster) Up(ctx context.Context) error {
 	if err := c.start(ctx); err != nil {
 		return errors.Join(fmt.Errorf("starting the cluster: %w (logs: %s)", err, filepath.Join(c.Dir, "*.log")), c.stop(ctx))
 	}
-	fmt.Fprintf(c.Out, "The cluster is ready after %.1f s.\n  export KUBECONFIG=%s\n", time.Since(began).Seconds(), c.Kubeconfig())
+	fmt.Fprintf(c.Out, "The cluster is ready after %.1f s.\n", time.Since(began).Seconds())
+	return c.greet()
+}
+
+// greet says how to reach the cluster.
+func (c Cluster) greet() error {
+	s, err := c.readState()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Out, "  export KUBECONFIG=%s\n", c.Kubeconfig())
+	if s.RealNode {
+		fmt.Fprintf(c.Out, "  nsenter --net=/proc/%d/ns/net %s get pods -A     # it has a network of its own\n", s.Holder, filepath.Join(c.Bin, "kubectl"))
+	}
 	return nil
 }
 
@@ -86,26 +104,26 @@ func (c Cluster) Status(ctx context.Context) error {
 	if err := errors.Join(table.Flush(), c.healthy(ctx)); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.Out, "Ready.\n  export KUBECONFIG=%s\n", c.Kubeconfig())
-	return nil
+	fmt.Fprintln(c.Out, "Ready.")
+	return c.greet()
 }
 
-// StopAPIServer ends the API server and nothing else. Up then takes the cluster for half-dead.
-func (c Cluster) StopAPIServer(ctx context.Context) error {
-	return c.withAPIServer(ctx, func(_ *state, server *process.Process) error {
-		return process.Stop(ctx, grace, *server)
+// Stop ends one process and nothing else, such as "kube-apiserver" or "kubelet". Up then takes the cluster for half-dead.
+func (c Cluster) Stop(ctx context.Context, name string) error {
+	return c.with(ctx, name, func(_ *state, p *process.Process) error {
+		return process.Stop(ctx, grace, *p)
 	})
 }
 
-// StartAPIServer starts it again after StopAPIServer and waits until it is ready. One that runs is left alone.
-func (c Cluster) StartAPIServer(ctx context.Context) error {
-	return c.withAPIServer(ctx, func(s *state, server *process.Process) error {
-		if !server.Alive() {
-			started, err := process.Start(server.Name, c.Dir, server.Log, server.Args...)
+// Start starts a process again after Stop and waits until the API server answers. One that runs is left alone.
+func (c Cluster) Start(ctx context.Context, name string) error {
+	return c.with(ctx, name, func(s *state, p *process.Process) error {
+		if !p.Alive() {
+			started, err := process.Command{Name: p.Name, Dir: c.Dir, Log: p.Log, Args: p.Args, Inside: s.Holder}.Start()
 			if err != nil {
 				return err
 			}
-			*server = started
+			*p = started
 			if err := c.writeState(s); err != nil {
 				return errors.Join(err, process.Stop(ctx, grace, started))
 			}
@@ -114,8 +132,14 @@ func (c Cluster) StartAPIServer(ctx context.Context) error {
 	})
 }
 
-// withAPIServer finds the process in the state.
-func (c Cluster) withAPIServer(ctx context.Context, do func(*state, *process.Process) error) error {
+// StopAPIServer is Stop of the API server.
+func (c Cluster) StopAPIServer(ctx context.Context) error { return c.Stop(ctx, apiServer) }
+
+// StartAPIServer is Start of the API server.
+func (c Cluster) StartAPIServer(ctx context.Context) error { return c.Start(ctx, apiServer) }
+
+// with finds the process in the state.
+func (c Cluster) with(ctx context.Context, name string, do func(*state, *process.Process) error) error {
 	release, err := lock.Dir(ctx, c.Dir)
 	if err != nil {
 		return err
@@ -126,9 +150,9 @@ func (c Cluster) withAPIServer(ctx context.Context, do func(*state, *process.Pro
 		return err
 	}
 	for i := range s.Processes {
-		if s.Processes[i].Name == apiServer {
+		if s.Processes[i].Name == name {
 			return do(s, &s.Processes[i])
 		}
 	}
-	return fmt.Errorf("no cluster in %s", c.Dir)
+	return fmt.Errorf("no cluster with a process %s in %s", name, c.Dir)
 }

@@ -17,6 +17,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/stallkeeper/stallkeeper/hack/controlplane/node"
 )
 
 // masters is the group that may do everything.
@@ -44,7 +46,7 @@ func (p parts) writeCredentials() error {
 		p.writeKubeconfig(ca, p.Kubeconfig(), "stallkeeper-admin", masters),
 		p.writeKubeconfig(ca, p.file(controllerManager+".kubeconfig"), "system:kube-controller-manager"),
 		p.writeKubeconfig(ca, p.file(scheduler+".kubeconfig"), "system:kube-scheduler"),
-		p.writeKubeconfig(ca, p.file(kwok+".kubeconfig"), "kwok", masters),
+		p.writeNodeCredentials(ca),
 		p.writeKubeconfig(ca, p.file(volumeBinder+".kubeconfig"), "volume-binder", masters),
 	)
 }
@@ -59,9 +61,10 @@ func (p parts) writeSecret(name string, data []byte) error {
 // writeServer makes a certificate for a server on 127.0.0.1; etcd's is also its clients'.
 func (p parts) writeServer(ca authority, name string, hosts ...string) error {
 	cert, key, err := ca.issue(x509.Certificate{
-		Subject:     pkix.Name{CommonName: name},
-		DNSNames:    hosts,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 96, 0, 1)}, // the first of serviceRange is the API server's
+		Subject:  pkix.Name{CommonName: name},
+		DNSNames: hosts,
+		// The first of serviceRange is the API server's.
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 96, 0, 1), net.ParseIP(node.Address)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	})
 	if err != nil {
@@ -94,13 +97,39 @@ func (p parts) writeKubeconfig(ca authority, path, user string, groups ...string
 	return nil
 }
 
+// writeNodeCredentials makes those of the node's processes.
+func (p parts) writeNodeCredentials(ca authority) error {
+	if !p.RealNode {
+		return p.writeKubeconfig(ca, p.file(kwok+".kubeconfig"), "kwok", masters)
+	}
+	return errors.Join(
+		p.writeKubeconfig(ca, p.file(kubelet+".kubeconfig"), "system:node:"+node.Name, "system:nodes"),
+		p.writeKubeconfig(ca, p.file(kubeProxy+".kubeconfig"), "system:kube-proxy"),
+		p.writeKubeconfig(ca, p.file(dnsServer+".kubeconfig"), "dns-server", masters),
+		p.writeKubeletClient(ca),
+	)
+}
+
+// writeKubeletClient makes the certificate with which the API server asks the kubelet for logs and commands.
+func (p parts) writeKubeletClient(ca authority) error {
+	cert, key, err := ca.issue(x509.Certificate{
+		Subject:     pkix.Name{CommonName: "kube-apiserver-kubelet-client", Organization: []string{masters}},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(p.writeSecret("kubelet-client.crt", cert), p.writeSecret("kubelet-client.key", key))
+}
+
 // restConfig reads the administrator's kubeconfig.
-func (c Cluster) restConfig() (*rest.Config, error) {
+func (c Cluster) restConfig(s *state) (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig())
 	if err != nil {
 		return nil, fmt.Errorf("reading the cluster's kubeconfig: %w", err)
 	}
 	config.Timeout = 10 * time.Second // a server that hangs counts as one that does not answer
+	config.Dial = s.dialer()
 	return config, nil
 }
 

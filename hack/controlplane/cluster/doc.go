@@ -11,4 +11,7 @@
 // own; no port is open beyond 127.0.0.1; ports are picked, so that clusters run side by side. Pods become ready
 // without running anything. Services have addresses that nothing listens on. There is no fsync: a crash of the machine
 // may lose the cluster, which is right for tests and demos only.
+//
+// With RealNode, a node of this machine takes the place of kwok; package node tells what that is. All processes are then in
+// namespaces of their own, in which the ports lie as well, and Down ends them with the first process there.
 package cluster

@@ -11,8 +11,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// nodeName is the simulated node's.
-const nodeName = "kwok"
+// simulatedNode is the simulated node's name.
+const simulatedNode = "kwok"
 
 // createNode makes the node, large enough for any number of tenants. kwok fills in the rest of its status.
 func createNode(ctx context.Context, client kubernetes.Interface) error {
@@ -24,10 +24,10 @@ func createNode(ctx context.Context, client kubernetes.Interface) error {
 	}
 	_, err := client.CoreV1().Nodes().Create(ctx, &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{
-			Name:        nodeName,
+			Name:        simulatedNode,
 			Annotations: map[string]string{"kwok.x-k8s.io/node": "fake"},
 			Labels: map[string]string{
-				corev1.LabelHostname:   nodeName,
+				corev1.LabelHostname:   simulatedNode,
 				corev1.LabelOSStable:   "linux",
 				corev1.LabelArchStable: "amd64",
 			},

@@ -12,6 +12,8 @@ import (
 	nodefast "sigs.k8s.io/kwok/kustomize/stage/node/fast"
 	heartbeat "sigs.k8s.io/kwok/kustomize/stage/node/heartbeat-with-lease"
 	podfast "sigs.k8s.io/kwok/kustomize/stage/pod/fast"
+
+	"github.com/stallkeeper/stallkeeper/hack/controlplane/node"
 )
 
 // The names of the processes; those from Bin are also the names of their binaries.
@@ -22,10 +24,24 @@ const (
 	scheduler         = "kube-scheduler"
 	kwok              = "kwok"
 	volumeBinder      = "volume-binder"
+
+	// With a real node, these take the place of kwok.
+	nodeHolder = "node-holder"
+	containerd = "containerd"
+	kubelet    = "kubelet"
+	kubeProxy  = "kube-proxy"
+	dnsServer  = "dns-server"
 )
 
-// BinderCommand is the subcommand of this program that runs the volume binder.
-const BinderCommand = "bind-volumes"
+// The subcommands of this program that are processes of a cluster.
+const (
+	BinderCommand = "bind-volumes" // gives claims their volumes
+	HoldCommand   = "hold-node"    // keeps a real node's namespaces
+	DNSCommand    = "serve-dns"    // resolves the names of Services
+)
+
+// selfCopy is the name of this program's copy in the cluster's folder.
+const selfCopy = "controlplane"
 
 // serviceRange is that large because each tenant takes an address: a /24 would be full after 250 of them.
 const serviceRange = "10.96.0.0/12"
@@ -71,12 +87,10 @@ func (p parts) etcd() []string {
 }
 
 func (p parts) apiServer() []string {
-	return p.binary(apiServer,
+	return append(p.binary(apiServer,
 		"--etcd-servers="+p.etcdURL(), "--etcd-cafile="+p.file("certs", "ca.crt"),
 		"--etcd-certfile="+p.file("certs", "etcd.crt"), "--etcd-keyfile="+p.file("certs", "etcd.key"),
-		"--bind-address=127.0.0.1", "--secure-port="+strconv.Itoa(p.apiPort),
-		// A loopback address is not allowed as an endpoint; the reconciler would fail for ever.
-		"--endpoint-reconciler-type=none",
+		"--secure-port="+strconv.Itoa(p.apiPort),
 		"--tls-cert-file="+p.file("certs", "apiserver.crt"), "--tls-private-key-file="+p.file("certs", "apiserver.key"),
 		"--client-ca-file="+p.file("certs", "ca.crt"),
 		"--service-account-issuer=https://kubernetes.default.svc",
@@ -85,7 +99,19 @@ func (p parts) apiServer() []string {
 		"--service-cluster-ip-range="+serviceRange,
 		"--authorization-mode=Node,RBAC",
 		"--allow-privileged=true",
-	)
+	), p.apiServerAddress()...)
+}
+
+// apiServerAddress is where the API server listens: on loopback, or on all addresses of a real node's own network.
+func (p parts) apiServerAddress() []string {
+	if p.RealNode {
+		return []string{
+			"--bind-address=0.0.0.0", "--advertise-address=" + node.Address, "--kubelet-preferred-address-types=InternalIP",
+			"--kubelet-client-certificate=" + p.file("certs", "kubelet-client.crt"), "--kubelet-client-key=" + p.file("certs", "kubelet-client.key"),
+		}
+	}
+	// A loopback address is not allowed as an endpoint; the reconciler would fail for ever.
+	return []string{"--bind-address=127.0.0.1", "--endpoint-reconciler-type=none"}
 }
 
 // part is a process that is a client of the API server.
@@ -97,7 +123,7 @@ type part struct {
 func (p parts) clients() []part {
 	// Alone, they need no leader election, and nothing asks for their metrics.
 	alone := []string{"--leader-elect=false", "--secure-port=0"}
-	return []part{
+	parts := []part{
 		{controllerManager, p.binary(controllerManager, append(alone, p.kubeconfigFlag(controllerManager),
 			"--use-service-account-credentials=true",
 			"--service-account-private-key-file="+p.file("certs", "service-account.key"),
@@ -111,12 +137,45 @@ func (p parts) clients() []part {
 			"--node-monitor-grace-period=10m",
 		)...)},
 		{scheduler, p.binary(scheduler, append(alone, p.kubeconfigFlag(scheduler), "--kube-api-qps=2000", "--kube-api-burst=4000")...)},
-		{kwok, p.binary(kwok, p.kubeconfigFlag(kwok), "--config="+p.file("kwok.yaml"), "--manage-all-nodes",
-			// Without a lease the node is heard of every ten minutes only; called lost once, its pods never get ready again.
-			"--node-lease-duration-seconds=40",
-			"--cidr="+podRange, "--node-port=0")}, // 0: without it, it would listen on all addresses
-		{volumeBinder, []string{p.file(volumeBinder), BinderCommand, p.kubeconfigFlag(volumeBinder), "--volumes=" + p.file("volumes")}},
 	}
+	parts = append(parts, p.nodeClients()...)
+	// Last: with it the cluster is complete.
+	return append(parts, part{volumeBinder, p.self(BinderCommand, p.kubeconfigFlag(volumeBinder), "--volumes="+p.file("volumes"), "--node="+p.volumesNode())})
+}
+
+// self is the command line of one of this program's own processes.
+func (p parts) self(args ...string) []string { return append([]string{p.file(selfCopy)}, args...) }
+
+// volumesNode is the node that volumes are on; none is simulated, since pods that never run need no volume.
+func (p parts) volumesNode() string {
+	if p.RealNode {
+		return node.Name
+	}
+	return ""
+}
+
+// nodeClients are the node's processes.
+func (p parts) nodeClients() []part {
+	if p.RealNode {
+		n := p.node()
+		return []part{
+			{kubelet, n.Kubelet(p.Bin)},
+			{kubeProxy, n.Proxy(p.Bin)},
+			{dnsServer, p.self(DNSCommand, p.kubeconfigFlag(dnsServer))},
+		}
+	}
+	return []part{{kwok, p.binary(kwok, p.kubeconfigFlag(kwok), "--config="+p.file("kwok.yaml"), "--manage-all-nodes",
+		// Without a lease the node is heard of every ten minutes only; called lost once, its pods never get ready again.
+		"--node-lease-duration-seconds=40",
+		"--cidr="+podRange, "--node-port=0")}} // 0: without it, it would listen on all addresses
+}
+
+// writeNodeConfig writes what the node's processes read.
+func (p parts) writeNodeConfig() error {
+	if p.RealNode {
+		return p.node().WriteFiles()
+	}
+	return p.writeKwokConfig()
 }
 
 // writeKwokConfig gives kwok the stages that make nodes ready and keep them so, and pods ready, complete and deleted.

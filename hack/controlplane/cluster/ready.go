@@ -30,11 +30,11 @@ func (c Cluster) healthy(ctx context.Context) error {
 	if len(s.Processes) == 0 || s.Processes[len(s.Processes)-1].Name != volumeBinder {
 		return errors.New("the cluster was never started completely")
 	}
-	client, err := c.client()
+	client, err := c.client(s)
 	if err != nil {
 		return err
 	}
-	return errors.Join(ready(ctx, client), usable(ctx, client))
+	return errors.Join(ready(ctx, client), usable(ctx, client, s.nodeName()))
 }
 
 // alive says which process has ended, with the end of its log.
@@ -74,13 +74,13 @@ func ready(ctx context.Context, client kubernetes.Interface) error {
 }
 
 // usable says what is missing before pods can be created and run: the node, and the ServiceAccount that each pod needs.
-func usable(ctx context.Context, client kubernetes.Interface) error {
+func usable(ctx context.Context, client kubernetes.Interface, nodeName string) error {
 	node, err := client.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
 	if err != nil {
-		return fmt.Errorf("reading the simulated node: %w", err)
+		return fmt.Errorf("reading the node: %w", err)
 	}
 	if len(node.Spec.Taints) > 0 || !nodeReady(node) {
-		return errors.New("the simulated node is not ready")
+		return errors.New("the node is not ready")
 	}
 	if _, err := client.CoreV1().ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{}); err != nil {
 		return fmt.Errorf("reading the default ServiceAccount: %w", err)
@@ -99,9 +99,9 @@ func nodeReady(node *corev1.Node) bool {
 
 // untilListening waits for a server's port.
 func (c Cluster) untilListening(ctx context.Context, s *state, port int) error {
-	var dialer net.Dialer
+	dial := s.dialer()
 	return s.until(ctx, func() error {
-		conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		conn, err := dial(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
 			return err
 		}
@@ -111,7 +111,7 @@ func (c Cluster) untilListening(ctx context.Context, s *state, port int) error {
 
 // untilReady waits for the API server.
 func (c Cluster) untilReady(ctx context.Context, s *state) error {
-	client, err := c.client()
+	client, err := c.client(s)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (c Cluster) untilReady(ctx context.Context, s *state) error {
 
 // untilUsable waits for the rest of the cluster.
 func (c Cluster) untilUsable(ctx context.Context, s *state, client kubernetes.Interface) error {
-	return s.until(ctx, func() error { return usable(ctx, client) })
+	return s.until(ctx, func() error { return usable(ctx, client, s.nodeName()) })
 }
 
 // until asks again and again until check has no complaint. It gives up when a process has ended or ctx ends.

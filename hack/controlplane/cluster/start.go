@@ -21,10 +21,13 @@ func (c Cluster) start(ctx context.Context) error {
 		return err
 	}
 	p := parts{Cluster: c, etcdPort: ports[0], etcdPeerPort: ports[1], apiPort: ports[2]}
-	if err := errors.Join(p.writeCredentials(), p.writeKwokConfig(), c.copySelf()); err != nil {
+	if err := errors.Join(p.writeCredentials(), p.writeNodeConfig(), c.copySelf()); err != nil {
 		return err
 	}
-	s := &state{}
+	s := &state{RealNode: c.RealNode}
+	if err := c.startNode(ctx, s); err != nil {
+		return err
+	}
 	if err := c.run(ctx, s, etcd, p.etcd()); err != nil {
 		return err
 	}
@@ -37,12 +40,17 @@ func (c Cluster) start(ctx context.Context) error {
 	if err := c.untilReady(ctx, s); err != nil {
 		return err
 	}
-	client, err := c.client()
+	client, err := c.client(s)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(createNode(ctx, client), binder.EnsureClass(ctx, client)); err != nil {
+	if err := binder.EnsureClass(ctx, client); err != nil {
 		return err
+	}
+	if !c.RealNode {
+		if err := createNode(ctx, client); err != nil {
+			return err
+		}
 	}
 	for _, part := range p.clients() {
 		if err := c.run(ctx, s, part.name, part.args); err != nil {
@@ -57,7 +65,9 @@ func (c Cluster) run(ctx context.Context, s *state, name string, args []string) 
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	started, err := process.Start(name, c.Dir, filepath.Join(c.Dir, name+".log"), args...)
+	started, err := process.Command{
+		Name: name, Dir: c.Dir, Log: filepath.Join(c.Dir, name+".log"), Args: args, Inside: s.Holder,
+	}.Start()
 	if err != nil {
 		return err
 	}
@@ -69,8 +79,8 @@ func (c Cluster) run(ctx context.Context, s *state, name string, args []string) 
 }
 
 // client is the administrator's.
-func (c Cluster) client() (kubernetes.Interface, error) {
-	config, err := c.restConfig()
+func (c Cluster) client(s *state) (kubernetes.Interface, error) {
+	config, err := c.restConfig(s)
 	if err != nil {
 		return nil, err
 	}
@@ -81,19 +91,19 @@ func (c Cluster) client() (kubernetes.Interface, error) {
 	return client, nil
 }
 
-// copySelf keeps a copy of this program for the volume binder: go run removes the one that runs now.
+// copySelf keeps a copy of this program for the processes that are ours: go run removes the one that runs now.
 func (c Cluster) copySelf() error {
 	source, err := os.Open(c.Self)
 	if err != nil {
-		return fmt.Errorf("opening this program, which is also the volume binder: %w", err)
+		return fmt.Errorf("opening this program, which is also some of the processes: %w", err)
 	}
 	defer source.Close()
-	target, err := os.OpenFile(filepath.Join(c.Dir, "volume-binder"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
+	target, err := os.OpenFile(filepath.Join(c.Dir, selfCopy), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
 	if err != nil {
-		return fmt.Errorf("making the volume binder: %w", err)
+		return fmt.Errorf("copying this program: %w", err)
 	}
 	if _, err := io.Copy(target, source); err != nil {
-		return errors.Join(fmt.Errorf("copying the volume binder: %w", err), target.Close())
+		return errors.Join(fmt.Errorf("copying this program: %w", err), target.Close())
 	}
 	return target.Close()
 }

@@ -5,20 +5,48 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 
+	"github.com/stallkeeper/stallkeeper/hack/controlplane/node"
 	"github.com/stallkeeper/stallkeeper/hack/controlplane/process"
 )
 
 // made are the files that Up makes in the cluster's folder, as patterns; the state is last, so that an interrupted
 // removal is continued by the next one.
-var made = []string{"*.log", "*.kubeconfig", "kubeconfig", "kwok.yaml", "volume-binder", "certs", "etcd", "volumes", "state.json.unfinished", "state.json"}
+var made = []string{
+	"*.log", "*.kubeconfig", "kubeconfig", "kwok.yaml", selfCopy, "certs", "etcd", "volumes", "node", "state.json.unfinished", "state.json",
+}
 
 // state is what has to be known about a cluster after the command that started it is gone.
 type state struct {
-	Processes []process.Process `json:"processes"` // in the order they were started
+	Processes []process.Process `json:"processes"`        // in the order they were started
+	RealNode  bool              `json:"realNode"`         // whether pods really run
+	Holder    int               `json:"holder,omitempty"` // id of the process whose namespaces the others are in; with RealNode only
+}
+
+// nodeName is the node's.
+func (s *state) nodeName() string {
+	if s.RealNode {
+		return node.Name
+	}
+	return simulatedNode
+}
+
+// dialer connects to the cluster's ports, which with a real node are in a network of their own.
+func (s *state) dialer() func(ctx context.Context, network, address string) (net.Conn, error) {
+	if s.Holder == 0 {
+		return (&net.Dialer{}).DialContext
+	}
+	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
+		err = node.InsideNetwork(s.Holder, func() error {
+			conn, err = (&net.Dialer{}).DialContext(ctx, network, address)
+			return err
+		})
+		return conn, err
+	}
 }
 
 func (c Cluster) statePath() string { return filepath.Join(c.Dir, "state.json") }
@@ -61,6 +89,9 @@ func (c Cluster) stop(ctx context.Context) error {
 	s, err := c.readState()
 	if err != nil {
 		return err
+	}
+	if s.RealNode {
+		return c.stopNode(ctx, s)
 	}
 	slices.Reverse(s.Processes)
 	// The API server ends last but for etcd: clients of a server that is gone spend the grace on retries.

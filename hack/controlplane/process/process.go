@@ -21,49 +21,98 @@ type Process struct {
 	Log  string   `json:"log"`  // the file that its output is appended to
 }
 
-// Start runs args in the background with the folder dir as working directory. The process has a session of its own, so
-// that an interrupt at the terminal does not reach it. It returns as soon as the process can be found again.
+// Command is a process that is to be started.
+type Command struct {
+	Name string   // what people call it
+	Args []string // its command line; the first is the absolute path of its binary
+	Dir  string   // its working directory
+	Log  string   // the file that its output is appended to
+
+	// Inside is the id of a process in whose network, mounts and process ids it runs; 0 for those of this process. Linux only.
+	Inside int
+	// Attributes start it with namespaces of its own; it gets a session of its own when nil.
+	Attributes *syscall.SysProcAttr
+}
+
+// Start runs args in the background with the folder dir as working directory.
 func Start(name, dir, log string, args ...string) (Process, error) {
-	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	return Command{Name: name, Args: args, Dir: dir, Log: log}.Start()
+}
+
+// Start runs the command in the background. The process has a session of its own, so that an interrupt at the terminal does
+// not reach it. It returns as soon as the process can be found again.
+func (c Command) Start() (Process, error) {
+	out, err := os.OpenFile(c.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		return Process{}, fmt.Errorf("opening the log of %s: %w", name, err)
+		return Process{}, fmt.Errorf("opening the log of %s: %w", c.Name, err)
 	}
 	defer out.Close()
+	args := Enter(c.Inside, c.Args...)
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Dir = dir
+	cmd.Dir = c.Dir
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.SysProcAttr = c.Attributes
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	}
 	if err := cmd.Start(); err != nil {
-		return Process{}, fmt.Errorf("starting %s: %w", name, err)
+		return Process{}, fmt.Errorf("starting %s: %w", c.Name, err)
 	}
 	ended := make(chan struct{})
 	go func() {
 		_ = cmd.Wait() // without it, one that ends while we run would stay as a zombie
 		close(ended)
 	}()
-	p := Process{Name: name, PID: cmd.Process.Pid, Args: args, Log: log}
-	if !p.appears(ended) {
-		return Process{}, errors.Join(fmt.Errorf("starting %s: it does not show the command line that it was started with", name), cmd.Process.Kill())
+	p, found := c.appears(cmd.Process.Pid, ended)
+	if !found {
+		return Process{}, errors.Join(fmt.Errorf("starting %s: it does not show the command line that it was started with", c.Name), cmd.Process.Kill())
 	}
 	return p, nil
 }
 
+// Enter is the command line that runs args inside the namespaces of a process; args itself for the process 0.
+func Enter(inside int, args ...string) []string {
+	if inside == 0 {
+		return args
+	}
+	return append([]string{"nsenter", "--target", strconv.Itoa(inside), "--net", "--mount", "--pid", "--"}, args...)
+}
+
 // appears waits for the moment at which the kernel shows the new process's command line, a little after it exists: before,
 // it would be taken for one that has ended. One that really ended at once has appeared, too; Alive tells.
-func (p Process) appears(ended <-chan struct{}) bool {
+func (c Command) appears(started int, ended <-chan struct{}) (Process, bool) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(10 * time.Second)
-	for !p.Alive() {
+	p := Process{Name: c.Name, PID: started, Args: c.Args, Log: c.Log}
+	for {
+		if c.Inside != 0 {
+			p.PID = childOf(started)
+		}
+		if p.Alive() {
+			return p, true
+		}
 		select {
 		case <-ended:
-			return true
+			return p, true
 		case <-deadline:
-			return false
+			return p, false
 		case <-tick.C:
 		}
 	}
-	return true
+}
+
+// childOf is the id of a process's only child, as nsenter has one when it enters other process ids; 0 when there is none.
+func childOf(pid int) int {
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return 0
+	}
+	child, err := strconv.Atoi(strings.TrimSpace(string(children)))
+	if err != nil {
+		return 0
+	}
+	return child
 }
 
 // Alive says whether the process still runs, and is still ours.

@@ -1,0 +1,142 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
+// mustKubectl fails the spec when kubectl fails.
+func mustKubectl(ctx context.Context, stdin string, args ...string) string {
+	GinkgoHelper()
+	output, err := kubectl(ctx, stdin, args...)
+	Expect(err).NotTo(HaveOccurred())
+	return output
+}
+
+// testdata reads a file of this run, with the image filled in.
+func testdata(name string) string {
+	GinkgoHelper()
+	content, err := os.ReadFile(filepath.Join(world.root, "test", "e2e", "testdata", name))
+	Expect(err).NotTo(HaveOccurred())
+	return strings.ReplaceAll(string(content), "image: IMAGE", "image: "+os.Getenv("E2E_IMAGE"))
+}
+
+// file writes a file of this run, since a secret on a command line is seen by every user of the machine.
+func file(name, content string) string {
+	GinkgoHelper()
+	path := filepath.Join(world.dir, name)
+	Expect(os.WriteFile(path, []byte(content), 0o600)).To(Succeed())
+	return path
+}
+
+// startSurroundings starts the fake open API and the visitor.
+func startSurroundings(ctx context.Context) {
+	GinkgoHelper()
+	certificate, key, err := world.trust.issue(2, "openapi."+marketplaceNamespace+".svc")
+	Expect(err).NotTo(HaveOccurred())
+	mustKubectl(ctx, testdata("surroundings.yaml"), "apply", "-f", "-")
+	mustKubectl(ctx, "", "create", "secret", "tls", "openapi-tls", "-n", marketplaceNamespace,
+		"--cert="+file("openapi.crt", string(certificate)), "--key="+file("openapi.key", string(key)))
+	mustKubectl(ctx, "", "create", "secret", "generic", "openapi-credentials", "-n", marketplaceNamespace,
+		"--from-file=AK="+file("ak", world.keys.ak), "--from-file=SK="+file("sk", world.keys.sk))
+	mustKubectl(ctx, "", "rollout", "status", "deployment/openapi", "-n", marketplaceNamespace, "--timeout=120s")
+	mustKubectl(ctx, "", "wait", "--for=condition=Ready", "pod/visitor", "-n", visitorsNamespace, "--timeout=120s")
+	world.orders, err = openDoor(ctx, marketplaceNamespace, "openapi", 443)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(world.orders.close)
+}
+
+// installChart does what the README tells in "Install it on your cluster", with the authority of the fake open API on top.
+func installChart(ctx context.Context) {
+	GinkgoHelper()
+	mustKubectl(ctx, "", "create", "namespace", systemNamespace)
+	applyCallbackCertificate(ctx, 10)
+	mustKubectl(ctx, "", "create", "secret", "generic", "koogallery-openapi", "-n", systemNamespace,
+		"--from-file=ak="+filepath.Join(world.dir, "ak"), "--from-file=sk="+filepath.Join(world.dir, "sk"))
+	mustKubectl(ctx, "", "create", "configmap", "e2e-authority", "-n", systemNamespace, "--from-file=ca.crt="+world.trust.file)
+	began := time.Now()
+	Expect(helmInstall(ctx)).To(Succeed())
+	for _, name := range []string{"webhook", "controller"} {
+		mustKubectl(ctx, "", "rollout", "status", "deployment/stallkeeper-"+name, "-n", systemNamespace, "--timeout=120s")
+	}
+	remark("from helm install to two webhooks and two controllers that are ready: %.1f s", time.Since(began).Seconds())
+	mustKubectl(ctx, "", "create", "secret", "generic", "koogallery-callbacks", "-n", salesNamespace,
+		"--from-file=accessKey="+file("accessKey", world.keys.accessKey))
+}
+
+// helmInstall installs or upgrades the release.
+func helmInstall(ctx context.Context, more ...string) error {
+	image := os.Getenv("E2E_IMAGE")
+	colon := strings.LastIndexByte(image, ':')
+	if colon < strings.LastIndexByte(image, '/') {
+		return fmt.Errorf("IMAGE %s has no tag", image)
+	}
+	_, err := helm(ctx, append([]string{
+		"upgrade", "--install", "stallkeeper", "charts/stallkeeper", "-n", systemNamespace,
+		"--set", "image.repository=" + image[:colon], "--set", "image.tag=" + image[colon+1:],
+		"--set", "webhook.host=shop.example.com", "--set", "controller.trustedCAConfigMap=e2e-authority",
+	}, more...)...)
+	return err
+}
+
+// applyCallbackCertificate makes the callback port's certificate, or replaces it.
+func applyCallbackCertificate(ctx context.Context, serial int64) {
+	GinkgoHelper()
+	certificate, key, err := world.trust.issue(serial, "shop.example.com")
+	Expect(err).NotTo(HaveOccurred())
+	secret := mustKubectl(ctx, "", "create", "secret", "tls", "stallkeeper-webhook-tls", "-n", systemNamespace,
+		"--cert="+file("tls.crt", string(certificate)), "--key="+file("tls.key", string(key)), "--dry-run=client", "-o", "yaml")
+	mustKubectl(ctx, secret, "apply", "-f", "-")
+}
+
+// describeProducts connects the marketplace and says what is sold.
+func describeProducts(ctx context.Context) {
+	GinkgoHelper()
+	marketplace := `apiVersion: stallkeeper.io/v1alpha1
+kind: Marketplace
+metadata: {name: koogallery, namespace: ` + salesNamespace + `}
+spec:
+  protocol: KooGallery
+  site: International
+  openAPIURL: https://openapi.` + marketplaceNamespace + `.svc
+  callbackSecretRef: {name: koogallery-callbacks}
+  openAPISecretRef: {name: koogallery-openapi}
+`
+	mustKubectl(ctx, marketplace, "apply", "-f", "-")
+	mustKubectl(ctx, testdata("product.yaml"), "apply", "-f", "-")
+	Eventually(func(g Gomega) {
+		connection := &v1alpha1.Marketplace{}
+		g.Expect(world.kube.Get(ctx, client.ObjectKey{Namespace: salesNamespace, Name: "koogallery"}, connection)).To(Succeed())
+		g.Expect(notReady(connection.Status.Conditions)).To(BeEmpty())
+		for _, name := range []string{"shop", "card"} {
+			product := &v1alpha1.MarketplaceProduct{}
+			g.Expect(world.kube.Get(ctx, client.ObjectKey{Namespace: salesNamespace, Name: name}, product)).To(Succeed())
+			g.Expect(notReady(product.Status.Conditions)).To(BeEmpty())
+		}
+		world.url = "https://" + world.callback.address() + connection.Status.CallbackPath
+	}).WithContext(ctx).Should(Succeed())
+}
+
+// notReady says why an object is not ready; empty when it is.
+func notReady(conditions []metav1.Condition) string {
+	ready := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady)
+	switch {
+	case ready == nil:
+		return "there is no condition Ready yet"
+	case ready.Status != metav1.ConditionTrue:
+		return fmt.Sprintf("Ready is %s, %s: %s", ready.Status, ready.Reason, ready.Message)
+	}
+	return ""
+}
