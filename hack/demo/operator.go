@@ -192,7 +192,7 @@ func (d *demo) untilReady(ctx context.Context, p process, check func() error) er
 		if err == nil {
 			return nil
 		}
-		if !p.alive() {
+		if p.hasEnded() {
 			return fmt.Errorf("%s ended by itself:\n%s", p.Name, d.endOfLog(p.Name))
 		}
 		if waiting.Err() != nil {

@@ -24,6 +24,9 @@ type process struct {
 	Name string   `json:"name"`
 	PID  int      `json:"pid"`
 	Args []string `json:"args"`
+
+	// ended is closed when a process that this demo has started ends; nil for one that was read from disk.
+	ended chan struct{}
 }
 
 // record is what a demo has to end, and what the next one ends if this one could not.
@@ -71,9 +74,12 @@ func (d *demo) start(name string, env []string, args ...string) (process, error)
 	if err := cmd.Start(); err != nil {
 		return process{}, fmt.Errorf("starting %s: %w", name, err)
 	}
+	p := process{Name: name, PID: cmd.Process.Pid, Args: args, ended: make(chan struct{})}
 	// Without it a process that ends would stay as a zombie.
-	go func() { _ = cmd.Wait() }()
-	p := process{Name: name, PID: cmd.Process.Pid, Args: args}
+	go func() {
+		_ = cmd.Wait()
+		close(p.ended)
+	}()
 	d.record.Processes = append(d.record.Processes, p)
 	return p, d.record.write(d.paths.record())
 }
@@ -90,6 +96,17 @@ func (p process) alive() bool {
 	// Where there is no /proc, as on macOS.
 	line, err := exec.Command("ps", "-ww", "-o", "args=", "-p", strconv.Itoa(p.PID)).Output()
 	return err == nil && strings.TrimSpace(string(line)) == strings.Join(p.Args, " ")
+}
+
+// hasEnded says whether a process that this demo has started has ended. In the moment after its start its command line is
+// still empty, so that alive can't tell.
+func (p process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // stop asks the process to end, and kills it when it does not.
