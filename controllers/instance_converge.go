@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -48,6 +49,8 @@ type outcome struct {
 	nothing, removing bool
 	// readiness is the state of the tenant's objects.
 	readiness apply.Readiness
+	// waiting is the hook that everything after it waits for; zero if nothing waits.
+	waiting apply.Key
 	// torn is true if an apply failed half-way: the digests in the status speak of what stood before it.
 	torn bool
 	// rendered says that access, revision, digests and orphans are known by this pass.
@@ -111,7 +114,7 @@ func (r *InstanceReconciler) provisionRevision(ctx context.Context, mpi *v1alpha
 	if problem != nil || err != nil {
 		return r.look(ctx, mpi, k, outcome{problem: problem, err: err}, nil, memory)
 	}
-	inputs, err := r.inputsDigest(mpi, k, suspended)
+	inputs, err := r.inputsDigest(mpi, k, suspended, k.observed.Hooks())
 	if err != nil {
 		return outcome{err: err}
 	}
@@ -119,7 +122,8 @@ func (r *InstanceReconciler) provisionRevision(ctx context.Context, mpi *v1alpha
 	switch {
 	case memory.behind(k.observed, now):
 		// What the cache shows is older than what was applied: deciding on it would put right what is right.
-		return r.look(ctx, mpi, k, outcome{quiet: true, again: now.Add(cacheLag)}, memory.entries, memory)
+		behind := outcome{quiet: true, waiting: memory.waiting, again: now.Add(cacheLag)}
+		return r.look(ctx, mpi, k, behind, memory.entries, memory)
 	case mpi.Status.InputsDigest == inputs && mpi.Status.ObjectsDigest == k.observed.Digest() && k.pinned == k.target &&
 		scaled(k.observed, suspended):
 		return r.look(ctx, mpi, k, outcome{quiet: true}, nil, memory)
@@ -128,11 +132,7 @@ func (r *InstanceReconciler) provisionRevision(ctx context.Context, mpi *v1alpha
 			return r.look(ctx, mpi, k, outcome{quiet: true, blockers: []v1alpha1.Blocker{*blocker}, again: until}, nil, memory)
 		}
 	}
-	result := r.applyTenant(ctx, mpi, k, rev, plan, suspended, memory)
-	if result.err == nil && result.problem == nil {
-		result.inputs = inputs
-	}
-	return result
+	return r.applyTenant(ctx, mpi, k, rev, plan, suspended, memory)
 }
 
 // planOf finds the revision and the plan that shall run.
@@ -164,18 +164,23 @@ func (r *InstanceReconciler) planOf(ctx context.Context, mpi *v1alpha1.Marketpla
 	return rev, plan, nil, nil
 }
 
-// inputsDigest is the digest of everything that decides about the tenant's objects.
-func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k known, suspended bool) (string, error) {
+// inputsDigest is the digest of everything that decides about the tenant's objects. How far the hooks are is part of it: where
+// one has ended, what comes after it is due.
+func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k known, suspended bool, hooks string) (string, error) {
 	kinds := r.Permissions.Kinds.UnsortedList()
 	names := make(map[string]bool, len(kinds))
 	for _, kind := range kinds {
 		names[kind.String()] = true
 	}
-	raw, err := json.Marshal(map[string]any{
+	inputs := map[string]any{
 		"format": revisionFormat, "revision": k.target, "generation": mpi.Generation, "uid": mpi.UID, "suspended": suspended,
 		"lifecycle": k.lifecycle, "protection": k.effective.DeletionProtection,
 		"kinds": names, "tenantRBAC": r.Permissions.TenantRBAC, "level": r.Permissions.MaxPodSecurityLevel,
-	})
+	}
+	if hooks != "" {
+		inputs["hooks"] = hooks
+	}
+	raw, err := json.Marshal(inputs)
 	if err != nil {
 		return "", fmt.Errorf("encoding the inputs: %w", err)
 	}
@@ -202,19 +207,36 @@ func (r *InstanceReconciler) applyTenant(ctx context.Context, mpi *v1alpha1.Mark
 	if err != nil {
 		return r.look(ctx, mpi, k, applyFailed(err), nil, memory)
 	}
-	if err := r.scale(ctx, k.namespace, set.Scales); err != nil {
-		return r.look(ctx, mpi, k, applyFailed(err), applied.Entries, memory)
-	}
-	pruned, err := r.Applier.Prune(ctx, k.observed, owner, wanted.Keys(), keepOnPrune(k.lifecycle.DataKinds))
-	if err != nil {
-		return r.look(ctx, mpi, k, applyFailed(err), applied.Entries, memory)
-	}
-	memory.remember(applied.Entries, r.Clock.Now())
 	result := outcome{
-		rendered: true, access: access, revision: rev.name, digest: applied.Digest(pruned), orphans: pruned.Orphans,
+		rendered: true, access: access, revision: rev.name, waiting: applied.Waiting, orphans: mpi.Status.Orphans,
 		blockers: set.Blockers, again: r.Clock.Now().Add(cacheLag),
 	}
-	return r.look(ctx, mpi, k, result, applied.Entries, memory)
+	entries := applied.Entries
+	var pruned apply.Pruned
+	if applied.Waiting != (apply.Key{}) {
+		// What an earlier revision has made stands as it is until the hook is through.
+		pruned.Kept = k.observed.Except(applied.Entries)
+		entries = slices.Concat(entries, pruned.Kept)
+	} else if pruned, err = r.finish(ctx, k, owner, set.Scales, applied.Wanted); err != nil {
+		return r.look(ctx, mpi, k, applyFailed(err), entries, memory)
+	} else {
+		result.orphans = pruned.Orphans
+	}
+	if result.inputs, err = r.inputsDigest(mpi, k, suspended, applied.Hooks); err != nil {
+		return outcome{err: err}
+	}
+	result.digest = applied.Digest(pruned)
+	memory.remember(applied, r.Clock.Now())
+	return r.look(ctx, mpi, k, result, entries, memory)
+}
+
+// finish does what follows when everything was applied: replicas that no template sets, and what an earlier revision had.
+func (r *InstanceReconciler) finish(ctx context.Context, k known, owner apply.Owner, scales []workload.Scale, wanted []apply.Key,
+) (apply.Pruned, error) {
+	if err := r.scale(ctx, k.namespace, scales); err != nil {
+		return apply.Pruned{}, err
+	}
+	return r.Applier.Prune(ctx, k.observed, owner, wanted, keepOnPrune(k.lifecycle.DataKinds))
 }
 
 // desired renders the tenant's complete desired set.

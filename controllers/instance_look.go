@@ -26,6 +26,11 @@ func (r *InstanceReconciler) look(ctx context.Context, mpi *v1alpha1.Marketplace
 		orphans = o.orphans
 	}
 	o.readiness = k.observed.Readiness(entries, orphans)
+	if o.waiting != (apply.Key{}) && o.readiness.State == apply.StateReady {
+		// The cache may not show yet how far the hook is, and nothing after it is there.
+		o.readiness.State = apply.StateProgressing
+		o.readiness.Blockers = []apply.Blocker{{Key: o.waiting, State: apply.StateProgressing}}
+	}
 	now := r.Clock.Now()
 	if o.problem != nil {
 		o.again = earliest(o.again, now.Add(problemRetry))
@@ -37,7 +42,7 @@ func (r *InstanceReconciler) look(ctx context.Context, mpi *v1alpha1.Marketplace
 	for _, blocker := range o.readiness.Blockers {
 		if blocker.State == apply.StateFailed {
 			o.blockers = append(o.blockers, v1alpha1.Blocker{
-				Object: blocker.String(), Reason: blocker.Reason, Message: blocker.Message,
+				Object: blocker.String(), Reason: blocker.Reason, Message: blocker.Message, Remedy: blocker.Remedy,
 			})
 		}
 	}

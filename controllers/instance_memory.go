@@ -29,6 +29,8 @@ type memory struct {
 	// entries were applied last, at the time applied.
 	entries []apply.Entry
 	applied time.Time
+	// waiting is the hook that the last apply has stopped at; zero if it came to its end.
+	waiting apply.Key
 	// shown are the objects that the cache has shown, by UID. One of them that is missing was deleted; any other may just
 	// not be there yet.
 	shown map[apply.Key]types.UID
@@ -65,7 +67,9 @@ func (m *memories) forget(key types.NamespacedName) {
 	delete(m.by, key)
 }
 
-func (m *memory) remember(entries []apply.Entry, now time.Time) { m.entries, m.applied = entries, now }
+func (m *memory) remember(applied apply.Applied, now time.Time) {
+	m.entries, m.waiting, m.applied = applied.Entries, applied.Waiting, now
+}
 
 // see notes what the cache shows.
 func (m *memory) see(observed apply.Observed) {

@@ -233,6 +233,9 @@ func waitingFor(blockers []apply.Blocker) string {
 		if i > 0 {
 			text += ", "
 		}
+		if blocker.Hook != "" {
+			text += "the " + blocker.Hook + " hook "
+		}
 		text += blocker.String()
 	}
 	return text

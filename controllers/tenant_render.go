@@ -38,6 +38,8 @@ type tenantSecrets struct {
 type renderedTenant struct {
 	objects []workload.Rendered
 	access  v1alpha1.InstanceAccess
+	// idle names the hooks that never run.
+	idle []string
 }
 
 // renderTenant evaluates access and values and renders the template. It is pure. Errors name what to change and hold no
@@ -58,9 +60,11 @@ func renderTenant(rev *revision, in tenantInputs) (renderedTenant, error) {
 	if err != nil {
 		return renderedTenant{}, err
 	}
-	result := renderedTenant{access: access}
+	result := renderedTenant{access: access, idle: output.Idle}
 	for _, object := range output.Objects {
-		result.objects = append(result.objects, workload.Rendered{Object: object.Unstructured, File: object.File})
+		result.objects = append(result.objects, workload.Rendered{
+			Object: object.Unstructured, File: object.File, Events: object.Events,
+		})
 	}
 	return result, nil
 }

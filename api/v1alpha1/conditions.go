@@ -133,7 +133,7 @@ const (
 	ReasonChartTooLarge = "ChartTooLarge"
 	// ReasonInvalidTemplate surfaces when the chart or the inline template can't be read.
 	ReasonInvalidTemplate = "InvalidTemplate"
-	// ReasonUnsupported surfaces when the template has hooks or a crds folder.
+	// ReasonUnsupported surfaces when the template has a hook for an event that Helm does not know, or a crds folder.
 	ReasonUnsupported = "Unsupported"
 	// ReasonPodSecurity surfaces when a plan's pods would not be let in.
 	ReasonPodSecurity = "PodSecurity"

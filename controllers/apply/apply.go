@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -42,7 +43,8 @@ type Set struct {
 	// Revision names the ControllerRevision the set was rendered from. A Job runs once for each.
 	Revision string
 	// Groups are applied in their order, the objects within one in parallel. Objects carry the owner's labels, and no
-	// namespace but the tenant's.
+	// namespace but the tenant's. A Job with v1alpha1.HookAnnotation is applied if the event happens, and what comes after it
+	// only when it has succeeded. One that is to be suspended is not waited for.
 	Groups [][]*unstructured.Unstructured
 }
 
@@ -55,6 +57,13 @@ type Applied struct {
 	Namespace *unstructured.Unstructured
 	// Entries are the objects of watched kinds, the namespace among them. A Job that is done and gone has none.
 	Entries []Entry
+	// Waiting is the hook that everything after it waits for; zero if all groups were applied. Nothing may be pruned then, nor
+	// replicas be restored.
+	Waiting Key
+	// Wanted are the keys of the set, without the hooks whose events don't happen.
+	Wanted []Key
+	// Hooks is how far the hooks are: what [Observed.Hooks] says until a Job of theirs ends.
+	Hooks string
 }
 
 // Digest is the [Digest] of what was applied and of what a prune has kept: the value that [Observed.Digest] has once the
@@ -72,21 +81,37 @@ func (a *Applier) Apply(ctx context.Context, set Set) (Applied, error) {
 	if err != nil {
 		return Applied{}, err
 	}
+	p := a.newPass(set, ns)
+	waiting, err := p.applyGroups(ctx)
+	if err != nil {
+		return p.applied(waiting), err
+	}
+	if waiting == (Key{}) && !p.unfinished {
+		p.installed = true
+	}
+	if err := p.record(ctx); err != nil {
+		return p.applied(waiting), err
+	}
+	return p.applied(waiting), nil
+}
+
+func (a *Applier) newPass(set Set, ns *unstructured.Unstructured) *pass {
 	p := &pass{
-		Applier: a, set: set, namespace: ns.GetName(), watched: map[schema.GroupKind]bool{},
-		ran: jobsRan(ns, set.Revision),
+		Applier: a, set: set, namespace: ns.GetName(), watched: map[schema.GroupKind]bool{}, entries: map[Key]Entry{},
+		ran: jobsRan(ns, set.Revision), standing: ns, hooks: recordedHooks(ns, set.Revision),
 	}
 	for _, gvk := range withNamespace(a.Kinds) {
 		p.watched[gvk.GroupKind()] = true
 	}
-	p.add(ns)
-
-	for _, group := range set.Groups {
-		if err := p.applyGroup(ctx, group); err != nil {
-			return Applied{Namespace: ns, Entries: p.entries}, err
+	for _, obj := range slices.Concat(set.Groups...) {
+		event := hookEvent(obj)
+		p.hooked = p.hooked || event != ""
+		if event == "" || p.hooks.happens(event) {
+			p.wanted = append(p.wanted, KeyOf(obj))
 		}
 	}
-	return Applied{Namespace: ns, Entries: p.entries}, nil
+	p.add(ns)
+	return p
 }
 
 // pass is one call of Apply.
@@ -95,13 +120,60 @@ type pass struct {
 	set       Set
 	namespace string
 	watched   map[schema.GroupKind]bool
+	// wanted are the keys of the set, but for hooks whose events don't happen.
+	wanted []Key
+	// standing is the namespace as it was written last.
+	standing *unstructured.Unstructured
 	// ran holds the names of Jobs that were made for the set's revision; it does not change while a group is applied.
 	ran map[string]bool
+	// hooked is true if the set has hooks, also such as don't happen. hooks is how far they are, and unfinished is true if one
+	// of them has not succeeded yet. installed is true when a new tenant's first revision is there with all its hooks.
+	hooked, unfinished, installed bool
+	hooks                         hookRecord
 
 	mu       sync.Mutex
-	entries  []Entry
+	entries  map[Key]Entry
 	started  []string
 	failures []*ObjectError
+}
+
+func (p *pass) applied(waiting Key) Applied {
+	result := Applied{
+		Namespace: p.standing, Entries: slices.Collect(maps.Values(p.entries)), Waiting: waiting, Wanted: p.wanted,
+	}
+	if p.hooked {
+		result.Hooks = p.hooks.String()
+	}
+	return result
+}
+
+// applyGroups applies one group after the other, and stops at a hook that has not succeeded. It gives that one's key.
+func (p *pass) applyGroups(ctx context.Context) (Key, error) {
+	for _, group := range p.set.Groups {
+		var objects, hooks []*unstructured.Unstructured
+		for _, obj := range group {
+			switch event := hookEvent(obj); {
+			case event == "":
+				objects = append(objects, obj)
+			case p.hooks.happens(event):
+				hooks = append(hooks, obj)
+			}
+		}
+		if err := p.applyGroup(ctx, objects); err != nil {
+			return Key{}, err
+		}
+		for _, obj := range hooks {
+			waits, err := p.applyHook(ctx, obj)
+			if err != nil {
+				return Key{}, setError([]*ObjectError{objectError(KeyOf(obj), err)})
+			}
+			p.unfinished = p.unfinished || p.hooks.states[hookID(obj)] != hookSucceeded
+			if waits {
+				return KeyOf(obj), nil
+			}
+		}
+	}
+	return Key{}, nil
 }
 
 func (p *pass) applyGroup(ctx context.Context, group []*unstructured.Unstructured) error {
@@ -121,7 +193,10 @@ func (p *pass) applyGroup(ctx context.Context, group []*unstructured.Unstructure
 	// The workers keep their errors in the pass, so that one failure does not hide the others.
 	_ = workers.Wait()
 
-	if err := p.recordJobs(ctx); err != nil {
+	if len(p.started) == 0 {
+		return setError(p.failures)
+	}
+	if err := p.record(ctx); err != nil {
 		p.fail(objectError(Key{Kind: NamespaceKind.Kind, Name: p.namespace}, err))
 	}
 	return setError(p.failures)
@@ -129,6 +204,18 @@ func (p *pass) applyGroup(ctx context.Context, group []*unstructured.Unstructure
 
 // applyOne gives the object as it stands, or nil if it is a Job that is done and gone.
 func (p *pass) applyOne(ctx context.Context, obj *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	wanted, err := p.inTenant(obj)
+	if err != nil {
+		return nil, err
+	}
+	if isJob(wanted) {
+		return p.applyJob(ctx, wanted)
+	}
+	return p.applyObject(ctx, wanted)
+}
+
+// inTenant is a copy of the object in the tenant's namespace.
+func (p *pass) inTenant(obj *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if ns := obj.GetNamespace(); ns != "" && ns != p.namespace {
 		return nil, &ObjectError{
 			Kind: obj.GetKind(), Name: obj.GetName(), Reason: ReasonInvalid, Field: "metadata.namespace",
@@ -138,10 +225,7 @@ func (p *pass) applyOne(ctx context.Context, obj *unstructured.Unstructured) (*u
 	}
 	wanted := obj.DeepCopy()
 	wanted.SetNamespace(p.namespace)
-	if isJob(wanted) {
-		return p.applyJob(ctx, wanted)
-	}
-	return p.applyObject(ctx, wanted)
+	return wanted, nil
 }
 
 // applyObject applies the object and reads the answer into it.
@@ -163,7 +247,7 @@ func (p *pass) add(obj *unstructured.Unstructured) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.entries = append(p.entries, entryOf(obj))
+	p.entries[KeyOf(obj)] = entryOf(obj)
 }
 
 func (p *pass) fail(failure *ObjectError) {

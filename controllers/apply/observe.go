@@ -80,6 +80,15 @@ func (o Observed) Entries() []Entry {
 	return entries
 }
 
+// Except gives the entries but for the objects that the others are about.
+func (o Observed) Except(others []Entry) []Entry {
+	known := map[Key]bool{}
+	for _, e := range others {
+		known[e.Key] = true
+	}
+	return slices.DeleteFunc(o.Entries(), func(e Entry) bool { return known[e.Key] })
+}
+
 // Digest is the [Digest] of Entries. It equals [Applied.Digest] as long as nobody has touched what we applied.
 func (o Observed) Digest() string { return Digest(o.Entries()) }
 

@@ -27,6 +27,8 @@ type Blocker struct {
 	State State
 	// Reason is one word in upper camel case, Message a sentence without counters.
 	Reason, Message string
+	// Hook is the event of a hook's Job, Remedy what a person can do about a hook that failed; empty for everything else.
+	Hook, Remedy string
 }
 
 // Readiness is the state of a tenant.
@@ -41,7 +43,9 @@ type Readiness struct {
 }
 
 // Readiness judges the tenant by kstatus, with two additions: a claim counts only through the workload that waits for it,
-// and a Job is ready when it is complete (or suspended). A workload with zero replicas is ready when none stands.
+// and a Job is ready when it is complete (or suspended). A workload with zero replicas is ready when none stands. A hook is
+// ready when its end is recorded, so that nothing looks ready before what comes after the hook is applied; one that failed and
+// was deleted as its delete policy says counts as failed.
 //
 // After an apply, entries are [Applied.Entries]: what the cache does not show yet, or shows as it was before, is
 // progressing. In a quiet pass they are nil, and everything that we applied counts, except orphans: Kind/name of objects
@@ -51,6 +55,17 @@ func (o Observed) Readiness(entries []Entry, orphans []string) Readiness {
 		entries = o.Entries()
 	}
 	readiness := Readiness{State: StateReady, Stopped: true}
+	hooks := o.hookRecord()
+	note := func(key Key, verdict Blocker) {
+		if verdict.State == StateReady {
+			return
+		}
+		verdict.Key = key
+		readiness.Blockers = append(readiness.Blockers, verdict)
+		if readiness.State != StateFailed {
+			readiness.State = verdict.State
+		}
+	}
 	for _, e := range entries {
 		if slices.Contains(orphans, e.String()) {
 			continue
@@ -58,16 +73,15 @@ func (o Observed) Readiness(entries []Entry, orphans []string) Readiness {
 		obj := o.object(e.Key)
 		verdict, still := blocked(StateProgressing, "NotObserved", "it was applied and is not seen yet"), false
 		if obj != nil && obj.GetUID() == e.UID && obj.GetGeneration() >= e.Generation {
-			verdict, still = judge(obj), stopped(obj)
+			verdict, still = hooks.judge(obj, judge(obj)), stopped(obj)
 		}
-		if verdict.State != StateReady {
-			verdict.Key = e.Key
-			readiness.Blockers = append(readiness.Blockers, verdict)
-		}
-		if readiness.State != StateFailed && verdict.State != StateReady {
-			readiness.State = verdict.State
-		}
+		note(e.Key, verdict)
 		readiness.Stopped = readiness.Stopped && still
+	}
+	if o.Namespace != nil {
+		for key, verdict := range hooks.gone(o.Namespace.GetName(), entries) {
+			note(key, verdict)
+		}
 	}
 	slices.SortFunc(readiness.Blockers, func(a, b Blocker) int {
 		if a.State != b.State {

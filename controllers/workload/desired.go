@@ -59,6 +59,9 @@ type Rendered struct {
 	Object *unstructured.Unstructured
 	// File is where the object comes from, for messages.
 	File string
+	// Events are the events at which the object is a Helm hook, such as v1alpha1.HookPreInstall; none for other objects. Hooks
+	// are expected in the order in which they run.
+	Events []string
 }
 
 // Scale is a Deployment or StatefulSet whose template leaves its replicas to somebody else, such as an autoscaler. Its
@@ -75,7 +78,9 @@ type Scale struct {
 type Set struct {
 	// Namespace comes before all else.
 	Namespace *unstructured.Unstructured
-	// Groups are applied in this order, the objects of one group in parallel. Empty groups are left out.
+	// Groups are applied in this order, the objects of one group in parallel. Empty groups are left out. A group that is the
+	// Job of a hook, with v1alpha1.HookAnnotation, is waited for, and left out where its event does not happen; a Job of several
+	// events is there once for each.
 	Groups [][]*unstructured.Unstructured
 	// Scales are the workloads whose replicas are not applied.
 	Scales []Scale
