@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
@@ -120,7 +121,7 @@ func judge(obj *unstructured.Unstructured) Blocker {
 	case scalable(obj) && wantedReplicas(obj) == 0 && stopped(obj):
 		return ready
 	}
-	result, err := status.Compute(obj)
+	result, err := status.Compute(updatedByHand(obj))
 	if err != nil {
 		return blocked(StateProgressing, "StatusUnreadable", "its status can't be read")
 	}
@@ -132,6 +133,20 @@ func judge(obj *unstructured.Unstructured) Blocker {
 	default:
 		return explain(StateProgressing, result)
 	}
+}
+
+// updatedByHand gives a StatefulSet with the strategy OnDelete as kstatus should see it: as one of which no pod has to be of the
+// latest revision. kstatus itself calls it ready whatever its pods are.
+func updatedByHand(obj *unstructured.Unstructured) *unstructured.Unstructured {
+	strategy, _, _ := unstructured.NestedString(obj.Object, "spec", "updateStrategy", "type")
+	if obj.GroupVersionKind().GroupKind() != statefulSetKind.GroupKind() || strategy != "OnDelete" {
+		return obj
+	}
+	spec, _ := obj.Object["spec"].(map[string]any)
+	spec, seen := maps.Clone(spec), maps.Clone(obj.Object) // the object belongs to the cache
+	spec["updateStrategy"] = map[string]any{"rollingUpdate": map[string]any{"partition": wantedReplicas(obj)}}
+	seen["spec"] = spec
+	return &unstructured.Unstructured{Object: seen}
 }
 
 func judgeJob(job *unstructured.Unstructured) Blocker {

@@ -70,6 +70,18 @@ func TestReadiness(t *testing.T) {
 				{Key: db, State: StateProgressing, Reason: "LessReplicas", Message: "not all of its pods are created"},
 			}},
 		},
+		"pods that are updated by hand must be there, whatever kstatus thinks": {
+			objects: `[{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {replicas: 3, updateStrategy: {type: OnDelete}},
+			  status: {replicas: 3, readyReplicas: 1}}]`,
+			want: Readiness{State: StateProgressing, Blockers: []Blocker{
+				{Key: db, State: StateProgressing, Reason: "LessReady", Message: "not all of its pods are ready"},
+			}},
+		},
+		"pods that are updated by hand may be of an earlier revision": {
+			objects: `[{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {replicas: 3, updateStrategy: {type: OnDelete}},
+			  status: {replicas: 3, readyReplicas: 3, currentReplicas: 3, currentRevision: a, updateRevision: b}}]`,
+			want: Readiness{State: StateReady},
+		},
 		"a running Job is on the way, whatever kstatus thinks": {
 			objects: `[{apiVersion: batch/v1, kind: Job, metadata: {name: migrate}, status: {startTime: "2026-01-01T00:00:00Z", active: 1}}]`,
 			want: Readiness{State: StateProgressing, Blockers: []Blocker{
