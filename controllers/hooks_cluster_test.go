@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -152,7 +153,7 @@ func TestHooksRunOnceAndInTheirPlace(t *testing.T) {
 		change(x, p, inline(hooked+hook("notify", "post-upgrade", "")+"# second\n"))
 		x.eventually(func() string { return x.message("acme", v1alpha1.ConditionProvisioned) }).
 			Should(Equal("Waiting for the pre-upgrade hook Job/migrate"))
-		x.Expect(x.hasWeb(t.Context(), tenant)).To(BeTrue(), "what runs goes on")
+		x.says("acme", v1alpha1.ConditionReady, "True Ready")
 		x.ends(tenant, "migrate", batchv1.JobComplete)
 		x.ends(tenant, "notify", batchv1.JobComplete)
 		x.says("acme", v1alpha1.ConditionReady, "True Ready")
@@ -226,6 +227,86 @@ func TestAHookThatFailsSaysWhatToDo(t *testing.T) {
 	x.ends(tenant, "seed", batchv1.JobComplete)
 	x.says("acme", v1alpha1.ConditionReady, "True Ready")
 	x.Expect(x.instance("acme").Status.Blockers).To(BeEmpty())
+}
+
+// What a hook needs of the tenant, such as its database, runs until the hook is through, whatever else happens to the tenant.
+func TestATenantStaysAsItIsUntilTheHooksBeforeTheNextRevisionAreThrough(t *testing.T) {
+	x := newShop(t, "sales-hooknext")
+	o := x.operate()
+	p := x.sells()
+	x.buys("acme")
+	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	tenant, first := mpi.Status.Namespace, mpi.Status.Revision
+	desire := func(state v1alpha1.DesiredState) {
+		change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = state })
+	}
+	next := web + strings.ReplaceAll(settings, `"hello"`, `"changed"`) + steps + hook("migrate", "pre-upgrade", "")
+
+	change(x, p, inline(next))
+	x.eventually(func() string { return x.message("acme", v1alpha1.ConditionProvisioned) }).
+		Should(Equal("Waiting for the pre-upgrade hook Job/migrate"))
+	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	now := x.instance("acme")
+	x.Expect(now.Status.Revision).To(Equal(first))
+	x.Expect(now.Status.TargetRevision).NotTo(Equal(first))
+	x.Expect(x.greeting(tenant)).To(Equal("hello"))
+	x.Expect(x.configMap(tenant, "steps").Data).NotTo(BeEmpty(), "what the hook needs is there")
+
+	t.Run("it is scaled, and waiting is quiet", func(*testing.T) {
+		change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Quantity = ptr.To(int32(7)) })
+		x.eventually(func() string { return x.configMap(tenant, "settings").Data["quantity"] }).Should(Equal("7"))
+		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		o.stop()
+		o = x.operate("instance")
+		x.eventually(func() bool { return o.instance.seen.has(mpi.UID) }).Should(BeTrue())
+		x.awaitPass(func() { x.touch("acme", "after a restart") })
+		x.Expect(o.requests.writes()).To(BeEmpty())
+	})
+	t.Run("it is suspended and resumed", func(*testing.T) {
+		desire(v1alpha1.DesiredStateSuspended)
+		x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
+		x.says("acme", v1alpha1.ConditionProvisioned, "True Provisioned")
+		x.Expect(*x.job(tenant, "migrate").Spec.Suspend).To(BeTrue())
+		x.Expect(*x.deployment(tenant, "web").Spec.Replicas).To(BeZero())
+		x.Expect(x.instance("acme").Status.Revision).To(Equal(first))
+		desire(v1alpha1.DesiredStateRunning)
+		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.Expect(*x.deployment(tenant, "web").Spec.Replicas).To(BeEquivalentTo(2), "what the hook needs runs again")
+		x.eventually(func() bool { return *x.job(tenant, "migrate").Spec.Suspend }).Should(BeFalse())
+	})
+	t.Run("a hook that fails keeps it running", func(*testing.T) {
+		failed := x.ends(tenant, "migrate", batchv1.JobFailed)
+		x.says("acme", v1alpha1.ConditionProvisioned, "False Unhealthy")
+		mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.Expect(mpi.Status.Blockers).To(ContainElement(And(HaveField("Object", "Job/migrate"),
+			HaveField("Message", ContainSubstring("pre-upgrade hook failed")), HaveField("Remedy", ContainSubstring("kubectl delete job migrate")))))
+		x.Expect(x.deployment(tenant, "web").Status.ReadyReplicas).To(BeEquivalentTo(2))
+		desire(v1alpha1.DesiredStateSuspended)
+		x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
+		desire(v1alpha1.DesiredStateRunning)
+		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.Expect(x.client.Delete(t.Context(), failed, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
+		x.eventually(func() bool { j := x.job(tenant, "migrate"); return j != nil && j.UID != failed.UID }).Should(BeTrue())
+	})
+	t.Run("going back leaves nothing behind", func(*testing.T) {
+		x.ends(tenant, "migrate", batchv1.JobFailed)
+		x.operate("product")
+		change(x, p, inline(web+settings))
+		x.eventually(func() *batchv1.Job { return x.job(tenant, "migrate") }).Should(BeNil())
+		x.says("acme", v1alpha1.ConditionProvisioned, "True Provisioned")
+		x.Expect(x.instance("acme").Status.Blockers).To(BeEmpty())
+	})
+	t.Run("and it moves when they are through", func(*testing.T) {
+		change(x, p, inline(next))
+		x.eventually(func() *batchv1.Job { return x.job(tenant, "migrate") }).ShouldNot(BeNil())
+		x.ends(tenant, "migrate", batchv1.JobComplete)
+		x.eventually(func() string { return x.greeting(tenant) }).Should(Equal("changed"))
+		x.says("acme", v1alpha1.ConditionProvisioned, "True Provisioned")
+		x.Expect(x.instance("acme").Status.Revision).NotTo(Equal(first))
+		ran := x.job(tenant, "migrate").UID
+		x.awaitPass(func() { x.touch("acme", "moved") })
+		x.Expect(x.job(tenant, "migrate").UID).To(Equal(ran))
+	})
 }
 
 // A process that dies between the record of a hook's end and what comes after it leaves a status behind that fits neither.

@@ -79,6 +79,8 @@ type known struct {
 	observed apply.Observed
 	// pinned is the revision that the tenant has; target the one that it shall have.
 	pinned, target string
+	// next is the revision that is prepared while the tenant stays on the target of this pass; empty if none is.
+	next string
 }
 
 // gather reads everything from caches.

@@ -51,6 +51,10 @@ type outcome struct {
 	readiness apply.Readiness
 	// waiting is the hook that everything after it waits for; zero if nothing waits.
 	waiting apply.Key
+	// prepared is true if nothing has to be done any more before the tenant moves to its next revision; moving is true while
+	// there is. nextBlockers are the hooks that keep it from moving.
+	prepared, moving bool
+	nextBlockers     []v1alpha1.Blocker
 	// torn is true if an apply failed half-way: the digests in the status speak of what stood before it.
 	torn bool
 	// rendered says that access, revision, digests and orphans are known by this pass.
@@ -91,6 +95,9 @@ func (r *InstanceReconciler) provision(ctx context.Context, mpi *v1alpha1.Market
 	if err := r.ensureFinalizer(ctx, mpi); err != nil {
 		return outcome{err: err}
 	}
+	if result, waits := r.prepare(ctx, mpi, k, suspended, memory); waits {
+		return result
+	}
 	result := r.provisionRevision(ctx, mpi, k, suspended, memory)
 	if result.problem == nil || result.torn || k.pinned == "" || k.pinned == k.target {
 		return result
@@ -106,6 +113,20 @@ func (r *InstanceReconciler) provision(ctx context.Context, mpi *v1alpha1.Market
 	return held
 }
 
+// prepare runs the hooks that come before the target revision, and keeps the tenant on the one that it has until they are
+// through: it is suspended, resumed and scaled as always, and what a hook needs of it runs. False says that there is nothing to
+// wait for, or that the tenant can't stay: what was never installed has nothing that could run meanwhile.
+func (r *InstanceReconciler) prepare(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, suspended bool, memory *memory,
+) (result outcome, waits bool) {
+	if k.pinned == "" || k.pinned == k.target || k.observed.Installing() {
+		return outcome{}, false
+	}
+	former := k
+	former.target, former.next = k.pinned, k.target
+	result = r.provisionRevision(ctx, mpi, former, suspended, memory)
+	return result, !result.prepared && (result.problem == nil || result.torn)
+}
+
 // provisionRevision makes sure that the tenant's objects are what the target revision and the instance say.
 func (r *InstanceReconciler) provisionRevision(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, suspended bool,
 	memory *memory,
@@ -118,18 +139,19 @@ func (r *InstanceReconciler) provisionRevision(ctx context.Context, mpi *v1alpha
 	if err != nil {
 		return outcome{err: err}
 	}
-	now := r.Clock.Now()
+	now, moving := r.Clock.Now(), k.observed.Preparing(k.next)
 	switch {
 	case memory.behind(k.observed, now):
 		// What the cache shows is older than what was applied: deciding on it would put right what is right.
-		behind := outcome{quiet: true, waiting: memory.waiting, again: now.Add(cacheLag)}
+		behind := outcome{quiet: true, waiting: memory.waiting, moving: moving, again: now.Add(cacheLag)}
 		return r.look(ctx, mpi, k, behind, memory.entries, memory)
 	case mpi.Status.InputsDigest == inputs && mpi.Status.ObjectsDigest == k.observed.Digest() && k.pinned == k.target &&
 		scaled(k.observed, suspended):
-		return r.look(ctx, mpi, k, outcome{quiet: true}, nil, memory)
+		return r.look(ctx, mpi, k, outcome{quiet: true, moving: moving}, nil, memory)
 	case mpi.Status.InputsDigest == inputs:
 		if blocker, until := memory.drift(k.observed, now); blocker != nil {
-			return r.look(ctx, mpi, k, outcome{quiet: true, blockers: []v1alpha1.Blocker{*blocker}, again: until}, nil, memory)
+			drifts := outcome{quiet: true, moving: moving, blockers: []v1alpha1.Blocker{*blocker}, again: until}
+			return r.look(ctx, mpi, k, drifts, nil, memory)
 		}
 	}
 	return r.applyTenant(ctx, mpi, k, rev, plan, suspended, memory)
@@ -180,6 +202,9 @@ func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k k
 	if hooks != "" {
 		inputs["hooks"] = hooks
 	}
+	if k.next != "" {
+		inputs["next"] = k.next
+	}
 	raw, err := json.Marshal(inputs)
 	if err != nil {
 		return "", fmt.Errorf("encoding the inputs: %w", err)
@@ -200,6 +225,14 @@ func (r *InstanceReconciler) applyTenant(ctx context.Context, mpi *v1alpha1.Mark
 	wanted := apply.Set{
 		Namespace: set.Namespace, Owner: owner, OwnerGone: r.ownerGone(mpi), Revision: rev.name, Groups: set.Groups,
 	}
+	if k.next != "" {
+		if wanted.Next, err = r.hooksBefore(ctx, mpi, k, suspended); err != nil {
+			return outcome{err: err}
+		}
+		if wanted.Next == nil {
+			return outcome{prepared: true}
+		}
+	}
 	if err := r.Applier.EnsureRetain(ctx, k.namespace, set.Retain); err != nil {
 		return r.look(ctx, mpi, k, applyFailed(err), nil, memory)
 	}
@@ -207,27 +240,50 @@ func (r *InstanceReconciler) applyTenant(ctx context.Context, mpi *v1alpha1.Mark
 	if err != nil {
 		return r.look(ctx, mpi, k, applyFailed(err), nil, memory)
 	}
-	result := outcome{
-		rendered: true, access: access, revision: rev.name, waiting: applied.Waiting, orphans: mpi.Status.Orphans,
-		blockers: set.Blockers, again: r.Clock.Now().Add(cacheLag),
+	if applied.Prepared {
+		return outcome{prepared: true}
 	}
-	entries := applied.Entries
+	result := outcome{
+		rendered: true, access: access, revision: rev.name, waiting: applied.Waiting, moving: k.next != "",
+		orphans: mpi.Status.Orphans, blockers: set.Blockers, again: r.Clock.Now().Add(cacheLag),
+	}
 	var pruned apply.Pruned
-	if applied.Waiting != (apply.Key{}) {
-		// What an earlier revision has made stands as it is until the hook is through.
-		pruned.Kept = k.observed.Except(applied.Entries)
-		entries = slices.Concat(entries, pruned.Kept)
-	} else if pruned, err = r.finish(ctx, k, owner, set.Scales, applied.Wanted); err != nil {
-		return r.look(ctx, mpi, k, applyFailed(err), entries, memory)
-	} else {
+	if applied.Waiting == (apply.Key{}) {
+		if pruned, err = r.finish(ctx, k, owner, set.Scales, applied.Wanted); err != nil {
+			return r.look(ctx, mpi, k, applyFailed(err), applied.Entries, memory)
+		}
 		result.orphans = pruned.Orphans
 	}
+	// What is still to be applied stands as it is until a hook is through.
+	left := k.observed.Left(applied, result.waiting != (apply.Key{}))
+	pruned.Kept = slices.Concat(pruned.Kept, left)
 	if result.inputs, err = r.inputsDigest(mpi, k, suspended, applied.Hooks); err != nil {
 		return outcome{err: err}
 	}
 	result.digest = applied.Digest(pruned)
 	memory.remember(applied, r.Clock.Now())
-	return r.look(ctx, mpi, k, result, entries, memory)
+	return r.look(ctx, mpi, k, result, slices.Concat(applied.Entries, left), memory)
+}
+
+// hooksBefore are the hooks that have to be through before the tenant moves to its next revision; nil if there are none, or if
+// that revision can't be made for the tenant: whoever moves it says why.
+func (r *InstanceReconciler) hooksBefore(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, suspended bool,
+) (*apply.Next, error) {
+	k.target = k.next
+	rev, plan, problem, err := r.planOf(ctx, mpi, k)
+	if problem != nil || err != nil {
+		return nil, err
+	}
+	set, _, problem, err := r.desired(ctx, mpi, k, rev, plan, suspended)
+	if problem != nil || err != nil {
+		return nil, err
+	}
+	for _, object := range slices.Concat(set.Prepare...) {
+		if object.GetAnnotations()[v1alpha1.HookAnnotation] == v1alpha1.HookPreUpgrade {
+			return &apply.Next{Revision: rev.name, Groups: set.Prepare}, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // most revisions have none
 }
 
 // finish does what follows when everything was applied: replicas that no template sets, and what an earlier revision had.

@@ -26,7 +26,7 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 		// Only rendering finds what can't be stopped. Until the next time it is as true as the digests beside it.
 		o.blockers = append(withReason(status.Blockers, v1alpha1.ReasonCannotSuspend), o.blockers...)
 	}
-	status.Blockers = mergeBlockers(status.Blockers, o.blockers, now)
+	status.Blockers = mergeBlockers(status.Blockers, slices.Concat(o.nextBlockers, o.blockers), now)
 	if o.rendered {
 		status.Access, status.Orphans = o.access, o.orphans[:min(len(o.orphans), maxOrphans)]
 		status.InputsDigest, status.ObjectsDigest = o.inputs, o.digest
@@ -54,10 +54,10 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 	}
 	provisioned := provisionedVerdict(d, o)
 	usable := provisioned
-	if o.stuck != nil {
+	if o.stuck != nil || o.moving {
 		// What was sold runs, on the revision that the tenant has.
 		running := o
-		running.stuck = nil
+		running.stuck, running.moving, running.nextBlockers = nil, false, nil
 		usable = provisionedVerdict(d, running)
 	}
 	set(v1alpha1.ConditionPaused, pausedVerdict(mpi))
@@ -205,6 +205,14 @@ func provisionedVerdict(d lifecycle.Decision, o outcome) verdict {
 		return no(v1alpha1.ReasonUnhealthy, "Not everything is healthy; see blockers")
 	case o.readiness.State == apply.StateProgressing:
 		return wait(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Blockers))
+	case len(o.nextBlockers) > 0:
+		return no(v1alpha1.ReasonUnhealthy, "The tenant stays on the revision that it has, because a hook of the next one failed; see blockers")
+	case o.moving && d.Phase == lifecycle.Suspend:
+		return yes(v1alpha1.ReasonProvisioned, "Everything is in place; the next revision comes when the tenant is resumed, because it has hooks")
+	case o.moving && len(o.readiness.Next) > 0:
+		return wait(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Next))
+	case o.moving:
+		return wait(v1alpha1.ReasonProgressing, "Waiting for the hooks of the next revision")
 	}
 	return yes(v1alpha1.ReasonProvisioned, "Everything is in place and healthy")
 }

@@ -46,6 +46,17 @@ type Set struct {
 	// namespace but the tenant's. A Job with v1alpha1.HookAnnotation is applied if the event happens, and what comes after it
 	// only when it has succeeded. One that is to be suspended is not waited for.
 	Groups [][]*unstructured.Unstructured
+	// Next are the hooks that come before the revision that the tenant is to move to; nil if it is not to move. They are applied
+	// after everything else, and an object of theirs takes the place of the set's own.
+	Next *Next
+}
+
+// Next is what is done for a revision before the tenant moves to it.
+type Next struct {
+	// Revision names the ControllerRevision.
+	Revision string
+	// Groups are applied like those of a Set.
+	Groups [][]*unstructured.Unstructured
 }
 
 // Keys are the keys of all objects in the groups.
@@ -60,7 +71,9 @@ type Applied struct {
 	// Waiting is the hook that everything after it waits for; zero if all groups were applied. Nothing may be pruned then, nor
 	// replicas be restored.
 	Waiting Key
-	// Wanted are the keys of the set, without the hooks whose events don't happen.
+	// Prepared says that the hooks of Set.Next are through, and the tenant can move.
+	Prepared bool
+	// Wanted are the keys of the set and of Set.Next, without the hooks whose events don't happen.
 	Wanted []Key
 	// Hooks is how far the hooks are: what [Observed.Hooks] says until a Job of theirs ends.
 	Hooks string
@@ -82,36 +95,61 @@ func (a *Applier) Apply(ctx context.Context, set Set) (Applied, error) {
 		return Applied{}, err
 	}
 	p := a.newPass(set, ns)
-	waiting, err := p.applyGroups(ctx)
+	waiting, succeeded, err := p.applyGroups(ctx, p.current, set.Groups)
 	if err != nil {
-		return p.applied(waiting), err
+		return p.applied(waiting, false), err
 	}
-	if waiting == (Key{}) && !p.unfinished {
-		p.installed = true
+	p.installed = waiting == (Key{}) && succeeded
+	prepared, err := p.prepare(ctx)
+	if err != nil {
+		return p.applied(waiting, false), err
 	}
-	if err := p.record(ctx); err != nil {
-		return p.applied(waiting), err
-	}
-	return p.applied(waiting), nil
+	err = p.record(ctx)
+	return p.applied(waiting, prepared), err
 }
 
 func (a *Applier) newPass(set Set, ns *unstructured.Unstructured) *pass {
 	p := &pass{
 		Applier: a, set: set, namespace: ns.GetName(), watched: map[schema.GroupKind]bool{}, entries: map[Key]Entry{},
-		ran: jobsRan(ns, set.Revision), standing: ns, hooks: recordedHooks(ns, set.Revision),
+		ran: jobsRan(ns, set.Revision), standing: ns, current: recordedHooks(ns, set.Revision), records: map[string]hookRecord{},
+		preparing: map[Key]bool{},
 	}
 	for _, gvk := range withNamespace(a.Kinds) {
 		p.watched[gvk.GroupKind()] = true
 	}
-	for _, obj := range slices.Concat(set.Groups...) {
+	if set.Next != nil {
+		p.next = recordedHooks(ns, set.Next.Revision)
+		p.want(p.next, set.Next.Groups)
+		for _, key := range p.wanted {
+			p.preparing[key] = true
+		}
+	}
+	p.want(p.current, set.Groups)
+	p.add(ns)
+	return p
+}
+
+// want notes the keys of groups, and whether they have hooks.
+func (p *pass) want(of hookRecord, groups [][]*unstructured.Unstructured) {
+	for _, obj := range slices.Concat(groups...) {
 		event := hookEvent(obj)
-		p.hooked = p.hooked || event != ""
-		if event == "" || p.hooks.happens(event) {
+		if event != "" {
+			p.records[of.revision] = of
+		}
+		if event == "" || of.happens(event) {
 			p.wanted = append(p.wanted, KeyOf(obj))
 		}
 	}
-	p.add(ns)
-	return p
+}
+
+// prepare applies the hooks before the next revision. It says whether they are through.
+func (p *pass) prepare(ctx context.Context) (bool, error) {
+	if p.set.Next == nil {
+		return false, nil
+	}
+	p.preparing = nil
+	waiting, succeeded, err := p.applyGroups(ctx, p.next, p.set.Next.Groups)
+	return waiting == (Key{}) && succeeded, err
 }
 
 // pass is one call of Apply.
@@ -126,10 +164,13 @@ type pass struct {
 	standing *unstructured.Unstructured
 	// ran holds the names of Jobs that were made for the set's revision; it does not change while a group is applied.
 	ran map[string]bool
-	// hooked is true if the set has hooks, also such as don't happen. hooks is how far they are, and unfinished is true if one
-	// of them has not succeeded yet. installed is true when a new tenant's first revision is there with all its hooks.
-	hooked, unfinished, installed bool
-	hooks                         hookRecord
+	// current and next say how far the hooks are of the set and of what is to be prepared; records are those of the two that
+	// have hooks. installed is true when a new tenant's first revision is there with all its hooks.
+	current, next hookRecord
+	records       map[string]hookRecord
+	installed     bool
+	// preparing are the keys that belong to the next revision already.
+	preparing map[Key]bool
 
 	mu       sync.Mutex
 	entries  map[Key]Entry
@@ -137,43 +178,43 @@ type pass struct {
 	failures []*ObjectError
 }
 
-func (p *pass) applied(waiting Key) Applied {
-	result := Applied{
-		Namespace: p.standing, Entries: slices.Collect(maps.Values(p.entries)), Waiting: waiting, Wanted: p.wanted,
+func (p *pass) applied(waiting Key, prepared bool) Applied {
+	return Applied{
+		Namespace: p.standing, Entries: slices.Collect(maps.Values(p.entries)), Waiting: waiting, Prepared: prepared,
+		Wanted: p.wanted, Hooks: p.hooks(),
 	}
-	if p.hooked {
-		result.Hooks = p.hooks.String()
-	}
-	return result
 }
 
-// applyGroups applies one group after the other, and stops at a hook that has not succeeded. It gives that one's key.
-func (p *pass) applyGroups(ctx context.Context) (Key, error) {
-	for _, group := range p.set.Groups {
+// applyGroups applies one group after the other, and stops at a hook that has not succeeded. It gives that one's key, and says
+// whether all hooks that it came to have succeeded: of a suspended tenant none is waited for.
+func (p *pass) applyGroups(ctx context.Context, of hookRecord, groups [][]*unstructured.Unstructured) (Key, bool, error) {
+	succeeded := true
+	for _, group := range groups {
 		var objects, hooks []*unstructured.Unstructured
 		for _, obj := range group {
 			switch event := hookEvent(obj); {
+			case p.preparing[KeyOf(obj)]:
 			case event == "":
 				objects = append(objects, obj)
-			case p.hooks.happens(event):
+			case of.happens(event):
 				hooks = append(hooks, obj)
 			}
 		}
 		if err := p.applyGroup(ctx, objects); err != nil {
-			return Key{}, err
+			return Key{}, false, err
 		}
 		for _, obj := range hooks {
-			waits, err := p.applyHook(ctx, obj)
+			waits, err := p.applyHook(ctx, of, obj)
 			if err != nil {
-				return Key{}, setError([]*ObjectError{objectError(KeyOf(obj), err)})
+				return Key{}, false, setError([]*ObjectError{objectError(KeyOf(obj), err)})
 			}
-			p.unfinished = p.unfinished || p.hooks.states[hookID(obj)] != hookSucceeded
+			succeeded = succeeded && of.states[hookID(obj)] == hookSucceeded
 			if waits {
-				return KeyOf(obj), nil
+				return KeyOf(obj), false, nil
 			}
 		}
 	}
-	return Key{}, nil
+	return Key{}, succeeded, nil
 }
 
 func (p *pass) applyGroup(ctx context.Context, group []*unstructured.Unstructured) error {

@@ -29,9 +29,10 @@ const (
 	hookFailed    hookState = "Failed"
 )
 
-// hookRecord is what v1alpha1.HooksAnnotation says, as "revision=release event/name:State,event/name:State". It stands on the
-// namespace while the revision has hooks. Without it, nobody could tell a Job that was deleted after it had succeeded from one
-// that was never made, and a revision that was installed from one that is about to be upgraded to.
+// hookRecord is what v1alpha1.HooksAnnotation says of a revision, as "revision=release event/name:State,event/name:State". It
+// stands on the namespace while the revision has hooks, and after a semicolon that of the revision that is being prepared.
+// Without it, nobody could tell a Job that was deleted after it had succeeded from one that was never made, and a revision that
+// was installed from one that is about to be upgraded to.
 type hookRecord struct {
 	revision, release string
 	states            map[string]hookState
@@ -45,8 +46,8 @@ func recordedHooks(ns *unstructured.Unstructured, revision string) hookRecord {
 	if _, installing := annotations[v1alpha1.InstallingAnnotation]; installing {
 		record.release = install
 	}
-	recorded, rest, _ := strings.Cut(annotations[v1alpha1.HooksAnnotation], "=")
-	if recorded != revision {
+	rest, ok := segments(ns)[revision]
+	if !ok {
 		return record
 	}
 	release, states, _ := strings.Cut(rest, " ")
@@ -61,7 +62,18 @@ func recordedHooks(ns *unstructured.Unstructured, revision string) hookRecord {
 	return record
 }
 
-// String is the annotation's value.
+// segments are the parts of the annotation by revision.
+func segments(ns *unstructured.Unstructured) map[string]string {
+	found := map[string]string{}
+	for segment := range strings.SplitSeq(ns.GetAnnotations()[v1alpha1.HooksAnnotation], ";") {
+		if revision, rest, ok := strings.Cut(segment, "="); ok {
+			found[revision] = rest
+		}
+	}
+	return found
+}
+
+// String is the record's part of the annotation.
 func (r hookRecord) String() string {
 	entries := make([]string, 0, len(r.states))
 	for _, hook := range slices.Sorted(maps.Keys(r.states)) {
@@ -94,12 +106,23 @@ func ended(job *unstructured.Unstructured) hookState {
 	return ""
 }
 
-// hookRecord is the record of the tenant's revision.
-func (o Observed) hookRecord() hookRecord {
+// hookRecords are the records of the tenant's revision and of the one that is being prepared, if they have hooks.
+func (o Observed) hookRecords() (current hookRecord, all map[string]hookRecord) {
 	if o.Namespace == nil {
-		return hookRecord{}
+		return hookRecord{}, nil
 	}
-	return recordedHooks(o.Namespace, o.Namespace.GetLabels()[v1alpha1.RevisionLabel])
+	all = map[string]hookRecord{}
+	for revision := range segments(o.Namespace) {
+		all[revision] = recordedHooks(o.Namespace, revision)
+	}
+	return recordedHooks(o.Namespace, o.Namespace.GetLabels()[v1alpha1.RevisionLabel]), all
+}
+
+// Preparing says whether hooks are recorded of a revision that is not the tenant's: those that come before it.
+func (o Observed) Preparing(revision string) bool {
+	current, all := o.hookRecords()
+	_, ok := all[revision]
+	return ok && revision != current.revision
 }
 
 // judge says of a hook's Job what its own state does not: at which event it runs, and what is to be done when it failed.
@@ -143,24 +166,38 @@ func (r hookRecord) gone(namespace string, entries []Entry) map[Key]Blocker {
 	return failed
 }
 
-// Hooks is how far the hooks of the tenant's revision are: [Applied.Hooks] of the last apply, until a Job ends. Then what comes
-// after it has to be applied. It is empty for a tenant without hooks.
+// Hooks is how far the tenant's hooks are: [Applied.Hooks] of the last apply, until a Job ends. Then what comes after it has to
+// be applied. It is empty for a tenant without hooks.
 func (o Observed) Hooks() string {
-	if o.Namespace == nil {
+	current, all := o.hookRecords()
+	if all == nil {
 		return ""
 	}
-	record := o.hookRecord()
-	known := strings.HasPrefix(o.Namespace.GetAnnotations()[v1alpha1.HooksAnnotation], record.revision+"=")
 	for _, job := range o.Objects {
-		if state := ended(job); state != "" && hookEvent(job) != "" && job.GetLabels()[v1alpha1.RevisionLabel] == record.revision {
+		revision := job.GetLabels()[v1alpha1.RevisionLabel]
+		record, ok := all[revision]
+		if !ok {
+			record = current
+		}
+		if state := ended(job); state != "" && hookEvent(job) != "" && record.revision == revision {
 			record.states[hookID(job)] = state
-			known = true
+			all[revision] = record
 		}
 	}
-	if !known {
-		return ""
+	return joined(all, current.revision)
+}
+
+// joined is the annotation's value: the tenant's own revision comes first.
+func joined(records map[string]hookRecord, current string) string {
+	var parts []string
+	for _, revision := range slices.Sorted(maps.Keys(records)) {
+		if revision == current {
+			parts = slices.Insert(parts, 0, records[revision].String())
+		} else {
+			parts = append(parts, records[revision].String())
+		}
 	}
-	return record.String()
+	return strings.Join(parts, ";")
 }
 
 // deletePolicy says whether the chart wants a hook's Job deleted after it has ended like this. That a Job is deleted before it
@@ -177,44 +214,44 @@ func deletePolicy(job *unstructured.Unstructured, state hookState) bool {
 
 // applyHook brings a hook's Job as far as it gets now. It says whether what comes after the hook must wait: until the Job has
 // succeeded. A Job that failed runs again if somebody deletes it.
-func (p *pass) applyHook(ctx context.Context, obj *unstructured.Unstructured) (waits bool, err error) {
+func (p *pass) applyHook(ctx context.Context, of hookRecord, obj *unstructured.Unstructured) (waits bool, err error) {
 	job, err := p.inTenant(obj)
 	if err != nil {
 		return true, err
 	}
-	labelRevision(job, p.set.Revision)
+	labelRevision(job, of.revision)
 	existing, err := readLive(ctx, p.Live, job.GroupVersionKind(), p.namespace, job.GetName())
 	if err != nil {
 		return true, err
 	}
 	id := hookID(job)
-	mine := existing != nil && hookID(existing) == id && existing.GetLabels()[v1alpha1.RevisionLabel] == p.set.Revision
+	mine := existing != nil && hookID(existing) == id && existing.GetLabels()[v1alpha1.RevisionLabel] == of.revision
 	if mine && ended(existing) != "" {
-		p.hooks.states[id] = ended(existing)
+		of.states[id] = ended(existing)
 	}
-	state := p.hooks.states[id]
+	state := of.states[id]
 	suspended, _, _ := unstructured.NestedBool(job.Object, "spec", "suspend")
 	_, cleansUp, _ := unstructured.NestedFieldNoCopy(job.Object, "spec", "ttlSecondsAfterFinished")
 	switch {
 	case state == hookSucceeded:
-		return false, p.endHook(ctx, job, existing, mine)
+		return false, p.endHook(ctx, of, job, existing, mine)
 	case state == hookFailed && (mine || deletePolicy(job, hookFailed)):
-		return !suspended, p.endHook(ctx, job, existing, mine)
+		return !suspended, p.endHook(ctx, of, job, existing, mine)
 	case state == hookStarted && existing == nil && cleansUp:
 		// The cluster deletes such a Job when it has ended, and was faster. How it ended nobody knows any more.
-		p.hooks.states[id] = hookSucceeded
+		of.states[id] = hookSucceeded
 		return false, p.record(ctx)
 	case suspended:
-		return false, p.restHook(ctx, job, existing, mine)
+		return false, p.restHook(ctx, of, job, existing, mine)
 	case mine:
-		return true, p.continueHook(ctx, job, existing)
+		return true, p.continueHook(ctx, of, job, existing)
 	default:
-		return true, p.startHook(ctx, job, existing)
+		return true, p.startHook(ctx, of, job, existing)
 	}
 }
 
 // startHook makes the Job, in the place of one of another revision or event.
-func (p *pass) startHook(ctx context.Context, job, existing *unstructured.Unstructured) error {
+func (p *pass) startHook(ctx context.Context, of hookRecord, job, existing *unstructured.Unstructured) error {
 	if existing != nil {
 		if err := p.removeJob(ctx, existing); err != nil {
 			return err
@@ -225,13 +262,13 @@ func (p *pass) startHook(ctx context.Context, job, existing *unstructured.Unstru
 		return err
 	}
 	p.add(applied)
-	p.hooks.states[hookID(job)] = hookStarted
+	of.states[hookID(job)] = hookStarted
 	return p.record(ctx)
 }
 
 // continueHook resumes or suspends a Job that has not ended.
-func (p *pass) continueHook(ctx context.Context, job, existing *unstructured.Unstructured) error {
-	p.hooks.states[hookID(job)] = hookStarted
+func (p *pass) continueHook(ctx context.Context, of hookRecord, job, existing *unstructured.Unstructured) error {
+	of.states[hookID(job)] = hookStarted
 	if existing.GetDeletionTimestamp() != nil {
 		return p.record(ctx)
 	}
@@ -244,11 +281,11 @@ func (p *pass) continueHook(ctx context.Context, job, existing *unstructured.Uns
 }
 
 // restHook stops the Job of a suspended tenant. One that has not begun does not begin.
-func (p *pass) restHook(ctx context.Context, job, existing *unstructured.Unstructured, mine bool) error {
+func (p *pass) restHook(ctx context.Context, of hookRecord, job, existing *unstructured.Unstructured, mine bool) error {
 	switch {
 	case mine:
-		return p.continueHook(ctx, job, existing)
-	case existing != nil && existing.GetLabels()[v1alpha1.RevisionLabel] != p.set.Revision:
+		return p.continueHook(ctx, of, job, existing)
+	case existing != nil && existing.GetLabels()[v1alpha1.RevisionLabel] != of.revision:
 		return client.IgnoreNotFound(p.removeJob(ctx, existing))
 	}
 	return nil
@@ -256,16 +293,26 @@ func (p *pass) restHook(ctx context.Context, job, existing *unstructured.Unstruc
 
 // endHook leaves an ended Job alone or deletes it, as its delete policy says. How it ended is stored before, or it would run
 // again.
-func (p *pass) endHook(ctx context.Context, job, existing *unstructured.Unstructured, mine bool) error {
-	if err := p.record(ctx); err != nil || !mine || existing.GetDeletionTimestamp() != nil {
+func (p *pass) endHook(ctx context.Context, of hookRecord, job, existing *unstructured.Unstructured, mine bool) error {
+	if err := p.record(ctx); err != nil || existing == nil || existing.GetDeletionTimestamp() != nil {
 		return err
 	}
-	if deletePolicy(job, p.hooks.states[hookID(job)]) {
+	if !mine && existing.GetLabels()[v1alpha1.RevisionLabel] != of.revision {
+		// A revision that never came has left it behind.
+		return p.removeJob(ctx, existing)
+	}
+	if !mine {
+		return nil
+	}
+	if deletePolicy(job, of.states[hookID(job)]) {
 		return p.removeJob(ctx, existing)
 	}
 	p.add(existing)
 	return nil
 }
+
+// hooks is the record of the set's hooks; empty if it has none.
+func (p *pass) hooks() string { return joined(p.records, p.set.Revision) }
 
 // record writes down on the namespace what has happened to Jobs and hooks since the last record.
 func (p *pass) record(ctx context.Context) error {
@@ -282,9 +329,9 @@ func (p *pass) record(ctx context.Context) error {
 		wanted[v1alpha1.InstallingAnnotation] = nil
 	}
 	switch recorded, ok := standing[v1alpha1.HooksAnnotation]; {
-	case p.hooked && recorded != p.hooks.String():
-		wanted[v1alpha1.HooksAnnotation] = p.hooks.String()
-	case !p.hooked && ok:
+	case p.hooks() != "" && recorded != p.hooks():
+		wanted[v1alpha1.HooksAnnotation] = p.hooks()
+	case p.hooks() == "" && ok:
 		// The same revision may come back, and its hooks run again then.
 		wanted[v1alpha1.HooksAnnotation] = nil
 	}

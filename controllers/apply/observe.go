@@ -80,13 +80,26 @@ func (o Observed) Entries() []Entry {
 	return entries
 }
 
-// Except gives the entries but for the objects that the others are about.
-func (o Observed) Except(others []Entry) []Entry {
-	known := map[Key]bool{}
-	for _, e := range others {
-		known[e.Key] = true
+// Left gives the entries that an apply has left as they are: those of the set that it did not come to, and if it has stopped at
+// a hook, also those that only a prune would take away.
+func (o Observed) Left(applied Applied, stopped bool) []Entry {
+	done, wanted := map[Key]bool{}, map[Key]bool{}
+	for _, e := range applied.Entries {
+		done[e.Key] = true
 	}
-	return slices.DeleteFunc(o.Entries(), func(e Entry) bool { return known[e.Key] })
+	for _, key := range applied.Wanted {
+		wanted[key] = true
+	}
+	return slices.DeleteFunc(o.Entries(), func(e Entry) bool { return done[e.Key] || !stopped && !wanted[e.Key] })
+}
+
+// Installing says whether the tenant's first revision is not there yet with all its hooks.
+func (o Observed) Installing() bool {
+	if o.Namespace == nil {
+		return true
+	}
+	_, installing := o.Namespace.GetAnnotations()[v1alpha1.InstallingAnnotation]
+	return installing
 }
 
 // Digest is the [Digest] of Entries. It equals [Applied.Digest] as long as nobody has touched what we applied.

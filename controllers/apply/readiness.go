@@ -6,6 +6,8 @@ import (
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
 
 // State says how far something is.
@@ -38,6 +40,9 @@ type Readiness struct {
 	State State
 	// Blockers are the objects that are not ready, failed ones first, then by kind and name.
 	Blockers []Blocker
+	// Next are the hooks of a revision that is being prepared, as far as they are not through. They say nothing about the
+	// tenant, which runs the revision that it has.
+	Next []Blocker
 	// Stopped says that nothing runs: each workload has zero replicas wanted and zero standing, each Job and CronJob is
 	// suspended or done. A tenant without workloads is stopped.
 	Stopped bool
@@ -56,12 +61,16 @@ func (o Observed) Readiness(entries []Entry, orphans []string) Readiness {
 		entries = o.Entries()
 	}
 	readiness := Readiness{State: StateReady, Stopped: true}
-	hooks := o.hookRecord()
-	note := func(key Key, verdict Blocker) {
-		if verdict.State == StateReady {
+	current, records := o.hookRecords()
+	note := func(key Key, verdict Blocker, of hookRecord) {
+		verdict.Key = key
+		switch {
+		case verdict.State == StateReady:
+			return
+		case of.revision != current.revision:
+			readiness.Next = append(readiness.Next, verdict)
 			return
 		}
-		verdict.Key = key
 		readiness.Blockers = append(readiness.Blockers, verdict)
 		if readiness.State != StateFailed {
 			readiness.State = verdict.State
@@ -72,18 +81,22 @@ func (o Observed) Readiness(entries []Entry, orphans []string) Readiness {
 			continue
 		}
 		obj := o.object(e.Key)
-		verdict, still := blocked(StateProgressing, "NotObserved", "it was applied and is not seen yet"), false
+		verdict, still, of := blocked(StateProgressing, "NotObserved", "it was applied and is not seen yet"), false, current
 		if obj != nil && obj.GetUID() == e.UID && obj.GetGeneration() >= e.Generation {
-			verdict, still = hooks.judge(obj, judge(obj)), stopped(obj)
+			if prepared, ok := records[obj.GetLabels()[v1alpha1.RevisionLabel]]; ok && hookEvent(obj) != "" {
+				of = prepared
+			}
+			verdict, still = of.judge(obj, judge(obj)), stopped(obj)
 		}
-		note(e.Key, verdict)
+		note(e.Key, verdict, of)
 		readiness.Stopped = readiness.Stopped && still
 	}
-	if o.Namespace != nil {
-		for key, verdict := range hooks.gone(o.Namespace.GetName(), entries) {
-			note(key, verdict)
+	for _, record := range records {
+		for key, verdict := range record.gone(o.Namespace.GetName(), entries) {
+			note(key, verdict, record)
 		}
 	}
+	slices.SortFunc(readiness.Next, func(a, b Blocker) int { return compareKeys(a.Key, b.Key) })
 	slices.SortFunc(readiness.Blockers, func(a, b Blocker) int {
 		if a.State != b.State {
 			if a.State == StateFailed {

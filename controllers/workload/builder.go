@@ -111,13 +111,20 @@ func (b *builder) set() (Set, error) {
 		return Set{}, err
 	}
 	out := Set{Namespace: namespace, Scales: b.scales, Retain: b.retain, Blockers: b.blockers}
-	groups := stages{own}
-	if len(b.before) == 0 {
-		groups[0] = append(groups[0], b.configuration...)
-	} else {
-		groups = append(append(groups, b.before...), b.configuration)
-	}
-	groups = append(append(groups, b.workloads), b.after...)
-	out.Groups = slices.DeleteFunc(groups, func(group []*unstructured.Unstructured) bool { return len(group) == 0 })
+	out.Prepare = b.before
+	out.Groups = slices.DeleteFunc(b.inOrder(own), func(group []*unstructured.Unstructured) bool { return len(group) == 0 })
 	return out, nil
+}
+
+// inOrder puts the groups into their order.
+func (b *builder) inOrder(own []*unstructured.Unstructured) [][]*unstructured.Unstructured {
+	with := slices.Concat(own, b.configuration)
+	switch {
+	case len(b.before) == 0:
+		return slices.Concat(stages{with, b.workloads}, b.after)
+	case b.suspended:
+		// Nothing waits for a Job that is stopped.
+		return slices.Concat(stages{with, b.workloads}, b.before, b.after)
+	}
+	return slices.Concat(stages{own}, b.before, stages{b.configuration, b.workloads}, b.after)
 }

@@ -82,6 +82,9 @@ type Set struct {
 	// Job of a hook, with v1alpha1.HookAnnotation, is waited for, and left out where its event does not happen; a Job of several
 	// events is there once for each.
 	Groups [][]*unstructured.Unstructured
+	// Prepare are the hooks of pre-install and pre-upgrade again, as groups like Groups: what has to be done before a tenant of
+	// another revision gets this one. While the tenant is suspended, only their Jobs.
+	Prepare [][]*unstructured.Unstructured
 	// Scales are the workloads whose replicas are not applied.
 	Scales []Scale
 	// Retain names the StatefulSets that are about to be stopped. One that exists and does not store

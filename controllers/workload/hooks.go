@@ -41,12 +41,10 @@ func (b *builder) placeHook(object *unstructured.Unstructured, events []string) 
 	for _, event := range events {
 		job := object.DeepCopy()
 		annotate(job, v1alpha1.HookAnnotation, event)
-		switch {
-		case b.suspended || !isBefore(event):
-			// Nothing may wait for a Job that is stopped.
-			b.after.then(job)
-		default:
+		if isBefore(event) {
 			b.before.then(job)
+		} else {
+			b.after.then(job)
 		}
 	}
 }

@@ -61,8 +61,8 @@ func TestHooksComeBeforeAndAfterEverythingElse(t *testing.T) {
 	tenant := testTenant()
 	tenant.Credentials = Credentials{}
 	for name, tc := range map[string]struct {
-		suspended bool
-		want      []string
+		suspended         bool
+		want, wantPrepare []string
 	}{
 		"while the tenant runs": {want: []string{
 			own,
@@ -75,15 +75,17 @@ func TestHooksComeBeforeAndAfterEverythingElse(t *testing.T) {
 			"ConfigMap/greeting",
 			"Job/check@post-install",
 			"Deployment/extra",
+		}, wantPrepare: []string{
+			"Secret/keys ConfigMap/steps", "Job/migrate@pre-install", "Job/migrate@pre-upgrade", "Job/check@pre-install",
 		}},
 		"while it is suspended, nothing waits for them": {suspended: true, want: []string{
 			own + " ConfigMap/web Secret/keys ConfigMap/steps ConfigMap/greeting",
 			"Deployment/web Deployment/extra",
 			"Job/migrate@pre-install",
 			"Job/migrate@pre-upgrade",
-			"Job/check@post-install",
 			"Job/check@pre-install",
-		}},
+			"Job/check@post-install",
+		}, wantPrepare: []string{"Job/migrate@pre-install", "Job/migrate@pre-upgrade", "Job/check@pre-install"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			set, err := Desired(tenant, Policy{}, testPermissions(), hooked(t, hookedTemplate), tc.suspended)
@@ -92,6 +94,9 @@ func TestHooksComeBeforeAndAfterEverythingElse(t *testing.T) {
 			}
 			if diff := cmp.Diff(tc.want, outline(set)); diff != "" {
 				t.Errorf("unexpected groups (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.wantPrepare, outline(Set{Groups: set.Prepare})); diff != "" {
+				t.Errorf("unexpected preparation (-want +got):\n%s", diff)
 			}
 			for _, object := range objects(set) {
 				suspend, _, _ := unstructured.NestedBool(object.Object, "spec", "suspend")
