@@ -34,6 +34,7 @@ var _ = Describe("Stallkeeper", func() {
 	Describe("An order", badOrders)
 	Describe("A product that can't run", badProducts)
 	Describe("A chart", charts)
+	Describe("A seller's own chart", sellersCharts)
 	Describe("What a buyer types", buyersTexts)
 	Describe("A person", people)
 	Describe("A tenant", tenants)
