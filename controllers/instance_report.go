@@ -205,16 +205,23 @@ func provisionedVerdict(d lifecycle.Decision, o outcome) verdict {
 		return no(v1alpha1.ReasonUnhealthy, "Not everything is healthy; see blockers")
 	case o.readiness.State == apply.StateProgressing:
 		return wait(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Blockers))
-	case len(o.nextBlockers) > 0:
-		return no(v1alpha1.ReasonUnhealthy, "The tenant stays on the revision that it has, because a hook of the next one failed; see blockers")
-	case o.moving && d.Phase == lifecycle.Suspend:
-		return yes(v1alpha1.ReasonProvisioned, "Everything is in place; the next revision comes when the tenant is resumed, because it has hooks")
-	case o.moving && len(o.readiness.Next) > 0:
-		return wait(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Next))
 	case o.moving:
-		return wait(v1alpha1.ReasonProgressing, "Waiting for the hooks of the next revision")
+		return movingVerdict(d, o)
 	}
 	return yes(v1alpha1.ReasonProvisioned, "Everything is in place and healthy")
+}
+
+// movingVerdict says what keeps a tenant from its next revision, while it runs the one that it has.
+func movingVerdict(d lifecycle.Decision, o outcome) verdict {
+	switch {
+	case len(o.nextBlockers) > 0:
+		return no(v1alpha1.ReasonUnhealthy, "The tenant stays on the revision that it has, because a hook of the next one failed; see blockers")
+	case d.Phase == lifecycle.Suspend:
+		return yes(v1alpha1.ReasonProvisioned, "Everything is in place; the next revision has hooks, and comes when the tenant is resumed")
+	case len(o.readiness.Next) > 0:
+		return wait(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Next))
+	}
+	return wait(v1alpha1.ReasonProgressing, "Waiting for the hooks of the next revision")
 }
 
 // removalVerdict says how far the removal of a tenant is; false if it is not removed.

@@ -212,67 +212,95 @@ func deletePolicy(job *unstructured.Unstructured, state hookState) bool {
 	return false
 }
 
+// hookJob is a hook's Job with what is known about it.
+type hookJob struct {
+	id string
+	// of is the record of the revision that the hook belongs to.
+	of hookRecord
+	// job is the Job as it is wanted, existing what stands under its name, or nil.
+	job, existing *unstructured.Unstructured
+	// suspended says that the tenant is, cleansUp that the cluster deletes the Job some time after it has ended.
+	suspended, cleansUp bool
+}
+
+// mine says whether what stands is the Job of this revision and this event.
+func (h hookJob) mine() bool {
+	return h.existing != nil && hookID(h.existing) == h.id && !h.foreign()
+}
+
+// foreign says whether what stands is the Job of another revision.
+func (h hookJob) foreign() bool {
+	return h.existing != nil && h.existing.GetLabels()[v1alpha1.RevisionLabel] != h.of.revision
+}
+
+func (h hookJob) state() hookState { return h.of.states[h.id] }
+
+// hookJob reads what stands of a hook. Read live, as every Job.
+func (p *pass) hookJob(ctx context.Context, of hookRecord, obj *unstructured.Unstructured) (hookJob, error) {
+	job, err := p.inTenant(obj)
+	if err != nil {
+		return hookJob{}, err
+	}
+	labelRevision(job, of.revision)
+	h := hookJob{id: hookID(job), of: of, job: job}
+	h.suspended, _, _ = unstructured.NestedBool(job.Object, "spec", "suspend")
+	_, h.cleansUp, _ = unstructured.NestedFieldNoCopy(job.Object, "spec", "ttlSecondsAfterFinished")
+	h.existing, err = readLive(ctx, p.Live, job.GroupVersionKind(), p.namespace, job.GetName())
+	return h, err
+}
+
 // applyHook brings a hook's Job as far as it gets now. It says whether what comes after the hook must wait: until the Job has
 // succeeded. A Job that failed runs again if somebody deletes it.
 func (p *pass) applyHook(ctx context.Context, of hookRecord, obj *unstructured.Unstructured) (waits bool, err error) {
-	job, err := p.inTenant(obj)
+	h, err := p.hookJob(ctx, of, obj)
 	if err != nil {
 		return true, err
 	}
-	labelRevision(job, of.revision)
-	existing, err := readLive(ctx, p.Live, job.GroupVersionKind(), p.namespace, job.GetName())
-	if err != nil {
-		return true, err
+	if h.mine() && ended(h.existing) != "" {
+		of.states[h.id] = ended(h.existing)
 	}
-	id := hookID(job)
-	mine := existing != nil && hookID(existing) == id && existing.GetLabels()[v1alpha1.RevisionLabel] == of.revision
-	if mine && ended(existing) != "" {
-		of.states[id] = ended(existing)
-	}
-	state := of.states[id]
-	suspended, _, _ := unstructured.NestedBool(job.Object, "spec", "suspend")
-	_, cleansUp, _ := unstructured.NestedFieldNoCopy(job.Object, "spec", "ttlSecondsAfterFinished")
 	switch {
-	case state == hookSucceeded:
-		return false, p.endHook(ctx, of, job, existing, mine)
-	case state == hookFailed && (mine || deletePolicy(job, hookFailed)):
-		return !suspended, p.endHook(ctx, of, job, existing, mine)
-	case state == hookStarted && existing == nil && cleansUp:
-		// The cluster deletes such a Job when it has ended, and was faster. How it ended nobody knows any more.
-		of.states[id] = hookSucceeded
+	case h.state() == hookSucceeded:
+		return false, p.endHook(ctx, h)
+	case h.state() == hookFailed && (h.mine() || deletePolicy(h.job, hookFailed)):
+		return !h.suspended, p.endHook(ctx, h)
+	case h.state() == hookStarted && h.existing == nil && h.cleansUp:
+		// The cluster was faster. How the Job ended nobody knows any more.
+		of.states[h.id] = hookSucceeded
 		return false, p.record(ctx)
-	case suspended:
-		return false, p.restHook(ctx, of, job, existing, mine)
-	case mine:
-		return true, p.continueHook(ctx, of, job, existing)
-	default:
-		return true, p.startHook(ctx, of, job, existing)
+	case h.mine():
+		return !h.suspended, p.continueHook(ctx, h)
+	case !h.suspended:
+		return true, p.startHook(ctx, h)
+	case h.foreign():
+		return false, p.removeJob(ctx, h.existing)
 	}
+	return false, nil // what has not begun does not begin while the tenant is suspended
 }
 
 // startHook makes the Job, in the place of one of another revision or event.
-func (p *pass) startHook(ctx context.Context, of hookRecord, job, existing *unstructured.Unstructured) error {
-	if existing != nil {
-		if err := p.removeJob(ctx, existing); err != nil {
+func (p *pass) startHook(ctx context.Context, h hookJob) error {
+	if h.existing != nil {
+		if err := p.removeJob(ctx, h.existing); err != nil {
 			return err
 		}
 	}
-	applied, err := p.applyObject(ctx, job)
+	applied, err := p.applyObject(ctx, h.job)
 	if err != nil {
 		return err
 	}
 	p.add(applied)
-	of.states[hookID(job)] = hookStarted
+	h.of.states[h.id] = hookStarted
 	return p.record(ctx)
 }
 
 // continueHook resumes or suspends a Job that has not ended.
-func (p *pass) continueHook(ctx context.Context, of hookRecord, job, existing *unstructured.Unstructured) error {
-	of.states[hookID(job)] = hookStarted
-	if existing.GetDeletionTimestamp() != nil {
+func (p *pass) continueHook(ctx context.Context, h hookJob) error {
+	h.of.states[h.id] = hookStarted
+	if h.existing.GetDeletionTimestamp() != nil {
 		return p.record(ctx)
 	}
-	applied, err := p.continueJob(ctx, job, existing)
+	applied, err := p.continueJob(ctx, h.job, h.existing)
 	if err != nil {
 		return err
 	}
@@ -280,34 +308,18 @@ func (p *pass) continueHook(ctx context.Context, of hookRecord, job, existing *u
 	return p.record(ctx)
 }
 
-// restHook stops the Job of a suspended tenant. One that has not begun does not begin.
-func (p *pass) restHook(ctx context.Context, of hookRecord, job, existing *unstructured.Unstructured, mine bool) error {
-	switch {
-	case mine:
-		return p.continueHook(ctx, of, job, existing)
-	case existing != nil && existing.GetLabels()[v1alpha1.RevisionLabel] != of.revision:
-		return client.IgnoreNotFound(p.removeJob(ctx, existing))
-	}
-	return nil
-}
-
 // endHook leaves an ended Job alone or deletes it, as its delete policy says. How it ended is stored before, or it would run
-// again.
-func (p *pass) endHook(ctx context.Context, of hookRecord, job, existing *unstructured.Unstructured, mine bool) error {
-	if err := p.record(ctx); err != nil || existing == nil || existing.GetDeletionTimestamp() != nil {
+// again. What a revision that never came has left behind under its name goes as well.
+func (p *pass) endHook(ctx context.Context, h hookJob) error {
+	if err := p.record(ctx); err != nil || h.existing == nil || h.existing.GetDeletionTimestamp() != nil {
 		return err
 	}
-	if !mine && existing.GetLabels()[v1alpha1.RevisionLabel] != of.revision {
-		// A revision that never came has left it behind.
-		return p.removeJob(ctx, existing)
+	switch {
+	case h.foreign(), h.mine() && deletePolicy(h.job, h.state()):
+		return p.removeJob(ctx, h.existing)
+	case h.mine():
+		p.add(h.existing)
 	}
-	if !mine {
-		return nil
-	}
-	if deletePolicy(job, of.states[hookID(job)]) {
-		return p.removeJob(ctx, existing)
-	}
-	p.add(existing)
 	return nil
 }
 

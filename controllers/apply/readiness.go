@@ -83,9 +83,7 @@ func (o Observed) Readiness(entries []Entry, orphans []string) Readiness {
 		obj := o.object(e.Key)
 		verdict, still, of := blocked(StateProgressing, "NotObserved", "it was applied and is not seen yet"), false, current
 		if obj != nil && obj.GetUID() == e.UID && obj.GetGeneration() >= e.Generation {
-			if prepared, ok := records[obj.GetLabels()[v1alpha1.RevisionLabel]]; ok && hookEvent(obj) != "" {
-				of = prepared
-			}
+			of = recordOf(obj, current, records)
 			verdict, still = of.judge(obj, judge(obj)), stopped(obj)
 		}
 		note(e.Key, verdict, of)
@@ -96,17 +94,28 @@ func (o Observed) Readiness(entries []Entry, orphans []string) Readiness {
 			note(key, verdict, record)
 		}
 	}
-	slices.SortFunc(readiness.Next, func(a, b Blocker) int { return compareKeys(a.Key, b.Key) })
-	slices.SortFunc(readiness.Blockers, func(a, b Blocker) int {
-		if a.State != b.State {
-			if a.State == StateFailed {
-				return -1
-			}
-			return 1
-		}
-		return compareKeys(a.Key, b.Key)
-	})
+	slices.SortFunc(readiness.Next, worstFirst)
+	slices.SortFunc(readiness.Blockers, worstFirst)
 	return readiness
+}
+
+// recordOf is the record that a hook's Job belongs to; that of the tenant's revision for everything else.
+func recordOf(obj *unstructured.Unstructured, current hookRecord, records map[string]hookRecord) hookRecord {
+	if record, ok := records[obj.GetLabels()[v1alpha1.RevisionLabel]]; ok && hookEvent(obj) != "" {
+		return record
+	}
+	return current
+}
+
+// worstFirst orders failed objects before others, then by kind and name.
+func worstFirst(a, b Blocker) int {
+	if a.State != b.State {
+		if a.State == StateFailed {
+			return -1
+		}
+		return 1
+	}
+	return compareKeys(a.Key, b.Key)
 }
 
 func (o Observed) object(key Key) *unstructured.Unstructured {

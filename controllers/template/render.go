@@ -183,7 +183,8 @@ func collect(files map[string]string, ch *chart.Chart, namespace string, report 
 		slices.Sort(found.unsupported.CRDs)
 		return Output{}, &found.unsupported
 	}
-	out.Objects, out.Dropped, out.Idle = append(found.objects, inOrder(found.hooks)...), found.dropped, found.idle
+	out.Objects = slices.Concat(found.objects, inOrder(found.hooks))
+	out.Dropped, out.Idle = found.dropped, found.idle
 	return out, nil
 }
 
