@@ -236,6 +236,8 @@ var _ = Describe("Stallkeeper as it ships", Ordered, func() {
 		call(ctx, "query", "--instance", first.instance, "--expect", "000003")
 	})
 
+	It("runs a seller's chart, whose hooks run when Helm would run them", runsAChart)
+
 	It("needs no more than its requests", func(ctx SpecContext) {
 		memoryInUse(ctx)
 	})
