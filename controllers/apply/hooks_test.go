@@ -358,3 +358,45 @@ func TestTheRecordOfHooksIsReadAsItWasWritten(t *testing.T) {
 		})
 	}
 }
+
+func TestTheHooksBeforeTheNextRevisionRunBesideTheOneThatStands(t *testing.T) {
+	x := newTenant(t, "next")
+	const steps = "\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: settings}, data: {mode: next}}\n"
+	stand := x.set("rev-1", configuration, workloads, hookOf("migrate", "post-install"))
+	x.apply(stand)
+	x.finish(x.live("Job", "migrate"))
+	x.apply(stand)
+	stand.Next = &Next{Revision: "rev-2", Groups: x.set("rev-2", steps, hookOf("migrate", "pre-upgrade")).Groups}
+	mode := func() any { return x.live("ConfigMap", "settings").Object["data"].(map[string]any)["mode"] }
+
+	applied := x.apply(stand)
+	x.Expect(applied.Prepared).To(BeFalse())
+	x.Expect(applied.Waiting).To(Equal(Key{}), "what stands is complete")
+	x.Expect(mode()).To(Equal("next"), "an object of both is the next one's")
+	observed := x.shows(applied)
+	x.Expect(observed.Preparing("rev-2")).To(BeTrue())
+	x.Expect(observed.Preparing("rev-1")).To(BeFalse())
+	readiness := observed.Readiness(nil, nil)
+	x.Expect(readiness.Next).To(HaveExactElements(And(HaveField("Key", job("migrate")), HaveField("State", StateProgressing), HaveField("Hook", "pre-upgrade"))))
+	for _, blocker := range readiness.Blockers {
+		x.Expect(blocker.Key).NotTo(Equal(job("migrate")), "it says nothing about the tenant as it stands")
+	}
+	x.fail(x.live("Job", "migrate"))
+	x.Expect(x.apply(stand).Prepared).To(BeFalse())
+	x.Expect(x.observe().Readiness(nil, nil).Next).To(HaveExactElements(HaveField("State", StateFailed)))
+
+	x.deletes(x.live("Job", "migrate"))
+	x.apply(stand)
+	x.finish(x.live("Job", "migrate"))
+	x.Expect(x.apply(stand).Prepared).To(BeTrue())
+	moved := x.set("rev-2", steps, hookOf("migrate", "pre-upgrade"), workloads)
+	ran := x.live("Job", "migrate").GetUID()
+	applied = x.apply(moved)
+	x.Expect(applied.Waiting).To(Equal(Key{}), "the hook has run for this revision")
+	x.Expect(x.live("Job", "migrate").GetUID()).To(Equal(ran))
+	x.Expect(x.namespaceSays(v1alpha1.HooksAnnotation)).To(Equal("rev-2=upgrade pre-upgrade/migrate:Succeeded"))
+
+	stand.Next = nil
+	x.apply(stand)
+	x.Expect(x.namespaceSays(v1alpha1.HooksAnnotation)).To(Equal("rev-1=upgrade"))
+}

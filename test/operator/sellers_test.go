@@ -17,9 +17,11 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
@@ -76,6 +78,19 @@ func productOf(name string, chart v1alpha1.Chart, plan map[string]any) *v1alpha1
 		p.Spec.Template = v1alpha1.ProductTemplate{Chart: chart}
 		p.Spec.Plans[0].Values = values(plan)
 	})
+}
+
+// sampleOf gives the values and the isolation of a product in config/samples/others-charts, with the storage class that this
+// cluster has.
+func sampleOf(name string, storage ...string) (plan map[string]any, isolation v1alpha1.Isolation) {
+	GinkgoHelper()
+	content, err := os.ReadFile(filepath.Join(world.paths.root, "config", "samples", "others-charts", name+".yaml"))
+	Expect(err).NotTo(HaveOccurred())
+	sample := &v1alpha1.MarketplaceProduct{}
+	Expect(yaml.UnmarshalStrict(content, sample)).To(Succeed())
+	Expect(json.Unmarshal(sample.Spec.Plans[0].Values.Raw, &plan)).To(Succeed())
+	Expect(unstructured.SetNestedField(plan, "demo", storage...)).To(Succeed())
+	return plan, sample.Spec.Isolation
 }
 
 // planned sets the plan's values.
@@ -170,21 +185,9 @@ func sellersCharts() {
 	It("of CockroachDB runs, with the Job that makes its nodes a cluster after everything else", func(ctx SpecContext) {
 		const set, job = "app-cockroachdb", "app-cockroachdb-init"
 		chart := inConfigMap(ctx, "cockroachdb", packaged(othersChart(ctx, "github.com/cockroachdb/helm-charts", "cockroachdb"), ""))
-		plan := func(more map[string]any) map[string]any {
-			of := map[string]any{
-				"statefulset": map[string]any{"replicas": "{{ .quantity | toInt }}"},
-				"storage":     map[string]any{"persistentVolume": map[string]any{"size": "1Gi", "storageClass": "demo"}},
-				"tls": map[string]any{"enabled": false, "certs": map[string]any{
-					"selfSigner": map[string]any{"enabled": false, "rotateCerts": false},
-				}},
-			}
-			for name, value := range more {
-				of[name] = value
-			}
-			return of
-		}
+		plan, isolation := sampleOf("cockroachdb", "storage", "persistentVolume", "storageClass")
 		p := offer(ctx, productOf("cockroachdb", chart, map[string]any{}), "False NotPermitted: ClusterRole is cluster-scoped")
-		change(ctx, p, planned(plan(nil)))
+		change(ctx, p, func(p *v1alpha1.MarketplaceProduct) { planned(plan)(p); p.Spec.Isolation = isolation })
 		offered(ctx, p, ready)
 		s := world.main.buys(ctx, "cockroachdb", orderOptions{quantity: 3, expires: time.Now().Add(time.Hour)})
 		_, before := s.setBecomes(ctx, v1alpha1.StateRunning, set, 3, 3)
@@ -197,7 +200,8 @@ func sellersCharts() {
 		Expect(jobsOf(ctx, s)[job].UID).To(Equal(ran.UID), "scaling runs no hook")
 		suspendsAndResumes(ctx, s, set, 5, grown.claims)
 
-		change(ctx, p, planned(plan(map[string]any{"image": map[string]any{"tag": "v26.3.2"}})))
+		plan["image"] = map[string]any{"tag": "v26.3.2"}
+		change(ctx, p, planned(plan))
 		offered(ctx, p, ready)
 		s.becomes(ctx, look{state: v1alpha1.StateRunning}, func(g Gomega, mpi *v1alpha1.MarketplaceInstance, t tenant) {
 			g.Expect(mpi.Status.Revision).To(Equal(p.Status.Revision))
@@ -212,29 +216,13 @@ func sellersCharts() {
 	It("of HashiCorp's Vault runs from a registry, without what is cluster-scoped", func(ctx SpecContext) {
 		const set = "app-vault"
 		chart := inRegistry(ctx, "vault", "0.34.1", packaged(othersChart(ctx, "github.com/hashicorp/vault-helm"), ""))
-		server := map[string]any{
-			"authDelegator":  map[string]any{"enabled": false},
-			"serviceAccount": map[string]any{"serviceDiscovery": map[string]any{"enabled": false}},
-			"affinity":       "", // one node is enough here
-			"dataStorage":    map[string]any{"size": "1Gi", "storageClass": "demo"},
-			"ha": map[string]any{
-				"enabled": true, "replicas": "{{ .quantity | toInt }}", "raft": map[string]any{"enabled": true, "setNodeId": true},
-			},
-			"statefulSet": map[string]any{"securityContext": map[string]any{
-				"pod": map[string]any{
-					"runAsNonRoot": true, "runAsUser": 100, "runAsGroup": 1000, "fsGroup": 1000,
-					"seccompProfile": map[string]any{"type": "RuntimeDefault"},
-				},
-				"container": map[string]any{"allowPrivilegeEscalation": false, "capabilities": map[string]any{"drop": []any{"ALL"}}},
-			}},
-		}
-		plan := map[string]any{"injector": map[string]any{"enabled": false}, "server": server}
+		plan, isolation := sampleOf("vault", "server", "dataStorage", "storageClass")
 		p := offer(ctx, productOf("vault", chart, map[string]any{}), "False NotPermitted: MutatingWebhookConfiguration is cluster-scoped")
 		change(ctx, p, planned(map[string]any{"injector": map[string]any{"enabled": false}, "server": map[string]any{
 			"authDelegator": map[string]any{"enabled": false},
 		}}))
 		offered(ctx, p, "False PodSecurity: StatefulSet/app-vault would not be let in")
-		change(ctx, p, planned(plan))
+		change(ctx, p, func(p *v1alpha1.MarketplaceProduct) { planned(plan)(p); p.Spec.Isolation = isolation })
 		offered(ctx, p, ready)
 		s := world.main.buys(ctx, "vault", orderOptions{quantity: 1, expires: time.Now().Add(time.Hour)})
 		s.setBecomes(ctx, v1alpha1.StateRunning, set, 1, 1)
@@ -242,7 +230,7 @@ func sellersCharts() {
 		_, grown := s.setBecomes(ctx, v1alpha1.StateRunning, set, 3, 3)
 		suspendsAndResumes(ctx, s, set, 3, grown.claims)
 
-		server["logLevel"] = "debug"
+		Expect(unstructured.SetNestedField(plan, "debug", "server", "logLevel")).To(Succeed())
 		change(ctx, p, planned(plan))
 		offered(ctx, p, ready)
 		s.becomes(ctx, look{state: v1alpha1.StateRunning}, func(g Gomega, mpi *v1alpha1.MarketplaceInstance, t tenant) {
