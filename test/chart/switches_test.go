@@ -68,8 +68,10 @@ func TestSwitchesOfObjects(t *testing.T) {
 			wantRemoved: []string{
 				"ValidatingAdmissionPolicy/stallkeeper-controller", "ValidatingAdmissionPolicy/stallkeeper-instance-deletion",
 				"ValidatingAdmissionPolicy/stallkeeper-namespace-deletion", "ValidatingAdmissionPolicy/stallkeeper-webhook",
+				"ValidatingAdmissionPolicy/stallkeeper-webhook-calls",
 				"ValidatingAdmissionPolicyBinding/stallkeeper-controller", "ValidatingAdmissionPolicyBinding/stallkeeper-instance-deletion",
 				"ValidatingAdmissionPolicyBinding/stallkeeper-namespace-deletion", "ValidatingAdmissionPolicyBinding/stallkeeper-webhook",
+				"ValidatingAdmissionPolicyBinding/stallkeeper-webhook-calls",
 			},
 		},
 		"no roles for people": {
