@@ -65,7 +65,7 @@ if git cat-file -e "$commit^{commit}" 2>/dev/null; then
 	rm -rf "$work/released"
 	mkdir "$work/released"
 	git archive "$commit" | tar -x -C "$work/released"
-	VERSION=${released%.tgz} COMMIT=$commit "$work/released/hack/image/build.sh" localhost/stallkeeper:released "$root/$work/released.tar"
+	VERSION=${released%.tgz} COMMIT=$commit hack/image/build.sh localhost/stallkeeper:released "$work/released.tar" "$work/released"
 	rm -rf "$work/released"
 	images+=(--image "$root/$work/released.tar")
 	export E2E_RELEASED_IMAGE=localhost/stallkeeper:released
