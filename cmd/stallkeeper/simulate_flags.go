@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -22,15 +23,17 @@ const (
 
 // callFlags are the flags that every call has.
 type callFlags struct {
-	url, accessKey, accessKeyFile, caFile, output string
-	skipVerify, debug, showSecrets                bool
-	expect                                        []string
-	timeout                                       time.Duration
+	url, connectTo, accessKey, accessKeyFile, caFile, output string
+	skipVerify, debug, showSecrets                           bool
+	expect                                                   []string
+	timeout                                                  time.Duration
 }
 
 func (f *callFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.url, "url", "", "callback URL, such as https://shop.example.com/v1/sales/koogallery (default $"+envURL+")")
+	flags.StringVar(&f.connectTo, "connect-to", "",
+		"host:port to connect to instead of the URL's, such as a Service inside the cluster; the certificate is checked for the URL's host")
 	flags.StringVar(&f.accessKey, "access-key", "",
 		"access key of the basic interfaces; better in $"+envAccessKey+" or a file, where other users of this machine can't see it")
 	flags.StringVar(&f.accessKeyFile, "access-key-file", "", "file with the access key")
@@ -50,6 +53,11 @@ func (f *callFlags) check() error {
 	}
 	if f.timeout <= 0 {
 		return usageError("--request-timeout must be longer than 0")
+	}
+	if f.connectTo != "" {
+		if _, _, err := net.SplitHostPort(f.connectTo); err != nil {
+			return usageError("--connect-to must be host:port, not %q", f.connectTo)
+		}
 	}
 	if f.debug && len(f.expect) > 0 {
 		return usageError("--expect and --debug exclude each other: the debug console takes nothing but 000000")
@@ -78,6 +86,7 @@ func (f *callFlags) caller() (koogallerytest.Caller, error) {
 	}
 	return koogallerytest.Caller{
 		URL:       address,
+		Address:   f.connectTo,
 		AccessKey: key,
 		TLS:       config,
 		Timeout:   f.timeout,

@@ -21,7 +21,7 @@ var (
 		{"stallkeeper.io", "marketplaces", "", "get list watch"},
 		{"stallkeeper.io", "marketplaceproducts", "", "get list watch"},
 		{"stallkeeper.io", "marketplaceinstances", "", "get list watch create patch"},
-		{"", "secrets", "", "get"},
+		{"", "secrets", "", "get create"},
 	}
 	controllerInSales = []grant{
 		{"stallkeeper.io", "marketplaces", "", "get list watch"},
@@ -31,7 +31,7 @@ var (
 		{"stallkeeper.io", "marketplaceproducts/status", "", "patch"},
 		{"stallkeeper.io", "marketplaceinstances/status", "", "patch"},
 		{"apps", "controllerrevisions", "", "get list create patch delete"},
-		{"", "secrets", "", "get create patch"},
+		{"", "secrets", "", "get list watch create patch delete"},
 		{"", "configmaps", "", "get"},
 		{"events.k8s.io", "events", "", "create patch"},
 	}

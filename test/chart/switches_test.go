@@ -68,8 +68,10 @@ func TestSwitchesOfObjects(t *testing.T) {
 			wantRemoved: []string{
 				"ValidatingAdmissionPolicy/stallkeeper-controller", "ValidatingAdmissionPolicy/stallkeeper-instance-deletion",
 				"ValidatingAdmissionPolicy/stallkeeper-namespace-deletion", "ValidatingAdmissionPolicy/stallkeeper-webhook",
+				"ValidatingAdmissionPolicy/stallkeeper-webhook-calls",
 				"ValidatingAdmissionPolicyBinding/stallkeeper-controller", "ValidatingAdmissionPolicyBinding/stallkeeper-instance-deletion",
 				"ValidatingAdmissionPolicyBinding/stallkeeper-namespace-deletion", "ValidatingAdmissionPolicyBinding/stallkeeper-webhook",
+				"ValidatingAdmissionPolicyBinding/stallkeeper-webhook-calls",
 			},
 		},
 		"no roles for people": {
@@ -147,7 +149,7 @@ func TestSwitchesOfFields(t *testing.T) {
 		"leader election in the release's namespace": {release: chart.Release{Namespace: "eu"}, object: "Deployment/eu/stallkeeper-controller", path: args, want: "--leader-election-namespace=eu"},
 		"an image by tag":                            {values: "image: {repository: r/s, tag: v2}", object: webhook, path: pod + "containers.0.image", want: "r/s:v2"},
 		"an image by digest":                         {values: "image: {repository: r/s, tag: v2, digest: 'sha256:" + strings.Repeat("a", 64) + "'}", object: controller, path: pod + "containers.0.image", want: "r/s@sha256:aaa"},
-		"an image of the chart's version":            {object: webhook, path: pod + "containers.0.image", want: "stallkeeper:0.1.0"},
+		"an image of the chart's version":            {object: webhook, path: pod + "containers.0.image", want: "stallkeeper:0.2.0"},
 		"the pull policy":                            {values: "image: {pullPolicy: Never}", object: webhook, path: pod + "containers.0.imagePullPolicy", want: "Never"},
 		"pull secrets":                               {values: "imagePullSecrets: [{name: pull}]", object: controller, path: pod + "imagePullSecrets.0.name", want: "pull"},
 		"the name":                                   {values: "nameOverride: shop", object: "Deployment/" + system + "stallkeeper-shop-webhook", path: "metadata.labels", want: "app.kubernetes.io/name:shop"},

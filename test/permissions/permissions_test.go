@@ -43,6 +43,45 @@ func as(who, do string, body ...string) request {
 	return r
 }
 
+// callName is the name of a call's Secret.
+const callName = "sold-call-abcdefghijklmnopqrstuvwxyz"
+
+func TestWebhookKeepsCalls(t *testing.T) {
+	const (
+		secrets   = "POST /api/v1/namespaces/sales/secrets"
+		owner     = "{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, name: sold, uid: u}"
+		labels    = "labels: {stallkeeper.io/call: Order, stallkeeper.io/instance: sold, stallkeeper.io/instance-namespace: sales}"
+		fresh     = "name: sold-call-abcdefghijklmnopqrstuvwxy2"
+		ofCall    = "type: stallkeeper.io/call, immutable: true"
+		onlyCalls = "no Secret but an immutable one"
+		otherName = "another name than a call's"
+		oneOwner  = "has one owner"
+	)
+	secret := func(metadata, rest string) request {
+		return as(webhook, secrets, "{apiVersion: v1, kind: Secret, metadata: {"+metadata+"}, "+rest+"}")
+	}
+	whole := fresh + ", " + labels + ", ownerReferences: [" + owner + "]"
+	try(t, map[string]attempt{
+		"keeps what a call says":                 {secret(whole, ofCall), ""},
+		"keeps it nowhere else":                  {as(webhook, "POST /api/v1/namespaces/elsewhere/secrets", "{apiVersion: v1, kind: Secret, metadata: {"+whole+"}, "+ofCall+"}"), byRBAC},
+		"makes no Secret that can change":        {secret(whole, "type: stallkeeper.io/call"), onlyCalls},
+		"makes no Secret of another type":        {secret(whole, "type: Opaque, immutable: true"), onlyCalls},
+		"makes no token of an account":           {secret("name: t, annotations: {kubernetes.io/service-account.name: default}", "type: kubernetes.io/service-account-token"), onlyCalls},
+		"makes no access Secret":                 {secret("name: sold-access, "+labels, ofCall), otherName},
+		"makes no Secret with a chance name":     {secret("generateName: sold-call-, "+labels+", ownerReferences: ["+owner+"]", ofCall), otherName},
+		"makes no Secret with annotations":       {secret(whole+", annotations: {a: b}", ofCall), otherName},
+		"makes no Secret with other labels":      {secret(fresh+", labels: {stallkeeper.io/call: Order, app: x}, ownerReferences: ["+owner+"]", ofCall), "no label but"},
+		"makes no Secret without the label":      {secret(fresh+", ownerReferences: ["+owner+"]", ofCall), "no label but"},
+		"makes no Secret without an owner":       {secret(fresh+", "+labels, ofCall), oneOwner},
+		"makes no Secret named after another":    {secret(fresh+", "+labels+", ownerReferences: [{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, name: other, uid: u}]", ofCall), oneOwner},
+		"makes no Secret of somebody else":       {secret(fresh+", "+labels+", ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: sold, uid: u}]", ofCall), oneOwner},
+		"makes no Secret with two owners":        {secret(fresh+", "+labels+", ownerReferences: ["+owner+", {apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, name: sold, uid: v}]", ofCall), oneOwner},
+		"makes no Secret that keeps its owner":   {secret(fresh+", "+labels+", ownerReferences: [{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, name: sold, uid: u, blockOwnerDeletion: true}]", ofCall), oneOwner},
+		"overwrites no Secret that is there":     {secret("name: koogallery", "type: Opaque"), onlyCalls},
+		"overwrites no call's Secret that is so": {as(webhook, "PUT /api/v1/namespaces/sales/secrets/"+callName, "{apiVersion: v1, kind: Secret, metadata: {name: "+callName+"}}"), byRBAC},
+	})
+}
+
 func TestWebhook(t *testing.T) {
 	const (
 		onlySubscription = "no field of an instance but spec.subscription"
@@ -69,7 +108,8 @@ func TestWebhook(t *testing.T) {
 		"reads no Secret elsewhere":            {as(webhook, "GET /api/v1/namespaces/elsewhere/secrets/keys"), byRBAC},
 		"reads no credentials":                 {as(webhook, "GET /api/v1/namespaces/stallkeeper-system/secrets/koogallery-openapi"), byRBAC},
 		"reads no tenant's Secret":             {as(webhook, "GET /api/v1/namespaces/tenant-sold/secrets/access"), byRBAC},
-		"writes no Secret":                     {as(webhook, "APPLY /api/v1/namespaces/sales/secrets/koogallery"), byRBAC},
+		"changes no Secret":                    {as(webhook, "APPLY /api/v1/namespaces/sales/secrets/koogallery"), byRBAC},
+		"deletes no Secret":                    {as(webhook, "DELETE /api/v1/namespaces/sales/secrets/"+callName), byRBAC},
 		"reads no instances elsewhere":         {as(webhook, "GET /apis/stallkeeper.io/v1alpha1/marketplaceinstances"), byRBAC},
 		"updates no instance":                  {as(webhook, "PUT "+instances+"/sold", identity+"metadata: {name: sold}"), byRBAC},
 		"deletes no instance":                  {as(webhook, "DELETE "+instances+"/unprotected"), byRBAC},
@@ -134,8 +174,11 @@ func TestControllerInSalesNamespaces(t *testing.T) {
 		"makes a product's revision":           {as(controller, "POST "+revision, "apiVersion: apps/v1\nkind: ControllerRevision\nmetadata: {name: shop-2, labels: {stallkeeper.io/product: shop}}\nrevision: 2\ndata: {}"), ""},
 		"deletes a product's revision":         {as(controller, "DELETE "+revision+"/shop-1"), ""},
 		"records an event":                     {as(controller, "POST /apis/events.k8s.io/v1/namespaces/sales/events", event("sales")), ""},
-		"lists no Secrets":                     {as(controller, "GET "+secret), byRBAC},
-		"deletes no callback keys":             {as(controller, "DELETE "+secret+"/koogallery"), notIts},
+		"finds calls' Secrets":                 {as(controller, "GET "+secret), ""},
+		"deletes a call's Secret":              {as(controller, "DELETE "+secret+"/"+callName), ""},
+		"makes no call's Secret":               {as(controller, "APPLY "+secret+"/"+callName+"x", "type: stallkeeper.io/call\nmetadata: {labels: {stallkeeper.io/instance: new}}"), "of a type other than Opaque"},
+		"deletes no seed of passwords":         {as(controller, "DELETE "+secret+"/sold-access"), "no Secret but a call's"},
+		"deletes no callback keys":             {as(controller, "DELETE "+secret+"/koogallery"), "no Secret but a call's"},
 		"updates no instance":                  {as(controller, "PUT "+instances+"/sold", "{}"), byRBAC},
 		"makes no instance":                    {as(controller, "POST "+instances, "{}"), byRBAC},
 		"writes no product":                    {as(controller, "MERGE "+products+"/shop", "spec: {rollout: {state: Paused}}"), byRBAC},

@@ -27,6 +27,9 @@ const defaultTimeout = 20 * time.Second
 type Caller struct {
 	// URL is the callback URL, with http or https. A query it has is kept.
 	URL string
+	// Address, as host:port, is connected to instead of the URL's, whose host the certificate is still checked for; empty means
+	// the URL's.
+	Address string
 	// AccessKey signs the calls and checks the answers' Body-Sign. KooGallery has one for each kind of interface.
 	AccessKey string
 	// TLS is used for https, for example with the RootCAs of a test; nil means the system's.

@@ -213,6 +213,9 @@ func (c Caller) dial(ctx context.Context, target *url.URL) (net.Conn, error) {
 		port = map[string]string{"http": "80", "https": "443"}[target.Scheme]
 	}
 	address := net.JoinHostPort(target.Hostname(), port)
+	if c.Address != "" {
+		address = c.Address
+	}
 	switch target.Scheme {
 	case "http":
 		return new(net.Dialer).DialContext(ctx, "tcp", address)
@@ -222,6 +225,9 @@ func (c Caller) dial(ctx context.Context, target *url.URL) (net.Conn, error) {
 			config = &tls.Config{MinVersion: tls.VersionTLS12}
 		}
 		config.NextProtos = []string{"http/1.1"}
+		if config.ServerName == "" {
+			config.ServerName = target.Hostname()
+		}
 		return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
 	}
 	return nil, fmt.Errorf("the scheme %q is neither http nor https", target.Scheme)
