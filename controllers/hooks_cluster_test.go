@@ -309,6 +309,32 @@ func TestATenantStaysAsItIsUntilTheHooksBeforeTheNextRevisionAreThrough(t *testi
 	})
 }
 
+func TestARevisionThatCannotBeMadeDoesNotKeepATenantFromTheNext(t *testing.T) {
+	x := newShop(t, "sales-hookbroken")
+	x.operate()
+	service := "---\napiVersion: v1\nkind: Service\nmetadata: {name: web%s}\nspec: {ports: [{port: %d}]}\n"
+	p := x.sells()
+	x.buys("acme")
+	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	tenant, first := mpi.Status.Namespace, mpi.Status.Revision
+
+	t.Run("a hook that the API server refuses leaves the tenant where it is", func(t *testing.T) {
+		change(x, p, inline(web+settings+fmt.Sprintf(service, `, annotations: {helm.sh/hook: pre-upgrade}`, 99999)+hook("migrate", "pre-upgrade", "")))
+		mpi := x.says("acme", v1alpha1.ConditionProvisioned, "False ApplyFailed")
+		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.Expect(mpi.Status.Revision).To(Equal(first))
+		x.Expect(mpi.Status.Blockers).To(ContainElement(HaveField("Object", "Service/web")))
+		x.Expect(x.message("acme", v1alpha1.ConditionProvisioned)).To(ContainSubstring("stays on revision"))
+	})
+	t.Run("what can't be applied any more is left for a revision with hooks", func(t *testing.T) {
+		change(x, p, inline(web+settings+fmt.Sprintf(service, "", 99999)))
+		x.says("acme", v1alpha1.ConditionReady, "False ApplyFailed")
+		change(x, p, inline(web+settings+fmt.Sprintf(service, "", 80)+hook("migrate", "pre-upgrade", "")))
+		x.ends(tenant, "migrate", batchv1.JobComplete)
+		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	})
+}
+
 // A process that dies between the record of a hook's end and what comes after it leaves a status behind that fits neither.
 func TestACrashAfterAHookLosesNothing(t *testing.T) {
 	x := newShop(t, "sales-hookcrash")

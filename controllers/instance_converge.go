@@ -55,6 +55,8 @@ type outcome struct {
 	// there is. nextBlockers are the hooks that keep it from moving.
 	prepared, moving bool
 	nextBlockers     []v1alpha1.Blocker
+	// stands is true if the apply failed at the hooks of the next revision, and all else was applied.
+	stands bool
 	// torn is true if an apply failed half-way: the digests in the status speak of what stood before it.
 	torn bool
 	// rendered says that access, revision, digests and orphans are known by this pass.
@@ -115,7 +117,8 @@ func (r *InstanceReconciler) provision(ctx context.Context, mpi *v1alpha1.Market
 
 // prepare runs the hooks that come before the target revision, and keeps the tenant on the one that it has until they are
 // through: it is suspended, resumed and scaled as always, and what a hook needs of it runs. False says that there is nothing to
-// wait for, or that the tenant can't stay: what was never installed has nothing that could run meanwhile.
+// wait for, or that the tenant can't stay: what was never installed has nothing that could run meanwhile, and a revision that
+// can't be made is better left.
 func (r *InstanceReconciler) prepare(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, suspended bool, memory *memory,
 ) (result outcome, waits bool) {
 	if k.pinned == "" || k.pinned == k.target || k.observed.Installing() {
@@ -124,7 +127,12 @@ func (r *InstanceReconciler) prepare(ctx context.Context, mpi *v1alpha1.Marketpl
 	former := k
 	former.target, former.next = k.pinned, k.target
 	result = r.provisionRevision(ctx, mpi, former, suspended, memory)
-	return result, !result.prepared && (result.problem == nil || result.torn)
+	if result.problem != nil && result.stands {
+		result.stuck = &problem{result.problem.reason, shorten(fmt.Sprintf("The tenant stays on revision %q, because the hooks of %q"+
+			" can't be made for it: %s", k.pinned, k.target, result.problem.message))}
+		result.problem = nil
+	}
+	return result, !result.prepared && result.problem == nil
 }
 
 // provisionRevision makes sure that the tenant's objects are what the target revision and the instance say.
@@ -238,7 +246,11 @@ func (r *InstanceReconciler) applyTenant(ctx context.Context, mpi *v1alpha1.Mark
 	}
 	applied, err := r.Applier.Apply(ctx, wanted)
 	if err != nil {
-		return r.look(ctx, mpi, k, applyFailed(err), nil, memory)
+		failed := applyFailed(err)
+		if failed.stands = applied.Stands; failed.stands {
+			failed.nextBlockers, failed.blockers = failed.blockers, nil
+		}
+		return r.look(ctx, mpi, k, failed, nil, memory)
 	}
 	if applied.Prepared {
 		return outcome{prepared: true}

@@ -71,8 +71,9 @@ type Applied struct {
 	// Waiting is the hook that everything after it waits for; zero if all groups were applied. Nothing may be pruned then, nor
 	// replicas be restored.
 	Waiting Key
-	// Prepared says that the hooks of Set.Next are through, and the tenant can move.
-	Prepared bool
+	// Prepared says that the hooks of Set.Next are through, and the tenant can move. Stands says, of an apply that failed, that
+	// only they are to blame: the set itself was applied.
+	Prepared, Stands bool
 	// Wanted are the keys of the set and of Set.Next, without the hooks whose events don't happen.
 	Wanted []Key
 	// Hooks is how far the hooks are: what [Observed.Hooks] says until a Job of theirs ends.
@@ -102,7 +103,9 @@ func (a *Applier) Apply(ctx context.Context, set Set) (Applied, error) {
 	p.installed = waiting == (Key{}) && succeeded
 	prepared, err := p.prepare(ctx)
 	if err != nil {
-		return p.applied(waiting, false), err
+		failed := p.applied(waiting, false)
+		failed.Stands = true
+		return failed, err
 	}
 	err = p.record(ctx)
 	return p.applied(waiting, prepared), err
