@@ -180,7 +180,7 @@ func orDefaultType(kind koogallery.EncryptType) koogallery.EncryptType {
 }
 
 func (c Caller) roundTrip(ctx context.Context, req *http.Request, exchange *Exchange) error {
-	start := time.Now()
+	start := c.clock()
 	conn, err := c.dial(ctx, req.URL)
 	if err != nil {
 		return err
@@ -201,7 +201,7 @@ func (c Caller) roundTrip(ctx context.Context, req *http.Request, exchange *Exch
 	if err != nil {
 		return causeOf(ctx, err)
 	}
-	exchange.Latency = time.Since(start)
+	exchange.Latency = c.clock().Sub(start)
 	exchange.Status, exchange.Header, exchange.Body = resp.StatusCode, resp.Header, string(answer)
 	exchange.head, _, _ = bytes.Cut(received.Bytes(), []byte("\r\n\r\n"))
 	return nil
