@@ -90,7 +90,7 @@ func expectKinds(ctx context.Context, chart string) {
 		found := &unstructured.Unstructured{}
 		found.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
 		Expect(world.kube.Get(ctx, client.ObjectKey{Name: name}, found)).To(Succeed())
-		Expect(versionsOf(found) == versions).To(BeTrue(), name+" is not the one of "+chart)
+		Expect(versionsOf(found)).To(Equal(versions), name+" is not the one of "+chart)
 	}
 }
 
