@@ -37,8 +37,8 @@ type memory struct {
 	// repairs are the times at which an object had to be put right, by object.
 	repairs map[apply.Key][]time.Time
 	pods    podsMemory
-	// announced is the last readiness that an event was made of.
-	announced string
+	// announced is the last state of each condition that an event was made of.
+	announced map[string]string
 }
 
 // memories holds a memory for each instance.
@@ -57,7 +57,9 @@ func (m *memories) of(key types.NamespacedName, uid types.UID) *memory {
 	if found, ok := m.by[key]; ok && found.uid == uid {
 		return found
 	}
-	m.by[key] = &memory{uid: uid, shown: map[apply.Key]types.UID{}, repairs: map[apply.Key][]time.Time{}}
+	m.by[key] = &memory{
+		uid: uid, shown: map[apply.Key]types.UID{}, repairs: map[apply.Key][]time.Time{}, announced: map[string]string{},
+	}
 	return m.by[key]
 }
 

@@ -61,6 +61,7 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 		usable = provisionedVerdict(d, running)
 	}
 	set(v1alpha1.ConditionPaused, pausedVerdict(mpi))
+	set(v1alpha1.ConditionAcknowledged, acknowledgedVerdict(mpi, k.acknowledgement, now))
 	set(v1alpha1.ConditionPaid, paidVerdict(mpi, k.policy, now))
 	set(v1alpha1.ConditionSuspended, suspendedVerdict(mpi, d, o))
 	set(v1alpha1.ConditionProvisioned, provisioned)
@@ -160,6 +161,8 @@ func suspensionReason(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) s
 		return v1alpha1.ReasonRequested
 	case lifecycle.RuleOverdue:
 		return v1alpha1.ReasonPaymentOverdue
+	case lifecycle.RuleUnacknowledged:
+		return v1alpha1.ReasonNotAcknowledged
 	}
 	if sub := mpi.Spec.Subscription; sub != nil && sub.Entitlement.Reason == v1alpha1.EntitlementExpired {
 		return v1alpha1.ReasonExpired
@@ -169,12 +172,13 @@ func suspensionReason(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) s
 
 func suspensionText(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) string {
 	texts := map[string]string{
-		v1alpha1.ReasonReleased:       "the marketplace has ended the sale",
-		v1alpha1.ReasonRetentionEnded: "nobody paid until the end of the retention, and the product says to delete then",
-		v1alpha1.ReasonRequested:      "spec.desiredState is Suspended",
-		v1alpha1.ReasonPaymentOverdue: "the paid time and its grace are over; a renewal brings the tenant back",
-		v1alpha1.ReasonExpired:        "the marketplace froze the sale because its paid time was over; a renewal brings the tenant back",
-		v1alpha1.ReasonFrozen:         "the sale is frozen; an unfreeze brings the tenant back",
+		v1alpha1.ReasonReleased:        "the marketplace has ended the sale",
+		v1alpha1.ReasonRetentionEnded:  "nobody paid until the end of the retention, and the product says to delete then",
+		v1alpha1.ReasonRequested:       "spec.desiredState is Suspended",
+		v1alpha1.ReasonPaymentOverdue:  "the paid time and its grace are over; a renewal brings the tenant back",
+		v1alpha1.ReasonExpired:         "the marketplace froze the sale because its paid time was over; a renewal brings the tenant back",
+		v1alpha1.ReasonNotAcknowledged: "the marketplace does not seem to know of the sale; see the condition Acknowledged",
+		v1alpha1.ReasonFrozen:          "the sale is frozen; an unfreeze brings the tenant back",
 	}
 	text := texts[suspensionReason(mpi, d)]
 	if !d.DeleteAt.IsZero() {

@@ -50,8 +50,10 @@ func Merge(sub *v1alpha1.Subscription, event marketplace.Event, now time.Time) (
 		c.sentAt = c.now
 	}
 	switch event.Kind {
-	case marketplace.Query, marketplace.Check, marketplace.Notify:
+	case marketplace.Notify:
 		return sub.DeepCopy(), nil
+	case marketplace.Query, marketplace.Check:
+		return acknowledged(sub, c), nil
 	case marketplace.Purchase:
 		if sub == nil {
 			return purchased(c), nil
@@ -67,9 +69,9 @@ func Merge(sub *v1alpha1.Subscription, event marketplace.Event, now time.Time) (
 	case sub.Entitlement.State == v1alpha1.EntitlementReleased && event.Kind != marketplace.Release:
 		return nil, fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
 	case sub.Entitlement.State == v1alpha1.EntitlementReleased, isRepeat(sub.Orders, event):
-		return sub.DeepCopy(), nil
+		return acknowledged(sub, c), nil
 	}
-	merged := sub.DeepCopy()
+	merged := acknowledged(sub, c)
 	rule(merged, c)
 	return merged, nil
 }
@@ -82,6 +84,8 @@ func purchased(c change) *v1alpha1.Subscription {
 		PurchasedAt: c.sentAt,
 		Type:        v1alpha1.SubscriptionType(c.Term),
 		Entitlement: v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: c.sentAt},
+
+		Acknowledgement: awaited(c.Event),
 	}
 	appendOrder(sub, c.orderCall())
 	return sub

@@ -162,7 +162,8 @@ func TestMerge(t *testing.T) {
 			events: []marketplace.Event{purchase(0)},
 			want: &v1alpha1.Subscription{
 				InstanceID: "i1", OrderID: "o1", OrderLineID: "o1-1", PurchasedAt: at(0),
-				Entitlement: v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: at(0)},
+				Entitlement:     v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: at(0)},
+				Acknowledgement: v1alpha1.Acknowledgement{State: v1alpha1.AcknowledgementAwaited},
 				Orders: []v1alpha1.OrderCall{{
 					Activity: "newInstance", OrderID: "o1", OrderLineID: "o1-1", Time: at(0), Lookup: v1alpha1.LookupPurchase,
 				}},

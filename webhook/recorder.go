@@ -49,7 +49,7 @@ func (r *recorder) record(ctx context.Context, of *v1alpha1.Marketplace, event m
 	case event.Kind == marketplace.Check:
 		return marketplace.Outcome{Err: r.check(ctx, of, event)}
 	case event.Kind == marketplace.Notify:
-		return marketplace.Outcome{}
+		return marketplace.Outcome{Err: r.notify(ctx, of, event)}
 	}
 	return marketplace.Outcome{Err: r.change(ctx, of, event)}
 }
@@ -171,28 +171,18 @@ func (r *recorder) patch(ctx context.Context, instance *v1alpha1.MarketplaceInst
 	return r.client.Patch(ctx, after, patch, client.FieldOwner(FieldOwner))
 }
 
-// check says whether an instance may be changed at its renewal: every one that exists may.
-func (r *recorder) check(ctx context.Context, of *v1alpha1.Marketplace, event marketplace.Event) error {
-	instance, err := r.find(ctx, of, event.InstanceID)
-	if err != nil {
-		return err
-	}
-	if instance.Spec.Subscription.Entitlement.State == v1alpha1.EntitlementReleased {
-		return fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
-	}
-	return nil
-}
-
 // query describes the instances that an event asks about. Unknown ones are left out. When none is left that could be
 // described, it fails with why.
 func (r *recorder) query(ctx context.Context, of *v1alpha1.Marketplace, event marketplace.Event) marketplace.Outcome {
+	named := make([]found, len(event.InstanceIDs))
 	described := make([]*marketplace.Instance, len(event.InstanceIDs))
 	left := make([]error, len(event.InstanceIDs))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(queryParallelism)
 	for i, id := range event.InstanceIDs {
 		group.Go(func() error {
-			instance, err := r.describe(groupCtx, of, id)
+			known, instance, err := r.describe(groupCtx, of, id)
+			named[i] = known
 			if errors.Is(err, marketplace.ErrUnknownInstance) || errors.Is(err, errCredentialsGone) {
 				left[i] = err
 				return nil
@@ -201,7 +191,9 @@ func (r *recorder) query(ctx context.Context, of *v1alpha1.Marketplace, event ma
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
+	err := group.Wait()
+	r.acknowledge(ctx, event, named...)
+	if err != nil {
 		return marketplace.Outcome{Err: err}
 	}
 	outcome := marketplace.Outcome{}
@@ -227,20 +219,20 @@ func whyNone(left []error) error {
 	return marketplace.ErrUnknownInstance
 }
 
-// describe says what a marketplace may know of one instance. A released one is unknown to it.
-func (r *recorder) describe(ctx context.Context, of *v1alpha1.Marketplace, id string) (*marketplace.Instance, error) {
+// describe finds an instance and says what a marketplace may know of it. A released one is unknown to it.
+func (r *recorder) describe(ctx context.Context, of *v1alpha1.Marketplace, id string) (found, *marketplace.Instance, error) {
 	instance, err := r.find(ctx, of, id)
 	if err != nil {
-		return nil, err
+		return found{}, nil, err
 	}
 	described := &marketplace.Instance{ID: id, State: progress(instance.MarketplaceInstance, r.clock.Now())}
 	switch described.State {
 	case marketplace.StateReleased:
-		return nil, fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
+		return instance, nil, fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
 	case marketplace.StateReady:
 		described.Access, err = r.access(ctx, of, instance.MarketplaceInstance)
 	}
-	return described, err
+	return instance, described, err
 }
 
 // access is what the buyer is told, with the initial credentials where the product has some.

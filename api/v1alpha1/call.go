@@ -25,8 +25,12 @@ const (
 // CallContent is what a call's Secret holds: the value of CallLabel.
 type CallContent string
 
-// CallOrder is an order that came with a call, under the keys CallOrderKey and CallRawKey.
-const CallOrder CallContent = "Order"
+const (
+	// CallOrder is an order that came with a call, under the keys CallOrderKey and CallRawKey.
+	CallOrder CallContent = "Order"
+	// CallNotification is the notification of an order, under the keys CallOrderIDKey and CallOrderLineIDKey.
+	CallNotification CallContent = "Notification"
+)
 
 // Keys of a call's Secret.
 const (
@@ -34,6 +38,10 @@ const (
 	CallOrderKey = "order.json"
 	// CallRawKey holds all that the call said, in the marketplace's words.
 	CallRawKey = "raw.json"
+	// CallOrderIDKey holds the id of an order.
+	CallOrderIDKey = "orderID"
+	// CallOrderLineIDKey holds the id of an order's line; it may be missing.
+	CallOrderLineIDKey = "orderLineID"
 )
 
 // callNameHash is the number of base32 characters: 130 bits.

@@ -130,7 +130,7 @@ func indexInstances(ctx context.Context, mgr ctrl.Manager) error {
 			return fmt.Errorf("indexing MarketplaceInstances by %s: %w", field, err)
 		}
 	}
-	for _, kind := range []client.Object{&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceInstance{}} {
+	for _, kind := range []client.Object{&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{}} {
 		if _, err := mgr.GetCache().GetInformer(ctx, kind); err != nil {
 			return fmt.Errorf("watching %T: %w", kind, err)
 		}

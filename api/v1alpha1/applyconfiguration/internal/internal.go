@@ -25,6 +25,22 @@ var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.APIAccess
   scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Acknowledgement
+  map:
+    fields:
+    - name: by
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.AcknowledgementSource
+    - name: state
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.AcknowledgementState
+    - name: time
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.AcknowledgementSource
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.AcknowledgementState
+  scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.AfterRetention
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Attribute
@@ -297,6 +313,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: desiredState
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.DesiredState
+    - name: minimumQuantity
+      type:
+        scalar: numeric
     - name: plan
       type:
         scalar: string
@@ -341,6 +360,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: inputsDigest
       type:
         scalar: string
+    - name: limits
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.PlanLimit
+          elementRelationship: associative
+          keys:
+          - plan
     - name: namespace
       type:
         scalar: string
@@ -567,6 +594,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: values
       type:
         namedType: __untyped_atomic_
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PlanLimit
+  map:
+    fields:
+    - name: claim
+      type:
+        scalar: string
+    - name: minimumQuantity
+      type:
+        scalar: numeric
+    - name: plan
+      type:
+        scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PodSecurityLevel
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductAccess
@@ -646,6 +685,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Subscription
   map:
     fields:
+    - name: acknowledgement
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Acknowledgement
     - name: attributes
       type:
         list:
