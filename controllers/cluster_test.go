@@ -320,6 +320,7 @@ func (x *shop) setUp(mgr ctrl.Manager, o *operator, only []string) error {
 		},
 		"marketplace": &MarketplaceReconciler{
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), CredentialsNamespace: x.name, Protocols: protocols,
+			Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("stallkeeper"),
 		},
 	}
 	var errs []error

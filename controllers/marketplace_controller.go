@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -21,17 +23,22 @@ import (
 // connectionRecheck is how often a connection's Secrets are looked at, which are not watched.
 const connectionRecheck = 15 * time.Second
 
-// MarketplaceReconciler checks that the keys of each connection can be read.
+// MarketplaceReconciler checks that the keys of each connection can be read, and that calls come about the orders that the
+// marketplace notifies us of.
 type MarketplaceReconciler struct {
 	client.Client
 	// APIReader reads Secrets, which are never cached.
 	APIReader client.Reader
+	Clock     clock.PassiveClock
+	Recorder  events.EventRecorder
 	// CredentialsNamespace is where the Secrets with the order API's credentials are.
 	CredentialsNamespace string
 	Protocols            Protocols
 	// ClockSkew asks the webhook servers how far off the clock is by the well-signed calls that they refused for their
 	// time; zero when none was. Nil when nobody can be asked.
 	ClockSkew func(ctx context.Context, marketplace types.NamespacedName) (time.Duration, error)
+
+	orderTypes orderTypes
 }
 
 // Reconcile brings one connection's status up to date.
@@ -45,17 +52,25 @@ func (r *MarketplaceReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	arrive, callsErr := r.checkCalls(ctx, mp)
 	mp.Status.CallbackPath = fmt.Sprintf("/v1/%s/%s", mp.Namespace, mp.Name)
-	meta.SetStatusCondition(&mp.Status.Conditions, metav1.Condition{
-		Type: v1alpha1.ConditionReady, Status: ready.status, Reason: ready.reason, Message: ready.message,
-		ObservedGeneration: mp.Generation,
-	})
+	setConnectionCondition(mp, v1alpha1.ConditionReady, ready)
+	if arrive.status != "" {
+		setConnectionCondition(mp, v1alpha1.ConditionCallsArrive, arrive)
+	}
 	if !equality.Semantic.DeepEqual(before.Status, mp.Status) {
 		if err := client.IgnoreNotFound(r.Status().Patch(ctx, mp, client.MergeFrom(before))); err != nil {
 			return ctrl.Result{}, fmt.Errorf("writing the status: %w", err)
 		}
+		r.announceCalls(before, mp)
 	}
-	return ctrl.Result{RequeueAfter: connectionRecheck}, nil
+	return ctrl.Result{RequeueAfter: connectionRecheck}, callsErr
+}
+
+func setConnectionCondition(mp *v1alpha1.Marketplace, kind string, v verdict) {
+	meta.SetStatusCondition(&mp.Status.Conditions, metav1.Condition{
+		Type: kind, Status: v.status, Reason: v.reason, Message: v.message, ObservedGeneration: mp.Generation,
+	})
 }
 
 // check says whether calls can be verified and orders be read.
