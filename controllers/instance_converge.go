@@ -59,9 +59,10 @@ type outcome struct {
 	stands bool
 	// torn is true if an apply failed half-way: the digests in the status speak of what stood before it.
 	torn bool
-	// rendered says that access, revision, digests and orphans are known by this pass.
+	// rendered says that access, limits, revision, digests and orphans are known by this pass.
 	rendered       bool
 	access         v1alpha1.InstanceAccess
+	limits         []v1alpha1.PlanLimit
 	revision       string
 	inputs, digest string
 	orphans        []string
@@ -225,7 +226,7 @@ func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k k
 func (r *InstanceReconciler) applyTenant(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, rev *revision,
 	plan v1alpha1.Plan, suspended bool, memory *memory,
 ) outcome {
-	set, access, problem, err := r.desired(ctx, mpi, k, rev, plan, suspended)
+	set, rendered, problem, err := r.desired(ctx, mpi, k, rev, plan, suspended)
 	if problem != nil || err != nil {
 		return r.look(ctx, mpi, k, outcome{problem: problem, err: err}, nil, memory)
 	}
@@ -256,8 +257,8 @@ func (r *InstanceReconciler) applyTenant(ctx context.Context, mpi *v1alpha1.Mark
 		return outcome{prepared: true}
 	}
 	result := outcome{
-		rendered: true, access: access, revision: rev.name, waiting: applied.Waiting, moving: k.next != "",
-		orphans: mpi.Status.Orphans, blockers: set.Blockers, again: r.Clock.Now().Add(cacheLag),
+		rendered: true, access: rendered.access, limits: planLimits(rev, rendered), revision: rev.name, waiting: applied.Waiting,
+		moving: k.next != "", orphans: mpi.Status.Orphans, blockers: set.Blockers, again: r.Clock.Now().Add(cacheLag),
 	}
 	var pruned apply.Pruned
 	if applied.Waiting == (apply.Key{}) {
@@ -310,16 +311,16 @@ func (r *InstanceReconciler) finish(ctx context.Context, k known, owner apply.Ow
 // desired renders the tenant's complete desired set.
 func (r *InstanceReconciler) desired(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, rev *revision,
 	plan v1alpha1.Plan, suspended bool,
-) (workload.Set, v1alpha1.InstanceAccess, *problem, error) {
+) (workload.Set, renderedTenant, *problem, error) {
 	in := r.tenantInputs(mpi, k, plan, suspended)
 	secrets, problem, err := r.ensureAccessSecret(ctx, mpi, k, rev, in)
 	if problem != nil || err != nil {
-		return workload.Set{}, v1alpha1.InstanceAccess{}, problem, err
+		return workload.Set{}, renderedTenant{}, problem, err
 	}
 	in.secrets = secrets
 	rendered, err := renderTenant(rev, in)
 	if err != nil {
-		return workload.Set{}, v1alpha1.InstanceAccess{}, renderFailed(err), nil
+		return workload.Set{}, renderedTenant{}, renderFailed(err), nil
 	}
 	set, err := workload.Desired(workload.Tenant{
 		Namespace: k.namespace, Instance: mpi.Name, InstanceNamespace: mpi.Namespace, InstanceUID: string(mpi.UID),
@@ -327,12 +328,12 @@ func (r *InstanceReconciler) desired(ctx context.Context, mpi *v1alpha1.Marketpl
 		Credentials: workload.Credentials{UserName: secrets.userName, Password: secrets.password},
 	}, workloadPolicy(rev, plan, k.lifecycle), r.Permissions, rendered.objects, suspended)
 	if err != nil {
-		return workload.Set{}, v1alpha1.InstanceAccess{}, renderFailed(err), nil
+		return workload.Set{}, renderedTenant{}, renderFailed(err), nil
 	}
 	if secrets.userName != "" {
 		rendered.access.CredentialsSecretRef.Name = v1alpha1.AccessSecretName(mpi.Name)
 	}
-	return set, rendered.access, nil, nil
+	return set, rendered, nil, nil
 }
 
 func (r *InstanceReconciler) tenantInputs(mpi *v1alpha1.MarketplaceInstance, k known, plan v1alpha1.Plan, suspended bool,

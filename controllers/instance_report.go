@@ -28,7 +28,7 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 	}
 	status.Blockers = mergeBlockers(status.Blockers, slices.Concat(o.nextBlockers, o.blockers), now)
 	if o.rendered {
-		status.Access, status.Orphans = o.access, o.orphans[:min(len(o.orphans), maxOrphans)]
+		status.Access, status.Limits, status.Orphans = o.access, o.limits, o.orphans[:min(len(o.orphans), maxOrphans)]
 		status.InputsDigest, status.ObjectsDigest = o.inputs, o.digest
 	}
 	if o.torn {
@@ -44,7 +44,7 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 	}
 	if o.nothing && !o.held {
 		status.Access, status.Orphans, status.InputsDigest, status.ObjectsDigest = v1alpha1.InstanceAccess{}, nil, "", ""
-		status.Namespace, status.Revision, status.TargetRevision = "", "", ""
+		status.Namespace, status.Revision, status.TargetRevision, status.Limits = "", "", "", nil
 	}
 	set := func(kind string, v verdict) {
 		meta.SetStatusCondition(&status.Conditions, metav1.Condition{

@@ -36,6 +36,7 @@ type tenantSecrets struct {
 
 // renderedTenant is what a revision makes of the inputs.
 type renderedTenant struct {
+	inputs  tenantInputs
 	objects []workload.Rendered
 	access  v1alpha1.InstanceAccess
 	// idle names the hooks that never run.
@@ -60,7 +61,7 @@ func renderTenant(rev *revision, in tenantInputs) (renderedTenant, error) {
 	if err != nil {
 		return renderedTenant{}, err
 	}
-	result := renderedTenant{access: access, idle: output.Idle}
+	result := renderedTenant{inputs: in, access: access, idle: output.Idle}
 	for _, object := range output.Objects {
 		result.objects = append(result.objects, workload.Rendered{
 			Object: object.Unstructured, File: object.File, Events: object.Events,
