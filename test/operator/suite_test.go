@@ -38,6 +38,7 @@ var _ = Describe("Stallkeeper", func() {
 	Describe("What a buyer types", buyersTexts)
 	Describe("A person", people)
 	Describe("A tenant", tenants)
+	Describe("A call that was lost", lostCalls)
 	Describe("A new revision", revisions)
 	Describe("Until here", permissions)
 	Describe("Without an API server", withoutAPIServer)
