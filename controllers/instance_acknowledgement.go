@@ -18,7 +18,8 @@ const (
 	// askingPause is how long after a call that shows that calls arrive the marketplace may still take to ask: it repeats what
 	// failed once an hour.
 	askingPause = time.Hour
-	// acknowledgementRecheck is how soon other sales are looked at again for a sign that calls arrive.
+	// acknowledgementRecheck is how soon other sales are looked at again for a sign that calls arrive: after that time, or
+	// after an eighth of the time that the call is overdue.
 	acknowledgementRecheck = 15 * time.Minute
 )
 
@@ -38,7 +39,7 @@ func (r *InstanceReconciler) acknowledgementOf(ctx context.Context, mpi *v1alpha
 	}
 	purchased := mpi.Spec.Subscription.PurchasedAt.Time
 	a := acknowledgement{dueAt: purchased.Add(acknowledgementDue)}
-	if r.Clock.Now().Before(purchased.Add(purchaseRepeats)) {
+	if mpi.Spec.ProductRef.Name == "" || r.Clock.Now().Before(purchased.Add(purchaseRepeats)) {
 		return a, nil
 	}
 	others := &v1alpha1.MarketplaceInstanceList{}
@@ -89,7 +90,7 @@ func (a acknowledgement) again(now time.Time) time.Time {
 	case now.Before(a.dueAt):
 		return a.dueAt
 	case !a.dueAt.IsZero() && a.stopAt.IsZero():
-		return now.Add(acknowledgementRecheck)
+		return now.Add(max(acknowledgementRecheck, now.Sub(a.dueAt)/8))
 	}
 	return time.Time{}
 }
@@ -100,7 +101,7 @@ func acknowledgedVerdict(mpi *v1alpha1.MarketplaceInstance, a acknowledgement, n
 	switch {
 	case sub == nil:
 		return yes(v1alpha1.ReasonNoSale, "This instance was made by hand")
-	case sub.Acknowledgement.By == v1alpha1.AcknowledgedByPerson:
+	case sub.Acknowledgement.State == v1alpha1.AcknowledgementReceived && sub.Acknowledgement.Time.IsZero():
 		return yes(v1alpha1.ReasonAcknowledged, "A person says that the marketplace knows of the sale")
 	case sub.Acknowledgement.State == v1alpha1.AcknowledgementReceived:
 		return yes(v1alpha1.ReasonAcknowledged, "The marketplace knows of the sale: it has called by the instance's id")

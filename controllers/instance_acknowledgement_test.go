@@ -84,6 +84,9 @@ func TestASaleIsStoppedOnlyIfTheMarketplaceCouldHaveAsked(t *testing.T) {
 		"one that is not known either": {[]v1alpha1.MarketplaceInstance{other(3*time.Hour, minute, func(mpi *v1alpha1.MarketplaceInstance) {
 			mpi.Spec.Subscription.Acknowledgement = v1alpha1.Acknowledgement{State: v1alpha1.AcknowledgementAwaited}
 		})}, time.Time{}},
+		"a tenant without a sale and a product": {[]v1alpha1.MarketplaceInstance{*handMade(func(mpi *v1alpha1.MarketplaceInstance) {
+			mpi.Spec.ProductRef.Name = ""
+		})}, time.Time{}},
 		"a tenant without a sale": {[]v1alpha1.MarketplaceInstance{*handMade()}, time.Time{}},
 	}
 	for name, tc := range tests {
@@ -108,8 +111,12 @@ func TestASaleIsStoppedOnlyIfTheMarketplaceCouldHaveAsked(t *testing.T) {
 }
 
 func TestNobodyWaitsForSalesThatAreNotTracked(t *testing.T) {
-	received := func(mpi *v1alpha1.MarketplaceInstance) {
+	said := func(mpi *v1alpha1.MarketplaceInstance) {
 		mpi.Spec.Subscription.Acknowledgement.State = v1alpha1.AcknowledgementReceived
+	}
+	received := func(mpi *v1alpha1.MarketplaceInstance) {
+		said(mpi)
+		mpi.Spec.Subscription.Acknowledgement.Time = at(0)
 	}
 	undated := func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.PurchasedAt = metav1.Time{} }
 	tests := map[string]struct {
@@ -119,6 +126,7 @@ func TestNobodyWaitsForSalesThatAreNotTracked(t *testing.T) {
 		"a sale of an earlier version":    {sale(), "True NotAwaited"},
 		"made by hand":                    {handMade(), "True NoSale"},
 		"the marketplace has asked":       {sale(received), "True Acknowledged"},
+		"a person has looked":             {sale(said), "True Acknowledged"},
 		"the sale has ended":              {sale(awaiting, ended), "True Released"},
 		"nobody knows when it was bought": {sale(awaiting, undated), "True NotAwaited"},
 	}
@@ -140,6 +148,17 @@ func TestNobodyWaitsForSalesThatAreNotTracked(t *testing.T) {
 				t.Errorf("%s, want %s", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestASaleOfWhichNobodyKnowsTheProductIsComparedWithNone(t *testing.T) {
+	unresolved := other(3*time.Hour, time.Minute, unknownOrder)
+	r := &InstanceReconciler{
+		Client: fake.NewClientBuilder().WithScheme(newTestScheme(t)).WithObjects(&unresolved).Build(), Clock: testingclock.NewFakeClock(day(90)),
+	}
+	a, err := r.acknowledgementOf(t.Context(), sale(awaiting, unknownOrder))
+	if err != nil || !a.stopAt.IsZero() {
+		t.Errorf("%+v, error %v", a, err)
 	}
 }
 

@@ -42,6 +42,13 @@ func newState(before, after *v1alpha1.MarketplaceInstance, memory *memory, kind 
 }
 
 func (r *InstanceReconciler) eventf(mpi *v1alpha1.MarketplaceInstance, kind string, condition *metav1.Condition) {
-	// The API server refuses an event whose note has more than 1024 bytes.
-	r.Recorder.Eventf(mpi, nil, kind, condition.Reason, "Reconcile", "%s", cut(condition.Message, 500))
+	r.Recorder.Eventf(mpi, nil, kind, condition.Reason, "Reconcile", "%s", note(condition.Message))
+}
+
+// note is a message that the API server takes as an event's note: up to 1024 bytes.
+func note(message string) string {
+	if len(message) <= 1024 {
+		return message
+	}
+	return cut(message, 300)
 }

@@ -74,12 +74,13 @@ func (r *MarketplaceReconciler) checkCalls(ctx context.Context, mp *v1alpha1.Mar
 	if err := r.List(ctx, instances, client.InNamespace(mp.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return verdict{}, fmt.Errorf("listing the instances: %w", err)
 	}
+	sales := salesOf(instances.Items, mp.Name, notified)
 	now := r.Clock.Now()
 	var errs []error
 	var overdue []notification
 	for _, n := range notified {
 		switch {
-		case n.order == "", now.Sub(n.at) >= notificationsKept, called(instances.Items, mp.Name, n):
+		case n.order == "", now.Sub(n.at) >= notificationsKept, called(sales[n.order], n):
 			errs = append(errs, r.forget(ctx, n))
 		case now.Sub(n.at) >= callDue:
 			overdue = append(overdue, n)
@@ -122,17 +123,38 @@ func (r *MarketplaceReconciler) notifications(ctx context.Context, mp *v1alpha1.
 	return notified, nil
 }
 
-// called says whether a call about the order is recorded on some instance of the connection.
-func called(instances []v1alpha1.MarketplaceInstance, connection string, n notification) bool {
-	return slices.ContainsFunc(instances, func(mpi v1alpha1.MarketplaceInstance) bool {
-		sub := mpi.Spec.Subscription
+// salesOf are the connection's sales that an order is recorded on, by order, for those that were notified.
+func salesOf(instances []v1alpha1.MarketplaceInstance, connection string, notified []notification,
+) map[string][]*v1alpha1.Subscription {
+	sales := map[string][]*v1alpha1.Subscription{}
+	for _, n := range notified {
+		sales[n.order] = nil
+	}
+	for i := range instances {
+		sub := instances[i].Spec.Subscription
 		if sub == nil || sub.Marketplace != connection {
-			return false
+			continue
 		}
-		return sub.OrderID == n.order && sameLine(sub, sub.OrderLineID, n.line) ||
-			slices.ContainsFunc(sub.Orders, func(c v1alpha1.OrderCall) bool {
-				return c.OrderID == n.order && sameLine(sub, c.OrderLineID, n.line)
-			})
+		for _, call := range recordedOrders(sub) {
+			if _, wanted := sales[call.OrderID]; wanted {
+				sales[call.OrderID] = append(sales[call.OrderID], sub)
+			}
+		}
+	}
+	return sales
+}
+
+// recordedOrders are a sale's purchase, which may have been dropped from the list of calls, and the calls.
+func recordedOrders(sub *v1alpha1.Subscription) []v1alpha1.OrderCall {
+	return append([]v1alpha1.OrderCall{{OrderID: sub.OrderID, OrderLineID: sub.OrderLineID}}, sub.Orders...)
+}
+
+// called says whether a call about the order is recorded on one of the sales.
+func called(sales []*v1alpha1.Subscription, n notification) bool {
+	return slices.ContainsFunc(sales, func(sub *v1alpha1.Subscription) bool {
+		return slices.ContainsFunc(recordedOrders(sub), func(c v1alpha1.OrderCall) bool {
+			return c.OrderID == n.order && sameLine(sub, c.OrderLineID, n.line)
+		})
 	})
 }
 
@@ -228,6 +250,5 @@ func (r *MarketplaceReconciler) announceCalls(before, after *v1alpha1.Marketplac
 	if is == nil || is.Status != metav1.ConditionFalse || was != nil && was.Status == is.Status && was.Message == is.Message {
 		return
 	}
-	// The API server refuses an event whose note has more than 1024 bytes.
-	r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, "Reconcile", "%s", cut(is.Message, 500))
+	r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, "Reconcile", "%s", note(is.Message))
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
@@ -22,14 +21,13 @@ func (r *recorder) acknowledge(ctx context.Context, event marketplace.Event, nam
 	var group errgroup.Group
 	group.SetLimit(queryParallelism)
 	for _, instance := range named {
-		if instance.MarketplaceInstance == nil {
+		if instance.MarketplaceInstance == nil || !isAwaited(instance.Spec.Subscription) {
 			continue
 		}
 		merged, err := Merge(instance.Spec.Subscription, event, r.clock.Now())
-		if err != nil || equality.Semantic.DeepEqual(merged, instance.Spec.Subscription) {
-			continue
+		if err == nil {
+			group.Go(func() error { return r.patch(ctx, instance.MarketplaceInstance, merged) })
 		}
-		group.Go(func() error { return r.patch(ctx, instance.MarketplaceInstance, merged) })
 	}
 	_ = group.Wait()
 }

@@ -19,7 +19,7 @@ func awaited(event marketplace.Event) v1alpha1.Acknowledgement {
 func acknowledged(sub *v1alpha1.Subscription, c change) *v1alpha1.Subscription {
 	merged := sub.DeepCopy()
 	// A licence's code is the marketplace's own.
-	if merged == nil || merged.Acknowledgement.State != v1alpha1.AcknowledgementAwaited || c.License != "" {
+	if merged == nil || !isAwaited(merged) || c.License != "" {
 		return merged
 	}
 	merged.Acknowledgement = v1alpha1.Acknowledgement{
@@ -29,4 +29,8 @@ func acknowledged(sub *v1alpha1.Subscription, c change) *v1alpha1.Subscription {
 		merged.Acknowledgement.By = v1alpha1.AcknowledgedByQuery
 	}
 	return merged
+}
+
+func isAwaited(sub *v1alpha1.Subscription) bool {
+	return sub.Acknowledgement.State == v1alpha1.AcknowledgementAwaited
 }
