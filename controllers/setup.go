@@ -182,6 +182,7 @@ func countLater() handler.EventHandler {
 func (r *MarketplaceReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("marketplace").
 		For(&v1alpha1.Marketplace{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WithOptions(controller.Options{RateLimiter: retries(time.Second)}).
+		// What it remembers of orders is used by one pass at a time.
+		WithOptions(controller.Options{RateLimiter: retries(time.Second), MaxConcurrentReconciles: 1}).
 		Complete(r)
 }
