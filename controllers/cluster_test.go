@@ -281,6 +281,8 @@ func (x *shop) managerOptions() ctrl.Options {
 	} {
 		objects[object] = cache.ByObject{Namespaces: map[string]cache.Config{x.name: {}}}
 	}
+	calls, selected := CacheCalls(map[string]cache.Config{x.name: {}})
+	objects[calls] = selected
 	return ctrl.Options{
 		Scheme: x.scheme, Logger: logr.Discard(),
 		Cache: cache.Options{

@@ -59,6 +59,8 @@ type outcome struct {
 	stands bool
 	// torn is true if an apply failed half-way: the digests in the status speak of what stood before it.
 	torn bool
+	// published says that access is known by this pass, and nothing else yet.
+	published bool
 	// rendered says that access, limits, revision, digests and orphans are known by this pass.
 	rendered       bool
 	access         v1alpha1.InstanceAccess
@@ -143,6 +145,9 @@ func (r *InstanceReconciler) provisionRevision(ctx context.Context, mpi *v1alpha
 	rev, plan, problem, err := r.planOf(ctx, mpi, k)
 	if problem != nil || err != nil {
 		return r.look(ctx, mpi, k, outcome{problem: problem, err: err}, nil, memory)
+	}
+	if early, ok := r.publishAccess(ctx, mpi, k, rev, plan, suspended); ok {
+		return r.look(ctx, mpi, k, early, nil, memory)
 	}
 	inputs, err := r.inputsDigest(mpi, k, suspended, k.observed.Hooks())
 	if err != nil {
@@ -330,9 +335,7 @@ func (r *InstanceReconciler) desired(ctx context.Context, mpi *v1alpha1.Marketpl
 	if err != nil {
 		return workload.Set{}, renderedTenant{}, renderFailed(err), nil
 	}
-	if secrets.userName != "" {
-		rendered.access.CredentialsSecretRef.Name = v1alpha1.AccessSecretName(mpi.Name)
-	}
+	rendered.access = withCredentials(rendered.access, mpi, secrets)
 	return set, rendered, nil, nil
 }
 

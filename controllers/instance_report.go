@@ -27,6 +27,9 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 		o.blockers = append(withReason(status.Blockers, v1alpha1.ReasonCannotSuspend), o.blockers...)
 	}
 	status.Blockers = mergeBlockers(status.Blockers, slices.Concat(o.nextBlockers, o.blockers), now)
+	if o.published {
+		status.Access = o.access
+	}
 	if o.rendered {
 		status.Access, status.Limits, status.Orphans = o.access, o.limits, o.orphans[:min(len(o.orphans), maxOrphans)]
 		status.InputsDigest, status.ObjectsDigest = o.inputs, o.digest
@@ -42,7 +45,7 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 	if o.rendered {
 		status.Revision = o.revision
 	}
-	if o.nothing && !o.held {
+	if o.nothing && !o.held && !o.published {
 		status.Access, status.Orphans, status.InputsDigest, status.ObjectsDigest = v1alpha1.InstanceAccess{}, nil, "", ""
 		status.Namespace, status.Revision, status.TargetRevision, status.Limits = "", "", "", nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/orders"
 )
 
 // connectionRecheck is how often a connection's Secrets are looked at, which are not watched.
@@ -93,6 +95,10 @@ func (r *MarketplaceReconciler) check(ctx context.Context, mp *v1alpha1.Marketpl
 	if err := protocol.CheckCallbackKeys(secret.Data); err != nil {
 		return no(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Secret %q: %s", name, err)), nil
 	}
+	if needed, err := r.needsOrderAPI(ctx, mp); err != nil || !needed {
+		return r.checkClock(ctx, mp, "Callbacks can be verified. Orders that a call does not bring can't be read without"+
+			" openAPISecretRef, which no sale has needed yet"), err
+	}
 	readers := orderReaders{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}
 	var missing *credentialsError
 	if _, err := readers.forMarketplace(ctx, mp); errors.As(err, &missing) {
@@ -100,11 +106,29 @@ func (r *MarketplaceReconciler) check(ctx context.Context, mp *v1alpha1.Marketpl
 	} else if err != nil {
 		return verdict{}, err
 	}
-	return r.checkClock(ctx, mp), nil
+	return r.checkClock(ctx, mp, "Callbacks can be verified and orders be read"), nil
 }
 
-func (r *MarketplaceReconciler) checkClock(ctx context.Context, mp *v1alpha1.Marketplace) verdict {
-	ready := yes(v1alpha1.ReasonConnectionReady, "Callbacks can be verified and orders be read")
+// needsOrderAPI says whether the order API's credentials have to be there: where they are named, and where a sale waits for an
+// order that no call has brought. Who sells only by calls that bring their orders needs none.
+func (r *MarketplaceReconciler) needsOrderAPI(ctx context.Context, mp *v1alpha1.Marketplace) (bool, error) {
+	if mp.Spec.OpenAPISecretRef.Name != "" {
+		return true, nil
+	}
+	instances := &v1alpha1.MarketplaceInstanceList{}
+	if err := r.List(ctx, instances, client.InNamespace(mp.Namespace)); err != nil {
+		return false, fmt.Errorf("listing the instances: %w", err)
+	}
+	return slices.ContainsFunc(instances.Items, func(mpi v1alpha1.MarketplaceInstance) bool {
+		sub := mpi.Spec.Subscription
+		return sub != nil && sub.Marketplace == mp.Name && sub.Entitlement.State != v1alpha1.EntitlementReleased &&
+			slices.ContainsFunc(orders.AllPending(sub), func(call v1alpha1.OrderCall) bool { return call.Source == "" })
+	}), nil
+}
+
+// checkClock says what is wrong with the clock; otherwise that all is well.
+func (r *MarketplaceReconciler) checkClock(ctx context.Context, mp *v1alpha1.Marketplace, well string) verdict {
+	ready := yes(v1alpha1.ReasonConnectionReady, well)
 	if r.ClockSkew == nil {
 		return ready
 	}

@@ -135,6 +135,7 @@ func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MarketplaceInstance{}, instanceEvents(),
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, orderNotReported()))).
 		Watches(&v1alpha1.MarketplaceProduct{}, unresolved, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(callSecrets(), callEvents()).
 		Watches(&v1alpha1.Marketplace{}, unresolved, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: orderWorkers, UsePriorityQueue: ptr.To(true),

@@ -26,7 +26,10 @@ func (r *recorder) acknowledge(ctx context.Context, event marketplace.Event, nam
 		}
 		merged, err := Merge(instance.Spec.Subscription, event, r.clock.Now())
 		if err == nil {
-			group.Go(func() error { return r.patch(ctx, instance.MarketplaceInstance, merged) })
+			group.Go(func() error {
+				_, err := r.patch(ctx, instance.MarketplaceInstance, merged)
+				return err
+			})
 		}
 	}
 	_ = group.Wait()

@@ -22,6 +22,9 @@ func anyEvent(t *rapid.T) marketplace.Event {
 		purchase(sent), renewal(order, sent, until), cancellation(order, sent, until), renewalWithChange(order, sent, until),
 		trialToFormal(order, sent, until), upgrade(order, sent), upgrade(order, sent), freeze(sent), unfreeze(sent),
 		released(sent, ""), released(sent, order), {Kind: marketplace.Query}, {Kind: marketplace.Check},
+		bringing(purchase(sent), marketplace.OrderPurchase), accepting(bringing(purchase(sent), marketplace.OrderPurchase), until),
+		bringing(upgrade(order, sent), marketplace.OrderChange), expiry(sent),
+		bringing(withProduct(trialToFormal(order, sent, until), "p2"), marketplace.OrderTrialToFormal),
 	}).Draw(t, "event")
 }
 
@@ -68,6 +71,11 @@ func TestMergeNeverForgetsAReleaseNorGrowsNorRepeats(t *testing.T) {
 			}
 			if merged.Orders[0].Activity != "newInstance" {
 				t.Fatal("the purchase was forgotten")
+			}
+			for _, call := range merged.Orders {
+				if call.Source != "" && call.Lookup == "" {
+					t.Fatalf("nobody waits for what a call has brought: %+v", call)
+				}
 			}
 			sub = merged
 		}

@@ -44,6 +44,14 @@ const (
 	CallOrderLineIDKey = "orderLineID"
 )
 
+// OrderSecretName names the Secret in which the order is kept that this call brought about an instance.
+func (c OrderCall) OrderSecretName(instance string, uid types.UID) string {
+	return CallSecretName(instance, uid, append([]string{string(CallOrder)}, c.Key()...)...)
+}
+
+// Key is what tells the call from others about the same instance.
+func (c OrderCall) Key() []string { return []string{c.Activity, c.Scene, c.OrderID, c.OrderLineID} }
+
 // callNameHash is the number of base32 characters: 130 bits.
 const callNameHash = 26
 

@@ -27,8 +27,10 @@ const (
 	ReasonOrderResolved = "OrderResolved"
 	// ReasonNoSale surfaces on an instance that was made by hand.
 	ReasonNoSale = "NoSale"
-	// ReasonOrderPending surfaces while the order API has not answered yet.
+	// ReasonOrderPending surfaces while the order API has not answered yet, or a call that brings its order was stored by half.
 	ReasonOrderPending = "OrderPending"
+	// ReasonCallIncomplete surfaces when the marketplace has not repeated a call that could only be stored by half.
+	ReasonCallIncomplete = "CallIncomplete"
 	// ReasonOrderNotFound surfaces when the order API does not know the order ten minutes after the purchase.
 	ReasonOrderNotFound = "OrderNotFound"
 	// ReasonOrderAPIUnavailable surfaces while the order API is slow, down or answers nonsense; it is asked again.

@@ -249,6 +249,13 @@ const (
 	LookupRenewal OrderLookup = "Renewal"
 )
 
+// OrderSource says where the content of an order is.
+// +kubebuilder:validation:Enum=Call
+type OrderSource string
+
+// OrderFromCall says: the call itself brought the order, which is kept in the call's Secret; see CallSecretName.
+const OrderFromCall OrderSource = "Call"
+
 // OrderCall is one call of the marketplace that was applied. A repeat has the same activity, scene, order and line.
 type OrderCall struct {
 	// activity is the marketplace's name of the call.
@@ -279,9 +286,13 @@ type OrderCall struct {
 	// +required
 	Time metav1.Time `json:"time,omitempty,omitzero"`
 
-	// lookup says what the marketplace's order API still has to be asked. Removed once the answer was applied.
+	// lookup says what of the order still has to be applied. Removed once it was.
 	// +optional
 	Lookup OrderLookup `json:"lookup,omitempty"`
+
+	// source says where the order is. The marketplace's order API when not set.
+	// +optional
+	Source OrderSource `json:"source,omitempty"`
 
 	// previousExpiresAt is the end of the paid time before this call changed it.
 	// +optional

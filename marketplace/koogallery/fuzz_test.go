@@ -136,8 +136,15 @@ func FuzzDecodeQuery(f *testing.F) {
 			return
 		}
 		checkEvent(t, event)
-		if (event.Order != nil) != (event.Kind == marketplace.Purchase || event.Kind == marketplace.Change) || event.Lookup != "" {
+		formal := event.Kind == marketplace.Renew && event.Term == marketplace.TermFormal && event.ProductID != ""
+		if (event.Order != nil) != (event.Kind == marketplace.Purchase || event.Kind == marketplace.Change || formal) || event.Lookup != "" {
 			t.Fatalf("the order is not where it belongs: %+v", event)
+		}
+		if event.Order != nil {
+			// Whatever is understood can be stored.
+			if _, err := marketplace.EncodeOrder(*event.Order); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if event.Order != nil && (len(event.Order.Items) != 1 || event.Order.Items[0].ProductID == "" || !json.Valid(event.Order.Raw)) {
 			t.Fatalf("half an order: %+v", event)

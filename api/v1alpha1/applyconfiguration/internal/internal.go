@@ -548,10 +548,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: scene
       type:
         scalar: string
+    - name: source
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderSource
     - name: time
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderLookup
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderSource
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PendingChange
   map:
