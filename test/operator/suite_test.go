@@ -27,6 +27,8 @@ import (
 // processes have written is looked at when they have written everything.
 var _ = Describe("Stallkeeper", func() {
 	Describe("A whole sale", Ordered, wholeSale)
+	Describe("A whole sale whose calls bring their orders", Ordered, broughtSales)
+	Describe("A sale whose calls bring their orders", otherBroughtSales)
 	Describe("A freeze that is no expiry", frozenEarly)
 	Describe("A freeze that never comes", clockActs)
 	Describe("The keys of a connection", callbackKeys)
