@@ -63,7 +63,7 @@ func TestApplyAnOrderThatACallHasBrought(t *testing.T) {
 				withAttributes("domain", "a.example.com", "diskSize", "200", "idNum", "7")),
 		},
 		"an upgrade that comes after a later one changes nothing": {
-			sale: saleOf(running(upgraded, brought, sized, runs("shop-large", "large", 50, 12))),
+			sale:  saleOf(running(upgraded, brought, sized, runs("shop-large", "large", 50, 12))),
 			order: changeTo("shop-small", ptr.To(int32(6)), "diskSize", "200"),
 			want:  running(upgraded, brought, sized, answered, runs("shop-large", "large", 50, 12)),
 		},

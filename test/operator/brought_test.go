@@ -235,7 +235,9 @@ func otherBroughtSales() {
 				{Marketplace: c.name, ProductIDs: []string{"product-formal"}, Plan: "formal"},
 			}
 		}), ready)
-		b := c.orders("tried", func(o *koogallerytest.V1Order) { o.Trial, o.Amount, o.ExpireTime = true, ptr.To(2), time.Now().Add(time.Hour) })
+		b := c.orders("tried", func(o *koogallerytest.V1Order) {
+			o.Trial, o.Amount, o.ExpireTime = true, ptr.To(2), time.Now().Add(time.Hour)
+		})
 		b.isTold(ctx)
 		mpi, before := b.becomes(ctx, running(2))
 		Expect(mpi.Spec.Subscription.Type).To(Equal(v1alpha1.SubscriptionTrial))
