@@ -95,6 +95,19 @@ func TestAnOrderThatACallBringsNeedsNoOrderAPI(t *testing.T) {
 	x.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "it is kept once")
 }
 
+// Where tenants' Secrets are watched, one cache holds those and the calls'.
+func TestACallsSecretIsNoticedAlsoWhereTenantsSecretsAreWatched(t *testing.T) {
+	x := newShop(t, "sales-drift")
+	x.kinds = append(x.kinds, corev1.SchemeGroupVersion.WithKind("Secret"))
+	x.operate()
+	x.sells()
+	x.connectsWithoutOrderAPI()
+	mpi := x.isToldOf("acme", time.Now())
+	x.says("acme", v1alpha1.ConditionOrderResolved, "Unknown OrderPending")
+	x.brings(mpi, mpi.Spec.Subscription.Orders[0], inCall(x, marketplace.OrderPurchase, "shop-small", 3))
+	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+}
+
 func TestWhatBecomesOfACallThatWasStoredByHalf(t *testing.T) {
 	x := newShop(t, "sales-half")
 	x.operate()

@@ -13,7 +13,8 @@ import (
 
 // complete stores what a purchase says beyond that it was made: the order that it brings, and when the buyer accepted. The
 // instance is there already, made by this delivery or by an earlier one that may have failed half-way.
-func (r *recorder) complete(ctx context.Context, of *v1alpha1.Marketplace, event marketplace.Event, instance *v1alpha1.MarketplaceInstance,
+func (r *recorder) complete(ctx context.Context, of *v1alpha1.Marketplace, event marketplace.Event,
+	instance *v1alpha1.MarketplaceInstance,
 ) (*v1alpha1.MarketplaceInstance, error) {
 	if err := r.keepOrder(ctx, instance, event); err != nil {
 		return nil, err
@@ -33,10 +34,14 @@ func (r *recorder) keepOrder(ctx context.Context, instance *v1alpha1.Marketplace
 		return nil
 	}
 	waiting := slices.IndexFunc(instance.Spec.Subscription.Orders, func(call v1alpha1.OrderCall) bool {
-		return call.Source == v1alpha1.OrderFromCall && call.Lookup != "" && sameOrder(call, event) && call.Scene == event.Scene
+		return call.Lookup != "" && sameOrder(call, event) && call.Scene == event.Scene
 	})
-	if waiting < 0 {
+	switch {
+	case waiting < 0:
 		return nil
+	case instance.Spec.Subscription.Orders[waiting].Source != v1alpha1.OrderFromCall:
+		// The API server has dropped a field that it does not know: nobody would look for the order where it is.
+		return errOldKinds
 	}
 	order, err := marketplace.EncodeOrder(*event.Order)
 	if err != nil {

@@ -329,3 +329,19 @@ func TestAPurchaseOfAnInstanceThatIsDeletedIsToBeRepeated(t *testing.T) {
 	})})
 	s.do(buys(), koogallery.ResultInternalError)
 }
+
+// A release of another version may own the kinds.
+func TestACallIsNotAcknowledgedWhereTheKindsAreTooOldForIt(t *testing.T) {
+	s := newStand(t, nil, between(interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
+			if mpi, ok := object.(*v1alpha1.MarketplaceInstance); ok {
+				mpi.Spec.Subscription.Orders[0].Source = ""
+			}
+			return c.Create(ctx, object, options...)
+		},
+	}))
+	s.do(buys(), koogallery.ResultInternalError)
+	if !strings.Contains(s.log.text(), "older version") || len(s.callSecrets()) != 0 {
+		t.Errorf("%d Secrets, the log:\n%s", len(s.callSecrets()), s.log.text())
+	}
+}
