@@ -10,7 +10,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -72,7 +71,7 @@ func (r *OrderReconciler) notBrought(call v1alpha1.OrderCall) lookup {
 	if r.Clock.Since(call.Time.Time) >= broughtPatience {
 		return mistake(v1alpha1.ReasonCallIncomplete, fmt.Sprintf("What the call %s says about order %s could not be stored, and the"+
 			" marketplace has not called again: start the call again in the marketplace's console; if it has cancelled the order,"+
-			" set plan and quantity in this instance's spec, or for a purchase delete the instance", call.Activity, call.OrderID))
+			" remove the call's lookup from spec.subscription.orders, or delete the instance of a purchase", call.Activity, call.OrderID))
 	}
 	found := onTheWay(v1alpha1.ReasonOrderPending, fmt.Sprintf(
 		"What the call %s says about order %s is not stored yet; the marketplace is expected to call again", call.Activity, call.OrderID))
@@ -87,15 +86,12 @@ func callSecrets() *metav1.PartialObjectMetadata {
 	return object
 }
 
-// CacheCalls makes a cache hold the names of calls' Secrets in namespaces, for the OrderReconciler. A cache that holds the Secrets
-// of tenants already, with apply.CacheByObject, has those of calls about instances as well.
+// CacheCalls makes a cache hold the names of the Secrets in namespaces in which calls' orders are kept, for the OrderReconciler. A
+// cache that holds the Secrets of tenants already, with apply.CacheByObject, has these as well.
 func CacheCalls(namespaces map[string]cache.Config) (client.Object, cache.ByObject) {
-	// The key is a constant; should it ever be no label, an empty cache is the safe answer.
-	selector := labels.Nothing()
-	if exists, err := labels.NewRequirement(v1alpha1.CallLabel, selection.Exists, nil); err == nil {
-		selector = labels.NewSelector().Add(*exists)
+	return callSecrets(), cache.ByObject{
+		Namespaces: namespaces, Label: labels.SelectorFromSet(labels.Set{v1alpha1.CallLabel: string(v1alpha1.CallOrder)}),
 	}
-	return callSecrets(), cache.ByObject{Namespaces: namespaces, Label: selector}
 }
 
 // callEvents wakes the instance whose call's Secret was made. Those that are there at the start need nobody to tell of them,

@@ -142,6 +142,15 @@ func TestWhatBecomesOfACallThatWasStoredByHalf(t *testing.T) {
 	x.says("acme", v1alpha1.ConditionOrderResolved, "False CallIncomplete")
 	x.says("acme", v1alpha1.ConditionProvisioned, "True Provisioned")
 
+	t.Run("a person can end the wait for an order that was cancelled", func(*testing.T) {
+		given := x.isToldOf("given-up", now.Add(-6*time.Hour), upgrade("up-1", now.Add(-5*time.Hour)))
+		x.brings(given, given.Spec.Subscription.Orders[0], inCall(x, marketplace.OrderPurchase, "shop-small", 3))
+		x.says("given-up", v1alpha1.ConditionProvisioned, "True Provisioned")
+		x.says("given-up", v1alpha1.ConditionReady, "False CallIncomplete")
+		change(x, given, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.Orders[1].Lookup = "" })
+		x.says("given-up", v1alpha1.ConditionReady, "True Ready")
+	})
+
 	// When it comes after all, it is older than what is in force.
 	x.brings(acme, acme.Spec.Subscription.Orders[1], inCall(x, marketplace.OrderChange, "shop-small", 5))
 	mpi = x.says("acme", v1alpha1.ConditionReady, "True Ready")
