@@ -236,7 +236,7 @@ type PendingChange struct {
 	Quantity *int32 `json:"quantity,omitempty"`
 }
 
-// OrderLookup says what becomes of an order whose content the call did not carry.
+// OrderLookup says what an order is for that was not applied yet, because it has to be read from its source first.
 // +kubebuilder:validation:Enum=Purchase;Change;Renewal
 type OrderLookup string
 
