@@ -60,7 +60,7 @@ func (s *stand) timeIsOver(calls int) {
 		for range calls {
 			<-s.waits
 		}
-		s.clock.Step(time.Minute)
+		s.clock.Step(answerTime)
 	}()
 }
 

@@ -148,6 +148,9 @@ func purchase(sent int) marketplace.Event {
 // bringing is an event that brings its order.
 func bringing(event marketplace.Event, order marketplace.OrderType) marketplace.Event {
 	event.OrderLineID, event.Lookup, event.Order = "", marketplace.LookupNone, &marketplace.Order{Type: order}
+	if event.Kind == marketplace.Purchase {
+		event.Wants = marketplace.WantAccess
+	}
 	return event
 }
 

@@ -44,7 +44,7 @@ const (
 type shop struct {
 	http.Handler
 	world client.Client
-	clock *testingclock.FakePassiveClock
+	clock *testingclock.FakeClock
 }
 
 func newShop(t testing.TB) *shop {
@@ -73,7 +73,7 @@ func newShop(t testing.TB) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &shop{world: builder.Build(), clock: testingclock.NewFakePassiveClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))}
+	s := &shop{world: builder.Build(), clock: testingclock.NewFakeClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))}
 	s.Handler, err = webhook.NewHandler(webhook.Options{
 		Namespaces: []string{"sales"}, Client: s.world, APIReader: s.world, Decoy: decoy,
 		Protocols: map[v1alpha1.MarketplaceProtocol]webhook.Protocol{
