@@ -37,12 +37,6 @@ func TestWhatCannotBeStoredIsNotAcknowledged(t *testing.T) {
 		"a purchase of a licence": queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
 			return v.GetLicense(ctx, orderInCall)
 		}),
-		"the release of a licence code": func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
-			return c.ReleaseLicenseCode(ctx, "PL1", "", "")
-		},
-		"a request for a licence": func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
-			return c.GetLicenseAsync(ctx, koogallerytest.LicenseRequest{InstanceID: "i1", EventID: "E1", EffectiveTime: day(0)})
-		},
 	}
 	for name, call := range tests {
 		t.Run(name, func(t *testing.T) {

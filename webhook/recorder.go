@@ -50,15 +50,17 @@ func (r *recorder) record(ctx context.Context, of *v1alpha1.Marketplace, event m
 		return marketplace.Outcome{Err: r.check(ctx, of, event)}
 	case event.Kind == marketplace.Notify:
 		return marketplace.Outcome{}
+	case event.LicenseRequest != nil:
+		return r.requestLicense(ctx, of, event)
+	case event.License != "":
+		return marketplace.Outcome{Err: r.changeCode(ctx, of, event)}
 	}
 	return marketplace.Outcome{Err: r.change(ctx, of, event)}
 }
 
-// storable is false for what a MarketplaceInstance has no place for: an order that comes with the call, a licence code and a
-// request for a licence. To call such a call recorded would lose what it says.
-func storable(event marketplace.Event) bool {
-	return event.Order == nil && event.License == "" && event.LicenseRequest == nil
-}
+// storable is false for what a MarketplaceInstance has no place for: an order that comes with the call. To call such a call
+// recorded would lose what it says.
+func storable(event marketplace.Event) bool { return event.Order == nil }
 
 // rehearse answers a debug call out of the call alone.
 func rehearse(of *v1alpha1.Marketplace, event marketplace.Event) marketplace.Outcome {
