@@ -19,6 +19,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	applyv1alpha1 "github.com/stallkeeper/stallkeeper/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/licenses"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
@@ -50,6 +51,8 @@ type outcome struct {
 	readiness apply.Readiness
 	// torn is true if an apply failed half-way: the digests in the status speak of what stood before it.
 	torn bool
+	// bare is true if nothing runs for the sale because its product has no template.
+	bare bool
 	// rendered says that access, revision, digests and orphans are known by this pass.
 	rendered       bool
 	access         v1alpha1.InstanceAccess
@@ -115,6 +118,9 @@ func (r *InstanceReconciler) provisionRevision(ctx context.Context, mpi *v1alpha
 	if err != nil {
 		return outcome{err: err}
 	}
+	if rev.template == nil {
+		return r.withoutWorkload(ctx, mpi, k, rev, plan, suspended, inputs, memory)
+	}
 	now := r.Clock.Now()
 	switch {
 	case memory.behind(k.observed, now):
@@ -171,11 +177,15 @@ func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k k
 	for _, kind := range kinds {
 		names[kind.String()] = true
 	}
-	raw, err := json.Marshal(map[string]any{
+	decisive := map[string]any{
 		"format": revisionFormat, "revision": k.target, "generation": mpi.Generation, "uid": mpi.UID, "suspended": suspended,
 		"lifecycle": k.lifecycle, "protection": k.effective.DeletionProtection,
 		"kinds": names, "tenantRBAC": r.Permissions.TenantRBAC, "level": r.Permissions.MaxPodSecurityLevel,
-	})
+	}
+	if wantsLicenses(mpi, k.product) {
+		decisive["licenses"] = true
+	}
+	raw, err := json.Marshal(decisive)
 	if err != nil {
 		return "", fmt.Errorf("encoding the inputs: %w", err)
 	}
@@ -231,10 +241,17 @@ func (r *InstanceReconciler) desired(ctx context.Context, mpi *v1alpha1.Marketpl
 	if err != nil {
 		return workload.Set{}, v1alpha1.InstanceAccess{}, renderFailed(err), nil
 	}
+	requests := ""
+	if wantsLicenses(mpi, k.product) {
+		if requests, err = licenses.Document(mpi.Spec.Subscription); err != nil {
+			return workload.Set{}, v1alpha1.InstanceAccess{}, nil, err
+		}
+	}
 	set, err := workload.Desired(workload.Tenant{
 		Namespace: k.namespace, Instance: mpi.Name, InstanceNamespace: mpi.Namespace, InstanceUID: string(mpi.UID),
 		Product: mpi.Spec.ProductRef.Name, Revision: rev.name, DeletionProtection: k.effective.DeletionProtection,
-		Credentials: workload.Credentials{UserName: secrets.userName, Password: secrets.password},
+		Credentials:     workload.Credentials{UserName: secrets.userName, Password: secrets.password},
+		LicenseRequests: requests,
 	}, workloadPolicy(rev, plan, k.lifecycle), r.Permissions, rendered.objects, suspended)
 	if err != nil {
 		return workload.Set{}, v1alpha1.InstanceAccess{}, renderFailed(err), nil

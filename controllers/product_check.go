@@ -79,6 +79,9 @@ func checkPlan(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha
 		}
 		return nil, templateProblem(err)
 	}
+	if rev.template == nil {
+		return nil, nil
+	}
 	policy := workloadPolicy(rev, plan, lifecycleOf(product, plan.Name))
 	set, err := workload.Desired(workload.Tenant{
 		Namespace: in.namespace, Instance: sampleName, InstanceNamespace: product.Namespace, InstanceUID: sampleUID,
