@@ -130,7 +130,8 @@ func (r *revision) plan(name string) (v1alpha1.Plan, bool) {
 
 // parseRevision reads a revision's data and loads its template.
 func parseRevision(name string, data revisionData) (*revision, error) {
-	if !data.hasTemplate() {
+	// What has no format either was not written by us, and is no product without a template.
+	if !data.hasTemplate() && data.Format > 0 {
 		return &revision{name: name, data: data}, nil
 	}
 	parsed, err := template.Parse(template.Source{Chart: data.Chart, Inline: data.Inline})

@@ -46,7 +46,8 @@ func Queried(sub *v1alpha1.Subscription, told marketplace.LicenseCode, asked tim
 		// The activation's date is an estimate, and the query's is to be trusted, later or not.
 		after.ExpiresAt, after.ExpiresAtSource = wholeSecond(told.ExpiresAt), v1alpha1.ExpiryFromQuery
 	}
-	if saidLately(sub, asked.Add(-Settled(interval))) {
+	settled := asked.Add(-Settled(interval))
+	if saidLately(sub, settled) {
 		return after, FoundNothing
 	}
 	state, known := states[told.State]
@@ -58,7 +59,7 @@ func Queried(sub *v1alpha1.Subscription, told marketplace.LicenseCode, asked tim
 	case v1alpha1.LicenseAlive:
 		return after, alive(after, told, wholeSecond(asked))
 	case v1alpha1.LicenseExpired:
-		return after, expired(after, sub.License, wholeSecond(asked))
+		return after, expired(after, sub.License, wholeSecond(asked), settled)
 	case v1alpha1.LicenseReleased:
 		return after, released(after, sub.License, wholeSecond(asked))
 	}
@@ -94,10 +95,11 @@ func alive(sub *v1alpha1.Subscription, told marketplace.LicenseCode, asked metav
 	return finding
 }
 
-// expired freezes. Where a date ahead is known, the marketplace has to say it twice; a date ahead that a person has set stands.
-func expired(sub *v1alpha1.Subscription, before v1alpha1.License, asked metav1.Time) Finding {
+// expired freezes. Where a date ahead is known, the marketplace has to say it in two queries; a date ahead that a person has set
+// stands.
+func expired(sub *v1alpha1.Subscription, before v1alpha1.License, asked metav1.Time, settled time.Time) Finding {
 	ahead := sub.ExpiresAt.After(asked.Add(expiryTolerance))
-	again := before.State == v1alpha1.LicenseExpired
+	again := before.State == v1alpha1.LicenseExpired && !before.QueriedAt.After(settled)
 	// What was set after the marketplace had said it for the first time was set in spite of it.
 	lifted := again && !sub.Entitlement.Time.Before(&before.QueriedAt)
 	byPerson := ahead && sub.ExpiresAtSource == v1alpha1.ExpiryFromPerson
