@@ -124,6 +124,6 @@ func released(sub *v1alpha1.Subscription, before v1alpha1.License, asked metav1.
 
 // EndedByQuery says whether it was a query, and no call, that has ended the sale.
 func EndedByQuery(sub *v1alpha1.Subscription) bool {
-	return IsCode(sub) && sub.Entitlement.State == v1alpha1.EntitlementReleased && !sub.License.QueriedAt.IsZero() &&
-		sub.Entitlement.Time.Equal(&sub.License.QueriedAt)
+	return IsCode(sub) && sub.Entitlement.State == v1alpha1.EntitlementReleased && sub.License.State == v1alpha1.LicenseReleased &&
+		!sub.License.QueriedAt.IsZero() && sub.Entitlement.Time.Equal(&sub.License.QueriedAt)
 }
