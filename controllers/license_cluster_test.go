@@ -73,7 +73,7 @@ func TestWhatKeepsALicenceCodeFromBeingActivated(t *testing.T) {
 		"second":      {"PL-twice", "False LicenseDuplicate", of("koogallery")},
 		"no-keys":     {"PL-1", "False CredentialsMissing", of("without-keys")},
 		"no-shop":     {"PL-1", "False MarketplaceNotFound", of("gone")},
-		"by-a-person": {"PL-never-minted", "False LicenseUnknown", chosen},
+		"by-a-person": {"PL-nobody-knows", "False LicenseUnknown", chosen},
 	}
 	for name, tc := range tests {
 		x.enters(name, tc.code, tc.change)

@@ -78,7 +78,7 @@ func renewedOn(n int) change {
 }
 
 func TestActivated(t *testing.T) {
-	const max = 10_000_000
+	const tooMany = 10_000_000
 	tests := map[string]struct {
 		sub  *v1alpha1.Subscription
 		told marketplace.LicenseCode
@@ -97,7 +97,7 @@ func TestActivated(t *testing.T) {
 			sub: entered(), want: func(sub *v1alpha1.Subscription) { sub.PurchasedAt = at(2) },
 		},
 		"what does not fit is left out": {
-			sub: entered(), told: marketplace.LicenseCode{OrderID: string(make([]byte, 65)), ProductID: "P1", Quantity: ptr.To(int32(max))},
+			sub: entered(), told: marketplace.LicenseCode{OrderID: string(make([]byte, 65)), ProductID: "P1", Quantity: ptr.To(int32(tooMany))},
 			want: func(sub *v1alpha1.Subscription) {
 				sub.PurchasedAt, sub.Items = at(2), []v1alpha1.SoldItem{{ProductID: "P1"}}
 			},
