@@ -35,6 +35,7 @@ var _ = Describe("Stallkeeper", func() {
 	Describe("A product that can't run", badProducts)
 	Describe("A chart", charts)
 	Describe("What a buyer types", buyersTexts)
+	Describe("A licence", sellLicences)
 	Describe("A person", people)
 	Describe("A tenant", tenants)
 	Describe("A new revision", revisions)
