@@ -31,8 +31,6 @@ const (
 const (
 	// ReasonLicenseActivated surfaces when the code is activated.
 	ReasonLicenseActivated = "LicenseActivated"
-	// ReasonLicenseActivating surfaces while the marketplace has not answered the activation yet.
-	ReasonLicenseActivating = "LicenseActivating"
 	// ReasonLicenseNotCollected surfaces while the buyer has not collected the code in their console.
 	ReasonLicenseNotCollected = "LicenseNotCollected"
 	// ReasonLicenseUnknown surfaces when the marketplace does not know the code.
