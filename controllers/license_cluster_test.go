@@ -354,6 +354,10 @@ func TestTheDailyQueryFindsCallsThatNeverCame(t *testing.T) {
 	x.Expect(codeVerdict(x.instance("gone"), day(30), r.Interval).reason).To(Equal(v1alpha1.ReasonLicenseEnded))
 	x.Expect(codeVerdict(x.instance("odd"), day(30), r.Interval).reason).To(Equal(v1alpha1.ReasonLicenseStateUnknown))
 	x.Expect(codeVerdict(x.instance("alive"), day(33), r.Interval).reason).To(Equal(v1alpha1.ReasonLicenseAPIUnavailable))
+	clock.SetTime(day(31))
+	_, err = x.asks(r)
+	x.Expect(err).NotTo(HaveOccurred())
+	x.Expect(x.licenses.questions()).To(HaveExactElements(ConsistOf("PL-alive", "PL-renewed", "PL-over", "PL-odd")), "bad news is news once")
 	close(recorder.Events)
 	var told []string
 	for event := range recorder.Events {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -111,8 +112,8 @@ func (r *LicenseQueryReconciler) due(ctx context.Context, mp *v1alpha1.Marketpla
 	return due[:min(len(due), marketplace.MaxLicenseBatch)], next, nil
 }
 
-// ask asks about all at once, and about those by themselves that this does not answer or whose answer would take something
-// from a buyer: the answer about many is the less documented one. An error is one that concerns all.
+// ask asks about all at once, and about those by themselves that this does not answer, or answers with bad news. An error is one
+// that concerns all.
 func (r *LicenseQueryReconciler) ask(ctx context.Context, api marketplace.LicenseClient, due []*v1alpha1.MarketplaceInstance) error {
 	asked := r.Clock.Now()
 	told, err := r.askTogether(ctx, api, due)
@@ -121,7 +122,7 @@ func (r *LicenseQueryReconciler) ask(ctx context.Context, api marketplace.Licens
 	}
 	for _, mpi := range due {
 		answer, ok := told[mpi.Spec.Subscription.InstanceID]
-		if !ok || licenses.IsBad(answer) {
+		if !ok || licenses.IsNews(mpi.Spec.Subscription, answer, asked, r.Interval) {
 			err = r.askAlone(ctx, api, mpi)
 		} else {
 			err = r.note(ctx, mpi, answer, asked)
@@ -223,6 +224,8 @@ func (f *queryFailures) add(uid types.UID, now time.Time) {
 		f.seen = map[types.UID]queryFailure{}
 	}
 	pause := min(max(2*f.seen[uid].pause, queryRetry), maxQueryRetry)
+	// Those of instances that are gone.
+	maps.DeleteFunc(f.seen, func(_ types.UID, failure queryFailure) bool { return now.Sub(failure.until) > 2*maxQueryRetry })
 	f.seen[uid] = queryFailure{pause: pause, until: now.Add(pause)}
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // samplesOf are the objects of a kind among the samples, by file.
-func samplesOf[T client.Object](t *testing.T, kind string, make func() T) map[string]T {
+func samplesOf[T client.Object](t *testing.T, kind string, empty func() T) map[string]T {
 	t.Helper()
 	found := map[string]T{}
 	files, err := filepath.Glob("../config/samples/*/*.yaml")
@@ -33,7 +33,7 @@ func samplesOf[T client.Object](t *testing.T, kind string, make func() T) map[st
 		if head.Kind != kind {
 			continue
 		}
-		object := make()
+		object := empty()
 		if err := yaml.UnmarshalStrict(content, object); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}

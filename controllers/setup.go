@@ -191,9 +191,19 @@ func (r *LicenseQueryReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	})
 	return ctrl.NewControllerManagedBy(mgr).Named("license-query").
 		For(&v1alpha1.Marketplace{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.MarketplaceInstance{}, marketplaceOf, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.MarketplaceInstance{}, marketplaceOf, builder.WithPredicates(predicate.GenerationChangedPredicate{}, notJustQueried())).
 		WithOptions(controller.Options{RateLimiter: retries(time.Second)}).
 		Complete(r)
+}
+
+// notJustQueried drops the changes that a query itself has made: a hundred of them would each begin the next pass at once.
+func notJustQueried() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		was, isInstance := e.ObjectOld.(*v1alpha1.MarketplaceInstance)
+		is, stillInstance := e.ObjectNew.(*v1alpha1.MarketplaceInstance)
+		return isInstance && stillInstance && was.Spec.Subscription != nil && is.Spec.Subscription != nil &&
+			was.Spec.Subscription.License.QueriedAt.Equal(&is.Spec.Subscription.License.QueriedAt)
+	}}
 }
 
 // orderNotReported lets an instance through whose status says nothing of its order: one that somebody has erased would

@@ -91,7 +91,8 @@ const (
 	ReasonAmbiguousSKU = "AmbiguousSKU"
 	// ReasonUnexpectedOrderType surfaces when an order is not of a type that its call can have.
 	ReasonUnexpectedOrderType = "UnexpectedOrderType"
-	// ReasonProductChanged surfaces when an order means another product than the instance has.
+	// ReasonProductChanged surfaces when an order means another product than the instance has, and in Provisioned when the
+	// product has lost the template that the instance's tenant was made from.
 	ReasonProductChanged = "ProductChanged"
 	// ReasonWaitingForActivation surfaces while a licence code is not activated; only then the marketplace says what was sold.
 	ReasonWaitingForActivation = "WaitingForActivation"

@@ -23,15 +23,20 @@ const (
 	FoundRelease Finding = "Release"
 )
 
-// States are the marketplaces' states as a subscription holds them.
+// states are the marketplaces' states as a subscription holds them.
 var states = map[marketplace.LicenseState]v1alpha1.LicenseState{
 	marketplace.LicenseAlive:    v1alpha1.LicenseAlive,
 	marketplace.LicenseExpired:  v1alpha1.LicenseExpired,
 	marketplace.LicenseReleased: v1alpha1.LicenseReleased,
 }
 
-// IsBad says whether an answer would take something from the buyer, so that it is worth asking twice.
-func IsBad(told marketplace.LicenseCode) bool { return told.State != marketplace.LicenseAlive }
+// IsNews says whether an answer about several codes has to be asked for again alone before it counts, because it is not good
+// and not known: the answer about many is the less documented one.
+func IsNews(sub *v1alpha1.Subscription, told marketplace.LicenseCode, asked time.Time, interval time.Duration) bool {
+	after, finding := Queried(sub, told, asked, interval)
+	return told.State != marketplace.LicenseAlive &&
+		(finding != FoundNothing || after.License.State != sub.License.State)
+}
 
 // Queried is a subscription after the marketplace was asked about its code at the given time and told its state. It is the
 // caller's to be sure that the answer is about this very code. interval is the pause between two queries.
