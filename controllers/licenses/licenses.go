@@ -22,6 +22,9 @@ const (
 	maxQuantity = 9_999_999
 	// expiryTolerance is how far ahead the known end of the paid time may be for an expiry to count at once: dates are estimates.
 	expiryTolerance = 24 * time.Hour
+	// renewalTolerance is how much later the end of the paid time must be to be a renewal's. The shortest period is a day, and
+	// the same date in the marketplace's own zone, read as UTC, is eight hours later.
+	renewalTolerance = 12 * time.Hour
 	// maxOrders is the bound of spec.subscription.orders.
 	maxOrders = 128
 )

@@ -218,6 +218,14 @@ func TestQueried(t *testing.T) {
 		"a later date is a renewal that never came": {
 			sub: bought(), told: told(alive, 60), asked: 2, want: paidUntil(60, v1alpha1.ExpiryFromQuery), found: licenses.FoundRenewal,
 		},
+		"the known date in another time zone is no renewal": {
+			sub:  bought(paidUntil(30, v1alpha1.ExpiryFromRenewal)),
+			told: marketplace.LicenseCode{State: alive, ExpiresAt: day(30).Add(12 * time.Hour)}, asked: 2,
+		},
+		"a day more is a renewal": {
+			sub: bought(paidUntil(30, v1alpha1.ExpiryFromRenewal)), told: told(alive, 31), asked: 2,
+			want: paidUntil(31, v1alpha1.ExpiryFromQuery), found: licenses.FoundRenewal,
+		},
 		"an earlier date than a renewal's is not taken": {
 			sub: bought(paidUntil(60, v1alpha1.ExpiryFromRenewal)), told: told(alive, 30), asked: 2,
 		},

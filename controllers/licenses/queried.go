@@ -88,7 +88,7 @@ func saidLately(sub *v1alpha1.Subscription, since time.Time) bool {
 // will come, and a buyer who has paid must not be stopped for an answer that is out of date.
 func alive(sub *v1alpha1.Subscription, told marketplace.LicenseCode, asked metav1.Time) Finding {
 	finding := FoundNothing
-	if told.ExpiresAt.After(sub.ExpiresAt.Time) && !sub.ExpiresAt.IsZero() && sub.ExpiresAtSource != v1alpha1.ExpiryFromPerson {
+	if told.ExpiresAt.After(sub.ExpiresAt.Add(renewalTolerance)) && !sub.ExpiresAt.IsZero() && sub.ExpiresAtSource != v1alpha1.ExpiryFromPerson {
 		sub.ExpiresAt, sub.ExpiresAtSource = wholeSecond(told.ExpiresAt), v1alpha1.ExpiryFromQuery
 		finding = FoundRenewal
 	}
