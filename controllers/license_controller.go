@@ -248,6 +248,10 @@ func activationFailed(err error) (lookup, error) {
 		return found, nil
 	case errors.Is(err, marketplace.ErrLicenseUnknown):
 		return mistake(v1alpha1.ReasonLicenseUnknown, message), nil
+	case errors.Is(err, marketplace.ErrLicenseActivated):
+		// The query was made already, and says that it is not active.
+		return mistake(v1alpha1.ReasonLicenseRefused,
+			"The licence code is not activated, and its state allows no activation: compare it with the seller console"), nil
 	case errors.Is(err, marketplace.ErrLicenseRefused):
 		found := mistake(v1alpha1.ReasonLicenseAPIRefused, message)
 		found.after = refusedRetry

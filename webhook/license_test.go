@@ -77,6 +77,9 @@ func TestTheLifeOfALicenceCode(t *testing.T) {
 	s.do(releaseCode("PL1"), koogallery.ResultSuccess)
 	released := v1alpha1.Entitlement{State: v1alpha1.EntitlementReleased, Reason: v1alpha1.EntitlementByMarketplace, Time: at(35)}
 	check("the release", released, at(40))
+	if got := s.stored("acme").Spec.Subscription.License.State; got != v1alpha1.LicenseReleased {
+		t.Errorf("the state is %q: a query would take the release for news that a person has taken back", got)
+	}
 	s.clock.SetTime(day(36))
 	s.do(releaseCode("PL1"), koogallery.ResultSuccess)
 	s.do(codeStatus("PL1", koogallery.StatusUnfreeze), koogallery.ResultUnknownInstance)
