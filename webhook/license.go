@@ -31,7 +31,7 @@ func (r *recorder) requestLicense(ctx context.Context, of *v1alpha1.Marketplace,
 	outcome := marketplace.Outcome{Instance: marketplace.Instance{ID: event.InstanceID}}
 	instance, err := r.find(ctx, of, event.InstanceID)
 	for err == nil {
-		var policy *v1alpha1.ProductLicense
+		var policy LicensePolicy
 		if policy, err = r.licensePolicy(ctx, instance.MarketplaceInstance); err != nil {
 			break
 		}
@@ -66,20 +66,22 @@ func deliveryOf(sub *v1alpha1.Subscription, request marketplace.LicenseRequest) 
 	return marketplace.StateInProgress
 }
 
-// licensePolicy is what the sale's product says about licences; nil when it says nothing, or as long as it is not known what
-// was sold. It is read live: such requests are rare.
-func (r *recorder) licensePolicy(ctx context.Context, instance *v1alpha1.MarketplaceInstance) (*v1alpha1.ProductLicense, error) {
+// licensePolicy is what the sale's product and a person say about licences; the product says nothing as long as it is not known
+// what was sold. It is read live: such requests are rare.
+func (r *recorder) licensePolicy(ctx context.Context, instance *v1alpha1.MarketplaceInstance) (LicensePolicy, error) {
+	policy := LicensePolicy{Quantity: instance.Spec.Quantity}
 	name := instance.Spec.ProductRef.Name
 	if name == "" {
-		return nil, nil
+		return policy, nil
 	}
 	product := &v1alpha1.MarketplaceProduct{}
 	err := r.live.Get(ctx, client.ObjectKey{Namespace: instance.Namespace, Name: name}, product)
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, nil
+		return policy, nil
 	case err != nil:
-		return nil, unavailable("reading MarketplaceProduct "+name, err)
+		return policy, unavailable("reading MarketplaceProduct "+name, err)
 	}
-	return &product.Spec.License, nil
+	policy.ProductLicense = product.Spec.License
+	return policy, nil
 }

@@ -19,14 +19,20 @@ const maxLicenseRequests = 128
 // requestKey is what can be the key of a Secret before its dot; see v1alpha1.LicenseRequest.
 var requestKey = regexp.MustCompile(`^[-_A-Za-z0-9]{1,64}$`)
 
+// LicensePolicy is what the seller says about the licences of a sale. Empty it holds where nothing is said or known.
+type LicensePolicy struct {
+	v1alpha1.ProductLicense
+	// Quantity is a person's in place of the one that was sold; nil when there is none.
+	Quantity *int32
+}
+
 // MergeLicenseRequest adds a buyer's request for a licence to what the marketplace has said. It returns a new value and never
-// changes sub; a result that equals sub means that the request is known already. policy is what the product says, nil when it
-// says nothing or is not known.
+// changes sub; a result that equals sub means that the request is known already.
 //
 // It fails with marketplace.ErrUnknownInstance for a sale that is unknown or released, and with one of the licence errors that
 // wrap marketplace.ErrConflict for a request that the order or the product does not allow. A request that is known is never
 // refused: the marketplace may have the licence already.
-func MergeLicenseRequest(sub *v1alpha1.Subscription, request marketplace.LicenseRequest, policy *v1alpha1.ProductLicense, now time.Time,
+func MergeLicenseRequest(sub *v1alpha1.Subscription, request marketplace.LicenseRequest, policy LicensePolicy, now time.Time,
 ) (*v1alpha1.Subscription, error) {
 	switch {
 	case sub == nil:
@@ -35,9 +41,6 @@ func MergeLicenseRequest(sub *v1alpha1.Subscription, request marketplace.License
 		return nil, fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
 	case knownRequest(sub, request) != nil:
 		return sub.DeepCopy(), nil
-	}
-	if policy == nil {
-		policy = &v1alpha1.ProductLicense{}
 	}
 	if err := checkLicenseRequest(sub, request, policy, now); err != nil {
 		return nil, err
@@ -65,7 +68,7 @@ func knownRequest(sub *v1alpha1.Subscription, request marketplace.LicenseRequest
 }
 
 // checkLicenseRequest says why a new request is refused.
-func checkLicenseRequest(sub *v1alpha1.Subscription, request marketplace.LicenseRequest, policy *v1alpha1.ProductLicense, now time.Time) error {
+func checkLicenseRequest(sub *v1alpha1.Subscription, request marketplace.LicenseRequest, policy LicensePolicy, now time.Time) error {
 	periodic := policy.Term == v1alpha1.LicensePeriodic || policy.Term == "" && sub.ChargingMode == v1alpha1.ChargingPeriod
 	switch {
 	case policy.DeviceFingerprint == v1alpha1.LicenseFingerprintRequired && request.DeviceFingerprint == "":
@@ -78,7 +81,8 @@ func checkLicenseRequest(sub *v1alpha1.Subscription, request marketplace.License
 	taken, again := places(sub.LicenseRequests, request.DeviceFingerprint, now)
 	most := maxLicenseRequests
 	if policy.PerUnit > 0 {
-		most = min(most, int(policy.PerUnit)*int(max(ptr.Deref(sub.Quantity, 1), 0)))
+		quantity := ptr.Deref(policy.Quantity, ptr.Deref(sub.Quantity, 1))
+		most = min(most, int(policy.PerUnit)*int(max(quantity, 0)))
 	}
 	full := len(sub.LicenseRequests) >= maxLicenseRequests && len(withoutEndedRequest(sub.LicenseRequests, now)) == len(sub.LicenseRequests)
 	if full || taken >= most && !again {

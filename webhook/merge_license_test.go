@@ -54,11 +54,11 @@ func full(open bool) func(*v1alpha1.Subscription) {
 }
 
 func TestMergeLicenseRequest(t *testing.T) {
-	once := &v1alpha1.ProductLicense{PerUnit: 1}
+	once := v1alpha1.ProductLicense{PerUnit: 1}
 	tests := map[string]struct {
 		sub     *v1alpha1.Subscription
 		request marketplace.LicenseRequest
-		policy  *v1alpha1.ProductLicense
+		policy  v1alpha1.ProductLicense
 		want    []string // the keys afterwards
 		wantErr error
 	}{
@@ -77,12 +77,12 @@ func TestMergeLicenseRequest(t *testing.T) {
 			sub: sale(frozen(v1alpha1.EntitlementExpired, 1), asked("E1", "")), request: wish("E1", ""), want: []string{"E1"},
 		},
 		"no device where the product needs one": {
-			sub: sale(), request: wish("E1", ""), policy: &v1alpha1.ProductLicense{DeviceFingerprint: v1alpha1.LicenseFingerprintRequired},
+			sub: sale(), request: wish("E1", ""), policy: v1alpha1.ProductLicense{DeviceFingerprint: v1alpha1.LicenseFingerprintRequired},
 			wantErr: marketplace.ErrLicenseUnbound,
 		},
 		"no end where the product sells periods": {
 			sub: sale(), request: marketplace.LicenseRequest{ID: "E1", EffectiveAt: day(1)},
-			policy: &v1alpha1.ProductLicense{Term: v1alpha1.LicensePeriodic}, wantErr: marketplace.ErrLicenseEnd,
+			policy: v1alpha1.ProductLicense{Term: v1alpha1.LicensePeriodic}, wantErr: marketplace.ErrLicenseEnd,
 		},
 		"no end where the sale is charged by the period and the product says nothing": {
 			sub:     sale(func(sub *v1alpha1.Subscription) { sub.ChargingMode = v1alpha1.ChargingPeriod }),
@@ -91,7 +91,7 @@ func TestMergeLicenseRequest(t *testing.T) {
 		"no end where the product says perpetual": {
 			sub:     sale(func(sub *v1alpha1.Subscription) { sub.ChargingMode = v1alpha1.ChargingPeriod }),
 			request: marketplace.LicenseRequest{ID: "E1", EffectiveAt: day(1)},
-			policy:  &v1alpha1.ProductLicense{Term: v1alpha1.LicensePerpetual}, want: []string{"E1"},
+			policy:  v1alpha1.ProductLicense{Term: v1alpha1.LicensePerpetual}, want: []string{"E1"},
 		},
 		"an end a day after the order's, which is an estimate": {
 			sub: sale(), request: marketplace.LicenseRequest{ID: "E1", EffectiveAt: day(1), ExpiresAt: day(31)}, want: []string{"E1"},
@@ -125,7 +125,7 @@ func TestMergeLicenseRequest(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			before := tc.sub.DeepCopy()
-			merged, err := webhook.MergeLicenseRequest(tc.sub, tc.request, tc.policy, day(5))
+			merged, err := webhook.MergeLicenseRequest(tc.sub, tc.request, webhook.LicensePolicy{ProductLicense: tc.policy}, day(5))
 			if !errors.Is(err, tc.wantErr) || (err == nil) != (tc.wantErr == nil) {
 				t.Fatalf("error %v, want %v", err, tc.wantErr)
 			}
@@ -147,8 +147,20 @@ func TestMergeLicenseRequest(t *testing.T) {
 	}
 }
 
+func TestAPersonsQuantityCountsForLicences(t *testing.T) {
+	sub := sale(units(1), asked("E1", "d1"))
+	policy := webhook.LicensePolicy{ProductLicense: v1alpha1.ProductLicense{PerUnit: 1}, Quantity: ptr.To(int32(2))}
+	if _, err := webhook.MergeLicenseRequest(sub, wish("E2", "d2"), policy, day(5)); err != nil {
+		t.Errorf("with two by a person's word: %v", err)
+	}
+	policy.Quantity = nil
+	if _, err := webhook.MergeLicenseRequest(sub, wish("E2", "d2"), policy, day(5)); !errors.Is(err, marketplace.ErrLicenseQuota) {
+		t.Errorf("with one as sold: %v", err)
+	}
+}
+
 func TestAFullListForgetsTheOldestLicenceThatHasEnded(t *testing.T) {
-	merged, err := webhook.MergeLicenseRequest(sale(full(false)), wish("E128", "new"), nil, day(5))
+	merged, err := webhook.MergeLicenseRequest(sale(full(false)), wish("E128", "new"), webhook.LicensePolicy{}, day(5))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +174,7 @@ func TestAFullListForgetsTheOldestLicenceThatHasEnded(t *testing.T) {
 func TestLicenseRequestsStayWithinWhatWasBought(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		quantity := rapid.Int32Range(0, 5).Draw(t, "quantity")
-		policy := &v1alpha1.ProductLicense{PerUnit: rapid.Int32Range(0, 3).Draw(t, "perUnit")}
+		policy := webhook.LicensePolicy{ProductLicense: v1alpha1.ProductLicense{PerUnit: rapid.Int32Range(0, 3).Draw(t, "perUnit")}}
 		sub := sale(units(quantity))
 		passed := 0
 		for range rapid.IntRange(1, 200).Draw(t, "requests") {

@@ -80,7 +80,7 @@ func Ordered(sub *v1alpha1.Subscription) *v1alpha1.Subscription {
 	after.Orders = append([]v1alpha1.OrderCall{{
 		Activity: activation, OrderID: sub.OrderID, OrderLineID: sub.OrderLineID, Time: sub.License.ActivatedAt,
 		Lookup: v1alpha1.LookupPurchase,
-	}}, after.Orders[:min(len(after.Orders), maxOrders-1)]...)
+	}}, after.Orders[max(0, len(after.Orders)-maxOrders+1):]...)
 	return after
 }
 

@@ -154,6 +154,17 @@ func TestAPersonCanNameTheOrder(t *testing.T) {
 	}
 }
 
+func TestTheOldestCallGivesWayToThePurchase(t *testing.T) {
+	sub := entered()
+	for i := range 128 {
+		renewedOn(i)(sub)
+	}
+	after := licenses.Activated(sub, told("", 30), day(200))
+	if orders := after.Orders; len(orders) != 128 || orders[0].OrderID != "CS1" || orders[1].Time != at(1) || orders[127].Time != at(127) {
+		t.Errorf("%d calls, from %+v to %+v", len(after.Orders), after.Orders[0], after.Orders[127])
+	}
+}
+
 func TestTheOrderIsWhatTheActivationTold(t *testing.T) {
 	sub := bought()
 	order, ok := licenses.Order(sub, sub.Orders[0])
