@@ -19,7 +19,7 @@ func (r *InstanceReconciler) withoutWorkload(ctx context.Context, mpi *v1alpha1.
 			"MarketplaceProduct %q has no template, but namespace %q has this sale's workload: give it the template again, or sell"+
 				" under another product", mpi.Spec.ProductRef.Name, k.namespace)}}, nil, memory)
 	}
-	result := outcome{bare: true, revision: rev.name, readiness: apply.Readiness{State: apply.StateReady, Stopped: suspended}}
+	result := outcome{bare: true, revision: rev.name, readiness: bareReadiness(suspended)}
 	if mpi.Status.InputsDigest == inputs {
 		result.quiet = true
 		return result
@@ -39,6 +39,16 @@ func (r *InstanceReconciler) withoutWorkload(ctx context.Context, mpi *v1alpha1.
 	}
 	result.rendered, result.access, result.inputs = true, rendered.access, inputs
 	return result
+}
+
+// isBare says whether a sale without a workload is in place, as far as its status tells.
+func isBare(mpi *v1alpha1.MarketplaceInstance, k known) bool {
+	return k.product != nil && k.product.Spec.Template == (v1alpha1.ProductTemplate{}) && k.observed.Namespace == nil &&
+		mpi.Status.InputsDigest != ""
+}
+
+func bareReadiness(suspended bool) apply.Readiness {
+	return apply.Readiness{State: apply.StateReady, Stopped: suspended}
 }
 
 // wantsLicenses says whether a tenant is told which licences were asked for: always where the product speaks of licences, so

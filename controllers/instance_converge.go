@@ -72,6 +72,8 @@ func (r *InstanceReconciler) converge(ctx context.Context, mpi *v1alpha1.Marketp
 	switch {
 	case decision.Phase == lifecycle.Nothing:
 		return outcome{nothing: true}
+	case paused && decision.Rule != lifecycle.RuleRemoving && isBare(mpi, k):
+		return outcome{held: true, bare: true, revision: mpi.Status.Revision, readiness: bareReadiness(decision.Phase == lifecycle.Suspend)}
 	case paused && decision.Rule != lifecycle.RuleRemoving:
 		return r.look(ctx, mpi, k, outcome{held: true, nothing: k.observed.Namespace == nil}, nil, memory)
 	case decision.Phase == lifecycle.Remove:

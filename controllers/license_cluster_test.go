@@ -139,6 +139,16 @@ func TestASaleWithoutAWorkload(t *testing.T) {
 	x.Expect(x.client.List(t.Context(), namespaces, client.MatchingLabels{v1alpha1.InstanceNamespaceLabel: x.name})).To(Succeed())
 	x.Expect(namespaces.Items).To(BeEmpty())
 
+	pause := func(r v1alpha1.Reconciliation) {
+		change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Reconciliation = r })
+	}
+	pause(v1alpha1.ReconciliationPaused)
+	x.says("acme", v1alpha1.ConditionPaused, "True ReconciliationPaused")
+	paused := x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.Expect([]any{paused.Status.Access, paused.Status.Revision}).To(Equal([]any{ready.Status.Access, ready.Status.Revision}))
+	pause(v1alpha1.ReconciliationActive)
+	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+
 	freeze := func(state v1alpha1.EntitlementState, reason v1alpha1.EntitlementReason, since time.Time) {
 		change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) {
 			mpi.Spec.Subscription.Entitlement = v1alpha1.Entitlement{State: state, Reason: reason, Time: metav1.NewTime(since)}
