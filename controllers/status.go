@@ -14,37 +14,45 @@ import (
 	applyv1alpha1 "github.com/stallkeeper/stallkeeper/api/v1alpha1/applyconfiguration/api/v1alpha1"
 )
 
-// Field owners of an instance's status. Each reconciler applies what is its own, so that neither has to wait for the other
-// and none takes the other's conditions back.
+// Field owners of an instance's status. Each reconciler applies what is its own, so that none has to wait for another and none
+// takes another's conditions back.
 const (
 	instanceStatusOwner = v1alpha1.FieldOwner
 	orderStatusOwner    = v1alpha1.FieldOwner + "/order"
+	licenseStatusOwner  = v1alpha1.FieldOwner + "/license"
 )
 
-// applyInstanceStatus writes everything of an instance's status but OrderResolved, if it changed.
+// conditionOwners are the owners of the conditions that are not the instance reconciler's.
+var conditionOwners = map[string]string{
+	v1alpha1.ConditionOrderResolved:    orderStatusOwner,
+	v1alpha1.ConditionLicenseActivated: licenseStatusOwner,
+	v1alpha1.ConditionLicenseDelivered: licenseStatusOwner,
+}
+
+// applyInstanceStatus writes everything of an instance's status but the conditions of other owners, if it changed.
 func applyInstanceStatus(ctx context.Context, c client.Client, before, after *v1alpha1.MarketplaceInstance) error {
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {
 		return nil
 	}
 	status := after.Status.DeepCopy()
 	status.Conditions = slices.DeleteFunc(status.Conditions, func(condition metav1.Condition) bool {
-		return condition.Type == v1alpha1.ConditionOrderResolved
+		return conditionOwners[condition.Type] != ""
 	})
 	return applyStatus(ctx, c, after, status, instanceStatusOwner)
 }
 
-// applyOrderResolved writes the condition OrderResolved, if it changed.
-func applyOrderResolved(ctx context.Context, c client.Client, before, after *v1alpha1.MarketplaceInstance) error {
+// applyConditions writes the conditions of one of the conditionOwners, if they changed.
+func applyConditions(ctx context.Context, c client.Client, before, after *v1alpha1.MarketplaceInstance, owner string) error {
 	if equality.Semantic.DeepEqual(before.Status.Conditions, after.Status.Conditions) {
 		return nil
 	}
 	status := &v1alpha1.MarketplaceInstanceStatus{}
 	for _, condition := range after.Status.Conditions {
-		if condition.Type == v1alpha1.ConditionOrderResolved {
+		if conditionOwners[condition.Type] == owner {
 			status.Conditions = append(status.Conditions, condition)
 		}
 	}
-	return applyStatus(ctx, c, after, status, orderStatusOwner)
+	return applyStatus(ctx, c, after, status, owner)
 }
 
 // applyStatus applies one owner's part of a status. An object that is gone needs none.

@@ -36,6 +36,7 @@ var reserved = sets.New(
 	identity{kindSecret, AccessSecretName},
 	identity{kindServiceAccount, defaultServiceAccount},
 	identity{kindConfigMap, "kube-root-ca.crt"},
+	identity{kindConfigMap, v1alpha1.LicenseRequestsName},
 )
 
 // ownObjects are the operator's own objects in the tenant's namespace.
@@ -46,6 +47,7 @@ func ownObjects(t Tenant, p Policy) ([]*unstructured.Unstructured, error) {
 	addOwn(&own, networkPolicy(t, p.Isolation))
 	addOwn(&own, serviceAccount(t, p.Isolation))
 	addOwn(&own, accessSecret(t))
+	addOwn(&own, licenseRequests(t))
 	return own.objects, own.err
 }
 

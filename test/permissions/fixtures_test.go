@@ -39,6 +39,7 @@ func fixtures() []*unstructured.Unstructured {
 		`{apiVersion: v1, kind: Secret, type: stallkeeper.io/call, immutable: true, metadata: {name: ` + callName + `,
 			namespace: sales, labels: {stallkeeper.io/instance: sold, stallkeeper.io/call: Order}}, stringData: {order.json: v}}`,
 		`{apiVersion: v1, kind: Secret, metadata: {name: access, namespace: tenant-sold}, stringData: {password: v}}`,
+		`{apiVersion: v1, kind: Secret, metadata: {name: stallkeeper-licenses, namespace: tenant-sold}, stringData: {EV1: v}}`,
 		`{apiVersion: v1, kind: ConfigMap, metadata: {name: chart, namespace: sales}, data: {k: v}}`,
 		`{apiVersion: v1, kind: ConfigMap, metadata: {name: config, namespace: elsewhere}, data: {k: v}}`,
 		`{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: reader, namespace: tenant-sold},
