@@ -277,7 +277,7 @@ func (x *shop) operate(only ...string) *operator {
 func (x *shop) managerOptions() ctrl.Options {
 	objects := apply.CacheByObject(tenantKinds())
 	for _, object := range []client.Object{
-		&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{},
+		&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{}, &v1alpha1.UsageRecord{},
 	} {
 		objects[object] = cache.ByObject{Namespaces: map[string]cache.Config{x.name: {}}}
 	}
@@ -298,7 +298,7 @@ func (x *shop) managerOptions() ctrl.Options {
 func (x *shop) setUp(mgr ctrl.Manager, o *operator, only []string) error {
 	protocols := Protocols{v1alpha1.ProtocolKooGallery: {
 		CheckCallbackKeys: func(map[string][]byte) error { return nil },
-		NewOrderReader:    func(OrderAPI) (marketplace.OrderReader, error) { return x.orders, nil },
+		NewOrderReader:    func(OpenAPI) (marketplace.OrderReader, error) { return x.orders, nil },
 		DefaultGrace:      15 * 24 * time.Hour,
 	}}
 	o.instance = &InstanceReconciler{

@@ -42,7 +42,7 @@ type outcome struct {
 	stuck *problem
 	// quiet is true if nothing had to be done: the digests of the status still hold.
 	quiet bool
-	// held is true if the tenant was left alone because reconciliation is paused.
+	// held is true if the tenant was left alone because reconciliation is paused, or because it has to be asked what it has used.
 	held bool
 	// nothing is true if there is no tenant, and none is wanted; removing, if it is still going.
 	nothing, removing bool
@@ -69,7 +69,7 @@ func (r *InstanceReconciler) converge(ctx context.Context, mpi *v1alpha1.Marketp
 	switch {
 	case decision.Phase == lifecycle.Nothing:
 		return outcome{nothing: true}
-	case paused && decision.Rule != lifecycle.RuleRemoving:
+	case paused && decision.Rule != lifecycle.RuleRemoving, decision.Reading:
 		return r.look(ctx, mpi, k, outcome{held: true, nothing: k.observed.Namespace == nil}, nil, memory)
 	case decision.Phase == lifecycle.Remove:
 		return r.remove(ctx, mpi, k)
@@ -171,11 +171,15 @@ func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k k
 	for _, kind := range kinds {
 		names[kind.String()] = true
 	}
-	raw, err := json.Marshal(map[string]any{
+	inputs := map[string]any{
 		"format": revisionFormat, "revision": k.target, "generation": mpi.Generation, "uid": mpi.UID, "suspended": suspended,
 		"lifecycle": k.lifecycle, "protection": k.effective.DeletionProtection,
 		"kinds": names, "tenantRBAC": r.Permissions.TenantRBAC, "level": r.Permissions.MaxPodSecurityLevel,
-	})
+	}
+	if asked := askedServices(k.ledger); len(asked) > 0 {
+		inputs["asked"], inputs["controller"] = asked, r.Permissions.Controller
+	}
+	raw, err := json.Marshal(inputs)
 	if err != nil {
 		return "", fmt.Errorf("encoding the inputs: %w", err)
 	}
@@ -235,7 +239,7 @@ func (r *InstanceReconciler) desired(ctx context.Context, mpi *v1alpha1.Marketpl
 		Namespace: k.namespace, Instance: mpi.Name, InstanceNamespace: mpi.Namespace, InstanceUID: string(mpi.UID),
 		Product: mpi.Spec.ProductRef.Name, Revision: rev.name, DeletionProtection: k.effective.DeletionProtection,
 		Credentials: workload.Credentials{UserName: secrets.userName, Password: secrets.password},
-	}, workloadPolicy(rev, plan, k.lifecycle), r.Permissions, rendered.objects, suspended)
+	}, workloadPolicy(rev, plan, k), r.Permissions, rendered.objects, suspended)
 	if err != nil {
 		return workload.Set{}, v1alpha1.InstanceAccess{}, renderFailed(err), nil
 	}

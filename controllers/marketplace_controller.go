@@ -78,9 +78,9 @@ func (r *MarketplaceReconciler) check(ctx context.Context, mp *v1alpha1.Marketpl
 	if err := protocol.CheckCallbackKeys(secret.Data); err != nil {
 		return no(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Secret %q: %s", name, err)), nil
 	}
-	readers := orderReaders{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}
+	apis := openAPIs{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}
 	var missing *credentialsError
-	if _, err := readers.forMarketplace(ctx, mp); errors.As(err, &missing) {
+	if _, err := apis.orderReader(ctx, mp); errors.As(err, &missing) {
 		return no(v1alpha1.ReasonOpenAPICredentialsMissing, missing.text), nil
 	} else if err != nil {
 		return verdict{}, err

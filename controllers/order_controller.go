@@ -155,8 +155,8 @@ func (r *OrderReconciler) readOrder(ctx context.Context, mp *v1alpha1.Marketplac
 ) (marketplace.Order, error) {
 	ctx, cancel := context.WithTimeout(ctx, orderAPITimeout)
 	defer cancel()
-	readers := orderReaders{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}
-	reader, err := readers.forMarketplace(ctx, mp)
+	apis := openAPIs{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}
+	reader, err := apis.orderReader(ctx, mp)
 	if err != nil {
 		return marketplace.Order{}, err
 	}

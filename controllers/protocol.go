@@ -14,8 +14,8 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
-// OrderAPI is where and as whom a marketplace's order API is called.
-type OrderAPI struct {
+// OpenAPI is where and as whom a marketplace's open API is called.
+type OpenAPI struct {
 	// Site is the Marketplace's spec.site.
 	Site string
 	// URL replaces the address that follows from the site; may be empty.
@@ -30,7 +30,11 @@ type Protocol struct {
 	// to do. The text holds no key.
 	CheckCallbackKeys func(data map[string][]byte) error
 	// NewOrderReader makes a client of the order API.
-	NewOrderReader func(api OrderAPI) (marketplace.OrderReader, error)
+	NewOrderReader func(api OpenAPI) (marketplace.OrderReader, error)
+	// NewUsagePusher makes a client that pushes usage. callbackKeys is the data of the callback Secret.
+	NewUsagePusher func(api OpenAPI, callbackKeys map[string][]byte) (marketplace.UsagePusher, error)
+	// MaxUsageAge is how long ago the interval of usage may begin that is pushed.
+	MaxUsageAge time.Duration
 	// DefaultGrace is how long a tenant runs on after its paid time unless the product says otherwise.
 	DefaultGrace time.Duration
 }
@@ -43,8 +47,8 @@ type credentialsError struct{ text string }
 
 func (e *credentialsError) Error() string { return e.text }
 
-// orderReaders makes clients of order APIs out of Marketplaces.
-type orderReaders struct {
+// openAPIs makes clients of open APIs out of Marketplaces.
+type openAPIs struct {
 	// secrets reads live: a cache would need the right to list every Secret.
 	secrets client.Reader
 	// namespace is where the Secrets with the credentials are.
@@ -52,40 +56,73 @@ type orderReaders struct {
 	protocols Protocols
 }
 
-// forMarketplace reads the credentials and makes the client. Errors are *credentialsError when a person has to act.
-func (o orderReaders) forMarketplace(ctx context.Context, mp *v1alpha1.Marketplace) (marketplace.OrderReader, error) {
+// orderReader reads the credentials and makes the client. Errors are *credentialsError when a person has to act.
+func (o openAPIs) orderReader(ctx context.Context, mp *v1alpha1.Marketplace) (marketplace.OrderReader, error) {
+	protocol, api, err := o.of(ctx, mp)
+	if err != nil {
+		return nil, err
+	}
+	return protocol.NewOrderReader(api)
+}
+
+// usagePusher reads the credentials and the callbacks' keys, with which usage is signed as well, and makes the client. Errors are
+// *credentialsError when a person has to act.
+func (o openAPIs) usagePusher(ctx context.Context, mp *v1alpha1.Marketplace) (marketplace.UsagePusher, error) {
+	protocol, api, err := o.of(ctx, mp)
+	if err != nil {
+		return nil, err
+	}
+	secret := &corev1.Secret{}
+	name := types.NamespacedName{Namespace: mp.Namespace, Name: mp.Spec.CallbackSecretRef.Name}
+	err = o.secrets.Get(ctx, name, secret)
+	if apierrors.IsNotFound(err) {
+		return nil, &credentialsError{fmt.Sprintf("Secret %q with the keys of the callbacks does not exist in this namespace: create it",
+			name.Name)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading Secret %s: %w", name, err)
+	}
+	pusher, err := protocol.NewUsagePusher(api, secret.Data)
+	if err != nil {
+		return nil, &credentialsError{fmt.Sprintf("Secret %q: %s", name.Name, err)}
+	}
+	return pusher, nil
+}
+
+// of reads the credentials.
+func (o openAPIs) of(ctx context.Context, mp *v1alpha1.Marketplace) (Protocol, OpenAPI, error) {
 	protocol, ok := o.protocols[mp.Spec.Protocol]
 	if !ok {
-		return nil, &credentialsError{fmt.Sprintf("Protocol %q is not known to this version of Stallkeeper", mp.Spec.Protocol)}
+		return Protocol{}, OpenAPI{}, &credentialsError{fmt.Sprintf("Protocol %q is not known to this version of Stallkeeper", mp.Spec.Protocol)}
 	}
 	name := mp.Spec.OpenAPISecretRef.Name
 	if name == "" {
-		return nil, &credentialsError{fmt.Sprintf("Marketplace %q has no openAPISecretRef: create a Secret with the keys %s and %s"+
-			" in namespace %q and name it there", mp.Name, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey, o.namespace)}
+		return Protocol{}, OpenAPI{}, &credentialsError{fmt.Sprintf("Marketplace %q has no openAPISecretRef: create a Secret with the keys %s"+
+			" and %s in namespace %q and name it there", mp.Name, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey, o.namespace)}
 	}
 	secret := &corev1.Secret{}
 	err := o.secrets.Get(ctx, types.NamespacedName{Namespace: o.namespace, Name: name}, secret)
 	if apierrors.IsNotFound(err) {
-		return nil, &credentialsError{fmt.Sprintf("Secret %q does not exist in namespace %q: create it with the keys %s and %s",
+		return Protocol{}, OpenAPI{}, &credentialsError{fmt.Sprintf("Secret %q does not exist in namespace %q: create it with the keys %s and %s",
 			name, o.namespace, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey)}
 	}
 	if apierrors.IsForbidden(err) {
-		return nil, &credentialsError{fmt.Sprintf("The controller may not read Secret %q in namespace %q: add its name to the"+
+		return Protocol{}, OpenAPI{}, &credentialsError{fmt.Sprintf("The controller may not read Secret %q in namespace %q: add its name to the"+
 			" chart's value credentials.secretNames", name, o.namespace)}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading Secret %s/%s: %w", o.namespace, name, err)
+		return Protocol{}, OpenAPI{}, fmt.Errorf("reading Secret %s/%s: %w", o.namespace, name, err)
 	}
 	for _, key := range []string{v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey} {
 		if len(secret.Data[key]) == 0 {
-			return nil, &credentialsError{fmt.Sprintf("Secret %q in namespace %q has no key %s: add it", name, o.namespace, key)}
+			return Protocol{}, OpenAPI{}, &credentialsError{fmt.Sprintf("Secret %q in namespace %q has no key %s: add it", name, o.namespace, key)}
 		}
 	}
-	return protocol.NewOrderReader(OrderAPI{
+	return protocol, OpenAPI{
 		Site: string(mp.Spec.Site), URL: mp.Spec.OpenAPIURL,
 		AccessKeyID: trimNewline(secret.Data[v1alpha1.OpenAPIAccessKeyID]),
 		SecretKey:   trimNewline(secret.Data[v1alpha1.OpenAPISecretKey]),
-	})
+	}, nil
 }
 
 // trimNewline cuts the line end that a Secret made from a file carries.

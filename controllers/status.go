@@ -19,17 +19,25 @@ import (
 const (
 	instanceStatusOwner = v1alpha1.FieldOwner
 	orderStatusOwner    = v1alpha1.FieldOwner + "/order"
+	usageStatusOwner    = v1alpha1.FieldOwner + "/usage"
 )
 
-// applyInstanceStatus writes everything of an instance's status but OrderResolved, if it changed.
+// othersConditions are those of the other reconcilers.
+var (
+	usageConditions  = []string{v1alpha1.ConditionUsageReported, v1alpha1.ConditionPackageAvailable}
+	othersConditions = append([]string{v1alpha1.ConditionOrderResolved}, usageConditions...)
+)
+
+// applyInstanceStatus writes everything of an instance's status but what the other reconcilers own, if it changed.
 func applyInstanceStatus(ctx context.Context, c client.Client, before, after *v1alpha1.MarketplaceInstance) error {
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {
 		return nil
 	}
 	status := after.Status.DeepCopy()
 	status.Conditions = slices.DeleteFunc(status.Conditions, func(condition metav1.Condition) bool {
-		return condition.Type == v1alpha1.ConditionOrderResolved
+		return slices.Contains(othersConditions, condition.Type)
 	})
+	status.Usage = nil
 	return applyStatus(ctx, c, after, status, instanceStatusOwner)
 }
 
@@ -45,6 +53,25 @@ func applyOrderResolved(ctx context.Context, c client.Client, before, after *v1a
 		}
 	}
 	return applyStatus(ctx, c, after, status, orderStatusOwner)
+}
+
+// applyUsageStatus writes what is known of an instance's usage, if it changed.
+func applyUsageStatus(ctx context.Context, c client.Client, before, after *v1alpha1.MarketplaceInstance) error {
+	was, is := usageStatus(before), usageStatus(after)
+	if equality.Semantic.DeepEqual(was, is) {
+		return nil
+	}
+	return applyStatus(ctx, c, after, is, usageStatusOwner)
+}
+
+func usageStatus(mpi *v1alpha1.MarketplaceInstance) *v1alpha1.MarketplaceInstanceStatus {
+	status := &v1alpha1.MarketplaceInstanceStatus{Usage: mpi.Status.Usage}
+	for _, condition := range mpi.Status.Conditions {
+		if slices.Contains(usageConditions, condition.Type) {
+			status.Conditions = append(status.Conditions, condition)
+		}
+	}
+	return status
 }
 
 // applyStatus applies one owner's part of a status. An object that is gone needs none.
