@@ -69,7 +69,7 @@ type UsageDelivery struct {
 
 // UsageRecordSpec is what one meter of one instance has counted in one interval. Nothing of it but delivery can be changed.
 // +kubebuilder:validation:XValidation:rule="self.instanceRef == oldSelf.instanceRef && self.meter == oldSelf.meter && self.beginsAt == oldSelf.beginsAt && self.endsAt == oldSelf.endsAt && self.value == oldSelf.value",message="a usage record can't be changed: delete it and create another one"
-// +kubebuilder:validation:XValidation:rule="self.?tenant == oldSelf.?tenant && self.?unmeasured == oldSelf.?unmeasured && self.?checkpoint == oldSelf.?checkpoint",message="a usage record can't be changed: delete it and create another one"
+// +kubebuilder:validation:XValidation:rule="has(self.tenant) == has(oldSelf.tenant) && has(self.unmeasured) == has(oldSelf.unmeasured) && has(self.checkpoint) == has(oldSelf.checkpoint)",message="a usage record can't be changed: delete it and create another one"
 // +kubebuilder:validation:XValidation:rule="has(self.checkpoint) ? self.beginsAt <= self.endsAt : self.beginsAt < self.endsAt",message="beginsAt must be before endsAt"
 // +kubebuilder:validation:XValidation:rule="!(has(self.checkpoint) || has(self.unmeasured)) || self.value == '0'",message="a record with checkpoint or unmeasured must have the value 0"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.delivery) || !has(oldSelf.delivery.pushedAt) || (has(self.delivery) && has(self.delivery.pushedAt) && self.delivery.pushedAt == oldSelf.delivery.pushedAt)",message="what the marketplace has accepted can't be taken back here"
@@ -102,14 +102,17 @@ type UsageRecordSpec struct {
 
 	// tenant says what the tenant did after endsAt. Running when not set. Written by the controller.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a usage record can't be changed: delete it and create another one"
 	Tenant TenantActivity `json:"tenant,omitempty"`
 
 	// unmeasured is why the meter's source was not asked about the interval. Written by the controller.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a usage record can't be changed: delete it and create another one"
 	Unmeasured UnmeasuredReason `json:"unmeasured,omitempty"`
 
 	// checkpoint makes the record stand for all those of its meter that ended until endsAt. Written by the controller.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a usage record can't be changed: delete it and create another one"
 	Checkpoint *UsageCheckpoint `json:"checkpoint,omitempty"`
 
 	// delivery is what became of the push.

@@ -124,10 +124,10 @@ func (a *Account) judge(r Record, now time.Time) Verdict {
 		return Base
 	case r.Pushed:
 		return Done
-	case a.base != nil && r.Begins.Before(a.base.Ends):
-		return Closed
 	case !a.Meter.Written && r.Name != RecordName(a.Sale.Instance, a.Sale.InstanceID, a.Meter.Name, r.Begins):
 		return Foreign
+	case a.base != nil && r.Begins.Before(a.base.Ends):
+		return Closed
 	case slices.ContainsFunc(a.Records, func(j Judged) bool {
 		return j.Verdict.counts() && j.Begins.Before(r.Ends) && r.Begins.Before(j.Ends)
 	}):
