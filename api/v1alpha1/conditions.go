@@ -201,7 +201,7 @@ const (
 const (
 	// ReasonPushed surfaces when the marketplace has accepted the record.
 	ReasonPushed = "Pushed"
-	// ReasonPushPending surfaces while the record waits to be pushed.
+	// ReasonPushPending surfaces as the blocker of an instance that is being deleted while its usage waits to be pushed.
 	ReasonPushPending = "PushPending"
 	// ReasonMarketplaceUnavailable surfaces while the marketplace does not answer; the push is tried again.
 	ReasonMarketplaceUnavailable = "MarketplaceUnavailable"
@@ -223,10 +223,6 @@ const (
 	ReasonUnknownInstance = "UnknownInstance"
 	// ReasonNotOver surfaces while the record's interval is not over.
 	ReasonNotOver = "NotOver"
-	// ReasonNothingUsed surfaces when there is nothing to push.
-	ReasonNothingUsed = "NothingUsed"
-	// ReasonNotPushed surfaces when the meter is not pushed.
-	ReasonNotPushed = "NotPushed"
 	// ReasonAnswerLost surfaces when a push that must not be repeated may or may not have arrived.
 	ReasonAnswerLost = "AnswerLost"
 )

@@ -62,6 +62,7 @@ The exit code is 0 when the answer is good, 1 when it is not or when there is no
 		newReleaseCommand(),
 		newCheckCommand(),
 		newOpenAPICommand(),
+		newUsageCommand(),
 	)
 	return cmd
 }

@@ -49,6 +49,7 @@ func TestSwitchesOfObjects(t *testing.T) {
 				"CustomResourceDefinition/marketplaceinstances.stallkeeper.io",
 				"CustomResourceDefinition/marketplaceproducts.stallkeeper.io",
 				"CustomResourceDefinition/marketplaces.stallkeeper.io",
+				"CustomResourceDefinition/usagerecords.stallkeeper.io",
 			},
 		},
 		"one replica of each can be evicted, or nothing would ever be drained": {
