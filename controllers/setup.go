@@ -176,7 +176,7 @@ func recordInstance(object client.Object) []string {
 
 func recordOpen(object client.Object) []string {
 	record, ok := object.(*v1alpha1.UsageRecord)
-	if !ok || !record.Spec.Delivery.PushedAt.IsZero() || record.Spec.Checkpoint != nil || record.Spec.Value == "0" {
+	if !ok || !record.Spec.Delivery.PushedAt.IsZero() || record.Spec.Checkpoint.Total != "" || record.Spec.Value == "0" {
 		return nil
 	}
 	return []string{recordIsOpen}

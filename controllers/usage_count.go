@@ -142,7 +142,7 @@ func (r *UsageReconciler) write(ctx context.Context, mpi *v1alpha1.MarketplaceIn
 			return nil, err
 		}
 		name = usage.CheckpointName(mpi.Name, id, m.spec.Name, step.Ends)
-		spec.Checkpoint = &v1alpha1.UsageCheckpoint{Total: usage.Amount(0).String()}
+		spec.Checkpoint = v1alpha1.UsageCheckpoint{Total: usage.Amount(0).String()}
 	}
 	if step.Stopped {
 		spec.Tenant = v1alpha1.TenantStopped

@@ -134,7 +134,7 @@ func recordFact(record *v1alpha1.UsageRecord) usage.Record {
 		Unasked: spec.Unmeasured != "", Attempted: !spec.Delivery.AttemptedAt.IsZero(), Pushed: !spec.Delivery.PushedAt.IsZero(),
 		Created: record.CreationTimestamp.Time,
 	}
-	if checkpoint := spec.Checkpoint; checkpoint != nil {
+	if checkpoint := spec.Checkpoint; checkpoint.Total != "" {
 		fact.Checkpoint = &usage.Checkpoint{
 			Total: amountOf(checkpoint.Total, 0), PackageBegins: checkpoint.PackageBeginsAt.Time,
 			PackageUsed: amountOf(checkpoint.PackageUsed, 0),

@@ -239,13 +239,12 @@ func (r *UsagePushReconciler) pushOld(ctx, pushing context.Context, pusher marke
 	}
 	push.object = attempted
 	failed := pusher.PushUsageOld(pushing, push.record)
-	var usageError *marketplace.UsageError
-	if failed == nil || (errors.As(failed, &usageError) && usageError.Uncertain) {
-		if failed != nil {
-			// It stays attempted, and the usage reconciler tells a person.
-			return nil
-		}
+	if failed == nil {
 		return r.settled(ctx, push, nil)
+	}
+	if mayHaveArrived(failed) {
+		// It stays attempted, and the usage reconciler tells a person.
+		return nil //nolint:nilerr // the record itself says that a person is wanted
 	}
 	untried := push.object.DeepCopy()
 	untried.Spec.Delivery = v1alpha1.UsageDelivery{}
@@ -254,6 +253,11 @@ func (r *UsagePushReconciler) pushOld(ctx, pushing context.Context, pusher marke
 	}
 	push.object = untried
 	return r.settled(ctx, push, failed)
+}
+
+func mayHaveArrived(failed error) bool {
+	var usageError *marketplace.UsageError
+	return !errors.As(failed, &usageError) || usageError.Uncertain
 }
 
 // settled stores what became of a push.

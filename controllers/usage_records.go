@@ -68,7 +68,7 @@ func (r *UsageReconciler) settle(ctx context.Context, mpi *v1alpha1.MarketplaceI
 	if c := settlement.Checkpoint; c != nil {
 		spec := v1alpha1.UsageRecordSpec{
 			BeginsAt: metaTime(c.Begins), EndsAt: metaTime(c.Ends), Value: usage.Amount(0).String(),
-			Checkpoint: &v1alpha1.UsageCheckpoint{
+			Checkpoint: v1alpha1.UsageCheckpoint{
 				Total: c.Checkpoint.Total.String(), PackageBeginsAt: metaTime(c.Checkpoint.PackageBegins),
 				PackageUsed: c.Checkpoint.PackageUsed.String(),
 			},

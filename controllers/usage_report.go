@@ -46,7 +46,7 @@ func reportUsage(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, now
 func meterUsage(mpi *v1alpha1.MarketplaceInstance, m meterAccount) v1alpha1.MeterUsage {
 	used := v1alpha1.MeterUsage{
 		Meter: m.spec.Name, Unit: m.spec.Unit, Total: m.account.Total.String(), CountedUntil: metaTime(m.account.Until),
-		Pending: ptr.To(int32(min(len(m.account.Open()), 1<<30))), //nolint:gosec // it is bounded
+		Pending: ptr.To(int32(min(len(m.account.Open()), 1<<30))),
 	}
 	if isPackage(mpi) {
 		used.PackageUsed = m.account.PackageUsed.String()
@@ -84,37 +84,20 @@ func recordsVerdict(k usageKnown) (verdict, bool) {
 	for i := range k.records {
 		said[k.records[i].Name] = meta.FindStatusCondition(k.records[i].Status.Conditions, v1alpha1.ConditionPushed)
 	}
-	find := func(wanted func(usage.Judged) bool) (names []string) {
-		for _, m := range k.meters {
-			for _, j := range m.account.Records {
-				if wanted(j) {
-					names = append(names, j.Name)
-				}
-			}
-		}
-		return names
-	}
-	marketplaceRefuses := func(j usage.Judged) bool {
+	refusedByMarketplace := func(j usage.Judged) bool {
 		condition := said[j.Name]
 		return j.Verdict == usage.Due && condition != nil && condition.Reason == v1alpha1.ReasonMarketplaceRefused
 	}
-	lost := find(func(j usage.Judged) bool { return j.Lost || j.Verdict == usage.TooOld })
-	uncertain := find(func(j usage.Judged) bool { return j.Verdict == usage.Uncertain })
-	refused := find(func(j usage.Judged) bool {
-		return j.Verdict.Refused() && j.Verdict != usage.TooOld || marketplaceRefuses(j)
-	})
-	for i := range k.strays {
-		if said, ok := strayVerdict(&k.strays[i], k.effective.Plan); ok && said.state == v1alpha1.UsageRefused {
-			refused = append(refused, k.strays[i].Name)
-		}
-	}
-	look := func(names []string) string {
-		return fmt.Sprintf("see `kubectl describe ur %s`", names[0])
-	}
+	lost := k.namesOf(func(j usage.Judged) bool { return j.Lost || j.Verdict == usage.TooOld })
+	uncertain := k.namesOf(func(j usage.Judged) bool { return j.Verdict == usage.Uncertain })
+	refused := append(k.namesOf(func(j usage.Judged) bool {
+		return j.Verdict.Refused() && j.Verdict != usage.TooOld || refusedByMarketplace(j)
+	}), refusedStrays(k)...)
+	look := func(names []string) string { return fmt.Sprintf("see `kubectl describe ur %s`", names[0]) }
 	switch {
 	case len(lost) > 0:
-		return no(v1alpha1.ReasonUsageLost, fmt.Sprintf("The usage of %d interval(s) can't be charged any more: settle it with the marketplace's"+
-			" support, and delete the record when that is done; %s", len(lost), look(lost))), true
+		return no(v1alpha1.ReasonUsageLost, fmt.Sprintf("The usage of %d interval(s) can't be charged any more: settle it with the"+
+			" marketplace's support, and delete the record when that is done; %s", len(lost), look(lost))), true
 	case len(uncertain) > 0:
 		return no(v1alpha1.ReasonUsageUncertain, fmt.Sprintf("Nobody knows whether %d record(s) reached the marketplace; %s",
 			len(uncertain), look(uncertain))), true
@@ -126,6 +109,30 @@ func recordsVerdict(k usageKnown) (verdict, bool) {
 		return no(v1alpha1.ReasonUsageRefused, message), true
 	}
 	return verdict{}, false
+}
+
+// namesOf are the names of the records that are wanted.
+func (l ledger) namesOf(wanted func(usage.Judged) bool) []string {
+	var names []string
+	for _, m := range l.meters {
+		for _, j := range m.account.Records {
+			if wanted(j) {
+				names = append(names, j.Name)
+			}
+		}
+	}
+	return names
+}
+
+// refusedStrays are the records of unknown meters that are not charged.
+func refusedStrays(k usageKnown) []string {
+	var names []string
+	for i := range k.strays {
+		if said, ok := strayVerdict(&k.strays[i], k.effective.Plan); ok && said.state == v1alpha1.UsageRefused {
+			names = append(names, k.strays[i].Name)
+		}
+	}
+	return names
 }
 
 // timelyVerdict says whether everything comes in time.

@@ -113,7 +113,7 @@ type UsageRecordSpec struct {
 	// checkpoint makes the record stand for all those of its meter that ended until endsAt. Written by the controller.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a usage record can't be changed: delete it and create another one"
-	Checkpoint *UsageCheckpoint `json:"checkpoint,omitempty"`
+	Checkpoint UsageCheckpoint `json:"checkpoint,omitempty,omitzero"`
 
 	// delivery is what became of the push.
 	// +optional

@@ -1167,11 +1167,7 @@ func (in *UsageRecordSpec) DeepCopyInto(out *UsageRecordSpec) {
 	out.InstanceRef = in.InstanceRef
 	in.BeginsAt.DeepCopyInto(&out.BeginsAt)
 	in.EndsAt.DeepCopyInto(&out.EndsAt)
-	if in.Checkpoint != nil {
-		in, out := &in.Checkpoint, &out.Checkpoint
-		*out = new(UsageCheckpoint)
-		(*in).DeepCopyInto(*out)
-	}
+	in.Checkpoint.DeepCopyInto(&out.Checkpoint)
 	in.Delivery.DeepCopyInto(&out.Delivery)
 }
 

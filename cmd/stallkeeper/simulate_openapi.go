@@ -98,8 +98,8 @@ func serveOpenAPI(ctx context.Context, address string, pair certificateFiles, ap
 		scheme = "https"
 	}
 	base := scheme + "://" + listener.Addr().String()
-	fmt.Fprintf(out, "The fake open API is ready.\n  spec.openAPIURL of a Marketplace  %s\n  POST an order's orderInfo to      %s\n  what was pushed                   stallkeeper simulate usage --url %s\n",
-		base, base+ordersPath, base)
+	fmt.Fprintf(out, "The fake open API is ready.\n  spec.openAPIURL of a Marketplace  %s\n  POST an order's orderInfo to      %s\n", base, base+ordersPath)
+	fmt.Fprintf(out, "  what was pushed                   stallkeeper simulate usage --url %s\n", base)
 	server := &http.Server{Handler: logged(out, api), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second}
 	ended := make(chan error, 1)
 	go func() {

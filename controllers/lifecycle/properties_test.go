@@ -40,7 +40,8 @@ func anyFacts(t *rapid.T) lifecycle.Facts {
 		Entitlement: rapid.SampledFrom([]lifecycle.Entitlement{
 			lifecycle.Active, lifecycle.Active, lifecycle.Frozen, lifecycle.Released,
 		}).Draw(t, "entitlement"),
-		EntitlementSince: anInstant(t, "since"), ExpiresAt: anInstant(t, "expires"),
+		EntitlementSince: anInstant(t, "since"), ExpiresAt: anInstant(t, "expires"), UsedUp: rarely("used up"),
+		UnreadSince: map[bool]time.Time{true: anInstant(t, "unread since")}[rarely("unread")],
 	}
 }
 
@@ -84,11 +85,11 @@ func TestADecisionEndsWithAnotherOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f, p := anyFacts(t), anyPolicy(t)
 		d := lifecycle.Decide(f, p)
-		// These two also end when what has been paid changes, which is reported beside the answer.
-		if d.Until.IsZero() || d.Rule == lifecycle.RuleHeld || d.Rule == lifecycle.RuleUnresolved {
+		// These also end when what has been paid changes, which is reported beside the answer.
+		if d.Until.IsZero() || d.Rule == lifecycle.RuleHeld || d.Rule == lifecycle.RuleUnresolved || d.Rule == lifecycle.RuleUsedUp {
 			return
 		}
-		if next := at(d.Until, f, p); next.Phase == d.Phase && next.Rule == d.Rule {
+		if next := at(d.Until, f, p); next.Phase == d.Phase && next.Rule == d.Rule && next.Reading == d.Reading {
 			t.Fatalf("%s %s until %s, and then the same", d.Phase, d.Rule, d.Until)
 		}
 	})
@@ -141,7 +142,7 @@ func TestARenewalBringsATenantBack(t *testing.T) {
 		f, p := anyFacts(t), anyPolicy(t)
 		f.ExpiresAt = f.Now.Add(time.Duration(rapid.Int64Range(1, math.MaxInt64).Draw(t, "ahead")))
 		d := lifecycle.Decide(f, p)
-		stopped := f.Deleting || f.Held || !f.Resolved || f.Entitlement != lifecycle.Active
+		stopped := f.Deleting || f.Held || f.UsedUp || !f.Resolved || f.Entitlement != lifecycle.Active
 		if !stopped && (d.Phase != lifecycle.Run || d.Rule != lifecycle.RulePaid) {
 			t.Fatalf("%s %s", d.Phase, d.Rule)
 		}

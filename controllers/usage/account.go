@@ -124,16 +124,11 @@ func (a *Account) judge(r Record, now time.Time) Verdict {
 		return Base
 	case r.Pushed:
 		return Done
-	case !a.Meter.Written && r.Name != RecordName(a.Sale.Instance, a.Sale.InstanceID, a.Meter.Name, r.Begins):
-		return Foreign
-	case a.base != nil && r.Begins.Before(a.base.Ends):
-		return Closed
-	case slices.ContainsFunc(a.Records, func(j Judged) bool {
-		return j.Verdict.counts() && j.Begins.Before(r.Ends) && r.Begins.Before(j.Ends)
-	}):
-		return Overlaps
-	case a.Meter.Written && r.Begins.Before(a.Sale.Begins):
-		return BeforeSale
+	}
+	if refused := a.refusal(r); refused != "" {
+		return refused
+	}
+	switch {
 	case r.Value == 0:
 		return Unused
 	case a.Meter.Kept:
@@ -146,6 +141,23 @@ func (a *Account) judge(r Record, now time.Time) Verdict {
 		return NotOver
 	}
 	return Due
+}
+
+// refusal is why a record can't stand beside the others, whatever time it is; empty when it can.
+func (a *Account) refusal(r Record) Verdict {
+	switch {
+	case !a.Meter.Written && r.Name != RecordName(a.Sale.Instance, a.Sale.InstanceID, a.Meter.Name, r.Begins):
+		return Foreign
+	case a.base != nil && r.Begins.Before(a.base.Ends):
+		return Closed
+	case slices.ContainsFunc(a.Records, func(j Judged) bool {
+		return j.Verdict.counts() && j.Begins.Before(r.Ends) && r.Begins.Before(j.Ends)
+	}):
+		return Overlaps
+	case a.Meter.Written && r.Begins.Before(a.Sale.Begins):
+		return BeforeSale
+	}
+	return ""
 }
 
 // young is how long a record that was written by hand waits for others of the same moment: which of two that overlap came first

@@ -46,38 +46,29 @@ type Step struct {
 func (a Account) Next(m Moment) (step Step, at time.Time, ok bool) {
 	now := m.Now.Truncate(time.Second)
 	switch {
-	case a.Meter.Written:
-		return Step{}, time.Time{}, false
-	case !a.Opened && !m.Running:
+	case a.Meter.Written, !m.Running && (!a.Opened || a.Stopped):
 		return Step{}, time.Time{}, false
 	case !a.Opened:
 		// What was used before somebody has defined the meter may have been charged by other means.
 		return Step{Open: true, Begins: now, Ends: now}, time.Time{}, true
-	case a.Stopped && !m.Running:
-		return Step{}, time.Time{}, false
 	case a.Stopped:
 		return a.whole(Step{Ends: resumed(a.Until, now, m.ResumedAt)}, now)
 	}
-	end, last := a.nextBoundary(), false
+	stop := time.Time{}
 	if !m.Running {
-		stop := m.StopAt.Truncate(time.Second)
+		stop = m.StopAt.Truncate(time.Second)
 		if !stop.After(a.Until) {
 			return a.whole(Step{Ends: a.Until.Add(time.Second), Stopped: true}, now)
-		}
-		if !end.Before(stop) {
-			end, last = stop, true
 		}
 		if m.GoneSilent && a.Meter.InTenant {
 			return a.whole(Step{Ends: stop, Lost: true, Stopped: true}, now)
 		}
 	}
+	end, last := a.endAfter(a.Until, stop)
 	if oldest := now.Add(margin - a.Sale.MaxAge); a.Until.Before(oldest) && !a.Meter.Kept {
 		// It could not be charged even if the source answered now.
 		for end.Before(oldest) && !last {
-			end = a.boundaryAfter(end)
-			if !m.Running && !end.Before(m.StopAt.Truncate(time.Second)) {
-				end, last = m.StopAt.Truncate(time.Second), true
-			}
+			end, last = a.endAfter(end, stop)
 		}
 		return a.whole(Step{Ends: end, Lost: true, Stopped: last}, now)
 	}
@@ -85,6 +76,16 @@ func (a Account) Next(m Moment) (step Step, at time.Time, ok bool) {
 		return Step{}, at, false
 	}
 	return Step{Measure: true, Begins: a.Until, Ends: end, Stopped: last}, time.Time{}, true
+}
+
+// endAfter is the end of the interval that begins at an instant: the next full hour or day, or the stop if there is one before.
+// last says that it is the stop.
+func (a Account) endAfter(begins, stop time.Time) (end time.Time, last bool) {
+	end = a.boundaryAfter(begins)
+	if !stop.IsZero() && !end.Before(stop) {
+		return stop, true
+	}
+	return end, false
 }
 
 // whole completes a step that needs no source, once it is over.
@@ -108,9 +109,7 @@ func resumed(stopped, now, known time.Time) time.Time {
 	return end
 }
 
-// nextBoundary is the end of the interval that begins at Until.
-func (a Account) nextBoundary() time.Time { return a.boundaryAfter(a.Until) }
-
+// boundaryAfter is the next full hour or midnight.
 func (a Account) boundaryAfter(t time.Time) time.Time {
 	length := time.Hour
 	if a.Meter.Daily {

@@ -24,7 +24,7 @@ func (a Account) Settle(now time.Time, retention time.Duration) Settlement {
 	old := now.Add(-retention)
 	until, due := time.Time{}, false
 	for _, j := range a.counted() {
-		if j.Ends.After(old) || !(j.Verdict.settled() || j.Verdict == Uncertain) {
+		if open := !j.Verdict.settled() && j.Verdict != Uncertain; open || j.Ends.After(old) {
 			break
 		}
 		until = j.Ends
