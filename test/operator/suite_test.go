@@ -37,6 +37,7 @@ var _ = Describe("Stallkeeper", func() {
 	Describe("What a buyer types", buyersTexts)
 	Describe("A person", people)
 	Describe("A tenant", tenants)
+	Describe("A sale by use", Ordered, salesByUse)
 	Describe("A new revision", revisions)
 	Describe("Until here", permissions)
 	Describe("Without an API server", withoutAPIServer)
