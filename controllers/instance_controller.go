@@ -138,7 +138,8 @@ func productOf(ctx context.Context, reader client.Reader, mpi *v1alpha1.Marketpl
 }
 
 // protocolOf is what the marketplace's protocol says, or the defaults.
-func protocolOf(ctx context.Context, reader client.Reader, protocols Protocols, mpi *v1alpha1.MarketplaceInstance) (Protocol, error) {
+func protocolOf(ctx context.Context, reader client.Reader, protocols Protocols, mpi *v1alpha1.MarketplaceInstance,
+) (Protocol, error) {
 	defaults := Protocol{DefaultGrace: defaultGrace, MaxUsageAge: defaultUsageAge}
 	if mpi.Spec.Subscription == nil {
 		return defaults, nil

@@ -145,7 +145,7 @@ func suspendedVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, o
 		return yes(reason, "Stopped, and the data are kept: "+message)
 	}
 	if d.Reading {
-		return wait(v1alpha1.ReasonSuspending, "Being stopped when it was asked what it has used, which it has a quarter of an hour for: "+message)
+		return wait(v1alpha1.ReasonSuspending, "Being stopped once it was asked what it has used, for a quarter of an hour at the most: "+message)
 	}
 	return wait(v1alpha1.ReasonSuspending, "Being stopped: "+message)
 }

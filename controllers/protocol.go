@@ -93,29 +93,29 @@ func (o openAPIs) usagePusher(ctx context.Context, mp *v1alpha1.Marketplace) (ma
 func (o openAPIs) of(ctx context.Context, mp *v1alpha1.Marketplace) (Protocol, OpenAPI, error) {
 	protocol, ok := o.protocols[mp.Spec.Protocol]
 	if !ok {
-		return Protocol{}, OpenAPI{}, &credentialsError{fmt.Sprintf("Protocol %q is not known to this version of Stallkeeper", mp.Spec.Protocol)}
+		return unusable("Protocol %q is not known to this version of Stallkeeper", mp.Spec.Protocol)
 	}
 	name := mp.Spec.OpenAPISecretRef.Name
 	if name == "" {
-		return Protocol{}, OpenAPI{}, &credentialsError{fmt.Sprintf("Marketplace %q has no openAPISecretRef: create a Secret with the keys %s"+
-			" and %s in namespace %q and name it there", mp.Name, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey, o.namespace)}
+		return unusable("Marketplace %q has no openAPISecretRef: create a Secret with the keys %s"+
+			" and %s in namespace %q and name it there", mp.Name, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey, o.namespace)
 	}
 	secret := &corev1.Secret{}
 	err := o.secrets.Get(ctx, types.NamespacedName{Namespace: o.namespace, Name: name}, secret)
 	if apierrors.IsNotFound(err) {
-		return Protocol{}, OpenAPI{}, &credentialsError{fmt.Sprintf("Secret %q does not exist in namespace %q: create it with the keys %s and %s",
-			name, o.namespace, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey)}
+		return unusable("Secret %q does not exist in namespace %q: create it with the keys %s and %s",
+			name, o.namespace, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey)
 	}
 	if apierrors.IsForbidden(err) {
-		return Protocol{}, OpenAPI{}, &credentialsError{fmt.Sprintf("The controller may not read Secret %q in namespace %q: add its name to the"+
-			" chart's value credentials.secretNames", name, o.namespace)}
+		return unusable("The controller may not read Secret %q in namespace %q: add its name to the"+
+			" chart's value credentials.secretNames", name, o.namespace)
 	}
 	if err != nil {
 		return Protocol{}, OpenAPI{}, fmt.Errorf("reading Secret %s/%s: %w", o.namespace, name, err)
 	}
 	for _, key := range []string{v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey} {
 		if len(secret.Data[key]) == 0 {
-			return Protocol{}, OpenAPI{}, &credentialsError{fmt.Sprintf("Secret %q in namespace %q has no key %s: add it", name, o.namespace, key)}
+			return unusable("Secret %q in namespace %q has no key %s: add it", name, o.namespace, key)
 		}
 	}
 	return protocol, OpenAPI{
@@ -123,6 +123,11 @@ func (o openAPIs) of(ctx context.Context, mp *v1alpha1.Marketplace) (Protocol, O
 		AccessKeyID: trimNewline(secret.Data[v1alpha1.OpenAPIAccessKeyID]),
 		SecretKey:   trimNewline(secret.Data[v1alpha1.OpenAPISecretKey]),
 	}, nil
+}
+
+// unusable says what a person has to do before a client can be made.
+func unusable(format string, args ...any) (Protocol, OpenAPI, error) {
+	return Protocol{}, OpenAPI{}, &credentialsError{fmt.Sprintf(format, args...)}
 }
 
 // trimNewline cuts the line end that a Secret made from a file carries.

@@ -363,32 +363,43 @@ func (x *meteredShop) eraseStatus(name string) {
 	x.Expect(x.client.Status().Patch(x.t.Context(), mpi, client.MergeFrom(before))).To(Succeed())
 }
 
-// The controller dies after the marketplace has accepted a record and before that is stored.
+// The marketplace has accepted a record, and that could not be stored.
 func TestAPushWhoseStoringWasLostCountsOnce(t *testing.T) {
-	x := newMeteredShop(t, "usage-crash")
-	x.sells(meteredBy())
-	x.sellsByUse("acme")
-	x.counts("acme")
-	x.clock.SetTime(x.start.Add(50 * time.Minute))
-	x.counts("acme")
+	for name, tc := range map[string]struct {
+		dies      bool
+		wantCalls int
+	}{
+		"the controller lives and stores it later": {false, 1},
+		"the controller dies and pushes it again":  {true, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newMeteredShop(t, "usage-crash")
+			x.sells(meteredBy())
+			x.sellsByUse("acme")
+			x.counts("acme")
+			x.clock.SetTime(x.start.Add(50 * time.Minute))
+			x.counts("acme")
+			list := &v1alpha1.UsageRecordList{}
+			x.Expect(x.client.List(t.Context(), list, client.InNamespace(x.name))).To(Succeed())
+			for _, record := range list.Items {
+				if record.Spec.Checkpoint.Total == "" {
+					x.running.requests.lose("/usagerecords/" + record.Name)
+				}
+			}
+			_, err := x.push.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Namespace: x.name, Name: "koogallery"}})
+			x.Expect(err).To(MatchError(ContainSubstring("storing that UsageRecord")))
+			x.Expect(x.pushed()).To(Equal([]string{"acme 43"}))
+			x.running.requests.lose("")
 
-	list := &v1alpha1.UsageRecordList{}
-	x.Expect(x.client.List(t.Context(), list, client.InNamespace(x.name))).To(Succeed())
-	for _, record := range list.Items {
-		if record.Spec.Checkpoint.Total == "" {
-			x.running.requests.lose("/usagerecords/" + record.Name)
-		}
+			if tc.dies {
+				x.restart()
+			}
+			x.pass("acme")
+			x.Expect(x.api.CallsOf(koogallerytest.PushUsage)).To(Equal(tc.wantCalls))
+			x.Expect(x.pushed()).To(Equal([]string{"acme 43"}), "the marketplace knew it again")
+			x.Expect(x.records("acme")).To(ContainElement("0:17 1:00 43 Pushed"))
+		})
 	}
-	_, err := x.push.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Namespace: x.name, Name: "koogallery"}})
-	x.Expect(err).To(MatchError(ContainSubstring("storing that UsageRecord")))
-	x.Expect(x.pushed()).To(Equal([]string{"acme 43"}))
-	x.running.requests.lose("")
-
-	x.restart()
-	x.pass("acme")
-	x.Expect(x.api.CallsOf(koogallerytest.PushUsage)).To(Equal(2), "it was pushed again")
-	x.Expect(x.pushed()).To(Equal([]string{"acme 43"}), "and the marketplace knew it again")
-	x.Expect(x.records("acme")).To(ContainElement("0:17 1:00 43 Pushed"))
 }
 
 func TestMissedHoursAreMadeUpForWithoutDoubling(t *testing.T) {

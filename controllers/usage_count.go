@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/sources"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 	"github.com/stallkeeper/stallkeeper/controllers/usage"
@@ -37,8 +38,13 @@ type counted struct {
 
 // count records every interval that is due. Each record is written before the next interval is asked about: what was written once
 // is never asked for again, and what was not written was never counted.
-func (r *UsageReconciler) count(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k *usageKnown, memory *usageMemory) counted {
+func (r *UsageReconciler) count(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k *usageKnown, memory *usageMemory,
+) counted {
 	done := counted{silent: map[string]problem{}}
+	if k.decision.Phase == lifecycle.Nothing {
+		// Nobody knows what was sold: neither that the tenant uses something, nor that it does not.
+		return done
+	}
 	for i := range k.meters {
 		m := &k.meters[i]
 		again, err := r.countMeter(ctx, mpi, k, m, memory)
@@ -98,7 +104,8 @@ func sourceProblem(meter v1alpha1.Meter, err error) problem {
 }
 
 // ask asks a meter's source about an interval.
-func (r *UsageReconciler) ask(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k *usageKnown, meter v1alpha1.Meter, step usage.Step,
+func (r *UsageReconciler) ask(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k *usageKnown, meter v1alpha1.Meter,
+	step usage.Step,
 ) (usage.Amount, error) {
 	if meter.Source == v1alpha1.MeterSourceHTTP {
 		return sources.AskTenant(ctx, r.Tenants, k.namespace, meter, step.Begins, step.Ends)
@@ -108,8 +115,8 @@ func (r *UsageReconciler) ask(ctx context.Context, mpi *v1alpha1.MarketplaceInst
 		address = r.PrometheusURL
 	}
 	if address == "" {
-		return 0, &sources.Error{Invalid: true, Text: "It names no Prometheus: set prometheus.address in the meter, or the chart's value" +
-			" usage.prometheusURL"}
+		return 0, &sources.Error{Invalid: true, Text: "It names no Prometheus: set prometheus.address in the meter, or" +
+			" the chart's value usage.prometheusURL"}
 	}
 	query, err := template.EvaluateString("prometheus.query", meter.Prometheus.Query, queryScope(mpi, k))
 	if err != nil {
@@ -130,7 +137,8 @@ func queryScope(mpi *v1alpha1.MarketplaceInstance, k *usageKnown) map[string]any
 }
 
 // write records a step. The name follows from what is recorded, so that the API server refuses a second record of the same.
-func (r *UsageReconciler) write(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, m *meterAccount, step usage.Step, amount usage.Amount,
+func (r *UsageReconciler) write(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, m *meterAccount, step usage.Step,
+	amount usage.Amount,
 ) (*v1alpha1.UsageRecord, error) {
 	id := mpi.Spec.Subscription.InstanceID
 	spec := v1alpha1.UsageRecordSpec{
@@ -157,7 +165,8 @@ func (r *UsageReconciler) write(ctx context.Context, mpi *v1alpha1.MarketplaceIn
 }
 
 // create writes a record beside its instance, with which it goes.
-func (r *UsageReconciler) create(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, meter, name string, spec v1alpha1.UsageRecordSpec,
+func (r *UsageReconciler) create(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, meter, name string,
+	spec v1alpha1.UsageRecordSpec,
 ) (*v1alpha1.UsageRecord, error) {
 	spec.InstanceRef.Name, spec.Meter = mpi.Name, meter
 	record := &v1alpha1.UsageRecord{

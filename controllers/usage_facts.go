@@ -55,7 +55,8 @@ func readLedger(ctx context.Context, reader client.Reader, mpi *v1alpha1.Marketp
 		return ledger{}, nil
 	}
 	list := &v1alpha1.UsageRecordList{}
-	if err := reader.List(ctx, list, client.InNamespace(mpi.Namespace), client.MatchingFields{recordInstanceField: mpi.Name}); err != nil {
+	err := reader.List(ctx, list, client.InNamespace(mpi.Namespace), client.MatchingFields{recordInstanceField: mpi.Name})
+	if err != nil {
 		return ledger{}, fmt.Errorf("listing the usage records: %w", err)
 	}
 	return ledgerOf(mpi, product, list.Items, maxAge, now), nil
@@ -162,7 +163,9 @@ func saleBegins(sub *v1alpha1.Subscription) time.Time {
 // packageBegins is when the present package was bought: with the latest renewal that was not taken back. It is zero for the first
 // package.
 func packageBegins(sub *v1alpha1.Subscription) time.Time {
-	renewals := slices.DeleteFunc(slices.Clone(sub.Orders), func(call v1alpha1.OrderCall) bool { return call.PreviousExpiresAt.IsZero() })
+	renewals := slices.DeleteFunc(slices.Clone(sub.Orders), func(call v1alpha1.OrderCall) bool {
+		return call.PreviousExpiresAt.IsZero()
+	})
 	slices.SortStableFunc(renewals, func(a, b v1alpha1.OrderCall) int { return a.Time.Compare(b.Time.Time) })
 	var standing []time.Time
 	for i, call := range renewals {
@@ -201,15 +204,15 @@ func unclearUsage(mpi *v1alpha1.MarketplaceInstance, meters []v1alpha1.Meter) *p
 	case pushed == 0:
 		return nil
 	case len(items) > 1:
-		return &problem{v1alpha1.ReasonSeveralMeteredItems, fmt.Sprintf("The order line sells %d items, and it is not documented under which id"+
-			" the marketplace wants the usage of each: nothing is pushed. Ask the marketplace's support; sell the items on lines of their own,"+
-			" or correct spec.subscription.items of this instance to the one that is metered", len(items))}
+		return &problem{v1alpha1.ReasonSeveralMeteredItems, fmt.Sprintf("The order line sells %d items, and it is not documented under"+
+			" which id the marketplace wants the usage of each: nothing is pushed. Ask the marketplace's support; sell the items on"+
+			" lines of their own, or correct spec.subscription.items of this instance to the one that is metered", len(items))}
 	case pushed > 1:
-		return &problem{v1alpha1.ReasonSeveralMeteredItems, fmt.Sprintf("The plan has %d meters that are pushed, and the marketplace knows one"+
-			" amount for each instance: nothing is pushed. Set push: None for all meters but the one that is billed", pushed)}
+		return &problem{v1alpha1.ReasonSeveralMeteredItems, fmt.Sprintf("The plan has %d meters that are pushed, and the marketplace"+
+			" knows one amount for each instance: nothing is pushed. Set push: None for all meters but the one that is billed", pushed)}
 	case old && (len(items) == 0 || items[0].ProductID == ""):
-		return &problem{v1alpha1.ReasonProductIDUnknown, "The meter is pushed by the old interface, which wants the product's id, and the order" +
-			" has told none: set spec.subscription.items[0].productID of this instance as the marketplace's console shows it"}
+		return &problem{v1alpha1.ReasonProductIDUnknown, "The meter is pushed by the old interface, which wants the product's id, and the" +
+			" order has told none: set spec.subscription.items[0].productID of this instance as the marketplace's console shows it"}
 	}
 	return nil
 }

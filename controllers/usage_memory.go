@@ -19,8 +19,8 @@ const (
 	lastAsk  = 10 * time.Minute
 )
 
-// usageMemory is what a process remembers of one instance's meters to save work. Lost, it costs a few calls, and a tenant that has to
-// stop is waited for anew. It is used by one pass at a time.
+// usageMemory is what a process remembers of one instance's meters to save work. Lost, it costs a few calls, and a tenant that has
+// to stop is waited for anew. It is used by one pass at a time.
 type usageMemory struct {
 	uid types.UID
 	// stopSeen is when a pass first saw that the tenant has to be stopped.
@@ -78,7 +78,9 @@ func (m *usageMemories) forget(key types.NamespacedName) {
 
 // announceCondition makes an event of a change of a condition. announced is what was announced before, because a pass on an object
 // that is not the latest sees the same change again.
-func announceCondition(recorder events.EventRecorder, kind string, before, after *v1alpha1.MarketplaceInstance, announced map[string]string) {
+func announceCondition(recorder events.EventRecorder, kind string, before, after *v1alpha1.MarketplaceInstance,
+	announced map[string]string,
+) {
 	was := meta.FindStatusCondition(before.Status.Conditions, kind)
 	is := meta.FindStatusCondition(after.Status.Conditions, kind)
 	if is == nil || (was != nil && was.Status == is.Status && was.Reason == is.Reason && was.Message == is.Message) {

@@ -13,9 +13,9 @@ import (
 // UsageMetrics says how far the reporting of usage is when the metrics are read, so that an alert can be set on what does not get
 // through:
 //
-//	stallkeeper_usage_records_open{namespace}                            records that the marketplace has not accepted
-//	stallkeeper_usage_oldest_open_timestamp_seconds{namespace}           the end of the oldest of them
-//	stallkeeper_usage_instances{namespace, product, status, reason}      sales that are charged by use, by the condition UsageReported
+//	stallkeeper_usage_records_open{namespace}                        records that the marketplace has not accepted
+//	stallkeeper_usage_oldest_open_timestamp_seconds{namespace}       the end of the oldest of them
+//	stallkeeper_usage_instances{namespace, product, status, reason}  sales that are charged by use, by UsageReported
 type UsageMetrics struct {
 	// Reader is the cache.
 	Reader client.Reader

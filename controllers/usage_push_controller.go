@@ -32,8 +32,8 @@ const (
 	refusedPush = time.Hour
 )
 
-// UsagePushReconciler tells each marketplace what was used. It works on a marketplace and not on an instance, so that the records of
-// all its sales go in one call.
+// UsagePushReconciler tells each marketplace what was used. It works on a marketplace and not on an instance, so that the records
+// of all its sales go in one call.
 //
 // That a record was accepted is stored in its spec after the call. A crash in between repeats the call with the same id, which the
 // marketplace knows again; where it can't, by its old interface, the attempt is stored before the call, and never made twice.
@@ -129,7 +129,9 @@ func (r *UsagePushReconciler) collect(ctx context.Context, mp *v1alpha1.Marketpl
 	return found, nil
 }
 
-func (r *UsagePushReconciler) collectInstance(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, now time.Time, found *collected) error {
+func (r *UsagePushReconciler) collectInstance(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, now time.Time,
+	found *collected,
+) error {
 	product, err := productOf(ctx, r.Client, mpi)
 	if err != nil {
 		return err
@@ -149,7 +151,10 @@ func (r *UsagePushReconciler) collectInstance(ctx context.Context, mpi *v1alpha1
 	for _, m := range l.meters {
 		found.next = earliest(found.next, m.account.NextDue())
 		for _, judged := range m.account.Due() {
-			push := duePush{object: objects[judged.Name], instance: mpi, record: pushRecord(mpi, m, judged), old: m.spec.Push == v1alpha1.MeterPushOld}
+			push := duePush{
+				object: objects[judged.Name], instance: mpi, record: pushRecord(mpi, m, judged),
+				old: m.spec.Push == v1alpha1.MeterPushOld,
+			}
 			if l.unclear != nil {
 				push.unclear = l.unclear
 				found.unclear = append(found.unclear, push)
@@ -161,8 +166,8 @@ func (r *UsagePushReconciler) collectInstance(ctx context.Context, mpi *v1alpha1
 	return nil
 }
 
-// pushRecord is a record in the words of package marketplace. All of it follows from what is stored, so that every push of it is the
-// same.
+// pushRecord is a record in the words of package marketplace. All of it follows from what is stored, so that every push of it is
+// the same.
 func pushRecord(mpi *v1alpha1.MarketplaceInstance, m meterAccount, j usage.Judged) marketplace.UsageRecord {
 	sub := mpi.Spec.Subscription
 	record := marketplace.UsageRecord{
@@ -210,6 +215,11 @@ func (r *UsagePushReconciler) push(ctx context.Context, mp *v1alpha1.Marketplace
 		return time.Time{}, err
 	}
 	var errs []error
+	due, accepted := r.tries.split(due)
+	for _, push := range accepted {
+		// Only to store that had failed.
+		errs = append(errs, r.settled(ctx, push, nil))
+	}
 	// What was refused before goes by itself: to find a bad record among good ones takes many calls.
 	for _, batch := range r.tries.batches(due) {
 		var records []marketplace.UsageRecord
@@ -264,7 +274,7 @@ func mayHaveArrived(failed error) bool {
 func (r *UsagePushReconciler) settled(ctx context.Context, push duePush, failed error) error {
 	now := r.Clock.Now()
 	if failed == nil {
-		r.tries.succeeded(push.object.UID)
+		r.tries.succeeded(push.object.UID, now)
 		accepted := push.object.DeepCopy()
 		accepted.Spec.Delivery.PushedAt = metaTime(now)
 		err := r.Patch(ctx, accepted, client.MergeFrom(push.object))
@@ -276,39 +286,60 @@ func (r *UsagePushReconciler) settled(ctx context.Context, push duePush, failed 
 		}
 		return sayOfRecord(ctx, r.Client, r.Recorder, push.instance, accepted, pushedSaying(), now)
 	}
-	said := saying{v1alpha1.UsagePending, wait(v1alpha1.ReasonMarketplaceUnavailable, "The push failed and is tried again: "+failed.Error())}
-	var usageError *marketplace.UsageError
-	pause := time.Duration(0)
-	if errors.As(failed, &usageError) {
-		pause = usageError.RetryAfter
-		if !errors.Is(usageError.Kind, marketplace.ErrUnavailable) {
-			said = saying{v1alpha1.UsageRefused, no(v1alpha1.ReasonMarketplaceRefused, usageError.Error())}
-		}
-	}
+	said, pause := pushFailed(failed)
 	r.tries.failed(push.object.UID, said.state == v1alpha1.UsageRefused, pause, now)
 	return r.say(ctx, push, said)
+}
+
+// pushFailed words a push that failed, and says how long the marketplace wants to be left alone. What is wrong with every record is
+// the fault of none: it is tried again as if nobody had answered.
+func pushFailed(failed error) (said saying, pause time.Duration) {
+	text := "The push failed and is tried again: " + failed.Error()
+	said = saying{v1alpha1.UsagePending, wait(v1alpha1.ReasonMarketplaceUnavailable, text)}
+	var usageError *marketplace.UsageError
+	if !errors.As(failed, &usageError) || errors.Is(usageError.Kind, marketplace.ErrUnavailable) {
+		if usageError != nil {
+			pause = usageError.RetryAfter
+		}
+		return said, pause
+	}
+	said.verdict = no(v1alpha1.ReasonMarketplaceRefused, usageError.Error())
+	if !usageError.Whole {
+		said.state = v1alpha1.UsageRefused
+	}
+	return said, usageError.RetryAfter
 }
 
 func (r *UsagePushReconciler) say(ctx context.Context, push duePush, said saying) error {
 	return sayOfRecord(ctx, r.Client, r.Recorder, push.instance, push.object, said, r.Clock.Now())
 }
 
-// pushTries remembers which records were not accepted. Lost, they are tried again at once.
+// pushTries remembers what became of pushes. Lost, records are tried again at once.
 type pushTries struct {
 	mu sync.Mutex
 	by map[types.UID]*pushTry
 }
 
 type pushTry struct {
-	pause   time.Duration
-	next    time.Time
-	refused bool
+	pause time.Duration
+	// next is when it may be tried again.
+	next time.Time
+	// refused is true if the record itself was not accepted; accepted if it was, and only the cache or the store is behind.
+	refused, accepted bool
 }
+
+// forgetTries is how long after its next try a record is remembered that never came again.
+const forgetTries = 2 * time.Hour
 
 // ready are the records that may be tried now, and when the next one may.
 func (t *pushTries) ready(due []duePush, now time.Time) (ready []duePush, next time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for uid, try := range t.by {
+		if now.Sub(try.next) > forgetTries {
+			delete(t.by, uid)
+		}
+	}
 	for _, push := range due {
 		if try := t.by[push.object.UID]; try != nil && now.Before(try.next) {
 			next = earliest(next, try.next)
@@ -317,6 +348,20 @@ func (t *pushTries) ready(due []duePush, now time.Time) (ready []duePush, next t
 		ready = append(ready, push)
 	}
 	return ready, next
+}
+
+// split takes the records out that the marketplace has accepted already.
+func (t *pushTries) split(due []duePush) (open, accepted []duePush) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, push := range due {
+		if try := t.by[push.object.UID]; try != nil && try.accepted {
+			accepted = append(accepted, push)
+			continue
+		}
+		open = append(open, push)
+	}
+	return open, accepted
 }
 
 // batches are the records of the new interface, those that were refused before apart from the others.
@@ -340,14 +385,7 @@ func (t *pushTries) batches(due []duePush) [][]duePush {
 func (t *pushTries) failed(uid types.UID, refused bool, pause time.Duration, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.by == nil {
-		t.by = map[types.UID]*pushTry{}
-	}
-	try := t.by[uid]
-	if try == nil {
-		try = &pushTry{}
-		t.by[uid] = try
-	}
+	try := t.of(uid)
 	try.refused = refused
 	try.pause = min(max(2*try.pause, firstPush), lastPush)
 	if refused {
@@ -356,8 +394,19 @@ func (t *pushTries) failed(uid types.UID, refused bool, pause time.Duration, now
 	try.next = now.Add(max(try.pause, pause))
 }
 
-func (t *pushTries) succeeded(uid types.UID) {
+func (t *pushTries) succeeded(uid types.UID, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.by, uid)
+	*t.of(uid) = pushTry{accepted: true, next: now}
+}
+
+// of is what is remembered of a record. The caller holds the lock.
+func (t *pushTries) of(uid types.UID) *pushTry {
+	if t.by == nil {
+		t.by = map[types.UID]*pushTry{}
+	}
+	if t.by[uid] == nil {
+		t.by[uid] = &pushTry{}
+	}
+	return t.by[uid]
 }

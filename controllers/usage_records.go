@@ -61,8 +61,8 @@ func (r *UsageReconciler) adopt(ctx context.Context, mpi *v1alpha1.MarketplaceIn
 }
 
 // settle replaces old records by a checkpoint. It is written first: until the records are gone it counts in their place.
-func (r *UsageReconciler) settle(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, m meterAccount, byName map[string]*v1alpha1.UsageRecord,
-	now time.Time,
+func (r *UsageReconciler) settle(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, m meterAccount,
+	byName map[string]*v1alpha1.UsageRecord, now time.Time,
 ) error {
 	settlement := m.account.Settle(now, r.Retention)
 	if c := settlement.Checkpoint; c != nil {
@@ -111,8 +111,8 @@ func recordVerdict(m meterAccount, j usage.Judged) (saying, bool) {
 	case usage.NotOver:
 		return saying{v1alpha1.UsagePending, wait(v1alpha1.ReasonNotOver, "It is pushed when its interval is over")}, true
 	case usage.Uncertain:
-		return saying{v1alpha1.UsageUncertain, no(v1alpha1.ReasonAnswerLost, "The push was begun and its answer was lost, and the old interface"+
-			" can't tell a repeat: look at the marketplace's console, and set spec.delivery.pushedAt if it shows this usage, or remove"+
+		return saying{v1alpha1.UsageUncertain, no(v1alpha1.ReasonAnswerLost, "The push was begun and its answer was lost, and the old"+
+			" interface can't tell a repeat: look at the marketplace's console, and set spec.delivery.pushedAt if it shows this usage, or remove"+
 			" spec.delivery if it does not")}, true
 	case usage.Kept:
 		return saying{state: v1alpha1.UsageKept}, true
@@ -120,24 +120,24 @@ func recordVerdict(m meterAccount, j usage.Judged) (saying, bool) {
 		return saying{state: v1alpha1.UsageBase}, true
 	case usage.Unused:
 		if j.Lost {
-			return refused(v1alpha1.ReasonUsageLost, "Nobody knows what was used: the source did not answer before it was too late. If you know,"+
-				" settle it with the marketplace's support")
+			return refused(v1alpha1.ReasonUsageLost, "Nobody knows what was used: the source did not answer before it was too late. If you"+
+				" know, settle it with the marketplace's support")
 		}
 		return saying{state: v1alpha1.UsageUnused}, true
 	case usage.TooOld:
-		return refused(v1alpha1.ReasonTooOld, "The interval began more than %d days ago, which the marketplace does not accept: settle this usage"+
-			" with its support", int(m.account.Sale.MaxAge.Hours()/24))
+		return refused(v1alpha1.ReasonTooOld, "The interval began more than %d days ago, which the marketplace does not accept: settle this"+
+			" usage with its support", int(m.account.Sale.MaxAge.Hours()/24))
 	case usage.Overlaps:
-		return refused(v1alpha1.ReasonOverlaps, "Another record of meter %q stands for a part of the same time: correct beginsAt and endsAt in a"+
-			" new record", m.spec.Name)
+		return refused(v1alpha1.ReasonOverlaps, "Another record of meter %q stands for a part of the same time: correct beginsAt and endsAt"+
+			" in a new record", m.spec.Name)
 	case usage.BeforeSale:
 		return refused(v1alpha1.ReasonBeforeSale, "The sale began at %s: let beginsAt be no earlier", stamp(m.account.Sale.Begins))
 	case usage.Closed:
-		return refused(v1alpha1.ReasonBeforeCheckpoint, "The time before the latest checkpoint is settled: let beginsAt be later, or settle it"+
-			" with the marketplace's support")
+		return refused(v1alpha1.ReasonBeforeCheckpoint, "The time before the latest checkpoint is settled: let beginsAt be later, or"+
+			" settle it with the marketplace's support")
 	case usage.Foreign:
-		return refused(v1alpha1.ReasonMeterHasSource, "Meter %q is read by the controller: write records for meters with source Records only",
-			m.spec.Name)
+		return refused(v1alpha1.ReasonMeterHasSource, "Meter %q is read by the controller: write records for meters with source Records"+
+			" only", m.spec.Name)
 	}
 	return saying{}, false
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/usage"
 )
 
-// reportUsage writes into the status what is counted, and what is the matter with it. It is pure. It returns when the report changes
-// by itself because something becomes late.
+// reportUsage writes into the status what is counted, and what is the matter with it. It is pure. It returns when the report
+// changes by itself because something becomes late.
 func reportUsage(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, now time.Time) (late time.Time) {
 	status := &mpi.Status
 	if !k.metered {
@@ -190,7 +190,8 @@ func packageVerdict(mpi *v1alpha1.MarketplaceInstance, l ledger) (verdict, bool)
 			}
 			return no(v1alpha1.ReasonPackageUsedUp, fmt.Sprintf("All %s %s of the package are used: %s", holds, m.spec.Unit, text)), true
 		case passed > 0:
-			result, found = yes(v1alpha1.ReasonPackageLow, fmt.Sprintf("More than %d %% of the package's %s %s are used", passed, holds, m.spec.Unit)), true
+			result, found = yes(v1alpha1.ReasonPackageLow, fmt.Sprintf("More than %d %% of the package's %s %s are used",
+				passed, holds, m.spec.Unit)), true
 		case !found:
 			result, found = yes(v1alpha1.ReasonPackageAvailable, "The package lasts"), true
 		}

@@ -30,8 +30,8 @@ type UsageRecord struct {
 	Value string
 }
 
-// UsageError is a record that was not accepted. Its text does not change from call to call and holds no key and nothing personal, so
-// that it can stand in a condition.
+// UsageError is a record that was not accepted. Its text does not change from call to call and holds no key and nothing
+// personal, so that it can stand in a condition.
 type UsageError struct {
 	// Kind is ErrUsageRefused, ErrUsageInvalid, ErrUsageTooOld or ErrUnavailable.
 	Kind error

@@ -69,8 +69,8 @@ and the chart's controller.trustedCAConfigMap.`,
 	flags.StringVar(&options.AK, "ak", "", "access key id that calls must be signed with (default $AK)")
 	flags.StringVar(&options.SK, "sk", "", "secret access key that calls must be signed with; better in $SK, where other users of this machine can't see it")
 	flags.StringVar(&options.AccessKey, "access-key", "",
-		"access key of the basic interfaces, with which the body of usage must be signed (default $"+envAccessKey+"); without it every push of usage"+
-			" by the new interface is refused")
+		"access key of the basic interfaces, with which the body of usage must be signed (default $"+envAccessKey+"); without it"+
+			" every push by the new interface is refused")
 	flags.StringToStringVar(&refused, "refuse-usage", nil, "instances whose usage is refused, each with a code, such as s7fj=MKT.9001")
 	flags.StringVar(&options.ProductID, "product-id", "", "product id that the mock orders sell")
 	flags.StringVar(&options.SKUCode, "sku-code", "", "specification code that the mock orders sell")

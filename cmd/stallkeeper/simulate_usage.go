@@ -73,7 +73,8 @@ func readPushes(cmd *cobra.Command, address string) ([]koogallerytest.UsagePush,
 
 // verdicts say what the codes of a push mean (protocol page 12.6).
 var verdicts = map[string]string{
-	"MKT.0000": "accepted", "MKT.0100": "a value is wrong", "MKT.0101": "a parameter is wrong", "MKT.0102": "the signature over the body is wrong",
+	"MKT.0000": "accepted", "MKT.0100": "a value is wrong", "MKT.0101": "a parameter is wrong",
+	"MKT.0102": "the signature over the body is wrong",
 	"MKT.0150": "not an instance of this seller", "MKT.0199": "a parameter is missing or wrong", "MKT.9001": "no such instance",
 	"MKT.9002": "not a metered item", "MKT.9003": "more than 1000 records", "MKT.9004": "begun more than 21 days ago",
 }
@@ -99,7 +100,8 @@ func printPushes(out io.Writer, pushes []koogallerytest.UsagePush, instance, out
 			if instance != "" && record.InstanceID != instance {
 				continue
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", at, printable(record.InstanceID), printable(record.BeginTime), printable(record.EndTime),
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", at,
+				printable(record.InstanceID), printable(record.BeginTime), printable(record.EndTime),
 				printable(strings.Trim(string(record.UsageValue), `"`)), printable(record.MeteringSN), recordVerdict(push, i))
 		}
 	}

@@ -14,5 +14,6 @@
 //	paid        everything else
 //
 // A decision holds until its Until. Nothing but the marketplace's release, a person, or a product that says so explicitly
-// ever leads to Remove. A tenant that has to stop is left as it is for up to ReadingTime, while it still has to tell what it has used.
+// ever leads to Remove. A tenant that has to stop is left as it is for up to ReadingTime, while it still has to tell what it has
+// used.
 package lifecycle

@@ -49,15 +49,18 @@ type Checkpoint struct {
 	PackageUsed   Amount
 }
 
+// nameTime is the layout of times in names.
+const nameTime = "20060102t150405"
+
 // RecordName names the record of an interval that is read from a source. instanceID is the marketplace's id of the instance, which
 // stays the same when the cluster is restored.
 func RecordName(instance, instanceID, meter string, begins time.Time) string {
-	return fmt.Sprintf("%s-%s-%s-%s", instance, meter, begins.UTC().Format("20060102t150405"), digest(instanceID, meter, "record", begins))
+	return fmt.Sprintf("%s-%s-%s-%s", instance, meter, begins.UTC().Format(nameTime), digest(instanceID, meter, "record", begins))
 }
 
 // CheckpointName names the checkpoint until an instant.
 func CheckpointName(instance, instanceID, meter string, ends time.Time) string {
-	return fmt.Sprintf("%s-%s-until-%s-%s", instance, meter, ends.UTC().Format("20060102t150405"), digest(instanceID, meter, "checkpoint", ends))
+	return fmt.Sprintf("%s-%s-until-%s-%s", instance, meter, ends.UTC().Format(nameTime), digest(instanceID, meter, "checkpoint", ends))
 }
 
 func digest(instanceID, meter, kind string, at time.Time) string {

@@ -40,7 +40,8 @@ var reserved = sets.New(
 )
 
 // ownObjects are the operator's own objects in the tenant's namespace.
-func ownObjects(t Tenant, p Policy, asked []*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration) ([]*unstructured.Unstructured, error) {
+func ownObjects(t Tenant, p Policy, asked []*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration,
+) ([]*unstructured.Unstructured, error) {
 	var own ownSet
 	addOwn(&own, resourceQuota(t, p.Quota))
 	addOwn(&own, limitRange(t, p.Quota))
