@@ -207,7 +207,8 @@ func (r *UsageReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// usageNotReported lets an instance through whose status should speak of usage and does not, or does and should not.
+// usageNotReported lets an instance through whose status should speak of usage and does not, or does and should not, and one that
+// the buyer can use while a meter waits for that.
 func usageNotReported() predicate.Predicate {
 	return predicate.NewPredicateFuncs(func(object client.Object) bool {
 		mpi, ok := object.(*v1alpha1.MarketplaceInstance)
@@ -215,7 +216,9 @@ func usageNotReported() predicate.Predicate {
 			return false
 		}
 		said := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionUsageReported) != nil
-		return said != metered(mpi)
+		return said != metered(mpi) || usable(mpi) && slices.ContainsFunc(mpi.Status.Usage, func(used v1alpha1.MeterUsage) bool {
+			return used.CountedUntil.IsZero()
+		})
 	})
 }
 

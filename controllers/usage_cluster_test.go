@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +21,7 @@ import (
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace"
@@ -757,4 +760,32 @@ func TestAnInstanceWaitsForItsUsageBeforeItGoes(t *testing.T) {
 	x.pushes()
 	x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("acme") }).Should(BeNil())
 	x.Expect(x.pushed()).To(Equal([]string{"acme 7"}))
+}
+
+func TestTheMeteredSamplesAreAccepted(t *testing.T) {
+	x := newShop(t, "usage-samples")
+	for file, object := range map[string]client.Object{"product.yaml": &v1alpha1.MarketplaceProduct{}, "record.yaml": &v1alpha1.UsageRecord{}} {
+		text, err := os.ReadFile(filepath.Join("..", "config", "samples", "metered", file))
+		x.Expect(err).NotTo(HaveOccurred())
+		x.Expect(yaml.UnmarshalStrict(text, object)).To(Succeed())
+		object.SetNamespace(x.name)
+		x.create(object)
+	}
+}
+
+func TestAMeterHasExactlyOneSource(t *testing.T) {
+	x := newShop(t, "usage-meters")
+	for name, by := range map[string]func(*v1alpha1.Meter){
+		"two questions":         func(m *v1alpha1.Meter) { m.HTTP = v1alpha1.MeterHTTP{Service: "web", Port: 80, Path: "/usage"} },
+		"no question":           func(m *v1alpha1.Meter) { m.Prometheus = v1alpha1.MeterPrometheus{} },
+		"another's question":    func(m *v1alpha1.Meter) { m.Source = v1alpha1.MeterSourceRecords },
+		"a host":                func(m *v1alpha1.Meter) { byHTTP(m); m.HTTP.Service = "web.kube-system" },
+		"a query in the path":   func(m *v1alpha1.Meter) { byHTTP(m); m.HTTP.Path = "/usage?all=1" },
+		"an address of no host": func(m *v1alpha1.Meter) { m.Prometheus.Address = "file:///etc/passwd" },
+		"a package of nothing":  func(m *v1alpha1.Meter) { m.Package.Size = "0.0" },
+		"a name that is none":   func(m *v1alpha1.Meter) { m.Name = "Requests" },
+	} {
+		x.Expect(x.client.Create(t.Context(), here(x, product(meteredBy(by))))).NotTo(Succeed(), name)
+	}
+	x.create(here(x, product(meteredBy(byHTTP))))
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -108,7 +109,9 @@ func (r *UsageReconciler) gather(ctx context.Context, mpi *v1alpha1.MarketplaceI
 // momentOf says whether the tenant uses anything now, and since when not.
 func momentOf(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, p lifecycle.Policy, memory *usageMemory, now time.Time,
 ) usage.Moment {
-	m := usage.Moment{Now: now, Running: d.Phase == lifecycle.Run, ResumedAt: resumedAt(mpi.Spec.Subscription)}
+	m := usage.Moment{
+		Now: now, Running: d.Phase == lifecycle.Run, Usable: usable(mpi), ResumedAt: resumedAt(mpi.Spec.Subscription),
+	}
 	if m.Running || d.Phase == lifecycle.Nothing {
 		memory.stopSeen = time.Time{}
 		return m
@@ -123,6 +126,11 @@ func momentOf(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, p lifecyc
 	// By then the tenant was stopped without having answered.
 	m.GoneSilent = !now.Before(memory.stopSeen.Add(lifecycle.ReadingTime + time.Minute))
 	return m
+}
+
+// usable says whether the buyer can use what was sold, as the marketplace is told it. Erased, a meter begins a moment later.
+func usable(mpi *v1alpha1.MarketplaceInstance) bool {
+	return meta.IsStatusConditionTrue(mpi.Status.Conditions, v1alpha1.ConditionReady)
 }
 
 // announce makes an event of every change of what is reported about usage. It is called only after the status was written.

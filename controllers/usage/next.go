@@ -20,6 +20,8 @@ type Moment struct {
 	Now time.Time
 	// Running is true if the tenant shall run.
 	Running bool
+	// Usable is true once the buyer can use it: the marketplace's resource starts no earlier, and takes no usage from before.
+	Usable bool
 	// StopAt is since when it shall not; not after Now.
 	StopAt time.Time
 	// ResumedAt is when somebody last let it run again, if that is known.
@@ -47,6 +49,8 @@ func (a Account) Next(m Moment) (step Step, at time.Time, ok bool) {
 	now := m.Now.Truncate(time.Second)
 	switch {
 	case a.Meter.Written, !m.Running && (!a.Opened || a.Stopped):
+		return Step{}, time.Time{}, false
+	case !a.Opened && !m.Usable:
 		return Step{}, time.Time{}, false
 	case !a.Opened:
 		// What was used before somebody has defined the meter may have been charged by other means.

@@ -68,7 +68,7 @@ func byHand(r *usage.Record)    { r.Name = "by-hand-" + r.Name }
 func later(r *usage.Record)     { r.Created = r.Created.Add(time.Hour) }
 
 func TestNext(t *testing.T) {
-	running := func(now string) usage.Moment { return usage.Moment{Now: at(now), Running: true} }
+	running := func(now string) usage.Moment { return usage.Moment{Now: at(now), Running: true, Usable: true} }
 	stopped := func(now, since string) usage.Moment { return usage.Moment{Now: at(now), StopAt: at(since)} }
 	measure := func(begins, ends string) string { return "measure " + begins + " " + ends }
 	tests := map[string]struct {
@@ -79,6 +79,13 @@ func TestNext(t *testing.T) {
 	}{
 		"a meter that is new begins now": {
 			meter: hourly, moment: running("10:17"), want: "open 10:17 10:17",
+		},
+		"a meter that is new waits until the buyer can use the tenant": {
+			meter: hourly, moment: usage.Moment{Now: at("10:17"), Running: true}, want: "",
+		},
+		"a tenant that is not usable for a while is counted on": {
+			meter: hourly, records: []usage.Record{opened("10:17")}, moment: usage.Moment{Now: at("11:05"), Running: true},
+			want: measure("10:17", "11:00"),
 		},
 		"a meter that is new waits while the tenant does not run": {
 			meter: hourly, moment: stopped("10:17", "10:00"), want: "",
@@ -402,7 +409,7 @@ func TestIntervalsNeverOverlapAndLeaveNoHole(t *testing.T) {
 					}
 				}
 			}
-			m := usage.Moment{Now: w.now, Running: running, StopAt: stopAt, GoneSilent: !running && w.now.Sub(stopAt) > time.Hour}
+			m := usage.Moment{Now: w.now, Running: running, Usable: running, StopAt: stopAt, GoneSilent: !running && w.now.Sub(stopAt) > time.Hour}
 			w.pass(t, m, rapid.IntRange(0, 4).Draw(t, "silent") == 0)
 			w.settle(t)
 			w.check(t)
