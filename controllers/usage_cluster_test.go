@@ -591,7 +591,9 @@ func (x *meteredShop) handWritten(name, instance, meter, value string, begins, e
 
 func TestRecordsByHand(t *testing.T) {
 	x := newMeteredShop(t, "usage-hand")
-	x.sells(meteredBy(byRecords), meteredBy(func(m *v1alpha1.Meter) { m.Name, m.Push = "shown", v1alpha1.MeterPushNone }))
+	x.sells(meteredBy(byRecords), meteredBy(func(m *v1alpha1.Meter) {
+		m.Name, m.Push, m.Interval = "shown", v1alpha1.MeterPushNone, v1alpha1.MeterDaily
+	}))
 	mpi := x.sellsByUse("acme")
 	x.create(x.handWritten("a-good", "acme", "requests", "12.5", 0, 60))
 	x.clock.SetTime(x.start.Add(3 * time.Hour))

@@ -254,7 +254,7 @@ func (r *UsagePushReconciler) pushOld(ctx, pushing context.Context, pusher marke
 	}
 	if mayHaveArrived(failed) {
 		// It stays attempted, and the usage reconciler tells a person.
-		return nil //nolint:nilerr // the record itself says that a person is wanted
+		return nil
 	}
 	untried := push.object.DeepCopy()
 	untried.Spec.Delivery = v1alpha1.UsageDelivery{}

@@ -48,15 +48,10 @@ type Step struct {
 func (a Account) Next(m Moment) (step Step, at time.Time, ok bool) {
 	now := m.Now.Truncate(time.Second)
 	switch {
-	case a.Meter.Written, !m.Running && (!a.Opened || a.Stopped):
+	case a.Meter.Written:
 		return Step{}, time.Time{}, false
-	case !a.Opened && !m.Usable:
-		return Step{}, time.Time{}, false
-	case !a.Opened:
-		// What was used before somebody has defined the meter may have been charged by other means.
-		return Step{Open: true, Begins: now, Ends: now}, time.Time{}, true
-	case a.Stopped:
-		return a.whole(Step{Ends: resumed(a.Until, now, m.ResumedAt)}, now)
+	case !a.Opened || a.Stopped:
+		return a.begin(m, now)
 	}
 	stop := time.Time{}
 	if !m.Running {
@@ -80,6 +75,18 @@ func (a Account) Next(m Moment) (step Step, at time.Time, ok bool) {
 		return Step{}, at, false
 	}
 	return Step{Measure: true, Begins: a.Until, Ends: end, Stopped: last}, time.Time{}, true
+}
+
+// begin is the step with which a meter begins, or begins again.
+func (a Account) begin(m Moment, now time.Time) (step Step, at time.Time, ok bool) {
+	switch {
+	case !m.Running, !a.Opened && !m.Usable:
+		return Step{}, time.Time{}, false
+	case !a.Opened:
+		// What was used before somebody has defined the meter may have been charged by other means.
+		return Step{Open: true, Begins: now, Ends: now}, time.Time{}, true
+	}
+	return a.whole(Step{Ends: resumed(a.Until, now, m.ResumedAt)}, now)
 }
 
 // endAfter is the end of the interval that begins at an instant: the next full hour or day, or the stop if there is one before.
