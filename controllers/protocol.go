@@ -22,6 +22,8 @@ type OpenAPI struct {
 	URL string
 	// AccessKeyID and SecretKey are the credentials.
 	AccessKeyID, SecretKey string
+	// UsageAsNumber writes amounts of use as numbers.
+	UsageAsNumber bool
 }
 
 // Protocol is what the controller needs to know of a marketplace's protocol.
@@ -119,7 +121,7 @@ func (o openAPIs) of(ctx context.Context, mp *v1alpha1.Marketplace) (Protocol, O
 		}
 	}
 	return protocol, OpenAPI{
-		Site: string(mp.Spec.Site), URL: mp.Spec.OpenAPIURL,
+		Site: string(mp.Spec.Site), URL: mp.Spec.OpenAPIURL, UsageAsNumber: mp.Spec.UsageValues == v1alpha1.UsageValueNumber,
 		AccessKeyID: trimNewline(secret.Data[v1alpha1.OpenAPIAccessKeyID]),
 		SecretKey:   trimNewline(secret.Data[v1alpha1.OpenAPISecretKey]),
 	}, nil

@@ -244,7 +244,7 @@ func koogalleryProtocol() controllers.Protocol {
 			if err != nil {
 				return nil, err
 			}
-			client.AccessKey = key
+			client.AccessKey, client.UsageAsNumber = key, api.UsageAsNumber
 			return openapi.Pusher{Client: client}, nil
 		},
 		MaxUsageAge:  koogalleryUsageAge,

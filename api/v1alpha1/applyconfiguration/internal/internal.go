@@ -488,6 +488,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: site
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceSite
+    - name: usageValues
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageValueForm
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceStatus
   map:
     fields:
@@ -947,6 +950,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: state
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageRecordState
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageValueForm
+  scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsedUpPolicy
   scalar: string
 - name: io.k8s.apimachinery.pkg.api.resource.Quantity
