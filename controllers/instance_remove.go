@@ -37,13 +37,10 @@ func (r *InstanceReconciler) remove(ctx context.Context, mpi *v1alpha1.Marketpla
 		if mpi.DeletionTimestamp.IsZero() {
 			return outcome{nothing: true}
 		}
-		if open := k.ledger.open(); open > 0 {
-			if until := mpi.DeletionTimestamp.Add(usageFarewell); r.Clock.Now().Before(until) {
-				return outcome{nothing: true, again: until, blockers: []v1alpha1.Blocker{usageBlocker(mpi)}}
-			}
-			r.Recorder.Eventf(mpi, nil, corev1.EventTypeWarning, v1alpha1.ReasonUsageLost, "Remove",
-				"%d usage record(s) go with the instance, and the marketplace has not accepted them", open)
+		if until := mpi.DeletionTimestamp.Add(usageFarewell); k.ledger.open() > 0 && r.Clock.Now().Before(until) {
+			return outcome{nothing: true, again: until, blockers: []v1alpha1.Blocker{usageBlocker(mpi)}}
 		}
+		r.announceLoss(mpi, k.ledger)
 		return outcome{nothing: true, err: r.removeFinalizer(ctx, mpi)}
 	}
 	if ns.DeletionTimestamp.IsZero() {
@@ -53,6 +50,19 @@ func (r *InstanceReconciler) remove(ctx context.Context, mpi *v1alpha1.Marketpla
 		}
 	}
 	return outcome{removing: true, again: r.Clock.Now().Add(removalRecheck), blockers: removalBlockers(k.observed)}
+}
+
+// announceLoss makes an event of usage that goes with an instance: there is no condition left to say it.
+func (r *InstanceReconciler) announceLoss(mpi *v1alpha1.MarketplaceInstance, l ledger) {
+	lost := func(format string, args ...any) {
+		r.Recorder.Eventf(mpi, nil, corev1.EventTypeWarning, v1alpha1.ReasonUsageLost, "Remove", format, args...)
+	}
+	if open := l.open(); open > 0 {
+		lost("%d usage record(s) go with the instance, and the marketplace has not accepted them", open)
+	}
+	if l.unread() {
+		lost("The tenant did not tell what it has used last before it had to go")
+	}
 }
 
 // usageBlocker says that an instance is kept for its usage records, which go with it.

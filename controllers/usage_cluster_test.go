@@ -791,3 +791,30 @@ func TestAMeterHasExactlyOneSource(t *testing.T) {
 	}
 	x.create(here(x, product(meteredBy(byHTTP))))
 }
+
+func TestADeletedInstanceSaysWhatWasNeverRead(t *testing.T) {
+	x := newMeteredShop(t, "usage-unread")
+	x.sells(meteredBy(byHTTP))
+	mpi := x.sellsByUse("mute")
+	x.counts("mute")
+	x.source.set(http.StatusInternalServerError, nil)
+	namespace := x.instance("mute").Status.Namespace
+	x.Expect(x.client.Delete(t.Context(), mpi)).To(Succeed())
+	x.says("mute", v1alpha1.ConditionSuspended, "Unknown Suspending")
+	ns, err := x.typed.CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{})
+	x.Expect(err).NotTo(HaveOccurred())
+	x.Expect(ns.DeletionTimestamp).To(BeNil(), "it is asked first")
+	x.clock.SetTime(x.start.Add(15 * time.Minute))
+	x.touch("mute", "a quarter of an hour later")
+	x.namespaceGoes(namespace)
+	x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("mute") }).Should(BeNil())
+	x.eventually(func() []string {
+		list, err := x.typed.EventsV1().Events(x.name).List(t.Context(), metav1.ListOptions{})
+		x.Expect(err).NotTo(HaveOccurred())
+		var reasons []string
+		for _, e := range list.Items {
+			reasons = append(reasons, e.Regarding.Name+" "+e.Reason)
+		}
+		return reasons
+	}).Should(ContainElement("mute UsageLost"))
+}
