@@ -1,12 +1,15 @@
 package operator_test
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
@@ -53,6 +56,9 @@ func salesByUse() {
 		offer(ctx, product("byuse", web, func(p *v1alpha1.MarketplaceProduct) {
 			p.Spec.Plans[0].Meters = []v1alpha1.Meter{{
 				Name: "gigabytes", Unit: "GB", Source: v1alpha1.MeterSourceRecords, Interval: v1alpha1.MeterHourly,
+			}, {
+				Name: "requests", Unit: "requests", Source: v1alpha1.MeterSourcePrometheus, Interval: v1alpha1.MeterDaily,
+				Push: v1alpha1.MeterPushNone, Prometheus: v1alpha1.MeterPrometheus{Address: "http://127.0.0.1:1", Query: "vector(1)"},
 			}}
 		}), ready)
 		s = world.main.buys(ctx, "byuse", orderOptions{quantity: 1, charging: "ON_DEMAND"})
@@ -64,14 +70,33 @@ func salesByUse() {
 		Expect(starts.IsZero()).To(BeFalse())
 	})
 
+	It("has its meters begin when the buyer can use it", func(ctx SpecContext) {
+		Eventually(ctx, func(g Gomega) {
+			mpi, err := s.instance(ctx)
+			g.Expect(err).NotTo(HaveOccurred())
+			records := &v1alpha1.UsageRecordList{}
+			g.Expect(world.cluster.List(ctx, records, client.InNamespace(salesNamespace),
+				client.MatchingFields{"spec.instanceRef.name": s.id})).To(Succeed())
+			g.Expect(records.Items).To(HaveLen(1))
+			begun := records.Items[0]
+			g.Expect(begun.Spec.Meter).To(Equal("requests"))
+			g.Expect(begun.Spec.Checkpoint.Total).To(Equal("0"))
+			g.Expect(begun.Status.State).To(Equal(v1alpha1.UsageBase))
+			g.Expect(begun.OwnerReferences).To(ConsistOf(HaveField("UID", mpi.UID)))
+			ready := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionReady)
+			g.Expect(begun.Spec.EndsAt.Before(&ready.LastTransitionTime)).To(BeFalse())
+		}).Should(Succeed())
+	})
+
 	It("has what it uses pushed, and KooGallery told the total", func(ctx SpecContext) {
 		create(ctx, record("first", "12.5", starts, starts.Add(time.Second)))
 		Eventually(ctx, stateOf(ctx, "first")).Should(Equal("Pushed"))
 		Expect(charged()).To(Equal([]string{"12.5"}))
 		Eventually(ctx, func(g Gomega) {
 			used := s.query(ctx, koogallery.ResultSuccess).Info[0].UsageInfo
-			g.Expect(used).To(HaveLen(1))
-			g.Expect(used[0].UsageValue.String()).To(Equal("12.5"))
+			g.Expect(used).To(ConsistOf(
+				HaveField("UsageValue", json.Number("12.5")), HaveField("UsageValue", json.Number("0")),
+			))
 		}).Should(Succeed())
 		seen := row(ctx, "ur", s.id+"-first")
 		Expect(seen["INSTANCE"]).To(Equal(s.id))
