@@ -679,6 +679,20 @@ func TestAnOldPushIsNeverMadeTwice(t *testing.T) {
 	x.pass("acme")
 	x.Expect(x.records("acme")).To(Equal([]string{"0:17 1:17 7 Pushed", "1:17 1:27 8 Pushed"}))
 	x.says("acme", v1alpha1.ConditionUsageReported, "True UsageReported")
+
+	t.Run("but what was refused had no effect, and is tried again", func(*testing.T) {
+		x.create(x.handWritten("refused", "acme", "requests", "9", 120, 130))
+		x.api.RefuseUsage("acme", "MKT.9001")
+		x.pass("acme")
+		x.Expect(x.records("acme")).To(ContainElement("2:17 2:27 9 Refused MarketplaceRefused"))
+		refused := &v1alpha1.UsageRecord{}
+		x.Expect(x.client.Get(t.Context(), client.ObjectKey{Namespace: x.name, Name: "refused"}, refused)).To(Succeed())
+		x.Expect(refused.Spec.Delivery).To(BeZero())
+		x.api.RefuseUsage("acme", "")
+		x.clock.SetTime(x.start.Add(4*time.Hour + time.Minute))
+		x.pass("acme")
+		x.Expect(x.pushed()).To(Equal([]string{"acme 7", "acme 8", "acme 9"}))
+	})
 }
 
 func TestAPackageWarnsStopsAndBeginsAnew(t *testing.T) {
@@ -817,4 +831,21 @@ func TestADeletedInstanceSaysWhatWasNeverRead(t *testing.T) {
 		}
 		return reasons
 	}).Should(ContainElement("mute UsageLost"))
+}
+
+func TestAPushWaitsForItsKeys(t *testing.T) {
+	x := newMeteredShop(t, "usage-keys")
+	x.sells(meteredBy(byRecords))
+	x.sellsByUse("acme")
+	x.create(x.handWritten("first", "acme", "requests", "7", 0, 30))
+	x.clock.SetTime(x.start.Add(time.Hour))
+	openAPI := x.secret(x.name, "koogallery-openapi")
+	x.Expect(x.client.Delete(t.Context(), openAPI)).To(Succeed())
+	x.pass("acme")
+	x.Expect(x.records("acme")).To(Equal([]string{"0:17 0:47 7 Pending CredentialsMissing"}))
+	again := keys()
+	again.ObjectMeta = metav1.ObjectMeta{Namespace: x.name, Name: openAPI.Name}
+	x.create(again)
+	x.pass("acme")
+	x.Expect(x.records("acme")).To(Equal([]string{"0:17 0:47 7 Pushed"}))
 }
