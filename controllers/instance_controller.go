@@ -99,7 +99,8 @@ func (r *InstanceReconciler) gather(ctx context.Context, mpi *v1alpha1.Marketpla
 		return known{}, err
 	}
 	k.policy = lifecyclePolicy(k.lifecycle, protocol.DefaultGrace)
-	if k.ledger, err = readLedger(ctx, r.Client, mpi, k.product, protocol.MaxUsageAge, r.Clock.Now()); err != nil {
+	k.ledger, err = readLedger(ctx, r.Client, mpi, k.product, protocol.MaxUsageAge, r.Clock.Now(), client.UnsafeDisableDeepCopy)
+	if err != nil {
 		return known{}, err
 	}
 	k.observed, err = apply.Observe(ctx, r.Applier.Cache, r.Applier.Kinds, k.namespace)

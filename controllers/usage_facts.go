@@ -47,16 +47,17 @@ func isPackage(mpi *v1alpha1.MarketplaceInstance) bool {
 	return mpi.Spec.Subscription.ChargingMode == v1alpha1.ChargingOnDemandPackage
 }
 
-// readLedger reads an instance's records from the cache and judges them. An instance that is not charged by use costs nothing.
+// readLedger reads an instance's records from the cache and judges them. An instance that is not charged by use costs nothing. Who
+// changes no record may add client.UnsafeDisableDeepCopy: there can be a thousand of them.
 func readLedger(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplaceProduct,
-	maxAge time.Duration, now time.Time,
+	maxAge time.Duration, now time.Time, options ...client.ListOption,
 ) (ledger, error) {
 	if !metered(mpi) {
 		return ledger{}, nil
 	}
 	list := &v1alpha1.UsageRecordList{}
-	err := reader.List(ctx, list, client.InNamespace(mpi.Namespace), client.MatchingFields{recordInstanceField: mpi.Name})
-	if err != nil {
+	options = append(options, client.InNamespace(mpi.Namespace), client.MatchingFields{recordInstanceField: mpi.Name})
+	if err := reader.List(ctx, list, options...); err != nil {
 		return ledger{}, fmt.Errorf("listing the usage records: %w", err)
 	}
 	return ledgerOf(mpi, product, list.Items, maxAge, now), nil
