@@ -25,6 +25,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -230,6 +231,10 @@ type shop struct {
 	kinds []schema.GroupVersionKind
 	// running is the operator that runs now.
 	running *operator
+	// clock is what the time is for tenants.
+	clock clock.PassiveClock
+	// protocol is what the operator knows of the marketplace, beside how it is asked for orders.
+	protocol Protocol
 }
 
 // shops counts them, so that a test can run more than once.
@@ -239,7 +244,7 @@ func newShop(t testing.TB, name string) *shop {
 	t.Helper()
 	name = fmt.Sprintf("%s-%d", name, shops.Add(1))
 	x := &shop{cluster: theCluster(t), WithT: gomega.NewWithT(t), t: t, name: name,
-		orders: &orderAPI{answers: map[string]orderAnswer{}}, kinds: tenantKinds(),
+		orders: &orderAPI{answers: map[string]orderAnswer{}}, kinds: tenantKinds(), clock: clock.RealClock{},
 		licenses: &licenceAPI{codes: map[string]*licenceCode{}, uploads: map[string]upload{}},
 	}
 	x.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
@@ -251,6 +256,8 @@ type operator struct {
 	requests *requests
 	instance *InstanceReconciler
 	cache    cache.Cache
+	client   client.Client
+	recorder events.EventRecorder
 	stop     func()
 }
 
@@ -264,7 +271,7 @@ func (x *shop) operate(only ...string) *operator {
 	mgr, err := ctrl.NewManager(config, x.managerOptions())
 	x.Expect(err).NotTo(gomega.HaveOccurred())
 	x.Expect(x.setUp(mgr, o, only)).To(gomega.Succeed())
-	o.cache = mgr.GetCache()
+	o.cache, o.client, o.recorder = mgr.GetCache(), mgr.GetClient(), mgr.GetEventRecorder("stallkeeper")
 
 	ctx, cancel := context.WithCancel(x.t.Context())
 	done := make(chan error, 1)
@@ -285,7 +292,7 @@ func (x *shop) operate(only ...string) *operator {
 func (x *shop) managerOptions() ctrl.Options {
 	objects := apply.CacheByObject(x.kinds)
 	for _, object := range []client.Object{
-		&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{},
+		&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{}, &v1alpha1.UsageRecord{},
 	} {
 		objects[object] = cache.ByObject{Namespaces: map[string]cache.Config{x.name: {}}}
 	}
@@ -308,14 +315,12 @@ func (x *shop) managerOptions() ctrl.Options {
 }
 
 func (x *shop) setUp(mgr ctrl.Manager, o *operator, only []string) error {
-	protocols := Protocols{v1alpha1.ProtocolKooGallery: {
-		CheckCallbackKeys: func(map[string][]byte) error { return nil },
-		NewOrderReader:    func(OrderAPI) (marketplace.OrderReader, error) { return x.orders, nil },
-		NewLicenseClient:  func(OrderAPI) (marketplace.LicenseClient, error) { return x.licenses, nil },
-		DefaultGrace:      15 * 24 * time.Hour,
-	}}
+	protocols := x.protocols()
+	if err := SetupIndexes(x.t.Context(), mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
 	o.instance = &InstanceReconciler{
-		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("stallkeeper"),
+		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: x.clock, Recorder: mgr.GetEventRecorder("stallkeeper"),
 		Applier: &apply.Applier{
 			Client: mgr.GetClient(), Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Kinds: x.kinds,
 		},
@@ -351,6 +356,15 @@ func (x *shop) setUp(mgr ctrl.Manager, o *operator, only []string) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (x *shop) protocols() Protocols {
+	protocol := x.protocol
+	protocol.CheckCallbackKeys = func(map[string][]byte) error { return nil }
+	protocol.NewOrderReader = func(OpenAPI) (marketplace.OrderReader, error) { return x.orders, nil }
+	protocol.NewLicenseClient = func(OpenAPI) (marketplace.LicenseClient, error) { return x.licenses, nil }
+	protocol.DefaultGrace = 15 * 24 * time.Hour
+	return Protocols{v1alpha1.ProtocolKooGallery: protocol}
 }
 
 // create makes objects.

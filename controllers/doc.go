@@ -5,6 +5,8 @@
 //   - LicenseQueryReconciler asks every day what became of the codes.
 //   - InstanceReconciler makes each tenant what its instance says, for as long as it is paid.
 //   - ProductReconciler checks products and cuts their revisions.
+//   - UsageReconciler counts what the sales use that are charged by it.
+//   - UsagePushReconciler tells the marketplaces.
 //   - MarketplaceReconciler checks the keys of the connections.
 //
 // Deciding is not doing: what shall be true is decided by pure packages below this one (orders, licenses, lifecycle, template,

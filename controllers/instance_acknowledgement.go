@@ -33,18 +33,19 @@ type acknowledgement struct {
 }
 
 // acknowledgementOf looks at the other sales only when something depends on them.
-func (r *InstanceReconciler) acknowledgementOf(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (acknowledgement, error) {
+func acknowledgementOf(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance, now time.Time,
+) (acknowledgement, error) {
 	if !awaitsAcknowledgement(mpi) {
 		return acknowledgement{}, nil
 	}
 	purchased := mpi.Spec.Subscription.PurchasedAt.Time
 	a := acknowledgement{dueAt: purchased.Add(acknowledgementDue)}
-	if mpi.Spec.ProductRef.Name == "" || r.Clock.Now().Before(purchased.Add(purchaseRepeats)) {
+	if mpi.Spec.ProductRef.Name == "" || now.Before(purchased.Add(purchaseRepeats)) {
 		return a, nil
 	}
 	others := &v1alpha1.MarketplaceInstanceList{}
 	// They are only read, and there may be thousands.
-	if err := r.List(ctx, others, client.InNamespace(mpi.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+	if err := reader.List(ctx, others, client.InNamespace(mpi.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return acknowledgement{}, fmt.Errorf("listing the other sales: %w", err)
 	}
 	if asked := firstAsked(mpi, others.Items); !asked.IsZero() {

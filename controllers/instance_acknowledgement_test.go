@@ -98,7 +98,7 @@ func TestASaleIsStoppedOnlyIfTheMarketplaceCouldHaveAsked(t *testing.T) {
 				builder = builder.WithObjects(&tc.others[i])
 			}
 			r := &InstanceReconciler{Client: builder.Build(), Clock: testingclock.NewFakeClock(day(90))}
-			got, err := r.acknowledgementOf(t.Context(), mpi)
+			got, err := acknowledgementOf(t.Context(), r.Client, mpi, r.Clock.Now())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -136,7 +136,7 @@ func TestNobodyWaitsForSalesThatAreNotTracked(t *testing.T) {
 			r := &InstanceReconciler{
 				Client: fake.NewClientBuilder().WithScheme(newTestScheme(t)).WithObjects(&lost).Build(), Clock: testingclock.NewFakeClock(day(90)),
 			}
-			a, err := r.acknowledgementOf(t.Context(), tc.mpi)
+			a, err := acknowledgementOf(t.Context(), r.Client, tc.mpi, r.Clock.Now())
 			if err != nil || a != (acknowledgement{}) {
 				t.Errorf("awaited: %+v, error %v", a, err)
 			}
@@ -156,7 +156,7 @@ func TestASaleOfWhichNobodyKnowsTheProductIsComparedWithNone(t *testing.T) {
 	r := &InstanceReconciler{
 		Client: fake.NewClientBuilder().WithScheme(newTestScheme(t)).WithObjects(&unresolved).Build(), Clock: testingclock.NewFakeClock(day(90)),
 	}
-	a, err := r.acknowledgementOf(t.Context(), sale(awaiting, unknownOrder))
+	a, err := acknowledgementOf(t.Context(), r.Client, sale(awaiting, unknownOrder), r.Clock.Now())
 	if err != nil || !a.stopAt.IsZero() {
 		t.Errorf("%+v, error %v", a, err)
 	}
@@ -177,7 +177,7 @@ func TestTheMissingCallIsReportedWhenItIsDue(t *testing.T) {
 			}
 		}
 		now := clock.Now()
-		a, err := r.acknowledgementOf(t.Context(), mpi)
+		a, err := acknowledgementOf(t.Context(), r.Client, mpi, r.Clock.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -55,7 +56,7 @@ func (r *InstanceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 		return ctrl.Result{}, err
 	}
 	memory.see(known.observed)
-	decision := lifecycle.Decide(facts(mpi, known.acknowledgement, now), known.policy)
+	decision := r.decide(mpi, known, memory, now)
 	outcome := r.converge(ctx, mpi, known, decision, memory)
 	report(mpi, known, decision, outcome, now)
 
@@ -77,6 +78,8 @@ type known struct {
 	effective v1alpha1.EffectiveSubscription
 	// acknowledgement is whether the marketplace may not have heard of the sale.
 	acknowledgement acknowledgement
+	// ledger is what the tenant has used.
+	ledger ledger
 	// observed is what stands in the tenant's namespace.
 	observed apply.Observed
 	// pinned is the revision that the tenant has; target the one that it shall have.
@@ -88,25 +91,23 @@ type known struct {
 // gather reads everything from caches.
 func (r *InstanceReconciler) gather(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (known, error) {
 	k := known{namespace: v1alpha1.TenantNamespace(r.TenantPrefix, mpi.Namespace, mpi.Name)}
-	if name := mpi.Spec.ProductRef.Name; name != "" {
-		product := &v1alpha1.MarketplaceProduct{}
-		err := r.Get(ctx, types.NamespacedName{Namespace: mpi.Namespace, Name: name}, product)
-		if client.IgnoreNotFound(err) != nil {
-			return known{}, err
-		}
-		if err == nil {
-			k.product = product
-		}
+	var err error
+	if k.product, err = productOf(ctx, r.Client, mpi); err != nil {
+		return known{}, err
 	}
 	k.effective = effective(mpi)
 	k.lifecycle = lifecycleOf(k.product, k.effective.Plan)
 	k.effective.DeletionProtection = deletionProtection(mpi, k.lifecycle)
-	grace, err := r.grace(ctx, mpi)
+	protocol, err := protocolOf(ctx, r.Client, r.Protocols, mpi)
 	if err != nil {
 		return known{}, err
 	}
-	k.policy = lifecyclePolicy(k.lifecycle, grace)
-	if k.acknowledgement, err = r.acknowledgementOf(ctx, mpi); err != nil {
+	k.policy = lifecyclePolicy(k.lifecycle, protocol.DefaultGrace)
+	k.ledger, err = readLedger(ctx, r.Client, mpi, k.product, protocol.MaxUsageAge, r.Clock.Now(), client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return known{}, err
+	}
+	if k.acknowledgement, err = acknowledgementOf(ctx, r.Client, mpi, r.Clock.Now()); err != nil {
 		return known{}, err
 	}
 	k.observed, err = apply.Observe(ctx, r.Applier.Cache, r.Applier.Kinds, k.namespace)
@@ -131,20 +132,53 @@ func targetRevision(product *v1alpha1.MarketplaceProduct, pinned string) string 
 	return product.Status.Revision
 }
 
-// grace is the marketplace's own default.
-func (r *InstanceReconciler) grace(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (time.Duration, error) {
+// productOf is an instance's product; nil when it does not exist.
+func productOf(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance) (*v1alpha1.MarketplaceProduct, error) {
+	name := mpi.Spec.ProductRef.Name
+	if name == "" {
+		return nil, nil
+	}
+	product := &v1alpha1.MarketplaceProduct{}
+	if err := reader.Get(ctx, types.NamespacedName{Namespace: mpi.Namespace, Name: name}, product); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return product, nil
+}
+
+// protocolOf is what the marketplace's protocol says, or the defaults.
+func protocolOf(ctx context.Context, reader client.Reader, protocols Protocols, mpi *v1alpha1.MarketplaceInstance,
+) (Protocol, error) {
+	defaults := Protocol{DefaultGrace: defaultGrace, MaxUsageAge: defaultUsageAge}
 	if mpi.Spec.Subscription == nil {
-		return defaultGrace, nil
+		return defaults, nil
 	}
 	mp := &v1alpha1.Marketplace{}
-	err := r.Get(ctx, types.NamespacedName{Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace}, mp)
+	err := reader.Get(ctx, types.NamespacedName{Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace}, mp)
 	if client.IgnoreNotFound(err) != nil {
-		return 0, err
+		return Protocol{}, err
 	}
-	if protocol, ok := r.Protocols[mp.Spec.Protocol]; ok && err == nil {
-		return protocol.DefaultGrace, nil
+	if protocol, ok := protocols[mp.Spec.Protocol]; ok && err == nil {
+		protocol.MaxUsageAge = cmp.Or(protocol.MaxUsageAge, defaultUsageAge)
+		return protocol, nil
 	}
-	return defaultGrace, nil
+	return defaults, nil
+}
+
+// decide says what shall be true of the tenant. One that has to stop is waited for while it has something to tell about its usage.
+func (r *InstanceReconciler) decide(mpi *v1alpha1.MarketplaceInstance, k known, memory *memory, now time.Time) lifecycle.Decision {
+	f := facts(mpi, k.acknowledgement, now)
+	f.UsedUp = k.ledger.usedUp(mpi)
+	decision := lifecycle.Decide(f, k.policy)
+	stopping := decision.Phase == lifecycle.Suspend || decision.Phase == lifecycle.Remove
+	if !stopping || !k.ledger.unread() || k.observed.Namespace == nil || k.observed.Readiness(nil, mpi.Status.Orphans).Stopped {
+		memory.stopSeen = time.Time{}
+		return decision
+	}
+	if memory.stopSeen.IsZero() {
+		memory.stopSeen = now
+	}
+	f.UnreadSince = memory.stopSeen
+	return lifecycle.Decide(f, k.policy)
 }
 
 // wake asks for the next pass at the first of the instants that is ahead; zero instants are none.

@@ -44,7 +44,7 @@ type outcome struct {
 	stuck *problem
 	// quiet is true if nothing had to be done: the digests of the status still hold.
 	quiet bool
-	// held is true if the tenant was left alone because reconciliation is paused.
+	// held is true if the tenant was left alone because reconciliation is paused, or because it has to be asked what it has used.
 	held bool
 	// nothing is true if there is no tenant, and none is wanted; removing, if it is still going.
 	nothing, removing bool
@@ -86,7 +86,7 @@ func (r *InstanceReconciler) converge(ctx context.Context, mpi *v1alpha1.Marketp
 		return outcome{nothing: true}
 	case paused && decision.Rule != lifecycle.RuleRemoving && isBare(mpi, k):
 		return outcome{held: true, bare: true, revision: mpi.Status.Revision, readiness: bareReadiness(decision.Phase == lifecycle.Suspend)}
-	case paused && decision.Rule != lifecycle.RuleRemoving:
+	case paused && decision.Rule != lifecycle.RuleRemoving, decision.Reading:
 		return r.look(ctx, mpi, k, outcome{held: true, nothing: k.observed.Namespace == nil}, nil, memory)
 	case decision.Phase == lifecycle.Remove:
 		return r.remove(ctx, mpi, k)
@@ -230,6 +230,9 @@ func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k k
 	if k.next != "" {
 		inputs["next"] = k.next
 	}
+	if asked := askedServices(k.ledger); len(asked) > 0 {
+		inputs["asked"], inputs["controller"] = asked, r.Permissions.Controller
+	}
 	raw, err := json.Marshal(inputs)
 	if err != nil {
 		return "", fmt.Errorf("encoding the inputs: %w", err)
@@ -349,7 +352,7 @@ func (r *InstanceReconciler) desired(ctx context.Context, mpi *v1alpha1.Marketpl
 		Product: mpi.Spec.ProductRef.Name, Revision: rev.name, DeletionProtection: k.effective.DeletionProtection,
 		Credentials:     workload.Credentials{UserName: secrets.userName, Password: secrets.password},
 		LicenseRequests: requests,
-	}, workloadPolicy(rev, plan, k.lifecycle), r.Permissions, rendered.objects, suspended)
+	}, workloadPolicy(rev, plan, k), r.Permissions, rendered.objects, suspended)
 	if err != nil {
 		return workload.Set{}, renderedTenant{}, renderFailed(err), nil
 	}

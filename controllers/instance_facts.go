@@ -171,11 +171,24 @@ func orNothing(name string) string {
 	return name
 }
 
-// workloadPolicy is what a revision and the product's lifecycle say about the tenant's isolation and data.
-func workloadPolicy(rev *revision, plan v1alpha1.Plan, l v1alpha1.Lifecycle) workload.Policy {
+// workloadPolicy is what a revision and the product's lifecycle and meters say about the tenant's isolation and data.
+func workloadPolicy(rev *revision, plan v1alpha1.Plan, k known) workload.Policy {
 	return workload.Policy{
-		Isolation: rev.data.Isolation, Quota: plan.Quota, DataKinds: l.DataKinds, Suspension: l.Suspension,
+		Isolation: rev.data.Isolation, Quota: plan.Quota, DataKinds: k.lifecycle.DataKinds, Suspension: k.lifecycle.Suspension,
+		Asked: askedServices(k.ledger),
 	}
+}
+
+// askedServices are the tenant's Services that the controller asks how much was used.
+func askedServices(l ledger) []workload.ServicePort {
+	var asked []workload.ServicePort
+	for _, m := range l.meters {
+		port := workload.ServicePort{Service: m.spec.HTTP.Service, Port: m.spec.HTTP.Port}
+		if m.spec.Source == v1alpha1.MeterSourceHTTP && !slices.Contains(asked, port) {
+			asked = append(asked, port)
+		}
+	}
+	return asked
 }
 
 func attributeMap(attributes []v1alpha1.Attribute) map[string]string {

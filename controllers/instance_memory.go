@@ -37,6 +37,8 @@ type memory struct {
 	// repairs are the times at which an object had to be put right, by object.
 	repairs map[apply.Key][]time.Time
 	pods    podsMemory
+	// stopSeen is when a pass first saw that the tenant has to be stopped and can still tell what it has used.
+	stopSeen time.Time
 	// announced is the last state of each condition that an event was made of.
 	announced map[string]string
 }

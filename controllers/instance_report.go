@@ -150,6 +150,9 @@ func suspendedVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, o
 	if o.readiness.Stopped && o.problem == nil && len(withReason(o.blockers, v1alpha1.ReasonCannotSuspend)) == 0 {
 		return yes(reason, "Stopped, and the data are kept: "+message)
 	}
+	if d.Reading {
+		return wait(v1alpha1.ReasonSuspending, "Being stopped once it was asked what it has used, for a quarter of an hour at the most: "+message)
+	}
 	return wait(v1alpha1.ReasonSuspending, "Being stopped: "+message)
 }
 
@@ -168,6 +171,8 @@ func suspensionReason(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) s
 		return v1alpha1.ReasonPaymentOverdue
 	case lifecycle.RuleUnacknowledged:
 		return v1alpha1.ReasonNotAcknowledged
+	case lifecycle.RuleUsedUp:
+		return v1alpha1.ReasonPackageUsedUp
 	}
 	if sub := mpi.Spec.Subscription; sub != nil && sub.Entitlement.Reason == v1alpha1.EntitlementExpired {
 		return v1alpha1.ReasonExpired
@@ -184,6 +189,8 @@ func suspensionText(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) str
 		v1alpha1.ReasonExpired:         "the marketplace froze the sale because its paid time was over; a renewal brings the tenant back",
 		v1alpha1.ReasonNotAcknowledged: "the marketplace does not seem to know of the sale; see the condition Acknowledged",
 		v1alpha1.ReasonFrozen:          "the sale is frozen; an unfreeze brings the tenant back",
+		v1alpha1.ReasonPackageUsedUp: "the package of use is used up; a renewal, a larger quantity, or another package size in the plan" +
+			" brings the tenant back",
 	}
 	text := texts[suspensionReason(mpi, d)]
 	if !d.DeleteAt.IsZero() {

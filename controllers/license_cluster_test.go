@@ -305,7 +305,7 @@ func (x *shop) asker(now time.Time) (*LicenseQueryReconciler, *testingclock.Fake
 	return &LicenseQueryReconciler{
 		Client: x.client, APIReader: x.client, Clock: fake, Recorder: recorder, CredentialsNamespace: x.name,
 		Protocols: Protocols{v1alpha1.ProtocolKooGallery: {
-			NewLicenseClient: func(OrderAPI) (marketplace.LicenseClient, error) { return x.licenses, nil },
+			NewLicenseClient: func(OpenAPI) (marketplace.LicenseClient, error) { return x.licenses, nil },
 		}},
 		Interval: DefaultLicenseQueryInterval,
 	}, fake, recorder

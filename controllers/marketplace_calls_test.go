@@ -71,7 +71,7 @@ func watch(t *testing.T, objects ...client.Object) *watched {
 		Client: w.client, APIReader: w.client, Clock: w.clock, Recorder: w.recorder, CredentialsNamespace: "system",
 		Protocols: Protocols{v1alpha1.ProtocolKooGallery: {
 			CheckCallbackKeys: func(map[string][]byte) error { return nil },
-			NewOrderReader:    func(OrderAPI) (marketplace.OrderReader, error) { return w.orders, nil },
+			NewOrderReader:    func(OpenAPI) (marketplace.OrderReader, error) { return w.orders, nil },
 		}},
 	}
 	return w

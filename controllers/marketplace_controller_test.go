@@ -90,7 +90,7 @@ func TestAConnectionSaysWhatIsMissing(t *testing.T) {
 						}
 						return nil
 					},
-					NewOrderReader: func(OrderAPI) (marketplace.OrderReader, error) { return &orderAPI{}, nil },
+					NewOrderReader: func(OpenAPI) (marketplace.OrderReader, error) { return &orderAPI{}, nil },
 				}},
 			}
 			result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(mp)})

@@ -75,10 +75,15 @@ func ownedSecret(mpi *v1alpha1.MarketplaceInstance, name string) *corev1.Secret 
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: mpi.Namespace, Name: name,
-			Labels: map[string]string{v1alpha1.InstanceLabel: mpi.Name, v1alpha1.InstanceNamespaceLabel: mpi.Namespace},
-			OwnerReferences: []metav1.OwnerReference{{
-				APIVersion: v1alpha1.GroupVersion.String(), Kind: "MarketplaceInstance", Name: mpi.Name, UID: mpi.UID,
-			}},
+			Labels:          map[string]string{v1alpha1.InstanceLabel: mpi.Name, v1alpha1.InstanceNamespaceLabel: mpi.Namespace},
+			OwnerReferences: []metav1.OwnerReference{ownerOf(mpi)},
 		},
+	}
+}
+
+// ownerOf makes an object go with an instance.
+func ownerOf(mpi *v1alpha1.MarketplaceInstance) metav1.OwnerReference {
+	return metav1.OwnerReference{
+		APIVersion: v1alpha1.GroupVersion.String(), Kind: "MarketplaceInstance", Name: mpi.Name, UID: mpi.UID,
 	}
 }

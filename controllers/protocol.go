@@ -14,14 +14,16 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
-// OrderAPI is where and as whom a marketplace's open API is called: for orders and for licences.
-type OrderAPI struct {
+// OpenAPI is where and as whom a marketplace's open API is called: for orders, licences and usage.
+type OpenAPI struct {
 	// Site is the Marketplace's spec.site.
 	Site string
 	// URL replaces the address that follows from the site; may be empty.
 	URL string
 	// AccessKeyID and SecretKey are the credentials.
 	AccessKeyID, SecretKey string
+	// UsageAsNumber writes amounts of use as numbers.
+	UsageAsNumber bool
 }
 
 // Protocol is what the controller needs to know of a marketplace's protocol.
@@ -30,9 +32,13 @@ type Protocol struct {
 	// to do. The text holds no key.
 	CheckCallbackKeys func(data map[string][]byte) error
 	// NewOrderReader makes a client of the order API.
-	NewOrderReader func(api OrderAPI) (marketplace.OrderReader, error)
+	NewOrderReader func(api OpenAPI) (marketplace.OrderReader, error)
 	// NewLicenseClient makes a client of the licence API; nil for a marketplace that sells no licences.
-	NewLicenseClient func(api OrderAPI) (marketplace.LicenseClient, error)
+	NewLicenseClient func(api OpenAPI) (marketplace.LicenseClient, error)
+	// NewUsagePusher makes a client that pushes usage. callbackKeys is the data of the callback Secret.
+	NewUsagePusher func(api OpenAPI, callbackKeys map[string][]byte) (marketplace.UsagePusher, error)
+	// MaxUsageAge is how long ago the interval of usage may begin that is pushed.
+	MaxUsageAge time.Duration
 	// DefaultGrace is how long a tenant runs on after its paid time unless the product says otherwise.
 	DefaultGrace time.Duration
 }
@@ -76,19 +82,42 @@ func (o openAPIs) licenses(ctx context.Context, mp *v1alpha1.Marketplace) (marke
 	return protocol.NewLicenseClient(api)
 }
 
+// usagePusher reads the credentials and the callbacks' keys, with which usage is signed as well, and makes the client. Errors are
+// *credentialsError when a person has to act.
+func (o openAPIs) usagePusher(ctx context.Context, mp *v1alpha1.Marketplace) (marketplace.UsagePusher, error) {
+	protocol, api, err := o.api(ctx, mp)
+	if err != nil {
+		return nil, err
+	}
+	secret := &corev1.Secret{}
+	name := types.NamespacedName{Namespace: mp.Namespace, Name: mp.Spec.CallbackSecretRef.Name}
+	err = o.secrets.Get(ctx, name, secret)
+	if apierrors.IsNotFound(err) {
+		return nil, &credentialsError{fmt.Sprintf("Secret %q with the keys of the callbacks does not exist in this namespace: create it",
+			name.Name)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading Secret %s: %w", name, err)
+	}
+	pusher, err := protocol.NewUsagePusher(api, secret.Data)
+	if err != nil {
+		return nil, &credentialsError{fmt.Sprintf("Secret %q: %s", name.Name, err)}
+	}
+	return pusher, nil
+}
+
 // api reads the credentials. Errors are *credentialsError when a person has to act.
-func (o openAPIs) api(ctx context.Context, mp *v1alpha1.Marketplace) (Protocol, OrderAPI, error) {
+func (o openAPIs) api(ctx context.Context, mp *v1alpha1.Marketplace) (Protocol, OpenAPI, error) {
 	protocol, ok := o.protocols[mp.Spec.Protocol]
 	if !ok {
-		return Protocol{}, OrderAPI{}, &credentialsError{fmt.Sprintf(
-			"Protocol %q is not known to this version of Stallkeeper", mp.Spec.Protocol)}
+		return Protocol{}, OpenAPI{}, unusable("Protocol %q is not known to this version of Stallkeeper", mp.Spec.Protocol)
 	}
 	secret, err := o.credentials(ctx, mp)
 	if err != nil {
-		return Protocol{}, OrderAPI{}, err
+		return Protocol{}, OpenAPI{}, err
 	}
-	return protocol, OrderAPI{
-		Site: string(mp.Spec.Site), URL: mp.Spec.OpenAPIURL,
+	return protocol, OpenAPI{
+		Site: string(mp.Spec.Site), URL: mp.Spec.OpenAPIURL, UsageAsNumber: mp.Spec.UsageValues == v1alpha1.UsageValueNumber,
 		AccessKeyID: trimNewline(secret.Data[v1alpha1.OpenAPIAccessKeyID]),
 		SecretKey:   trimNewline(secret.Data[v1alpha1.OpenAPISecretKey]),
 	}, nil
@@ -98,28 +127,33 @@ func (o openAPIs) api(ctx context.Context, mp *v1alpha1.Marketplace) (Protocol, 
 func (o openAPIs) credentials(ctx context.Context, mp *v1alpha1.Marketplace) (*corev1.Secret, error) {
 	name := mp.Spec.OpenAPISecretRef.Name
 	if name == "" {
-		return nil, &credentialsError{fmt.Sprintf("Marketplace %q has no openAPISecretRef: create a Secret with the keys %s and %s"+
-			" in namespace %q and name it there", mp.Name, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey, o.namespace)}
+		return nil, unusable("Marketplace %q has no openAPISecretRef: create a Secret with the keys %s"+
+			" and %s in namespace %q and name it there", mp.Name, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey, o.namespace)
 	}
 	secret := &corev1.Secret{}
 	err := o.secrets.Get(ctx, types.NamespacedName{Namespace: o.namespace, Name: name}, secret)
 	if apierrors.IsNotFound(err) {
-		return nil, &credentialsError{fmt.Sprintf("Secret %q does not exist in namespace %q: create it with the keys %s and %s",
-			name, o.namespace, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey)}
+		return nil, unusable("Secret %q does not exist in namespace %q: create it with the keys %s and %s",
+			name, o.namespace, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey)
 	}
 	if apierrors.IsForbidden(err) {
-		return nil, &credentialsError{fmt.Sprintf("The controller may not read Secret %q in namespace %q: add its name to the"+
-			" chart's value credentials.secretNames", name, o.namespace)}
+		return nil, unusable("The controller may not read Secret %q in namespace %q: add its name to the"+
+			" chart's value credentials.secretNames", name, o.namespace)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading Secret %s/%s: %w", o.namespace, name, err)
 	}
 	for _, key := range []string{v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey} {
 		if len(secret.Data[key]) == 0 {
-			return nil, &credentialsError{fmt.Sprintf("Secret %q in namespace %q has no key %s: add it", name, o.namespace, key)}
+			return nil, unusable("Secret %q in namespace %q has no key %s: add it", name, o.namespace, key)
 		}
 	}
 	return secret, nil
+}
+
+// unusable says what a person has to do before a client can be made.
+func unusable(format string, args ...any) error {
+	return &credentialsError{fmt.Sprintf(format, args...)}
 }
 
 // trimNewline cuts the line end that a Secret made from a file carries.

@@ -81,8 +81,8 @@ func contentOf(product *v1alpha1.MarketplaceProduct, chart []byte) revisionConte
 	plans := make([]v1alpha1.Plan, len(product.Spec.Plans))
 	for i, plan := range product.Spec.Plans {
 		plans[i] = *plan.DeepCopy()
-		// The lifecycle holds at once for all tenants, and a change of it is no new revision.
-		plans[i].Lifecycle = v1alpha1.Lifecycle{}
+		// The lifecycle and the meters hold at once for all tenants, and a change of them is no new revision.
+		plans[i].Lifecycle, plans[i].Meters = v1alpha1.Lifecycle{}, nil
 	}
 	return revisionContent{
 		Format: revisionFormat, Chart: chart, Inline: product.Spec.Template.Inline,

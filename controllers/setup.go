@@ -34,6 +34,12 @@ const (
 	orderWorkers    = 8
 	// licenseWorkers are how many licence codes are activated, and licences delivered, at once.
 	licenseWorkers = 8
+	// usageWorkers are few, because each of them mostly waits for a Prometheus that has others to serve.
+	usageWorkers = 8
+	// pushWorkers are how many marketplaces are told of usage at once.
+	pushWorkers = 2
+	// pushPause is how long a record waits for others, to go with them in one call.
+	pushPause = 10 * time.Second
 	// productStatusPause is the shortest time between two counts of a product's instances.
 	productStatusPause = 5 * time.Second
 )
@@ -56,6 +62,7 @@ func (r *InstanceReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MarketplaceInstance{}, instanceEvents()).
 		Watches(&v1alpha1.MarketplaceProduct{}, handler.EnqueueRequestsFromMapFunc(r.instancesOfProduct),
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, revisionChanged()))).
+		Watches(&v1alpha1.UsageRecord{}, handler.EnqueueRequestsFromMapFunc(r.instanceOfRecord)).
 		WatchesRawSource(source.TypedChannel(raise, raisedEvents())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: instanceWorkers, UsePriorityQueue: ptr.To(true),
@@ -87,6 +94,25 @@ func (r *InstanceReconciler) instanceOfObject(ctx context.Context, object client
 		return nil
 	}
 	return []request{{NamespacedName: key}}
+}
+
+// instanceOfRecord finds the instance whose lifecycle a usage record can change: by it a tenant that has to stop has told what it
+// used, or a package is used up. Others change nothing here, and there are many of them.
+func (r *InstanceReconciler) instanceOfRecord(ctx context.Context, object client.Object) []request {
+	record, ok := object.(*v1alpha1.UsageRecord)
+	if !ok {
+		return nil
+	}
+	key := types.NamespacedName{Namespace: record.Namespace, Name: record.Spec.InstanceRef.Name}
+	mpi := &v1alpha1.MarketplaceInstance{}
+	if r.Get(ctx, key, mpi) != nil || !metered(mpi) {
+		return nil
+	}
+	if record.Spec.Tenant == v1alpha1.TenantStopped || !mpi.DeletionTimestamp.IsZero() ||
+		(isPackage(mpi) && !record.Spec.Delivery.PushedAt.IsZero()) {
+		return []request{{NamespacedName: key}}
+	}
+	return nil
 }
 
 // revisionChanged lets a product's change through if instances have something to do: not a new count of them.
@@ -121,6 +147,118 @@ func instancesWhere(ctx context.Context, reader client.Reader, namespace string,
 		}
 	}
 	return requests
+}
+
+// Fields by which usage records are found in the cache; the first one also at the API server.
+const (
+	recordInstanceField = "spec.instanceRef.name"
+	recordOpenField     = "open"
+	// recordIsOpen is the value of recordOpenField of a record that the marketplace has not accepted and that has something to push.
+	recordIsOpen = "true"
+)
+
+// SetupIndexes makes the cache find usage records by their instance, and those that are not pushed. The reconcilers need it.
+func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	err := indexer.IndexField(ctx, &v1alpha1.UsageRecord{}, recordInstanceField, recordInstance)
+	if err == nil {
+		err = indexer.IndexField(ctx, &v1alpha1.UsageRecord{}, recordOpenField, recordOpen)
+	}
+	if err != nil {
+		return fmt.Errorf("indexing the usage records: %w", err)
+	}
+	return nil
+}
+
+func recordInstance(object client.Object) []string {
+	record, ok := object.(*v1alpha1.UsageRecord)
+	if !ok {
+		return nil
+	}
+	return []string{record.Spec.InstanceRef.Name}
+}
+
+func recordOpen(object client.Object) []string {
+	record, ok := object.(*v1alpha1.UsageRecord)
+	if !ok || !record.Spec.Delivery.PushedAt.IsZero() || record.Spec.Checkpoint.Total != "" || record.Spec.Value == "0" {
+		return nil
+	}
+	return []string{recordIsOpen}
+}
+
+// SetupWithManager makes the reconciler run.
+func (r *UsageReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	ofProduct := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, product client.Object) []request {
+		return instancesWhere(ctx, r.Client, product.GetNamespace(), func(mpi *v1alpha1.MarketplaceInstance) bool {
+			return mpi.Spec.ProductRef.Name == product.GetName() && metered(mpi)
+		})
+	})
+	ofRecord := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, object client.Object) []request {
+		names := recordInstance(object)
+		if len(names) == 0 {
+			return nil
+		}
+		return []request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: names[0]}}}
+	})
+	return ctrl.NewControllerManagedBy(mgr).Named("usage").
+		Watches(&v1alpha1.MarketplaceInstance{}, instanceEvents(),
+			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, usageNotReported()))).
+		Watches(&v1alpha1.MarketplaceProduct{}, ofProduct, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.UsageRecord{}, ofRecord).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: usageWorkers, UsePriorityQueue: ptr.To(true), RateLimiter: retries(time.Second),
+		}).
+		Complete(r)
+}
+
+// usageNotReported lets an instance through whose status should speak of usage and does not, or does and should not, and one that
+// the buyer can use while a meter waits for that.
+func usageNotReported() predicate.Predicate {
+	return predicate.NewPredicateFuncs(func(object client.Object) bool {
+		mpi, ok := object.(*v1alpha1.MarketplaceInstance)
+		if !ok {
+			return false
+		}
+		said := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionUsageReported) != nil
+		return said != metered(mpi) || usable(mpi) && slices.ContainsFunc(mpi.Status.Usage, func(used v1alpha1.MeterUsage) bool {
+			return used.CountedUntil.IsZero()
+		})
+	})
+}
+
+// SetupWithManager makes the reconciler run.
+func (r *UsagePushReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	later := func(ctx context.Context, object client.Object, q queue) {
+		if len(recordOpen(object)) == 0 {
+			return
+		}
+		mpi := &v1alpha1.MarketplaceInstance{}
+		key := types.NamespacedName{Namespace: object.GetNamespace(), Name: recordInstance(object)[0]}
+		if r.Get(ctx, key, mpi) == nil && mpi.Spec.Subscription != nil {
+			q.AddAfter(request{NamespacedName: types.NamespacedName{
+				Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace,
+			}}, r.pause())
+			return
+		}
+		// It names no sale. Whoever comes first says so.
+		connections := &v1alpha1.MarketplaceList{}
+		if r.List(ctx, connections, client.InNamespace(object.GetNamespace())) == nil && len(connections.Items) > 0 {
+			q.AddAfter(request{NamespacedName: client.ObjectKeyFromObject(&connections.Items[0])}, r.pause())
+		}
+	}
+	return ctrl.NewControllerManagedBy(mgr).Named("usagepush").
+		For(&v1alpha1.Marketplace{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.UsageRecord{}, handler.Funcs{
+			CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { later(ctx, e.Object, q) },
+			UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+				if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() {
+					later(ctx, e.ObjectNew, q)
+				}
+			},
+		}).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: pushWorkers, RateLimiter: retries(time.Second),
+		}).
+		Complete(r)
 }
 
 // SetupWithManager makes the reconciler run.

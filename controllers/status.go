@@ -20,6 +20,7 @@ const (
 	instanceStatusOwner = v1alpha1.FieldOwner
 	orderStatusOwner    = v1alpha1.FieldOwner + "/order"
 	licenseStatusOwner  = v1alpha1.FieldOwner + "/license"
+	usageStatusOwner    = v1alpha1.FieldOwner + "/usage"
 )
 
 // conditionOwners are the owners of the conditions that are not the instance reconciler's.
@@ -27,9 +28,11 @@ var conditionOwners = map[string]string{
 	v1alpha1.ConditionOrderResolved:    orderStatusOwner,
 	v1alpha1.ConditionLicenseActivated: licenseStatusOwner,
 	v1alpha1.ConditionLicenseDelivered: licenseStatusOwner,
+	v1alpha1.ConditionUsageReported:    usageStatusOwner,
+	v1alpha1.ConditionPackageAvailable: usageStatusOwner,
 }
 
-// applyInstanceStatus writes everything of an instance's status but the conditions of other owners, if it changed.
+// applyInstanceStatus writes everything of an instance's status but what the other reconcilers own, if it changed.
 func applyInstanceStatus(ctx context.Context, c client.Client, before, after *v1alpha1.MarketplaceInstance) error {
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {
 		return nil
@@ -38,6 +41,7 @@ func applyInstanceStatus(ctx context.Context, c client.Client, before, after *v1
 	status.Conditions = slices.DeleteFunc(status.Conditions, func(condition metav1.Condition) bool {
 		return conditionOwners[condition.Type] != ""
 	})
+	status.Usage = nil
 	return applyStatus(ctx, c, after, status, instanceStatusOwner)
 }
 
@@ -53,6 +57,25 @@ func applyConditions(ctx context.Context, c client.Client, before, after *v1alph
 		}
 	}
 	return applyStatus(ctx, c, after, status, owner)
+}
+
+// applyUsageStatus writes what is known of an instance's usage, if it changed.
+func applyUsageStatus(ctx context.Context, c client.Client, before, after *v1alpha1.MarketplaceInstance) error {
+	was, is := usageStatus(before), usageStatus(after)
+	if equality.Semantic.DeepEqual(was, is) {
+		return nil
+	}
+	return applyStatus(ctx, c, after, is, usageStatusOwner)
+}
+
+func usageStatus(mpi *v1alpha1.MarketplaceInstance) *v1alpha1.MarketplaceInstanceStatus {
+	status := &v1alpha1.MarketplaceInstanceStatus{Usage: mpi.Status.Usage}
+	for _, condition := range mpi.Status.Conditions {
+		if conditionOwners[condition.Type] == usageStatusOwner {
+			status.Conditions = append(status.Conditions, condition)
+		}
+	}
+	return status
 }
 
 // applyStatus applies one owner's part of a status. An object that is gone needs none.

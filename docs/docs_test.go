@@ -202,6 +202,7 @@ func TestExamplesHaveNoUnknownFields(t *testing.T) {
 		"Marketplace":         func() any { return &v1alpha1.Marketplace{} },
 		"MarketplaceProduct":  func() any { return &v1alpha1.MarketplaceProduct{} },
 		"MarketplaceInstance": func() any { return &v1alpha1.MarketplaceInstance{} },
+		"UsageRecord":         func() any { return &v1alpha1.UsageRecord{} },
 	}
 	for _, page := range pages(t) {
 		for _, block := range yamlBlock.FindAllStringSubmatch(read(t, page), -1) {

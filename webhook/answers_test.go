@@ -251,6 +251,41 @@ func TestAQueryOfManyAnswersTheKnownOnesInTheirOrder(t *testing.T) {
 	}
 }
 
+// The marketplace is told what was used: of a package what was used of it.
+func TestAQueryTellsWhatWasUsed(t *testing.T) {
+	used := func(usage ...v1alpha1.MeterUsage) func(*v1alpha1.MarketplaceInstance) {
+		return func(mpi *v1alpha1.MarketplaceInstance) { mpi.Status.Usage = usage }
+	}
+	at := metav1.NewTime(day(1))
+	tests := map[string]struct {
+		status func(*v1alpha1.MarketplaceInstance)
+		want   []koogallery.UsageInfo
+	}{
+		"all of it": {
+			used(v1alpha1.MeterUsage{Meter: "requests", Total: "12.5", CountedUntil: at}),
+			[]koogallery.UsageInfo{{UsageValue: "12.5", StatisticalTime: day(1).UTC().Format("20060102150405") + "000"}},
+		},
+		"of a package what was used of it": {
+			used(v1alpha1.MeterUsage{Meter: "requests", Total: "112.5", PackageUsed: "12.5", PackageSize: "100", CountedUntil: at}),
+			[]koogallery.UsageInfo{{UsageValue: "12.5", StatisticalTime: day(1).UTC().Format("20060102150405") + "000"}},
+		},
+		"nothing used": {
+			used(v1alpha1.MeterUsage{Meter: "requests", Total: "0", CountedUntil: at}),
+			[]koogallery.UsageInfo{{UsageValue: "0", StatisticalTime: day(1).UTC().Format("20060102150405") + "000"}},
+		},
+		"nothing counted yet is not the same": {used(v1alpha1.MeterUsage{Meter: "requests", Total: "0"}), nil},
+		"a sale that is not charged by use":   {used(), nil},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := newStand(t, []client.Object{instance("i1", provisioned, withFrontEnd, tc.status)}).do(query("i1"), "000000")
+			if diff := cmp.Diff(tc.want, got.Info[0].UsageInfo); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
 // untouchable fails the test when anything but Marketplaces and the callback keys is read or written.
 func untouchable(t *testing.T) interceptor.Funcs {
 	touched := func(what string, object any) error {

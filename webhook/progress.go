@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"strconv"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -38,6 +39,24 @@ func progress(instance *v1alpha1.MarketplaceInstance, now time.Time) marketplace
 func publicAccess(instance *v1alpha1.MarketplaceInstance) *marketplace.Access {
 	access := instance.Status.Access
 	return &marketplace.Access{FrontEndURL: access.FrontEndURL, AdminURL: access.AdminURL, Memo: access.Memo}
+}
+
+// usageOf is what was used so far, for a sale that is charged by use: of a package what was used of it, else all. Before the
+// controller has counted there is nothing to tell, which is not the same as 0.
+func usageOf(instance *v1alpha1.MarketplaceInstance) []marketplace.Usage {
+	var used []marketplace.Usage
+	for _, meter := range instance.Status.Usage {
+		text := meter.Total
+		if meter.PackageUsed != "" {
+			text = meter.PackageUsed
+		}
+		value, err := strconv.ParseFloat(text, 64)
+		if err != nil || meter.CountedUntil.IsZero() {
+			continue
+		}
+		used = append(used, marketplace.Usage{Value: value, At: meter.CountedUntil.Time})
+	}
+	return used
 }
 
 // addCredentials puts the initial credentials into access, the password only where the Marketplace discloses it.

@@ -235,6 +235,7 @@ func (r *recorder) describe(ctx context.Context, of *v1alpha1.Marketplace, id st
 	case marketplace.StateReleased:
 		return instance, nil, fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
 	case marketplace.StateReady:
+		described.Usage = usageOf(instance.MarketplaceInstance)
 		described.Access, err = r.access(ctx, of, instance.MarketplaceInstance)
 	}
 	return instance, described, err

@@ -42,6 +42,17 @@ type SecretReference struct {
 	Name string `json:"name,omitempty"`
 }
 
+// UsageValueForm is how amounts of use are written in pushes.
+// +kubebuilder:validation:Enum=Text;Number
+type UsageValueForm string
+
+const (
+	// UsageValueText writes them as JSON strings.
+	UsageValueText UsageValueForm = "Text"
+	// UsageValueNumber writes them as JSON numbers.
+	UsageValueNumber UsageValueForm = "Number"
+)
+
 // MarketplaceDisclosure says what may be shown to whom.
 // +kubebuilder:validation:MinProperties=1
 type MarketplaceDisclosure struct {
@@ -83,6 +94,11 @@ type MarketplaceSpec struct {
 	// namespace where Stallkeeper is installed, which the webhook server can't read.
 	// +optional
 	OpenAPISecretRef SecretReference `json:"openAPISecretRef,omitempty,omitzero"`
+
+	// usageValues says how amounts of use are written when they are pushed. Text when not set; a site that refuses every record for
+	// its value wants Number.
+	// +optional
+	UsageValues UsageValueForm `json:"usageValues,omitempty"`
 
 	// disclosure says what may be shown to whom.
 	// +optional

@@ -738,11 +738,54 @@ type Blocker struct {
 	Since metav1.Time `json:"since,omitempty,omitzero"`
 }
 
+// MeterUsage is what one meter has counted so far. The records hold it; this is derived from them.
+type MeterUsage struct {
+	// meter is the meter's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=30
+	Meter string `json:"meter,omitempty"`
+
+	// unit that the amounts are in.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Unit string `json:"unit,omitempty"`
+
+	// total is all that was used since the meter was first read.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=20
+	Total string `json:"total,omitempty"`
+
+	// packageUsed is what was used of the present package, and packageSize what it holds, for a sale that is one.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=20
+	PackageUsed string `json:"packageUsed,omitempty"`
+
+	// packageSize is what the present package holds.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=20
+	PackageSize string `json:"packageSize,omitempty"`
+
+	// countedUntil is the end of the last interval that is counted.
+	// +optional
+	CountedUntil metav1.Time `json:"countedUntil,omitempty,omitzero"`
+
+	// pending is the number of records that the marketplace has not accepted yet.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Pending *int32 `json:"pending,omitempty"`
+}
+
 // MarketplaceInstanceStatus is what is known about the tenant. If it is erased, the next pass restores it.
 // +kubebuilder:validation:MinProperties=1
 type MarketplaceInstanceStatus struct {
 	// conditions hold Ready, OrderResolved, Acknowledged, Provisioned, Paid, Suspended and Paused; LicenseActivated for a licence
-	// code, and LicenseDelivered for a sale whose buyer has asked for a licence.
+	// code, LicenseDelivered for a sale whose buyer has asked for a licence, and UsageReported and PackageAvailable for a sale
+	// that is charged by use.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -815,6 +858,14 @@ type MarketplaceInstanceStatus struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=400
 	Orphans []string `json:"orphans,omitempty"`
+
+	// usage is what the meters have counted so far, for a sale that is charged by use. The marketplace is told it.
+	// +optional
+	// +listType=map
+	// +listMapKey=meter
+	// +kubebuilder:validation:MinItems=0
+	// +kubebuilder:validation:MaxItems=8
+	Usage []MeterUsage `json:"usage,omitempty"`
 
 	// inputsDigest is the digest of everything that the tenant's objects were made from.
 	// +optional

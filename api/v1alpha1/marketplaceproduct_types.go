@@ -68,6 +68,15 @@ type Plan struct {
 	// lifecycle replaces single fields of the product's lifecycle for this plan.
 	// +optional
 	Lifecycle Lifecycle `json:"lifecycle,omitempty,omitzero"`
+
+	// meters count what a sale of this plan uses, where it is charged by use. They hold at once for all tenants, and a change of
+	// them is no new revision.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Meters []Meter `json:"meters,omitempty"`
 }
 
 // ChartTransport is how a registry is talked to.

@@ -25,6 +25,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Marketplace{}, &MarketplaceList{},
 		&MarketplaceProduct{}, &MarketplaceProductList{},
 		&MarketplaceInstance{}, &MarketplaceInstanceList{},
+		&UsageRecord{}, &UsageRecordList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -23,6 +24,8 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/sources"
+	"github.com/stallkeeper/stallkeeper/controllers/workload"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/openapi"
@@ -31,6 +34,14 @@ import (
 // koogalleryGrace is how long KooGallery keeps an expired resource frozen at the most before it releases it (protocol page,
 // section 2: up to 15 days, by the customer's level).
 const koogalleryGrace = 15 * 24 * time.Hour
+
+const (
+	// koogalleryUsageAge is how long ago usage may begin that is pushed (protocol page 4.3).
+	koogalleryUsageAge = openapi.MaxUsageAge
+	// defaultUsageRetention is longer than the month for which a bill is asked about.
+	defaultUsageRetention = 35 * 24 * time.Hour
+	minUsageRetention     = 24 * time.Hour
+)
 
 type controllerFlags struct {
 	processFlags
@@ -44,6 +55,10 @@ type controllerFlags struct {
 	maxPodSecurity       string
 	clockSkewURL         string
 	licenseQueryInterval time.Duration
+	podNamespace         string
+	podLabels            map[string]string
+	prometheusURL        string
+	usageRetention       time.Duration
 }
 
 func newControllerCommand() *cobra.Command {
@@ -74,6 +89,13 @@ func newControllerCommand() *cobra.Command {
 		"most permissive Pod Security level of tenants: restricted, baseline or privileged")
 	flags.DurationVar(&f.licenseQueryInterval, "license-query-interval", controllers.DefaultLicenseQueryInterval,
 		"pause between two queries of a licence code, at least 1s; marketplaces ask for one every day")
+	flags.StringVar(&f.podNamespace, "pod-namespace", "",
+		"namespace of the controller's own pods, which tenants let in where a meter asks them; not set: none is let in")
+	flags.StringToStringVar(&f.podLabels, "pod-labels", nil, "labels of those pods, as key=value,key=value")
+	flags.StringVar(&f.prometheusURL, "usage-prometheus-url", "",
+		"base URL of the Prometheus that meters ask which name none; not set: every such meter has to name one")
+	flags.DurationVar(&f.usageRetention, "usage-retention", defaultUsageRetention,
+		"how long UsageRecords are kept once nothing more becomes of them, at least 24h")
 	flags.StringVar(&f.clockSkewURL, "clock-skew-url", "", "address of the webhook servers' /clock-skew; not set: not asked")
 	return cmd
 }
@@ -97,14 +119,23 @@ func runController(ctx context.Context, f *controllerFlags) error {
 	if f.licenseQueryInterval < time.Second {
 		return fmt.Errorf("--license-query-interval must be at least 1s, not %s", f.licenseQueryInterval)
 	}
+	if f.usageRetention < minUsageRetention {
+		return fmt.Errorf("--usage-retention must be at least %s, not %s", minUsageRetention, f.usageRetention)
+	}
 	mgr, kinds, err := newControllerManager(f, log)
 	if err != nil {
+		return err
+	}
+	if err := controllers.SetupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	if err := setupReconcilers(mgr, f, kinds); err != nil {
 		return err
 	}
-	if err := metrics.Registry.Register(controllers.InstanceMetrics{Reader: mgr.GetCache()}); err != nil {
+	if err := errors.Join(
+		metrics.Registry.Register(controllers.InstanceMetrics{Reader: mgr.GetCache()}),
+		metrics.Registry.Register(controllers.UsageMetrics{Reader: mgr.GetCache()}),
+	); err != nil {
 		return fmt.Errorf("registering the metrics: %w", err)
 	}
 	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
@@ -162,6 +193,7 @@ func setupReconcilers(mgr ctrl.Manager, f *controllerFlags, kinds tenantKinds) e
 	permissions := kinds.permissions()
 	permissions.TenantRBAC = f.tenantRBAC
 	permissions.MaxPodSecurityLevel = v1alpha1.PodSecurityLevel(f.maxPodSecurity)
+	permissions.Controller = workload.Peer{Namespace: f.podNamespace, Labels: f.podLabels}
 	protocols := controllers.Protocols{v1alpha1.ProtocolKooGallery: koogalleryProtocol()}
 	return errors.Join(
 		(&controllers.MarketplaceReconciler{
@@ -185,6 +217,17 @@ func setupReconcilers(mgr ctrl.Manager, f *controllerFlags, kinds tenantKinds) e
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("stallkeeper"),
 			CredentialsNamespace: f.credentialsNamespace, Protocols: protocols, Interval: f.licenseQueryInterval,
 		}).SetupWithManager(mgr),
+		(&controllers.UsageReconciler{
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{},
+			Recorder: mgr.GetEventRecorder("stallkeeper"), Protocols: protocols, TenantPrefix: f.tenantPrefix,
+			PrometheusURL: f.prometheusURL, Retention: f.usageRetention,
+			Prometheus: sources.PrometheusClient(), Tenants: sources.TenantClient(),
+		}).SetupWithManager(mgr),
+		(&controllers.UsagePushReconciler{
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{},
+			Recorder:             mgr.GetEventRecorder("stallkeeper"),
+			CredentialsNamespace: f.credentialsNamespace, Protocols: protocols,
+		}).SetupWithManager(mgr),
 		(&controllers.InstanceReconciler{
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{},
 			Recorder: mgr.GetEventRecorder("stallkeeper"),
@@ -203,20 +246,33 @@ func koogalleryProtocol() controllers.Protocol {
 			_, err := koogallery.NewCallbacks(data)
 			return err
 		},
-		NewOrderReader: func(api controllers.OrderAPI) (marketplace.OrderReader, error) {
+		NewOrderReader: func(api controllers.OpenAPI) (marketplace.OrderReader, error) {
 			client, err := koogalleryClient(api)
 			return openapi.Reader{Client: client}, err
 		},
-		NewLicenseClient: func(api controllers.OrderAPI) (marketplace.LicenseClient, error) {
+		NewLicenseClient: func(api controllers.OpenAPI) (marketplace.LicenseClient, error) {
 			client, err := koogalleryClient(api)
 			return openapi.Licenses{Client: client}, err
 		},
+		NewUsagePusher: func(api controllers.OpenAPI, callbackKeys map[string][]byte) (marketplace.UsagePusher, error) {
+			key := strings.TrimRight(string(callbackKeys[koogallery.KeyAccess]), "\r\n")
+			if key == "" {
+				return nil, fmt.Errorf("it has no key %s, with which usage is signed: add it", koogallery.KeyAccess)
+			}
+			client, err := koogalleryClient(api)
+			if err != nil {
+				return nil, err
+			}
+			client.AccessKey, client.UsageAsNumber = key, api.UsageAsNumber
+			return openapi.Pusher{Client: client}, nil
+		},
+		MaxUsageAge:  koogalleryUsageAge,
 		DefaultGrace: koogalleryGrace,
 	}
 }
 
 // koogalleryClient makes the client of KooGallery's open API.
-func koogalleryClient(api controllers.OrderAPI) (*openapi.Client, error) {
+func koogalleryClient(api controllers.OpenAPI) (*openapi.Client, error) {
 	base, fallback, ok := openapi.Host(api.Site)
 	if api.URL != "" {
 		base, fallback, ok = api.URL, "", true

@@ -99,7 +99,7 @@ func controllerCache(namespaces []string, kinds tenantKinds) cache.Options {
 	options.DefaultNamespaces = nil
 	options.ByObject = apply.CacheByObject(kinds.watched)
 	for _, object := range []client.Object{
-		&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{},
+		&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{}, &v1alpha1.UsageRecord{},
 	} {
 		options.ByObject[object] = cache.ByObject{Namespaces: sales}
 	}

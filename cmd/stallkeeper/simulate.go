@@ -78,7 +78,7 @@ func simulateGroups() []simulateGroup {
 			newV1EndCommand("license1-release", "End the sale of a licence for good (releaseLicense)", licenseKey, koogallerytest.V1.ReleaseLicense),
 		}},
 		{"Order notification:", []*cobra.Command{newNotifyCommand()}},
-		{"The other direction:", []*cobra.Command{newOpenAPICommand()}},
+		{"The other direction:", []*cobra.Command{newOpenAPICommand(), newUsageCommand()}},
 	}
 }
 

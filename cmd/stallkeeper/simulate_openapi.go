@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,18 +22,24 @@ const (
 	licensesPath = "/licenses"
 )
 
+// resultCode is a code of a refused push.
+var resultCode = regexp.MustCompile(`^MKT\.[0-9]{4}$`)
+
 // newOpenAPICommand serves a fake of KooGallery's open API until it is ended.
 func newOpenAPICommand() *cobra.Command {
 	var (
 		address string
 		pair    certificateFiles
+		refused map[string]string
 		options = koogallerytest.OpenAPIOptions{OrdersPath: ordersPath}
 	)
 	cmd := &cobra.Command{
 		Use:   "openapi",
-		Short: "Serve a fake of KooGallery's open API: orders and licences",
+		Short: "Serve a fake of KooGallery's open API: orders, licences, and pushes of usage",
 		Long: `Serve a fake of KooGallery's open API, until interrupted. It answers the order query for KooGallery's mock orders and for
-orders that are posted to /orders as JSON in the form of the query's orderInfo, and checks the AK/SK signature.
+orders that are posted to /orders as JSON in the form of the query's orderInfo, and checks the AK/SK signature. It takes pushes
+of usage by both interfaces as KooGallery documents them; with $ACCESS_KEY it also checks the signature over their body. What
+was accepted is at /usage, and every push with its answer at /usage/pushes; "simulate usage" shows them.
 
 Licence codes are minted by posting them to /licenses as JSON, and can then be activated and asked about:
 
@@ -55,7 +62,15 @@ and the chart's controller.trustedCAConfigMap.`,
 			if (pair.certificate == "") != (pair.privateKey == "") {
 				return usageError("--tls-cert-file and --tls-private-key-file need each other")
 			}
-			return serveOpenAPI(cmd.Context(), address, pair, koogallerytest.NewOpenAPI(options), cmd.OutOrStdout())
+			options.AccessKey = orEnvironment(options.AccessKey, envAccessKey)
+			api := koogallerytest.NewOpenAPI(options)
+			for instance, code := range refused {
+				if !resultCode.MatchString(code) {
+					return usageError("--refuse-usage: %q is no code of KooGallery's, such as MKT.9001", code)
+				}
+				api.RefuseUsage(instance, code)
+			}
+			return serveOpenAPI(cmd.Context(), address, pair, api, cmd.OutOrStdout())
 		},
 	}
 	flags := cmd.Flags()
@@ -64,6 +79,10 @@ and the chart's controller.trustedCAConfigMap.`,
 	flags.StringVar(&pair.privateKey, "tls-private-key-file", "", "PEM file with its private key")
 	flags.StringVar(&options.AK, "ak", "", "access key id that calls must be signed with (default $AK)")
 	flags.StringVar(&options.SK, "sk", "", "secret access key that calls must be signed with; better in $SK, where other users of this machine can't see it")
+	flags.StringVar(&options.AccessKey, "access-key", "",
+		"access key of the basic interfaces, with which the body of usage must be signed (default $"+envAccessKey+"); without it"+
+			" every push by the new interface is refused")
+	flags.StringToStringVar(&refused, "refuse-usage", nil, "instances whose usage is refused, each with a code, such as s7fj=MKT.9001")
 	flags.StringVar(&options.ProductID, "product-id", "", "product id that the mock orders sell")
 	flags.StringVar(&options.SKUCode, "sku-code", "", "specification code that the mock orders sell")
 	return cmd
@@ -91,7 +110,8 @@ func serveOpenAPI(ctx context.Context, address string, pair certificateFiles, ap
 	}
 	base := scheme + "://" + listener.Addr().String()
 	fmt.Fprintf(out, "The fake open API is ready.\n  spec.openAPIURL of a Marketplace  %s\n  POST an order's orderInfo to      %s\n"+
-		"  POST a licence code to            %s\n", base, base+ordersPath, base+licensesPath)
+		"  POST a licence code to            %s\n  what was pushed                   stallkeeper simulate usage --url %s\n",
+		base, base+ordersPath, base+licensesPath, base)
 	server := &http.Server{Handler: logged(out, api), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second}
 	ended := make(chan error, 1)
 	go func() {

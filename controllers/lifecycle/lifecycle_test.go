@@ -319,3 +319,63 @@ func TestDatesAtTheEndOfTheCalendar(t *testing.T) {
 		},
 	})
 }
+
+func TestAPackageThatIsUsedUp(t *testing.T) {
+	usedUp := func(f *lifecycle.Facts) { f.UsedUp = true }
+	tests := map[string]struct {
+		facts lifecycle.Facts
+		want  lifecycle.Decision
+	}{
+		"stops the tenant while it is paid": {sold(day(1), usedUp), lifecycle.Decision{
+			Phase: lifecycle.Suspend, Rule: lifecycle.RuleUsedUp, Until: day(30),
+		}},
+		"is no reason to delete, whoever pays": {sold(day(60), usedUp, noExpiry), lifecycle.Decision{
+			Phase: lifecycle.Suspend, Rule: lifecycle.RuleUsedUp,
+		}},
+		"says less than a freeze": {sold(day(1), usedUp, frozen(day(1))), lifecycle.Decision{
+			Phase: lifecycle.Suspend, Rule: lifecycle.RuleFrozen,
+		}},
+		"says more than a person's wish": {sold(day(1), usedUp, held), lifecycle.Decision{
+			Phase: lifecycle.Suspend, Rule: lifecycle.RuleUsedUp, Until: day(30),
+		}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, lifecycle.Decide(tc.facts, keep)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestATenantIsAskedBeforeItStops(t *testing.T) {
+	unread := func(f *lifecycle.Facts) { f.UnreadSince = day(10) }
+	end := day(10).Add(lifecycle.ReadingTime)
+	tests := map[string]struct {
+		facts lifecycle.Facts
+		want  lifecycle.Decision
+	}{
+		"a released one for a while": {sold(day(10), unread, released(day(10))), lifecycle.Decision{
+			Phase: lifecycle.Suspend, Rule: lifecycle.RuleReleased, Until: end, DeleteAt: day(25), Reading: true,
+		}},
+		"until the last instant": {sold(before(end), unread, released(day(10))), lifecycle.Decision{
+			Phase: lifecycle.Suspend, Rule: lifecycle.RuleReleased, Until: end, DeleteAt: day(25), Reading: true,
+		}},
+		"and no longer": {sold(end, unread, released(day(10))), lifecycle.Decision{
+			Phase: lifecycle.Suspend, Rule: lifecycle.RuleReleased, Until: day(25), DeleteAt: day(25),
+		}},
+		"one that is deleted as well": {sold(day(10), unread, deleting), lifecycle.Decision{
+			Phase: lifecycle.Remove, Rule: lifecycle.RuleRemoving, Until: end, Reading: true,
+		}},
+		"one that runs is not waited for": {sold(day(10), unread), lifecycle.Decision{
+			Phase: lifecycle.Run, Rule: lifecycle.RulePaid, Until: day(30), SuspendAt: day(45),
+		}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, lifecycle.Decide(tc.facts, keep)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}

@@ -106,7 +106,7 @@ func (b *builder) set() (Set, error) {
 	if err != nil {
 		return Set{}, err
 	}
-	own, err := ownObjects(b.tenant, b.policy)
+	own, err := ownObjects(b.tenant, b.policy, askedRules(b.policy.Asked, b.permissions.Controller, b.workloads))
 	if err != nil {
 		return Set{}, err
 	}

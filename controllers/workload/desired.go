@@ -42,6 +42,22 @@ type Policy struct {
 	// Suspension says how kinds are stopped that the operator does not know. A patch for a kind that it knows is merged
 	// before the operator's own change, and can't undo it.
 	Suspension []v1alpha1.SuspensionPatch
+	// Asked are the tenant's Services that the controller connects to.
+	Asked []ServicePort
+}
+
+// ServicePort is a port of a Service.
+type ServicePort struct {
+	Service string
+	Port    int32
+}
+
+// Peer says which pods are the controller's.
+type Peer struct {
+	// Namespace is where they run; with none nothing is opened to them.
+	Namespace string
+	// Labels are those that they carry; with none it is every pod there.
+	Labels map[string]string
 }
 
 // Permissions says what the operator may make in a tenant's namespace. They come from the chart's values.
@@ -54,6 +70,8 @@ type Permissions struct {
 	TenantRBAC bool
 	// MaxPodSecurityLevel is the most permissive level that a tenant's namespace may have; any when empty.
 	MaxPodSecurityLevel v1alpha1.PodSecurityLevel
+	// Controller says who connects to Policy.Asked.
+	Controller Peer
 }
 
 // Rendered is one object of the template.

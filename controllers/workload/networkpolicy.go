@@ -6,6 +6,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	networkingv1ac "k8s.io/client-go/applyconfigurations/networking/v1"
@@ -26,7 +28,9 @@ var (
 // does not name is refused; being one object, there is no moment at which a half of it is in force. Pods of the tenant
 // reach each other and DNS. A cluster whose pods, services or nodes have public addresses must not sell isolation with
 // egress Internet: the policy can't tell them from the internet.
-func networkPolicy(t Tenant, isolation v1alpha1.Isolation) *networkingv1ac.NetworkPolicyApplyConfiguration {
+// Besides, the controller reaches what asked opens to it.
+func networkPolicy(t Tenant, isolation v1alpha1.Isolation, asked []*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration,
+) *networkingv1ac.NetworkPolicyApplyConfiguration {
 	ingress := networkingv1ac.NetworkPolicyIngressRule().WithFrom(tenantPods())
 	if len(isolation.IngressFromNamespaces) > 0 {
 		ingress.WithFrom(podsOf(isolation.IngressFromNamespaces...))
@@ -36,8 +40,51 @@ func networkPolicy(t Tenant, isolation v1alpha1.Isolation) *networkingv1ac.Netwo
 		WithSpec(networkingv1ac.NetworkPolicySpec().
 			WithPodSelector(metav1ac.LabelSelector()).
 			WithPolicyTypes(networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress).
-			WithIngress(ingress).
+			WithIngress(append([]*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration{ingress}, asked...)...).
 			WithEgress(egressRules(isolation.Egress)...))
+}
+
+// askedRules let the controller's pods reach the Services that it asks, on the ports of the pods behind them and on no other. A
+// Service that the template does not have opens nothing.
+func askedRules(asked []ServicePort, controller Peer, objects []*unstructured.Unstructured,
+) []*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration {
+	if controller.Namespace == "" {
+		return nil
+	}
+	var rules []*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration
+	for _, service := range asked {
+		target, ok := targetPort(service, objects)
+		if !ok {
+			continue
+		}
+		rules = append(rules, networkingv1ac.NetworkPolicyIngressRule().
+			WithFrom(podsOf(controller.Namespace).WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(controller.Labels))).
+			WithPorts(networkingv1ac.NetworkPolicyPort().WithProtocol(corev1.ProtocolTCP).WithPort(target)))
+	}
+	return rules
+}
+
+// targetPort is the pods' port, a number or a name, behind a Service's port.
+func targetPort(asked ServicePort, objects []*unstructured.Unstructured) (intstr.IntOrString, bool) {
+	for _, object := range objects {
+		if identityOf(object) != (identity{kindService, asked.Service}) {
+			continue
+		}
+		service := &corev1.Service{}
+		if runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, service) != nil {
+			continue
+		}
+		for _, port := range service.Spec.Ports {
+			if port.Port != asked.Port || (port.Protocol != "" && port.Protocol != corev1.ProtocolTCP) {
+				continue
+			}
+			if port.TargetPort == (intstr.IntOrString{}) {
+				return intstr.FromInt32(port.Port), true
+			}
+			return port.TargetPort, true
+		}
+	}
+	return intstr.IntOrString{}, false
 }
 
 // egressRules are the paths out of a tenant. An unknown policy opens none.

@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/sets"
+	networkingv1ac "k8s.io/client-go/applyconfigurations/networking/v1"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
@@ -40,11 +41,12 @@ var reserved = sets.New(
 )
 
 // ownObjects are the operator's own objects in the tenant's namespace.
-func ownObjects(t Tenant, p Policy) ([]*unstructured.Unstructured, error) {
+func ownObjects(t Tenant, p Policy, asked []*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration,
+) ([]*unstructured.Unstructured, error) {
 	var own ownSet
 	addOwn(&own, resourceQuota(t, p.Quota))
 	addOwn(&own, limitRange(t, p.Quota))
-	addOwn(&own, networkPolicy(t, p.Isolation))
+	addOwn(&own, networkPolicy(t, p.Isolation, asked))
 	addOwn(&own, serviceAccount(t, p.Isolation))
 	addOwn(&own, accessSecret(t))
 	addOwn(&own, licenseRequests(t))

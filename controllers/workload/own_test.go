@@ -172,3 +172,55 @@ func TestTokensWhereTheProductAllowsThem(t *testing.T) {
 		}
 	}
 }
+
+// Only what a meter asks is opened, to the controller's pods only, on the port of the pods and not of the Service.
+func TestTheControllerReachesWhatItAsks(t *testing.T) {
+	controller := Peer{Namespace: "stallkeeper-system", Labels: map[string]string{"app": "controller"}}
+	ports := func(text string) string {
+		return "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [" + text + "]}"
+	}
+	rule := func(port any) any {
+		return map[string]any{
+			"from": []any{map[string]any{
+				"namespaceSelector": map[string]any{"matchExpressions": []any{map[string]any{
+					"key": "kubernetes.io/metadata.name", "operator": "In", "values": []any{"stallkeeper-system"},
+				}}},
+				"podSelector": map[string]any{"matchLabels": map[string]any{"app": "controller"}},
+			}},
+			"ports": []any{map[string]any{"port": port, "protocol": "TCP"}},
+		}
+	}
+	tests := map[string]struct {
+		service string
+		asked   []ServicePort
+		peer    Peer
+		want    []any
+	}{
+		"a number":                     {ports("{port: 80, targetPort: 8080}"), []ServicePort{{"web", 80}}, controller, []any{rule(int64(8080))}},
+		"a name":                       {ports("{port: 80, targetPort: http}"), []ServicePort{{"web", 80}}, controller, []any{rule("http")}},
+		"the Service's own":            {ports("{port: 80}"), []ServicePort{{"web", 80}}, controller, []any{rule(int64(80))}},
+		"a port that it does not have": {ports("{port: 81}"), []ServicePort{{"web", 80}}, controller, nil},
+		"a port of UDP":                {ports("{port: 80, protocol: UDP}"), []ServicePort{{"web", 80}}, controller, nil},
+		"another Service":              {ports("{port: 80}"), []ServicePort{{"api", 80}}, controller, nil},
+		"no meter asks":                {ports("{port: 80}"), nil, controller, nil},
+		"nobody knows who asks":        {ports("{port: 80}"), []ServicePort{{"web", 80}}, Peer{}, nil},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			perms := testPermissions()
+			perms.Controller = tc.peer
+			set, err := Desired(testTenant(), Policy{Asked: tc.asked}, perms, rendered(t, tc.service), false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rules, _ := at(find(set, "NetworkPolicy/tenant"), "spec", "ingress").([]any)
+			var got []any
+			if len(rules) > 1 {
+				got = rules[1:]
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("opened (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

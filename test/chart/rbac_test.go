@@ -27,6 +27,8 @@ var (
 		{"stallkeeper.io", "marketplaces", "", "get list watch"},
 		{"stallkeeper.io", "marketplaceproducts", "", "get list watch"},
 		{"stallkeeper.io", "marketplaceinstances", "", "get list watch patch delete"},
+		{"stallkeeper.io", "usagerecords", "", "get list watch create patch delete"},
+		{"stallkeeper.io", "usagerecords/status", "", "patch"},
 		{"stallkeeper.io", "marketplaces/status", "", "patch"},
 		{"stallkeeper.io", "marketplaceproducts/status", "", "patch"},
 		{"stallkeeper.io", "marketplaceinstances/status", "", "patch"},

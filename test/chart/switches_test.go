@@ -49,6 +49,7 @@ func TestSwitchesOfObjects(t *testing.T) {
 				"CustomResourceDefinition/marketplaceinstances.stallkeeper.io",
 				"CustomResourceDefinition/marketplaceproducts.stallkeeper.io",
 				"CustomResourceDefinition/marketplaces.stallkeeper.io",
+				"CustomResourceDefinition/usagerecords.stallkeeper.io",
 			},
 		},
 		"one replica of each can be evicted, or nothing would ever be drained": {
@@ -144,6 +145,9 @@ func TestSwitchesOfFields(t *testing.T) {
 		"Roles of tenants":                           {values: "tenantRBAC: {enabled: true}", object: controller, path: args, want: "--tenant-rbac=true"},
 		"Roles of tenants in the policy":             {values: "tenantRBAC: {enabled: true}", object: "ValidatingAdmissionPolicy/stallkeeper-controller", path: "spec.validations", want: "rolebindings.rbac.authorization.k8s.io"},
 		"watched Secrets":                            {values: "drift: {secrets: true}", object: controller, path: args, want: "--drift-secrets=true"},
+		"the Prometheus of meters":                   {values: "usage: {prometheusURL: 'http://prometheus.monitoring.svc:9090'}", object: controller, path: args, want: "--usage-prometheus-url=http://prometheus.monitoring.svc:9090"},
+		"the records' retention":                     {values: "usage: {retentionDays: 7}", object: controller, path: args, want: "--usage-retention=168h"},
+		"who asks the tenants":                       {release: chart.Release{Namespace: "eu"}, object: "Deployment/eu/stallkeeper-controller", path: args, want: "--pod-namespace=eu"},
 		"the credentials' namespace":                 {values: "credentials: {namespace: vault}", object: controller, path: args, want: "--credentials-namespace=vault"},
 		"the credentials' names":                     {values: "credentials: {secretNames: [a, b]}", object: "Role/" + system + "stallkeeper-controller-credentials", path: "rules.0.resourceNames", want: "[a b]"},
 		"leader election in the release's namespace": {release: chart.Release{Namespace: "eu"}, object: "Deployment/eu/stallkeeper-controller", path: args, want: "--leader-election-namespace=eu"},

@@ -130,6 +130,7 @@ func installChart(ctx context.Context, c *cluster) (chart.Rendered, error) {
 func (c *cluster) untilServed(ctx context.Context) error {
 	for _, list := range []client.ObjectList{
 		&v1alpha1.MarketplaceList{}, &v1alpha1.MarketplaceProductList{}, &v1alpha1.MarketplaceInstanceList{},
+		&v1alpha1.UsageRecordList{},
 	} {
 		err := wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 			err := c.List(ctx, list)

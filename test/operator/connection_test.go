@@ -1,6 +1,7 @@
 package operator_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net"
@@ -59,7 +60,8 @@ type connection struct {
 // connect makes a Marketplace whose open API is a fake of its own, and waits until it is ready.
 func connect(ctx SpecContext, name string, change ...func(*v1alpha1.Marketplace)) *connection {
 	GinkgoHelper()
-	c := &connection{name: name, key: random(20), api: koogallerytest.NewOpenAPI(koogallerytest.OpenAPIOptions{AK: ak, SK: sk})}
+	c := &connection{name: name, key: random(20)}
+	c.api = koogallerytest.NewOpenAPI(koogallerytest.OpenAPIOptions{AK: ak, SK: sk, AccessKey: c.key})
 	server := httptest.NewServer(c.api)
 	DeferCleanup(server.Close)
 	world.hidden.add("the access key of "+name, c.key)
@@ -139,6 +141,8 @@ type orderOptions struct {
 	// attributes are what the buyer typed, by name.
 	attributes map[string]string
 	customer   string
+	// charging is the charging mode; PERIOD when empty.
+	charging string
 }
 
 // skuOf is the SKU code that means a product.
@@ -148,7 +152,7 @@ func skuOf(product string) string { return "sku-" + product }
 func (c *connection) sells(orderID, orderType string, o orderOptions) {
 	GinkgoHelper()
 	line := koogallerytest.OrderLine{
-		OrderLineID: orderID + "-000001", ChargingMode: "PERIOD", PeriodType: "month", PeriodNumber: 1,
+		OrderLineID: orderID + "-000001", ChargingMode: cmp.Or(o.charging, "PERIOD"), PeriodType: "month", PeriodNumber: 1,
 		ProductInfo: []koogallerytest.ProductInfo{{
 			ProductID: "product-of-" + o.sku, SKUCode: o.sku, ProductName: "Web shop", LinearValue: ptr.To(o.quantity),
 		}},

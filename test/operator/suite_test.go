@@ -42,6 +42,7 @@ var _ = Describe("Stallkeeper", func() {
 	Describe("A person", people)
 	Describe("A tenant", tenants)
 	Describe("A call that was lost", lostCalls)
+	Describe("A sale by use", Ordered, salesByUse)
 	Describe("A new revision", revisions)
 	Describe("Until here", permissions)
 	Describe("Without an API server", withoutAPIServer)

@@ -50,6 +50,9 @@ func fixtures() []*unstructured.Unstructured {
 			labels: {stallkeeper.io/product: shop}}, revision: 1, data: {}}`,
 		`{apiVersion: apps/v1, kind: ControllerRevision, metadata: {name: theirs, namespace: sales}, revision: 1, data: {}}`,
 
+		`{apiVersion: stallkeeper.io/v1alpha1, kind: UsageRecord, metadata: {name: sold-1, namespace: sales}, spec: {
+			instanceRef: {name: sold}, meter: requests, value: "5", beginsAt: "2026-01-01T10:00:00Z", endsAt: "2026-01-01T11:00:00Z"}}`,
+
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: Marketplace, metadata: {name: koogallery, namespace: sales},
 			spec: {protocol: KooGallery, site: China, callbackSecretRef: {name: koogallery}}}`,
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceProduct, metadata: {name: shop, namespace: sales},

@@ -114,6 +114,8 @@ func TestWebhook(t *testing.T) {
 		"updates no instance":                  {as(webhook, "PUT "+instances+"/sold", identity+"metadata: {name: sold}"), byRBAC},
 		"deletes no instance":                  {as(webhook, "DELETE "+instances+"/unprotected"), byRBAC},
 		"deletes not many instances":           {as(webhook, "DELETE "+instances), byRBAC},
+		"reads no usage records":               {as(webhook, "GET "+records), byRBAC},
+		"writes no usage record":               {as(webhook, "MERGE "+records+"/sold-1", "spec: {delivery: {pushedAt: '2026-01-01T11:00:00Z'}}"), byRBAC},
 		"writes no status":                     {as(webhook, "MERGE "+instances+"/sold/status", "status: {state: Running}"), byRBAC},
 		"writes no product":                    {as(webhook, "MERGE "+products+"/shop", "spec: {rollout: {state: Paused}}"), byRBAC},
 		"writes no marketplace":                {as(webhook, "MERGE "+markets+"/koogallery", "spec: {openAPIURL: 'http://me'}"), byRBAC},
@@ -200,6 +202,35 @@ func TestControllerInSalesNamespaces(t *testing.T) {
 		"annotates no instance":                {as(controller, "MERGE "+instances+"/sold", "metadata: {annotations: {a: b}}"), noMeta},
 		"takes nobody else's finalizer off":    {as(controller, "MERGE "+instances+"/sold", "metadata: {finalizers: [stallkeeper.io/tenant]}"), noMeta},
 		"deletes no protected instance either": {as(controller, "DELETE "+instances+"/sold"), "deletionProtection is Enabled"},
+	})
+}
+
+func TestUsageRecords(t *testing.T) {
+	const (
+		owned     = "no UsageRecord but one that its instance owns"
+		delivered = "delivery: {pushedAt: '2026-01-01T11:00:00Z'}"
+	)
+	record := func(metadata, spec string) string {
+		return `{apiVersion: stallkeeper.io/v1alpha1, kind: UsageRecord, metadata: {name: new` + metadata + `}, spec: {instanceRef: {name: sold},
+			meter: requests, value: "5", beginsAt: "2026-01-01T11:00:00Z", endsAt: "2026-01-01T12:00:00Z"` + spec + `}}`
+	}
+	owner := func(kind, name string) string {
+		return ", ownerReferences: [{apiVersion: stallkeeper.io/v1alpha1, kind: " + kind + ", name: " + name + ", uid: a}]"
+	}
+	try(t, map[string]attempt{
+		"the controller makes one of an instance":       {as(controller, "POST "+records, record(owner("MarketplaceInstance", "sold"), "")), ""},
+		"the controller makes none of nobody":           {as(controller, "POST "+records, record("", "")), owned},
+		"the controller makes none of another":          {as(controller, "POST "+records, record(owner("MarketplaceInstance", "fresh"), "")), owned},
+		"the controller makes none of a product":        {as(controller, "POST "+records, record(owner("MarketplaceProduct", "sold"), "")), owned},
+		"the controller makes none that is delivered":   {as(controller, "POST "+records, record(owner("MarketplaceInstance", "sold"), ", "+delivered)), owned},
+		"the controller stores that one was accepted":   {as(controller, "MERGE "+records+"/sold-1", "spec: {"+delivered+"}"), ""},
+		"the controller adopts one":                     {as(controller, "MERGE "+records+"/sold-1", "{metadata: {"+owner("MarketplaceInstance", "sold")[2:]+"}}"), ""},
+		"the controller writes its status":              {as(controller, "MERGE "+records+"/sold-1/status", "status: {state: Pushed}"), ""},
+		"the controller removes one":                    {as(controller, "DELETE "+records+"/sold-1"), ""},
+		"the controller labels none":                    {as(controller, "MERGE "+records+"/sold-1", "metadata: {labels: {a: b}}"), "no metadata of a UsageRecord"},
+		"the controller makes none in a tenant's place": {as(controller, "POST /apis/stallkeeper.io/v1alpha1/namespaces/tenant-sold/usagerecords", record("", "")), byRBAC},
+		"a person writes one":                           {as(admin, "POST "+records, record("", "")), ""},
+		"a person says that one was accepted":           {as(admin, "MERGE "+records+"/sold-1", "spec: {"+delivered+"}"), ""},
 	})
 }
 

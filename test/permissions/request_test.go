@@ -16,6 +16,7 @@ import (
 const (
 	instances = "/apis/stallkeeper.io/v1alpha1/namespaces/sales/marketplaceinstances"
 	products  = "/apis/stallkeeper.io/v1alpha1/namespaces/sales/marketplaceproducts"
+	records   = "/apis/stallkeeper.io/v1alpha1/namespaces/sales/usagerecords"
 	markets   = "/apis/stallkeeper.io/v1alpha1/namespaces/sales/marketplaces"
 )
 

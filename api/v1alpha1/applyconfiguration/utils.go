@@ -36,6 +36,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.InstanceAccessApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("InstanceCount"):
 		return &apiv1alpha1.InstanceCountApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("InstanceReference"):
+		return &apiv1alpha1.InstanceReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Isolation"):
 		return &apiv1alpha1.IsolationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("License"):
@@ -66,6 +68,16 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.MarketplaceSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MarketplaceStatus"):
 		return &apiv1alpha1.MarketplaceStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Meter"):
+		return &apiv1alpha1.MeterApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MeterHTTP"):
+		return &apiv1alpha1.MeterHTTPApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MeterPackage"):
+		return &apiv1alpha1.MeterPackageApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MeterPrometheus"):
+		return &apiv1alpha1.MeterPrometheusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MeterUsage"):
+		return &apiv1alpha1.MeterUsageApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("OCIChart"):
 		return &apiv1alpha1.OCIChartApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("OrderCall"):
@@ -98,6 +110,16 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.SuspensionPatchApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Timetable"):
 		return &apiv1alpha1.TimetableApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UsageCheckpoint"):
+		return &apiv1alpha1.UsageCheckpointApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UsageDelivery"):
+		return &apiv1alpha1.UsageDeliveryApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UsageRecord"):
+		return &apiv1alpha1.UsageRecordApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UsageRecordSpec"):
+		return &apiv1alpha1.UsageRecordSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UsageRecordStatus"):
+		return &apiv1alpha1.UsageRecordStatusApplyConfiguration{}
 
 	}
 	return nil

@@ -30,6 +30,15 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name (replace "+" "_" .root.Chart.Version) | trunc 63 | trimSuffix "-" }}
 {{- end -}}
 
+{{/* The same labels as key=value,key=value. */}}
+{{- define "stallkeeper.labelsFlag" -}}
+{{- $pairs := list -}}
+{{- range $key, $value := include "stallkeeper.selectorLabels" . | fromYaml -}}
+{{- $pairs = append $pairs (printf "%s=%s" $key $value) -}}
+{{- end -}}
+{{ join "," $pairs }}
+{{- end -}}
+
 {{- define "stallkeeper.image" -}}
 {{- with .Values.image -}}
 {{- if .digest -}}

@@ -48,7 +48,8 @@ type OpenAPIOptions struct {
 //
 // Orders are the documented mock orders and those that were added; licence codes are those that were added. What was pushed
 // and uploaded can be read back. Programs do the same over HTTP, without a signature: POST an orderInfo to OrdersPath, POST a
-// MintedLicense to "/licenses" (of a code that is there, only what is posted changes), GET "/licenses", "/usage" and "/uploads".
+// MintedLicense to "/licenses" (of a code that is there, only what is posted changes), GET "/licenses", "/usage",
+// "/usage/pushes" and "/uploads".
 //
 // An order it does not know is answered with success and no orderInfo. What the real one answers is not documented; a Fault
 // makes another answer.
@@ -62,6 +63,7 @@ type OpenAPI struct {
 	arrivals map[Operation]int
 	nonces   map[string]bool
 	usage    []PushedUsage
+	pushes   []UsagePush
 	refusals map[string]string
 	licenses map[string]MintedLicense
 	uploads  []UploadedLicense
@@ -135,6 +137,8 @@ func (o *OpenAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		write(w, http.StatusOK, o.Licenses())
 	case http.MethodGet + " " + pushedUsagePath:
 		write(w, http.StatusOK, o.Usage())
+	case http.MethodGet + " " + usagePushesPath:
+		write(w, http.StatusOK, o.Pushes())
 	case http.MethodGet + " " + uploadsPath:
 		write(w, http.StatusOK, o.Uploads())
 	default:

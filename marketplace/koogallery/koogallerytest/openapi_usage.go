@@ -2,6 +2,7 @@ package koogallerytest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
@@ -15,8 +16,14 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/openapi"
 )
 
-// pushedUsagePath lists what was pushed.
-const pushedUsagePath = "/usage"
+const (
+	// pushedUsagePath lists what was accepted.
+	pushedUsagePath = "/usage"
+	// usagePushesPath lists the pushes with what was answered.
+	usagePushesPath = "/usage/pushes"
+	// maxPushes is how many pushes are remembered.
+	maxPushes = 1000
+)
 
 // usageTime is the layout of a record's times, in UTC (protocol page 4.3).
 const usageTime = "20060102T150405Z"
@@ -46,6 +53,38 @@ type PushedUsage struct {
 	UsageValue json.RawMessage `json:"usage_value"`
 }
 
+// UsagePush is one push with its answer.
+type UsagePush struct {
+	// At is when it arrived.
+	At time.Time `json:"at"`
+	// Old is true for a push by the old API.
+	Old bool `json:"old,omitempty"`
+	// Code is what was answered, such as "MKT.0000".
+	Code string `json:"code"`
+	// Records are what was pushed, also of a refused push; nil when it could not be read.
+	Records []PushedUsage `json:"records"`
+	// Verdicts are what each record would have been answered alone, "MKT.0000" for a good one.
+	Verdicts []string `json:"verdicts"`
+	// Repeated are the indices of the records whose metering_sn was accepted before.
+	Repeated []int `json:"repeated,omitempty"`
+}
+
+// Pushes are the last pushes, in the order of arrival.
+func (o *OpenAPI) Pushes() []UsagePush {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return append([]UsagePush{}, o.pushes...)
+}
+
+// remember keeps a push; the caller holds the lock.
+func (o *OpenAPI) remember(push UsagePush, code string) {
+	push.At, push.Code = o.options.Clock().UTC(), code
+	o.pushes = append(o.pushes, push)
+	if len(o.pushes) > maxPushes {
+		o.pushes = o.pushes[len(o.pushes)-maxPushes:]
+	}
+}
+
 // Usage is what was accepted by both usage pushes, in the order of arrival.
 func (o *OpenAPI) Usage() []PushedUsage {
 	o.mu.Lock()
@@ -63,16 +102,19 @@ func (o *OpenAPI) RefuseUsage(instanceID, code string) {
 // pushUsage answers the new usage push (protocol page 4.3).
 func (o *OpenAPI) pushUsage(r *http.Request, body []byte) (status int, answer map[string]any) {
 	if !o.usageSigned(r.Header, body) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.remember(UsagePush{}, "MKT.0102")
 		return usageResult("MKT.0102")
 	}
-	return o.takeUsage(body, func(record PushedUsage) bool {
+	return o.takeUsage(body, false, func(record PushedUsage) bool {
 		return record.ProductID == "" && record.MeteringSN != "" && len(record.MeteringSN) <= maxID
 	})
 }
 
 // pushUsageOld answers the old usage push (protocol page 4.4).
 func (o *OpenAPI) pushUsageOld(_ *http.Request, body []byte) (status int, answer map[string]any) {
-	return o.takeUsage(body, func(record PushedUsage) bool {
+	return o.takeUsage(body, true, func(record PushedUsage) bool {
 		return record.MeteringSN == "" && record.ProductID != "" && len(record.ProductID) <= maxID
 	})
 }
@@ -116,25 +158,34 @@ func sorted(body []byte) []byte {
 }
 
 // takeUsage records what was pushed, or nothing of it; own says whether a record has the members of this push.
-func (o *OpenAPI) takeUsage(body []byte, own func(PushedUsage) bool) (status int, answer map[string]any) {
+func (o *OpenAPI) takeUsage(body []byte, old bool, own func(PushedUsage) bool) (status int, answer map[string]any) {
 	records, ok := readUsage(body)
-	switch {
-	case !ok || len(records) == 0:
-		return usageResult("MKT.0101")
-	case len(records) > openapi.MaxUsageRecords:
-		return usageResult("MKT.9003")
-	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	push := UsagePush{Old: old, Records: records}
+	answered := "MKT.0000"
+	defer func() { o.remember(push, answered) }()
+	switch {
+	case !ok || len(records) == 0:
+		answered = "MKT.0101"
+		return usageResult(answered)
+	case len(records) > openapi.MaxUsageRecords:
+		answered = "MKT.9003"
+		return usageResult(answered)
+	}
 	seen := map[string]bool{}
 	for _, earlier := range o.usage {
 		seen[earlier.MeteringSN] = true
 	}
 	accepted, refused := []PushedUsage{}, ""
-	for _, record := range records {
+	for i, record := range records {
 		repeated := record.MeteringSN != "" && seen[record.MeteringSN]
 		seen[record.MeteringSN] = true
 		code := o.usageCode(record, own(record), repeated)
+		push.Verdicts = append(push.Verdicts, cmp.Or(code, "MKT.0000"))
+		if repeated {
+			push.Repeated = append(push.Repeated, i)
+		}
 		switch {
 		case code != "" && refused == "":
 			refused = code
@@ -145,10 +196,8 @@ func (o *OpenAPI) takeUsage(body []byte, own func(PushedUsage) bool) (status int
 	if refused == "" || o.options.UsagePartly {
 		o.usage = append(o.usage, accepted...)
 	}
-	if refused != "" {
-		return usageResult(refused)
-	}
-	return usageResult("MKT.0000")
+	answered = cmp.Or(refused, answered)
+	return usageResult(answered)
 }
 
 // readUsage reads a body that has the members of records and no others.

@@ -180,6 +180,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: state
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.InstanceState
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.InstanceReference
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.InstanceState
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Isolation
@@ -445,6 +451,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: timetable
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Timetable
+    - name: usage
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterUsage
+          elementRelationship: associative
+          keys:
+          - meter
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceProduct
   map:
     fields:
@@ -554,6 +568,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: site
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceSite
+    - name: usageValues
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageValueForm
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceStatus
   map:
     fields:
@@ -568,6 +585,99 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Meter
+  map:
+    fields:
+    - name: http
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterHTTP
+    - name: interval
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterInterval
+    - name: name
+      type:
+        scalar: string
+    - name: package
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterPackage
+    - name: prometheus
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterPrometheus
+    - name: push
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterPush
+    - name: source
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterSource
+    - name: unit
+      type:
+        scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterHTTP
+  map:
+    fields:
+    - name: path
+      type:
+        scalar: string
+    - name: port
+      type:
+        scalar: numeric
+    - name: service
+      type:
+        scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterInterval
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterPackage
+  map:
+    fields:
+    - name: size
+      type:
+        scalar: string
+    - name: warnAtPercent
+      type:
+        list:
+          elementType:
+            scalar: numeric
+          elementRelationship: associative
+    - name: whenUsedUp
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsedUpPolicy
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterPrometheus
+  map:
+    fields:
+    - name: address
+      type:
+        scalar: string
+    - name: query
+      type:
+        scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterPush
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterSource
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterUsage
+  map:
+    fields:
+    - name: countedUntil
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: meter
+      type:
+        scalar: string
+    - name: packageSize
+      type:
+        scalar: string
+    - name: packageUsed
+      type:
+        scalar: string
+    - name: pending
+      type:
+        scalar: numeric
+    - name: total
+      type:
+        scalar: string
+    - name: unit
+      type:
+        scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.OCIChart
   map:
     fields:
@@ -643,6 +753,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: lifecycle
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Lifecycle
+    - name: meters
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Meter
+          elementRelationship: associative
+          keys:
+          - name
     - name: name
       type:
         scalar: string
@@ -854,6 +972,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: patch
       type:
         namedType: __untyped_atomic_
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.TenantActivity
+  scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Timetable
   map:
     fields:
@@ -866,6 +986,97 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: suspendAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UnmeasuredReason
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageCheckpoint
+  map:
+    fields:
+    - name: packageBeginsAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: packageUsed
+      type:
+        scalar: string
+    - name: total
+      type:
+        scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageDelivery
+  map:
+    fields:
+    - name: attemptedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: pushedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageRecord
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageRecordSpec
+    - name: status
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageRecordStatus
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageRecordSpec
+  map:
+    fields:
+    - name: beginsAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: checkpoint
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageCheckpoint
+    - name: delivery
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageDelivery
+    - name: endsAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: instanceRef
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.InstanceReference
+    - name: meter
+      type:
+        scalar: string
+    - name: tenant
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.TenantActivity
+    - name: unmeasured
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UnmeasuredReason
+    - name: value
+      type:
+        scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageRecordState
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageRecordStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: state
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageRecordState
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageValueForm
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsedUpPolicy
+  scalar: string
 - name: io.k8s.apimachinery.pkg.api.resource.Quantity
   scalar: untyped
   list:

@@ -13,7 +13,8 @@ import (
 // MarketplaceInstanceStatus is what is known about the tenant. If it is erased, the next pass restores it.
 type MarketplaceInstanceStatusApplyConfiguration struct {
 	// conditions hold Ready, OrderResolved, Acknowledged, Provisioned, Paid, Suspended and Paused; LicenseActivated for a licence
-	// code, and LicenseDelivered for a sale whose buyer has asked for a licence.
+	// code, LicenseDelivered for a sale whose buyer has asked for a licence, and UsageReported and PackageAvailable for a sale
+	// that is charged by use.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// state sums the conditions up in one word for people. No code reads it.
 	State *apiv1alpha1.InstanceState `json:"state,omitempty"`
@@ -38,6 +39,8 @@ type MarketplaceInstanceStatusApplyConfiguration struct {
 	Blockers []BlockerApplyConfiguration `json:"blockers,omitempty"`
 	// orphans are objects of an earlier revision that hold data and were kept, as Kind/name.
 	Orphans []string `json:"orphans,omitempty"`
+	// usage is what the meters have counted so far, for a sale that is charged by use. The marketplace is told it.
+	Usage []MeterUsageApplyConfiguration `json:"usage,omitempty"`
 	// inputsDigest is the digest of everything that the tenant's objects were made from.
 	InputsDigest *string `json:"inputsDigest,omitempty"`
 	// objectsDigest is the digest of the tenant's objects as they were last applied.
@@ -159,6 +162,19 @@ func (b *MarketplaceInstanceStatusApplyConfiguration) WithBlockers(values ...*Bl
 func (b *MarketplaceInstanceStatusApplyConfiguration) WithOrphans(values ...string) *MarketplaceInstanceStatusApplyConfiguration {
 	for i := range values {
 		b.Orphans = append(b.Orphans, values[i])
+	}
+	return b
+}
+
+// WithUsage adds the given value to the Usage field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Usage field.
+func (b *MarketplaceInstanceStatusApplyConfiguration) WithUsage(values ...*MeterUsageApplyConfiguration) *MarketplaceInstanceStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithUsage")
+		}
+		b.Usage = append(b.Usage, *values[i])
 	}
 	return b
 }

@@ -24,6 +24,9 @@ type MarketplaceSpecApplyConfiguration struct {
 	// openAPISecretRef names the Secret that holds ak and sk, the credentials of the open API. It is looked for in the
 	// namespace where Stallkeeper is installed, which the webhook server can't read.
 	OpenAPISecretRef *SecretReferenceApplyConfiguration `json:"openAPISecretRef,omitempty"`
+	// usageValues says how amounts of use are written when they are pushed. Text when not set; a site that refuses every record for
+	// its value wants Number.
+	UsageValues *apiv1alpha1.UsageValueForm `json:"usageValues,omitempty"`
 	// disclosure says what may be shown to whom.
 	Disclosure *MarketplaceDisclosureApplyConfiguration `json:"disclosure,omitempty"`
 }
@@ -71,6 +74,14 @@ func (b *MarketplaceSpecApplyConfiguration) WithCallbackSecretRef(value *SecretR
 // If called multiple times, the OpenAPISecretRef field is set to the value of the last call.
 func (b *MarketplaceSpecApplyConfiguration) WithOpenAPISecretRef(value *SecretReferenceApplyConfiguration) *MarketplaceSpecApplyConfiguration {
 	b.OpenAPISecretRef = value
+	return b
+}
+
+// WithUsageValues sets the UsageValues field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UsageValues field is set to the value of the last call.
+func (b *MarketplaceSpecApplyConfiguration) WithUsageValues(value apiv1alpha1.UsageValueForm) *MarketplaceSpecApplyConfiguration {
+	b.UsageValues = &value
 	return b
 }
 

@@ -22,6 +22,9 @@ type PlanApplyConfiguration struct {
 	Quota *apiv1alpha1.ResourceList `json:"quota,omitempty"`
 	// lifecycle replaces single fields of the product's lifecycle for this plan.
 	Lifecycle *LifecycleApplyConfiguration `json:"lifecycle,omitempty"`
+	// meters count what a sale of this plan uses, where it is charged by use. They hold at once for all tenants, and a change of
+	// them is no new revision.
+	Meters []MeterApplyConfiguration `json:"meters,omitempty"`
 }
 
 // PlanApplyConfiguration constructs a declarative configuration of the Plan type for use with
@@ -59,5 +62,18 @@ func (b *PlanApplyConfiguration) WithQuota(value apiv1alpha1.ResourceList) *Plan
 // If called multiple times, the Lifecycle field is set to the value of the last call.
 func (b *PlanApplyConfiguration) WithLifecycle(value *LifecycleApplyConfiguration) *PlanApplyConfiguration {
 	b.Lifecycle = value
+	return b
+}
+
+// WithMeters adds the given value to the Meters field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Meters field.
+func (b *PlanApplyConfiguration) WithMeters(values ...*MeterApplyConfiguration) *PlanApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithMeters")
+		}
+		b.Meters = append(b.Meters, *values[i])
+	}
 	return b
 }

@@ -1,0 +1,145 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
+	"github.com/stallkeeper/stallkeeper/controllers/usage"
+)
+
+// UsageReconciler counts what the sales use that are charged by it: it asks the sources of their meters after each interval, and
+// writes the answers as UsageRecords. UsagePushReconciler tells the marketplace. It owns the conditions UsageReported and
+// PackageAvailable, the status of usage, and the status of records that are not on their way.
+type UsageReconciler struct {
+	client.Client
+	// APIReader reads past the cache where a meter begins.
+	APIReader client.Reader
+	Clock     clock.PassiveClock
+	Recorder  events.EventRecorder
+	Protocols Protocols
+	// TenantPrefix begins the names of the tenants' namespaces.
+	TenantPrefix string
+	// PrometheusURL is asked by meters that name no address; may be empty.
+	PrometheusURL string
+	// Retention is how long records are kept once nothing more becomes of them.
+	Retention time.Duration
+	// Prometheus and Tenants ask the sources.
+	Prometheus, Tenants *http.Client
+
+	memories usageMemories
+}
+
+// Reconcile counts one instance's usage and says in its status what is counted.
+func (r *UsageReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	mpi := &v1alpha1.MarketplaceInstance{}
+	if err := r.Get(ctx, req.NamespacedName, mpi); err != nil {
+		r.memories.forget(req.NamespacedName)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	now := r.Clock.Now()
+	before := mpi.DeepCopy()
+	memory := r.memories.of(req.NamespacedName, mpi.UID)
+
+	known, err := r.gather(ctx, mpi, memory, now)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	counted := r.count(ctx, mpi, &known, memory)
+	err = errors.Join(counted.err, r.keepRecords(ctx, mpi, known, now))
+	late := reportUsage(mpi, known, counted, now)
+
+	if err := errors.Join(err, applyUsageStatus(ctx, r.Client, before, mpi)); err != nil {
+		return ctrl.Result{Priority: ptr.To(priorityNormal)}, err
+	}
+	r.announce(before, mpi, memory)
+	return wake(now, known.decision.Until, counted.again, late), nil
+}
+
+// usageKnown is what a pass has read before it counts.
+type usageKnown struct {
+	ledger
+	product   *v1alpha1.MarketplaceProduct
+	effective v1alpha1.EffectiveSubscription
+	// namespace is the tenant's.
+	namespace string
+	maxAge    time.Duration
+	decision  lifecycle.Decision
+	moment    usage.Moment
+}
+
+// gather reads everything from caches.
+func (r *UsageReconciler) gather(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, memory *usageMemory, now time.Time,
+) (usageKnown, error) {
+	k := usageKnown{namespace: v1alpha1.TenantNamespace(r.TenantPrefix, mpi.Namespace, mpi.Name), effective: effective(mpi)}
+	if !metered(mpi) {
+		return k, nil
+	}
+	var err error
+	if k.product, err = productOf(ctx, r.Client, mpi); err != nil {
+		return usageKnown{}, err
+	}
+	protocol, err := protocolOf(ctx, r.Client, r.Protocols, mpi)
+	if err != nil {
+		return usageKnown{}, err
+	}
+	k.maxAge = protocol.MaxUsageAge
+	k.ledger, err = readLedger(ctx, r.Client, mpi, k.product, k.maxAge, now)
+	if err != nil {
+		return usageKnown{}, err
+	}
+	policy := lifecyclePolicy(lifecycleOf(k.product, k.effective.Plan), protocol.DefaultGrace)
+	acknowledged, err := acknowledgementOf(ctx, r.Client, mpi, now)
+	if err != nil {
+		return usageKnown{}, err
+	}
+	f := facts(mpi, acknowledged, now)
+	f.UsedUp = k.usedUp(mpi)
+	k.decision = lifecycle.Decide(f, policy)
+	k.moment = momentOf(mpi, k.decision, policy, memory, now)
+	return k, nil
+}
+
+// momentOf says whether the tenant uses anything now, and since when not.
+func momentOf(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, p lifecycle.Policy, memory *usageMemory, now time.Time,
+) usage.Moment {
+	m := usage.Moment{
+		Now: now, Running: d.Phase == lifecycle.Run, Usable: usable(mpi), ResumedAt: resumedAt(mpi.Spec.Subscription),
+	}
+	if m.Running || d.Phase == lifecycle.Nothing {
+		memory.stopSeen = time.Time{}
+		return m
+	}
+	if memory.stopSeen.IsZero() {
+		memory.stopSeen = now
+	}
+	m.StopAt = stoppedSince(mpi, d, p)
+	if m.StopAt.IsZero() || m.StopAt.After(now) {
+		m.StopAt = memory.stopSeen
+	}
+	// By then the tenant was stopped without having answered.
+	m.GoneSilent = !now.Before(memory.stopSeen.Add(lifecycle.ReadingTime + time.Minute))
+	return m
+}
+
+// usable says whether the buyer can use what was sold, as the marketplace is told it. Erased, a meter begins a moment later.
+func usable(mpi *v1alpha1.MarketplaceInstance) bool {
+	return meta.IsStatusConditionTrue(mpi.Status.Conditions, v1alpha1.ConditionReady)
+}
+
+// announce makes an event of every change of what is reported about usage. It is called only after the status was written.
+func (r *UsageReconciler) announce(before, after *v1alpha1.MarketplaceInstance, memory *usageMemory) {
+	for _, kind := range []string{v1alpha1.ConditionUsageReported, v1alpha1.ConditionPackageAvailable} {
+		announceCondition(r.Recorder, kind, before, after, memory.announced)
+	}
+}

@@ -1,0 +1,99 @@
+package controllers
+
+import (
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
+const (
+	// firstAsk and lastAsk are the shortest and the longest pause before a source is asked again that did not answer.
+	firstAsk = 30 * time.Second
+	lastAsk  = 10 * time.Minute
+)
+
+// usageMemory is what a process remembers of one instance's meters to save work. Lost, it costs a few calls, and a tenant that has
+// to stop is waited for anew. It is used by one pass at a time.
+type usageMemory struct {
+	uid types.UID
+	// stopSeen is when a pass first saw that the tenant has to be stopped.
+	stopSeen time.Time
+	// asked is what became of the last questions, by meter.
+	asked map[string]*asked
+	// announced is what events were made of, by condition.
+	announced map[string]string
+}
+
+// asked is a source that has not answered.
+type asked struct {
+	problem problem
+	next    time.Time
+	pause   time.Duration
+}
+
+// failed notes that a source has not answered, and when it is asked again.
+func (m *usageMemory) failed(meter string, p problem, now time.Time) *asked {
+	last := m.asked[meter]
+	if last == nil {
+		last = &asked{}
+		m.asked[meter] = last
+	}
+	last.pause = min(max(2*last.pause, firstAsk), lastAsk)
+	last.problem, last.next = p, now.Add(last.pause)
+	return last
+}
+
+// usageMemories holds a memory for each instance.
+type usageMemories struct {
+	mu sync.Mutex
+	by map[types.NamespacedName]*usageMemory
+}
+
+// of returns the memory of an instance; one of another UID is forgotten.
+func (m *usageMemories) of(key types.NamespacedName, uid types.UID) *usageMemory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.by == nil {
+		m.by = map[types.NamespacedName]*usageMemory{}
+	}
+	if found, ok := m.by[key]; ok && found.uid == uid {
+		return found
+	}
+	m.by[key] = &usageMemory{uid: uid, asked: map[string]*asked{}, announced: map[string]string{}}
+	return m.by[key]
+}
+
+func (m *usageMemories) forget(key types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.by, key)
+}
+
+// announceCondition makes an event of a change of a condition. announced is what was announced before, because a pass on an object
+// that is not the latest sees the same change again.
+func announceCondition(recorder events.EventRecorder, kind string, before, after *v1alpha1.MarketplaceInstance,
+	announced map[string]string,
+) {
+	was := meta.FindStatusCondition(before.Status.Conditions, kind)
+	is := meta.FindStatusCondition(after.Status.Conditions, kind)
+	if is == nil || (was != nil && was.Status == is.Status && was.Reason == is.Reason && was.Message == is.Message) {
+		return
+	}
+	said := string(is.Status) + is.Reason + is.Message
+	if announced[kind] == said {
+		return
+	}
+	announced[kind] = said
+	eventType := corev1.EventTypeNormal
+	if is.Status == metav1.ConditionFalse || is.Reason == v1alpha1.ReasonPackageLow {
+		eventType = corev1.EventTypeWarning
+	}
+	recorder.Eventf(after, nil, eventType, is.Reason, "Count", "%s", cut(is.Message, 300))
+}

@@ -1,0 +1,194 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/usage"
+)
+
+// keepRecords brings the records that are there in order: written by hand ones get their owner, each its state, and old ones go.
+func (r *UsageReconciler) keepRecords(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k usageKnown, now time.Time) error {
+	var errs []error
+	byName := map[string]*v1alpha1.UsageRecord{}
+	for i := range k.records {
+		byName[k.records[i].Name] = &k.records[i]
+		errs = append(errs, r.adopt(ctx, mpi, &k.records[i]))
+	}
+	for _, m := range k.meters {
+		for _, judged := range m.account.Records {
+			said, ok := recordVerdict(m, judged)
+			if record := byName[judged.Name]; ok && record != nil {
+				errs = append(errs, sayOfRecord(ctx, r.Client, r.Recorder, mpi, record, said, now))
+			}
+		}
+		errs = append(errs, r.settle(ctx, mpi, m, byName, now))
+	}
+	for i := range k.strays {
+		if said, ok := strayVerdict(&k.strays[i], k.effective.Plan); ok {
+			errs = append(errs, sayOfRecord(ctx, r.Client, r.Recorder, mpi, &k.strays[i], said, now))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// adopt makes a record go with its instance.
+func (r *UsageReconciler) adopt(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, record *v1alpha1.UsageRecord) error {
+	for _, owner := range record.OwnerReferences {
+		if owner.UID == mpi.UID {
+			return nil
+		}
+	}
+	after := record.DeepCopy()
+	after.OwnerReferences = append(after.OwnerReferences, ownerOf(mpi))
+	err := r.Patch(ctx, after, client.MergeFromWithOptions(record, client.MergeFromWithOptimisticLock{}))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("adopting UsageRecord %s: %w", record.Name, err)
+	}
+	return nil
+}
+
+// settle replaces old records by a checkpoint. It is written first: until the records are gone it counts in their place.
+func (r *UsageReconciler) settle(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, m meterAccount,
+	byName map[string]*v1alpha1.UsageRecord, now time.Time,
+) error {
+	settlement := m.account.Settle(now, r.Retention)
+	if c := settlement.Checkpoint; c != nil {
+		spec := v1alpha1.UsageRecordSpec{
+			BeginsAt: metaTime(c.Begins), EndsAt: metaTime(c.Ends), Value: usage.Amount(0).String(),
+			Checkpoint: v1alpha1.UsageCheckpoint{
+				Total: c.Checkpoint.Total.String(), PackageBeginsAt: metaTime(c.Checkpoint.PackageBegins),
+				PackageUsed: c.Checkpoint.PackageUsed.String(),
+			},
+		}
+		if c.Stopped {
+			spec.Tenant = v1alpha1.TenantStopped
+		}
+		if _, err := r.create(ctx, mpi, m.spec.Name, c.Name, spec); err != nil && !apierrors.IsAlreadyExists(err) {
+			return err
+		}
+	}
+	for _, name := range settlement.Remove {
+		record := byName[name]
+		if record == nil {
+			continue
+		}
+		// What somebody has written since, such as the end of an uncertain push, is not removed unseen.
+		err := r.Delete(ctx, record, client.Preconditions{UID: &record.UID, ResourceVersion: &record.ResourceVersion})
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("removing UsageRecord %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// saying is what a record's status says. Without a reason it has no condition.
+type saying struct {
+	state v1alpha1.UsageRecordState
+	verdict
+}
+
+// recordVerdict words what a record counts for; false for one that is on its way, of which the push tells.
+func recordVerdict(m meterAccount, j usage.Judged) (saying, bool) {
+	refused := func(reason, format string, args ...any) (saying, bool) {
+		return saying{v1alpha1.UsageRefused, no(reason, fmt.Sprintf(format, args...))}, true
+	}
+	switch j.Verdict {
+	case usage.Done:
+		return pushedSaying(), true
+	case usage.NotOver:
+		return saying{v1alpha1.UsagePending, wait(v1alpha1.ReasonNotOver, "It is pushed when its interval is over")}, true
+	case usage.Uncertain:
+		return saying{v1alpha1.UsageUncertain, no(v1alpha1.ReasonAnswerLost, "The push was begun and its answer was lost, and the old"+
+			" interface can't tell a repeat: look at the marketplace's console, and set spec.delivery.pushedAt if it shows this usage, or remove"+
+			" spec.delivery if it does not")}, true
+	case usage.Kept:
+		return saying{state: v1alpha1.UsageKept}, true
+	case usage.Base:
+		return saying{state: v1alpha1.UsageBase}, true
+	case usage.Unused:
+		if j.Lost {
+			return refused(v1alpha1.ReasonUsageLost, "Nobody knows what was used: the source did not answer before it was too late. If you"+
+				" know, settle it with the marketplace's support")
+		}
+		return saying{state: v1alpha1.UsageUnused}, true
+	case usage.TooOld:
+		return refused(v1alpha1.ReasonTooOld, "The interval began more than %d days ago, which the marketplace does not accept: settle this"+
+			" usage with its support", int(m.account.Sale.MaxAge.Hours()/24))
+	case usage.Overlaps:
+		return refused(v1alpha1.ReasonOverlaps, "Another record of meter %q stands for a part of the same time: correct beginsAt and endsAt"+
+			" in a new record", m.spec.Name)
+	case usage.BeforeSale:
+		return refused(v1alpha1.ReasonBeforeSale, "The sale began at %s: let beginsAt be no earlier", stamp(m.account.Sale.Begins))
+	case usage.Closed:
+		return refused(v1alpha1.ReasonBeforeCheckpoint, "The time before the latest checkpoint is settled: let beginsAt be later, or"+
+			" settle it with the marketplace's support")
+	case usage.Foreign:
+		return refused(v1alpha1.ReasonMeterHasSource, "Meter %q is read by the controller: write records for meters with source Records"+
+			" only", m.spec.Name)
+	}
+	return saying{}, false
+}
+
+func pushedSaying() saying {
+	return saying{v1alpha1.UsagePushed, yes(v1alpha1.ReasonPushed, "The marketplace has accepted it")}
+}
+
+// strayVerdict words what a record of an unknown meter counts for.
+func strayVerdict(record *v1alpha1.UsageRecord, plan string) (saying, bool) {
+	switch fact := recordFact(record); {
+	case fact.Pushed:
+		return pushedSaying(), true
+	case fact.Checkpoint != nil, fact.Value == 0:
+		return saying{}, false
+	}
+	return saying{v1alpha1.UsageRefused, no(v1alpha1.ReasonUnknownMeter, fmt.Sprintf(
+		"Plan %q has no meter %q: add it to the plan, or correct the name in a new record", plan, record.Spec.Meter))}, true
+}
+
+// sayOfRecord writes a record's status, if it changed, and makes an event of a refusal. mpi is nil where there is no such instance.
+func sayOfRecord(ctx context.Context, c client.Client, recorder events.EventRecorder, mpi *v1alpha1.MarketplaceInstance,
+	record *v1alpha1.UsageRecord, said saying, now time.Time,
+) error {
+	before := record.DeepCopy()
+	record.Status.State = said.state
+	if said.reason == "" {
+		meta.RemoveStatusCondition(&record.Status.Conditions, v1alpha1.ConditionPushed)
+	} else {
+		meta.SetStatusCondition(&record.Status.Conditions, metav1.Condition{
+			Type: v1alpha1.ConditionPushed, Status: said.status, Reason: said.reason, Message: shorten(said.message),
+			ObservedGeneration: record.Generation, LastTransitionTime: metaTime(now),
+		})
+	}
+	if equality.Semantic.DeepEqual(before.Status, record.Status) {
+		return nil
+	}
+	if err := c.Status().Patch(ctx, record, client.MergeFrom(before)); err != nil {
+		record.Status = before.Status
+		if client.IgnoreNotFound(err) == nil {
+			return nil
+		}
+		return fmt.Errorf("writing the status of UsageRecord %s: %w", record.Name, err)
+	}
+	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionPushed)
+	if said.status == metav1.ConditionFalse && (was == nil || was.Reason != said.reason) {
+		var related runtime.Object
+		if mpi != nil {
+			related = mpi
+		}
+		recorder.Eventf(record, related, corev1.EventTypeWarning, said.reason, "Push", "%s", cut(said.message, 300))
+	}
+	return nil
+}

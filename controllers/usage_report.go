@@ -1,0 +1,199 @@
+package controllers
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/usage"
+)
+
+// reportUsage writes into the status what is counted, and what is the matter with it. It is pure. It returns when the report
+// changes by itself because something becomes late.
+func reportUsage(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, now time.Time) (late time.Time) {
+	status := &mpi.Status
+	if !k.metered {
+		status.Usage = nil
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionUsageReported)
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionPackageAvailable)
+		return time.Time{}
+	}
+	set := func(kind string, v verdict) {
+		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+			Type: kind, Status: v.status, Reason: v.reason, Message: shorten(v.message), ObservedGeneration: mpi.Generation,
+			LastTransitionTime: metaTime(now),
+		})
+	}
+	status.Usage = nil
+	for _, m := range k.meters {
+		status.Usage = append(status.Usage, meterUsage(mpi, m))
+	}
+	reported, late := usageVerdict(mpi, k, c, now)
+	set(v1alpha1.ConditionUsageReported, reported)
+	if v, ok := packageVerdict(mpi, k.ledger); ok {
+		set(v1alpha1.ConditionPackageAvailable, v)
+	} else {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionPackageAvailable)
+	}
+	return late
+}
+
+func meterUsage(mpi *v1alpha1.MarketplaceInstance, m meterAccount) v1alpha1.MeterUsage {
+	used := v1alpha1.MeterUsage{
+		Meter: m.spec.Name, Unit: m.spec.Unit, Total: m.account.Total.String(), CountedUntil: metaTime(m.account.Until),
+		Pending: ptr.To(int32(min(len(m.account.Open()), 1<<30))),
+	}
+	if isPackage(mpi) {
+		used.PackageUsed = m.account.PackageUsed.String()
+		if holds := m.pack.Holds(); holds > 0 {
+			used.PackageSize = holds.String()
+		}
+	}
+	return used
+}
+
+// usageVerdict says whether the marketplace knows what was used. The first thing that needs a person decides.
+func usageVerdict(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, now time.Time) (v verdict, late time.Time) {
+	if len(k.meters) == 0 {
+		return no(v1alpha1.ReasonNoMeters, fmt.Sprintf("The sale is charged by use, and plan %q of product %q has no meters: nothing is"+
+			" reported. Add meters to the plan, or one with source Records and push: None if usage is reported by other means",
+			k.effective.Plan, mpi.Spec.ProductRef.Name)), time.Time{}
+	}
+	if k.unclear != nil {
+		return no(k.unclear.reason, k.unclear.message), time.Time{}
+	}
+	for _, m := range k.meters {
+		if p, ok := c.silent[m.spec.Name]; ok && p.reason == v1alpha1.ReasonMeterInvalid {
+			return no(p.reason, p.message), time.Time{}
+		}
+	}
+	if v, ok := recordsVerdict(k); ok {
+		return v, time.Time{}
+	}
+	return timelyVerdict(k, c, now)
+}
+
+// recordsVerdict finds the records that need a person.
+func recordsVerdict(k usageKnown) (verdict, bool) {
+	said := map[string]*metav1.Condition{}
+	for i := range k.records {
+		said[k.records[i].Name] = meta.FindStatusCondition(k.records[i].Status.Conditions, v1alpha1.ConditionPushed)
+	}
+	refusedByMarketplace := func(j usage.Judged) bool {
+		condition := said[j.Name]
+		return j.Verdict == usage.Due && condition != nil && condition.Reason == v1alpha1.ReasonMarketplaceRefused
+	}
+	lost := k.namesOf(func(j usage.Judged) bool { return j.Lost || j.Verdict == usage.TooOld })
+	uncertain := k.namesOf(func(j usage.Judged) bool { return j.Verdict == usage.Uncertain })
+	refused := append(k.namesOf(func(j usage.Judged) bool {
+		return j.Verdict.Refused() && j.Verdict != usage.TooOld || refusedByMarketplace(j)
+	}), refusedStrays(k)...)
+	look := func(names []string) string { return fmt.Sprintf("see `kubectl describe ur %s`", names[0]) }
+	switch {
+	case len(lost) > 0:
+		return no(v1alpha1.ReasonUsageLost, fmt.Sprintf("The usage of %d interval(s) can't be charged any more: settle it with the"+
+			" marketplace's support, and delete the record when that is done; %s", len(lost), look(lost))), true
+	case len(uncertain) > 0:
+		return no(v1alpha1.ReasonUsageUncertain, fmt.Sprintf("Nobody knows whether %d record(s) reached the marketplace; %s",
+			len(uncertain), look(uncertain))), true
+	case len(refused) > 0:
+		message := fmt.Sprintf("%d record(s) are refused; %s", len(refused), look(refused))
+		if condition := said[refused[0]]; condition != nil && condition.Status == metav1.ConditionFalse {
+			message += ": " + condition.Message
+		}
+		return no(v1alpha1.ReasonUsageRefused, message), true
+	}
+	return verdict{}, false
+}
+
+// namesOf are the names of the records that are wanted.
+func (l ledger) namesOf(wanted func(usage.Judged) bool) []string {
+	var names []string
+	for _, m := range l.meters {
+		for _, j := range m.account.Records {
+			if wanted(j) {
+				names = append(names, j.Name)
+			}
+		}
+	}
+	return names
+}
+
+// refusedStrays are the records of unknown meters that are not charged.
+func refusedStrays(k usageKnown) []string {
+	var names []string
+	for i := range k.strays {
+		if said, ok := strayVerdict(&k.strays[i], k.effective.Plan); ok && said.state == v1alpha1.UsageRefused {
+			names = append(names, k.strays[i].Name)
+		}
+	}
+	return names
+}
+
+// timelyVerdict says whether everything comes in time.
+func timelyVerdict(k usageKnown, c counted, now time.Time) (v verdict, late time.Time) {
+	waiting := ""
+	for _, m := range k.meters {
+		deadline := time.Time{}
+		if due := m.account.Due(); len(due) > 0 && !m.account.Meter.Written {
+			deadline = m.account.Deadline(due[0].Ends)
+		}
+		p, silent := c.silent[m.spec.Name]
+		if silent {
+			deadline = earliest(deadline, m.account.Deadline(m.account.Until.Add(time.Second)))
+			waiting = p.message
+		}
+		if !deadline.IsZero() && !now.Before(deadline) {
+			text := "the marketplace has not accepted it yet; see the records with `kubectl get ur`"
+			if silent {
+				text = p.message
+			}
+			return no(v1alpha1.ReasonUsageLate, fmt.Sprintf("Usage is reported later than the marketplace asks for: %s", text)), time.Time{}
+		}
+		late = earliest(late, deadline)
+	}
+	if waiting != "" {
+		return wait(v1alpha1.ReasonSourceUnavailable, waiting), late
+	}
+	for _, record := range k.records {
+		condition := meta.FindStatusCondition(record.Status.Conditions, v1alpha1.ConditionPushed)
+		if condition != nil && condition.Reason == v1alpha1.ReasonMarketplaceUnavailable && record.Spec.Delivery.PushedAt.IsZero() {
+			return wait(v1alpha1.ReasonMarketplaceUnavailable, condition.Message), late
+		}
+	}
+	return yes(v1alpha1.ReasonUsageReported, "Everything that was used is reported, or about to be"), late
+}
+
+// packageVerdict says what is left of a package; false where nobody says how much one holds.
+func packageVerdict(mpi *v1alpha1.MarketplaceInstance, l ledger) (verdict, bool) {
+	if !isPackage(mpi) {
+		return verdict{}, false
+	}
+	result, found := verdict{}, false
+	for _, m := range l.meters {
+		holds := m.pack.Holds()
+		if holds <= 0 {
+			continue
+		}
+		passed := m.pack.Passed(m.account.PackageUsed)
+		switch {
+		case m.pack.UsedUp(m.account.PackageUsed):
+			text := "the tenant runs on"
+			if m.spec.Package.WhenUsedUp == v1alpha1.UsedUpSuspend {
+				text = "the tenant is stopped once the marketplace has accepted that, and its data are kept; a renewal or a larger quantity" +
+					" brings it back"
+			}
+			return no(v1alpha1.ReasonPackageUsedUp, fmt.Sprintf("All %s %s of the package are used: %s", holds, m.spec.Unit, text)), true
+		case passed > 0:
+			result, found = yes(v1alpha1.ReasonPackageLow, fmt.Sprintf("More than %d %% of the package's %s %s are used",
+				passed, holds, m.spec.Unit)), true
+		case !found:
+			result, found = yes(v1alpha1.ReasonPackageAvailable, "The package lasts"), true
+		}
+	}
+	return result, found
+}
