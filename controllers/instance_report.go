@@ -27,6 +27,32 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 		o.blockers = append(withReason(status.Blockers, v1alpha1.ReasonCannotSuspend), o.blockers...)
 	}
 	status.Blockers = mergeBlockers(status.Blockers, slices.Concat(o.nextBlockers, o.blockers), now)
+	reportTenant(status, k, o)
+	set := func(kind string, v verdict) {
+		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+			Type: kind, Status: v.status, Reason: v.reason, Message: v.message, ObservedGeneration: mpi.Generation,
+			LastTransitionTime: metaTime(now),
+		})
+	}
+	provisioned := provisionedVerdict(d, o)
+	usable := provisioned
+	if o.stuck != nil || o.moving {
+		// What was sold runs, on the revision that the tenant has.
+		running := o
+		running.stuck, running.moving, running.nextBlockers = nil, false, nil
+		usable = provisionedVerdict(d, running)
+	}
+	set(v1alpha1.ConditionPaused, pausedVerdict(mpi))
+	set(v1alpha1.ConditionAcknowledged, acknowledgedVerdict(mpi, k.acknowledgement, now))
+	set(v1alpha1.ConditionPaid, paidVerdict(mpi, k.policy, now))
+	set(v1alpha1.ConditionSuspended, suspendedVerdict(mpi, d, o))
+	set(v1alpha1.ConditionProvisioned, provisioned)
+	set(v1alpha1.ConditionReady, readyVerdict(mpi, d, usable))
+	status.State = summarize(mpi)
+}
+
+// reportTenant writes where the tenant is, what runs in it and what its buyer is told.
+func reportTenant(status *v1alpha1.MarketplaceInstanceStatus, k known, o outcome) {
 	if o.published {
 		status.Access = o.access
 	}
@@ -49,27 +75,6 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 		status.Access, status.Orphans, status.InputsDigest, status.ObjectsDigest = v1alpha1.InstanceAccess{}, nil, "", ""
 		status.Namespace, status.Revision, status.TargetRevision, status.Limits = "", "", "", nil
 	}
-	set := func(kind string, v verdict) {
-		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
-			Type: kind, Status: v.status, Reason: v.reason, Message: v.message, ObservedGeneration: mpi.Generation,
-			LastTransitionTime: metaTime(now),
-		})
-	}
-	provisioned := provisionedVerdict(d, o)
-	usable := provisioned
-	if o.stuck != nil || o.moving {
-		// What was sold runs, on the revision that the tenant has.
-		running := o
-		running.stuck, running.moving, running.nextBlockers = nil, false, nil
-		usable = provisionedVerdict(d, running)
-	}
-	set(v1alpha1.ConditionPaused, pausedVerdict(mpi))
-	set(v1alpha1.ConditionAcknowledged, acknowledgedVerdict(mpi, k.acknowledgement, now))
-	set(v1alpha1.ConditionPaid, paidVerdict(mpi, k.policy, now))
-	set(v1alpha1.ConditionSuspended, suspendedVerdict(mpi, d, o))
-	set(v1alpha1.ConditionProvisioned, provisioned)
-	set(v1alpha1.ConditionReady, readyVerdict(mpi, d, usable))
-	status.State = summarize(mpi)
 }
 
 // maxOrphans and maxAttributes are the bounds of the status. The tenant itself gets all attributes.

@@ -37,10 +37,8 @@ func summarize(mpi *v1alpha1.MarketplaceInstance) v1alpha1.InstanceState {
 		return v1alpha1.StateBlocked
 	case provisioned.Reason == v1alpha1.ReasonWaitingForOrder, provisioned.Reason == "":
 		return v1alpha1.StatePending
-	case suspended.Status == metav1.ConditionTrue && suspended.Reason == v1alpha1.ReasonNotAcknowledged:
-		return v1alpha1.StateBlocked
 	case suspended.Status == metav1.ConditionTrue:
-		return v1alpha1.StateSuspended
+		return suspendedState(suspended.Reason)
 	case suspended.Reason == v1alpha1.ReasonSuspending:
 		return v1alpha1.StateSuspending
 	case provisioned.Status != metav1.ConditionTrue:
@@ -49,4 +47,12 @@ func summarize(mpi *v1alpha1.MarketplaceInstance) v1alpha1.InstanceState {
 		return v1alpha1.StateInGrace
 	}
 	return v1alpha1.StateRunning
+}
+
+// suspendedState tells what a person has to decide from what ends by itself.
+func suspendedState(reason string) v1alpha1.InstanceState {
+	if reason == v1alpha1.ReasonNotAcknowledged {
+		return v1alpha1.StateBlocked
+	}
+	return v1alpha1.StateSuspended
 }
