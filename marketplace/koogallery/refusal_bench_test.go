@@ -1,6 +1,7 @@
 package koogallery_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -21,7 +22,21 @@ func BenchmarkRefusal(b *testing.B) {
 	get := func(query string) marketplace.Request {
 		return marketplace.Request{Method: "GET", Query: token + query[:min(len(query), koogallery.MaxQuery-len(token))]}
 	}
+	kit := func(path, body string) marketplace.Request {
+		return marketplace.Request{Method: "POST", Path: path, Body: []byte(body), Header: http.Header{
+			"X-Sign": {strings.Repeat("00", 32)}, "X-Timestamp": {"1680508066618"}, "X-Nonce": {"n"}, "Authtoken": {token[10:]},
+		}}
+	}
+	users := `{"b":1,"a":[` + strings.Repeat(`{"userName": "u", "name":"\u5f20\u4e09"},`, mebibyte/43) + `{}]}`
+	const v1, v2 = koogallery.KitPath + koogallery.ActivityAuthSync, koogallery.KitV2Path + koogallery.ActivityAuthSync
 	for name, request := range map[string]marketplace.Request{
+		"the Kit: above 1 MiB":           kit(v2, fill("[", mebibyte+1)),
+		"the Kit: 1 MiB, nested":         kit(v2, `{"a":`+fill("[", mebibyte-5)),
+		"the Kit: 1 MiB, escaped":        kit(v2, `{"b":1,"a":"`+fill(`\u00e9`, (mebibyte-14)/6*6)+`"}`),
+		"the Kit: 1 MiB of users":        kit(v2, users),
+		"the Kit: 1 MiB, members":        kit(v2, "{"+fill(`"a":1,`, mebibyte-1)),
+		"the Kit: V1, 1 MiB escaped":     kit(v1, `{"b":1,"a":"`+fill(`\u00e9`, (mebibyte-14)/6*6)+`"}`),
+		"the Kit: V1, 1 MiB users":       kit(v1, users),
 		"1 MiB of body":                  post(fill("[", mebibyte)),
 		"1 MiB of query in a POST":       {Method: "POST", Query: fill("&a=1", mebibyte)},
 		"1 MiB of query in a GET":        {Method: "GET", Query: token + fill("&a=%2B", mebibyte)},
