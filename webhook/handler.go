@@ -65,6 +65,8 @@ type Options struct {
 	MaxReading int
 	// MaxBody bounds a body, in bytes; 0 means DefaultMaxBody.
 	MaxBody int64
+	// MaxBodyOf bounds the bodies of single paths below the callback URL, where they are larger; nil means none are.
+	MaxBodyOf func(path string) int64
 }
 
 // Handler answers callbacks. It is an http.Handler, safe for concurrent use.
@@ -106,7 +108,7 @@ func NewHandler(options Options) (*Handler, error) {
 			decoy:      options.Decoy,
 		},
 		limits: newLimits(
-			orDefault(options.MaxBody, DefaultMaxBody),
+			orDefault(options.MaxBody, DefaultMaxBody), options.MaxBodyOf,
 			orDefault(options.MaxReading, DefaultMaxReading),
 			orDefault(options.MaxConcurrent, DefaultMaxConcurrent),
 		),
@@ -210,7 +212,7 @@ func (h *Handler) process(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if c.connection, err = h.connections.open(ctx, c.target); err != nil {
 		return err
 	}
-	body, err := h.limits.read(ctx, w, r)
+	body, err := h.limits.read(ctx, w, r, c.path)
 	if err != nil {
 		return err
 	}
@@ -218,7 +220,7 @@ func (h *Handler) process(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if err := h.verify(c, req); err != nil {
 		return err
 	}
-	leave, err := h.limits.admit(ctx)
+	leave, err := h.limits.admit(ctx, len(body))
 	if err != nil {
 		return err
 	}

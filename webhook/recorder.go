@@ -50,6 +50,8 @@ func (r *recorder) record(ctx context.Context, of *v1alpha1.Marketplace, event m
 		return marketplace.Outcome{Err: r.check(ctx, of, event)}
 	case event.Kind == marketplace.Notify:
 		return marketplace.Outcome{}
+	case event.Kind == marketplace.Synchronize:
+		return marketplace.Outcome{Err: r.synchronize(ctx, of, event)}
 	}
 	return marketplace.Outcome{Err: r.change(ctx, of, event)}
 }

@@ -25,8 +25,13 @@ const (
 // CallContent is what a call's Secret holds: the value of CallLabel.
 type CallContent string
 
-// CallOrder is an order that came with a call, under the keys CallOrderKey and CallRawKey.
-const CallOrder CallContent = "Order"
+const (
+	// CallOrder is an order that came with a call, under the keys CallOrderKey and CallRawKey.
+	CallOrder CallContent = "Order"
+	// CallSync is what a call says of an enterprise, its application, users or departments, under the key CallSyncKey. The Secret
+	// carries EnterpriseLabel too. The controller deletes it once the instance's directory holds it.
+	CallSync CallContent = "Sync"
+)
 
 // Keys of a call's Secret.
 const (
@@ -34,6 +39,8 @@ const (
 	CallOrderKey = "order.json"
 	// CallRawKey holds all that the call said, in the marketplace's words.
 	CallRawKey = "raw.json"
+	// CallSyncKey holds a Sync as package marketplace encodes it, compressed.
+	CallSyncKey = "sync.json.gz"
 )
 
 // callNameHash is the number of base32 characters: 130 bits.

@@ -185,8 +185,11 @@ func setupReconcilers(mgr ctrl.Manager, f *controllerFlags, kinds tenantKinds) e
 func koogalleryProtocol() controllers.Protocol {
 	return controllers.Protocol{
 		CheckCallbackKeys: func(data map[string][]byte) error {
-			_, err := koogallery.NewCallbacks(data)
-			return err
+			callbacks, err := koogallery.NewCallbacks(data)
+			if err != nil {
+				return err
+			}
+			return callbacks.CheckKit()
 		},
 		NewOrderReader: func(api controllers.OrderAPI) (marketplace.OrderReader, error) {
 			base, fallback, ok := openapi.Host(api.Site)

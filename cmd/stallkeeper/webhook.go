@@ -157,5 +157,6 @@ func newCallbackHandler(mgr ctrl.Manager, f *webhookFlags, namespaces []string, 
 		Log:           log,
 		MaxConcurrent: f.maxConcurrent,
 		MaxBody:       koogallery.MaxBody,
+		MaxBodyOf:     koogallery.MaxBodyOf,
 	})
 }

@@ -109,19 +109,14 @@ func NewCallbacks(secret map[string][]byte) (*Callbacks, error) {
 }
 
 // CheckKit says what is wrong with the keys of the Kit, in words that name the key and the remedy. It is no reason for
-// NewCallbacks to fail, because sales do not need them; who has none of them has no Kit, and no problem.
+// NewCallbacks to fail, because sales do not need them. Without a private key only applicationSync fails, which not every
+// product has.
 func (c *Callbacks) CheckKit() error {
-	switch {
-	case c.kitProblem != nil:
-		return c.kitProblem
-	case len(c.kitPrivate) > 0 && len(c.kit) == 0:
+	if c.kitProblem == nil && len(c.kitPrivate) > 0 && len(c.kit) == 0 {
 		return errors.New("the callback Secret has the key \"" + KeyKitPrivate + "\" and no \"" + KeyKit +
 			"\": add it, with the access key of the seller console's joint-operations interfaces as its value")
-	case len(c.kit) > 0 && len(c.kitPrivate) == 0:
-		return errors.New("the callback Secret has the key \"" + KeyKit + "\" and no \"" + KeyKitPrivate +
-			"\": add it, in PEM, with the RSA private key to the public key that was uploaded in the seller console")
 	}
-	return nil
+	return c.kitProblem
 }
 
 // WithEncryptType is a copy that encrypts the sensitive fields of SaaS V1.0's answers in another way than EncryptAES256, for a

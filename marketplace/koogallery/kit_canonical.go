@@ -255,7 +255,7 @@ func hexUnit(text []byte) (rune, bool) {
 // hexDigit is the value of each byte that is a hex digit, and -1 of the others.
 var hexDigit = func() (values [256]int8) {
 	for b := range values {
-		values[b] = int8(strings.IndexByte("0123456789abcdef", byte(b|0x20))) //nolint:gosec // below 16, and bytes only
+		values[b] = int8(strings.IndexByte("0123456789abcdef", byte(b|0x20)))
 		if b < '0' || b > '9' && b < 'A' {
 			values[b] = -1
 		}

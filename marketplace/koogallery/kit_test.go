@@ -304,7 +304,7 @@ func TestCheckKit(t *testing.T) {
 	tests := map[string]struct{ kit, private, want string }{
 		"no Kit":          {"", "", ""},
 		"both":            {"k", good, ""},
-		"no private key":  {"k", "", `no "kitPrivateKey"`},
+		"no private key":  {"k", "", ""},
 		"no access key":   {"", good, `no "kitAccessKey"`},
 		"no PEM":          {"k", "MIIEv-secret-words", "is not in PEM"},
 		"a short key":     {"k", pemOf(t, "PRIVATE KEY", short), "has 2048 bits"},

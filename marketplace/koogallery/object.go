@@ -71,7 +71,7 @@ func parseMembers(decoder *json.Decoder, kit bool) (object, error) {
 		if kit {
 			name = strings.TrimSpace(name)
 		}
-		if former, repeated := members[name]; repeated && !(kit && bytes.Equal(former, value)) {
+		if former, repeated := members[name]; repeated && (!kit || !bytes.Equal(former, value)) {
 			return nil, malformed("the body has the field %s twice", printable(name))
 		}
 		members[name] = value

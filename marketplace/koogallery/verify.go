@@ -82,14 +82,18 @@ func (c *Callbacks) verifySignature(req marketplace.Request, now time.Time) (mar
 	return proof, nil
 }
 
+// MaxBodyOf is the size in bytes above which a body is refused unread, by its path below the callback URL.
+func MaxBodyOf(path string) int64 {
+	if isKit(path) {
+		return MaxKitBody
+	}
+	return MaxBody
+}
+
 // checkSize refuses what costs too much to look at.
 func checkSize(req marketplace.Request) error {
-	maxBody := MaxBody
-	if isKit(req.Path) {
-		maxBody = MaxKitBody
-	}
-	switch {
-	case len(req.Body) > maxBody:
+	switch maxBody := MaxBodyOf(req.Path); {
+	case int64(len(req.Body)) > maxBody:
 		return fmt.Errorf("%w: the body has more than %d bytes", marketplace.ErrTooLarge, maxBody)
 	case len(req.Query) > MaxQuery:
 		return fmt.Errorf("%w: the query string has more than %d bytes", marketplace.ErrTooLarge, MaxQuery)
