@@ -328,7 +328,26 @@ func (x *shop) setUp(mgr ctrl.Manager, o *operator, only []string) error {
 			errs = append(errs, r.SetupWithManager(mgr))
 		}
 	}
+	if len(only) == 0 {
+		errs = append(errs, x.setUpDirectories(mgr, protocols))
+	}
 	return errors.Join(errs...)
+}
+
+// setUpDirectories does what the stallkeeper command does.
+func (x *shop) setUpDirectories(mgr ctrl.Manager, _ Protocols) error {
+	options := DirectoryCache([]string{x.name})
+	options.Scheme, options.Mapper, options.HTTPClient = mgr.GetScheme(), mgr.GetRESTMapper(), mgr.GetHTTPClient()
+	calls, err := cache.New(mgr.GetConfig(), options)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		mgr.Add(calls),
+		(&DirectoryReconciler{
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Calls: calls, TenantPrefix: v1alpha1.DefaultTenantPrefix,
+		}).SetupWithManager(mgr, calls),
+	)
 }
 
 // create makes objects.

@@ -76,7 +76,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	setOrderResolved(mpi, found)
 	// What is tried again waits behind what has just been sold.
 	result := ctrl.Result{Priority: ptr.To(priorityNormal)}
-	if err := errors.Join(err, applyOrderResolved(ctx, r.Client, before, mpi)); err != nil {
+	if err := errors.Join(err, applyCondition(ctx, r.Client, before, mpi, v1alpha1.ConditionOrderResolved)); err != nil {
 		return result, err
 	}
 	result.RequeueAfter = found.after

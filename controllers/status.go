@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -19,32 +20,41 @@ import (
 const (
 	instanceStatusOwner = v1alpha1.FieldOwner
 	orderStatusOwner    = v1alpha1.FieldOwner + "/order"
+	// Each of these owns the one condition that conditionOwners names.
+	directoryStatusOwner = v1alpha1.FieldOwner + "/directory"
+	forwardStatusOwner   = v1alpha1.FieldOwner + "/forward"
 )
 
-// applyInstanceStatus writes everything of an instance's status but OrderResolved, if it changed.
+// conditionOwners are the owners of the conditions that are not the instance reconciler's.
+var conditionOwners = map[string]string{
+	v1alpha1.ConditionOrderResolved:      orderStatusOwner,
+	v1alpha1.ConditionDirectorySynced:    directoryStatusOwner,
+	v1alpha1.ConditionDirectoryForwarded: forwardStatusOwner,
+}
+
+// applyInstanceStatus writes everything of an instance's status but the conditions of others, if it changed.
 func applyInstanceStatus(ctx context.Context, c client.Client, before, after *v1alpha1.MarketplaceInstance) error {
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {
 		return nil
 	}
 	status := after.Status.DeepCopy()
 	status.Conditions = slices.DeleteFunc(status.Conditions, func(condition metav1.Condition) bool {
-		return condition.Type == v1alpha1.ConditionOrderResolved
+		return conditionOwners[condition.Type] != ""
 	})
 	return applyStatus(ctx, c, after, status, instanceStatusOwner)
 }
 
-// applyOrderResolved writes the condition OrderResolved, if it changed.
-func applyOrderResolved(ctx context.Context, c client.Client, before, after *v1alpha1.MarketplaceInstance) error {
-	if equality.Semantic.DeepEqual(before.Status.Conditions, after.Status.Conditions) {
+// applyCondition writes one condition that conditionOwners names, or takes it back, if it changed.
+func applyCondition(ctx context.Context, c client.Client, before, after *v1alpha1.MarketplaceInstance, kind string) error {
+	was, is := meta.FindStatusCondition(before.Status.Conditions, kind), meta.FindStatusCondition(after.Status.Conditions, kind)
+	if equality.Semantic.DeepEqual(was, is) {
 		return nil
 	}
 	status := &v1alpha1.MarketplaceInstanceStatus{}
-	for _, condition := range after.Status.Conditions {
-		if condition.Type == v1alpha1.ConditionOrderResolved {
-			status.Conditions = append(status.Conditions, condition)
-		}
+	if is != nil {
+		status.Conditions = append(status.Conditions, *is)
 	}
-	return applyStatus(ctx, c, after, status, orderStatusOwner)
+	return applyStatus(ctx, c, after, status, conditionOwners[kind])
 }
 
 // applyStatus applies one owner's part of a status. An object that is gone needs none.

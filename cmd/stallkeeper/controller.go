@@ -95,7 +95,7 @@ func runController(ctx context.Context, f *controllerFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := setupReconcilers(mgr, f, kinds); err != nil {
+	if err := errors.Join(setupReconcilers(mgr, f, kinds), setupDirectories(mgr, f)); err != nil {
 		return err
 	}
 	if err := metrics.Registry.Register(controllers.InstanceMetrics{Reader: mgr.GetCache()}); err != nil {

@@ -48,7 +48,9 @@ func (d *Directory) Untold(after Cursor) []int {
 }
 
 // Told says whether nothing is left to tell, without reading a shard.
-func (d *Directory) Told(after Cursor) bool { return after.Sequence > d.Generation || d.Generation == 0 }
+func (d *Directory) Told(after Cursor) bool {
+	return after.Sequence > d.Generation || d.Generation == 0
+}
 
 // Changes are the next changes after a cursor in their order, at most most of them and about maxBytes of JSON, with the cursor
 // behind them. Where none is left, the cursor is behind the present generation. Shards in Untold must be loaded.

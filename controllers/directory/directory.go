@@ -266,6 +266,12 @@ func (d *Directory) Grow() error {
 	return nil
 }
 
+// Loaded says whether a shard was loaded.
+func (d *Directory) Loaded(shard int) bool {
+	_, ok := d.loaded[shard]
+	return ok
+}
+
 // ChangedShards are those that have to be written, sorted; HeadChanged says whether the head has to be, after them.
 func (d *Directory) ChangedShards() []int { return slices.Sorted(maps.Keys(d.changed)) }
 

@@ -153,14 +153,16 @@ func lines(records map[Key]Record, hidden map[Key]bool, kind Kind) []byte {
 	return text.Bytes()
 }
 
-func sortedKeys(records map[Key]Record) []Key { return slices.SortedFunc(maps.Keys(records), compareKeys) }
+func sortedKeys(records map[Key]Record) []Key {
+	return slices.SortedFunc(maps.Keys(records), compareKeys)
+}
 
 // measure is what the head notes of a shard.
 func measure(records map[Key]Record, hidden map[Key]bool) Shard {
 	users, departments := lines(records, hidden, KindUser), lines(records, hidden, KindDepartment)
 	is := Shard{
 		Records: len(records),
-		Users: bytes.Count(users, []byte("\n")), Departments: bytes.Count(departments, []byte("\n")), Bytes: len(users) + len(departments),
+		Users:   bytes.Count(users, []byte("\n")), Departments: bytes.Count(departments, []byte("\n")), Bytes: len(users) + len(departments),
 	}
 	if is.Bytes > 0 {
 		is.Shown = digest(users, departments)
