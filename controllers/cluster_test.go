@@ -225,6 +225,8 @@ type shop struct {
 	orders *orderAPI
 	// running is the operator that runs now.
 	running *operator
+	// endpoint stands in for the network between the controller and the tenants' workloads.
+	endpoint *endpoint
 }
 
 // shops counts them, so that a test can run more than once.
@@ -233,7 +235,7 @@ var shops atomic.Int64
 func newShop(t testing.TB, name string) *shop {
 	t.Helper()
 	name = fmt.Sprintf("%s-%d", name, shops.Add(1))
-	x := &shop{cluster: theCluster(t), WithT: gomega.NewWithT(t), t: t, name: name, orders: &orderAPI{answers: map[string]orderAnswer{}}}
+	x := &shop{cluster: theCluster(t), WithT: gomega.NewWithT(t), t: t, name: name, orders: &orderAPI{answers: map[string]orderAnswer{}}, endpoint: &endpoint{}}
 	x.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	return x
 }
@@ -306,7 +308,7 @@ func (x *shop) setUp(mgr ctrl.Manager, o *operator, only []string) error {
 		Applier: &apply.Applier{
 			Client: mgr.GetClient(), Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Kinds: tenantKinds(),
 		},
-		Permissions: permissions(), TenantPrefix: v1alpha1.DefaultTenantPrefix, Protocols: protocols,
+		Permissions: permissions(), TenantPrefix: v1alpha1.DefaultTenantPrefix, Namespace: "stallkeeper-system", Protocols: protocols,
 	}
 	reconcilers := map[string]interface{ SetupWithManager(ctrl.Manager) error }{
 		"instance": o.instance,
@@ -335,7 +337,7 @@ func (x *shop) setUp(mgr ctrl.Manager, o *operator, only []string) error {
 }
 
 // setUpDirectories does what the stallkeeper command does.
-func (x *shop) setUpDirectories(mgr ctrl.Manager, _ Protocols) error {
+func (x *shop) setUpDirectories(mgr ctrl.Manager, protocols Protocols) error {
 	options := DirectoryCache([]string{x.name})
 	options.Scheme, options.Mapper, options.HTTPClient = mgr.GetScheme(), mgr.GetRESTMapper(), mgr.GetHTTPClient()
 	calls, err := cache.New(mgr.GetConfig(), options)
@@ -346,6 +348,10 @@ func (x *shop) setUpDirectories(mgr ctrl.Manager, _ Protocols) error {
 		mgr.Add(calls),
 		(&DirectoryReconciler{
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Calls: calls, TenantPrefix: v1alpha1.DefaultTenantPrefix,
+		}).SetupWithManager(mgr, calls),
+		(&DirectoryForwarder{
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, TenantPrefix: v1alpha1.DefaultTenantPrefix,
+			Protocols: protocols, HTTP: &http.Client{Transport: x.endpoint},
 		}).SetupWithManager(mgr, calls),
 	)
 }

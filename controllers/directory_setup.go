@@ -67,6 +67,27 @@ func (r *DirectoryReconciler) SetupWithManager(mgr ctrl.Manager, calls cache.Cac
 		Complete(r)
 }
 
+// SetupWithManager makes the forwarder run. calls is the cache of the directories' metadata: the first Secret of one changes with
+// its generation.
+func (r *DirectoryForwarder) SetupWithManager(mgr ctrl.Manager, calls cache.Cache) error {
+	ofHead := func(_ context.Context, secret client.Object) []request {
+		labels := secret.GetLabels()
+		if labels[v1alpha1.CallLabel] != "" || labels[v1alpha1.InstanceLabel] == "" {
+			return nil
+		}
+		return []request{{NamespacedName: types.NamespacedName{Namespace: secret.GetNamespace(), Name: labels[v1alpha1.InstanceLabel]}}}
+	}
+	return ctrl.NewControllerManagedBy(mgr).Named("directory-forward").
+		WatchesRawSource(source.Kind(calls, client.Object(secretMetadata()), handler.EnqueueRequestsFromMapFunc(ofHead))).
+		Watches(&v1alpha1.MarketplaceInstance{}, instanceEvents(), builder.WithPredicates(placeChanged())).
+		Watches(&v1alpha1.MarketplaceProduct{}, handler.EnqueueRequestsFromMapFunc(instancesOfProduct(r.Client)),
+			builder.WithPredicates(directoryChanged())).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: forwardWorkers, UsePriorityQueue: ptr.To(true), RateLimiter: retries(time.Second),
+		}).
+		Complete(r)
+}
+
 // instancesOfCall are the instances that a call, or a directory's first Secret, is about. A call about no instance is about every
 // one whose directory is about the same enterprise.
 func (r *DirectoryReconciler) instancesOfCall(ctx context.Context, secret client.Object) []request {

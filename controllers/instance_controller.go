@@ -31,7 +31,9 @@ type InstanceReconciler struct {
 	Permissions workload.Permissions
 	// TenantPrefix begins the names of the tenants' namespaces.
 	TenantPrefix string
-	Protocols    Protocols
+	// Namespace is the controller's own, from which tenants are told of changes of their directory; may be empty.
+	Namespace string
+	Protocols Protocols
 
 	revisions *revisionCache
 	memories  memories
@@ -97,7 +99,7 @@ func (r *InstanceReconciler) gather(ctx context.Context, mpi *v1alpha1.Marketpla
 	k.effective = effective(mpi)
 	k.lifecycle = lifecycleOf(k.product, k.effective.Plan)
 	k.effective.DeletionProtection = deletionProtection(mpi, k.lifecycle)
-	grace, err := r.grace(ctx, mpi)
+	grace, err := graceOf(ctx, r.Client, r.Protocols, mpi)
 	if err != nil {
 		return known{}, err
 	}
@@ -124,17 +126,25 @@ func targetRevision(product *v1alpha1.MarketplaceProduct, pinned string) string 
 	return product.Status.Revision
 }
 
-// grace is the marketplace's own default.
-func (r *InstanceReconciler) grace(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (time.Duration, error) {
+// forwardsFrom is where a product's tenants are told of changes of their directory from; empty when they are not.
+func (r *InstanceReconciler) forwardsFrom(product *v1alpha1.MarketplaceProduct) string {
+	if product == nil || product.Spec.Directory.Forward.Service == "" {
+		return ""
+	}
+	return r.Namespace
+}
+
+// graceOf is the marketplace's own default.
+func graceOf(ctx context.Context, reader client.Reader, protocols Protocols, mpi *v1alpha1.MarketplaceInstance) (time.Duration, error) {
 	if mpi.Spec.Subscription == nil {
 		return defaultGrace, nil
 	}
 	mp := &v1alpha1.Marketplace{}
-	err := r.Get(ctx, types.NamespacedName{Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace}, mp)
+	err := reader.Get(ctx, types.NamespacedName{Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace}, mp)
 	if client.IgnoreNotFound(err) != nil {
 		return 0, err
 	}
-	if protocol, ok := r.Protocols[mp.Spec.Protocol]; ok && err == nil {
+	if protocol, ok := protocols[mp.Spec.Protocol]; ok && err == nil {
 		return protocol.DefaultGrace, nil
 	}
 	return defaultGrace, nil

@@ -171,11 +171,15 @@ func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k k
 	for _, kind := range kinds {
 		names[kind.String()] = true
 	}
-	raw, err := json.Marshal(map[string]any{
+	inputs := map[string]any{
 		"format": revisionFormat, "revision": k.target, "generation": mpi.Generation, "uid": mpi.UID, "suspended": suspended,
 		"lifecycle": k.lifecycle, "protection": k.effective.DeletionProtection,
 		"kinds": names, "tenantRBAC": r.Permissions.TenantRBAC, "level": r.Permissions.MaxPodSecurityLevel,
-	})
+	}
+	if from := r.forwardsFrom(k.product); from != "" {
+		inputs["forwardsFrom"] = from
+	}
+	raw, err := json.Marshal(inputs)
 	if err != nil {
 		return "", fmt.Errorf("encoding the inputs: %w", err)
 	}
@@ -235,7 +239,7 @@ func (r *InstanceReconciler) desired(ctx context.Context, mpi *v1alpha1.Marketpl
 		Namespace: k.namespace, Instance: mpi.Name, InstanceNamespace: mpi.Namespace, InstanceUID: string(mpi.UID),
 		Product: mpi.Spec.ProductRef.Name, Revision: rev.name, DeletionProtection: k.effective.DeletionProtection,
 		Credentials: workload.Credentials{UserName: secrets.userName, Password: secrets.password},
-	}, workloadPolicy(rev, plan, k.lifecycle), r.Permissions, rendered.objects, suspended)
+	}, workloadPolicy(rev, plan, k.lifecycle, r.forwardsFrom(k.product)), r.Permissions, rendered.objects, suspended)
 	if err != nil {
 		return workload.Set{}, v1alpha1.InstanceAccess{}, renderFailed(err), nil
 	}

@@ -166,9 +166,10 @@ func orNothing(name string) string {
 }
 
 // workloadPolicy is what a revision and the product's lifecycle say about the tenant's isolation and data.
-func workloadPolicy(rev *revision, plan v1alpha1.Plan, l v1alpha1.Lifecycle) workload.Policy {
+func workloadPolicy(rev *revision, plan v1alpha1.Plan, l v1alpha1.Lifecycle, controllerFrom string) workload.Policy {
 	return workload.Policy{
 		Isolation: rev.data.Isolation, Quota: plan.Quota, DataKinds: l.DataKinds, Suspension: l.Suspension,
+		ControllerFrom: controllerFrom,
 	}
 }
 

@@ -79,7 +79,7 @@ func checkPlan(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha
 		}
 		return nil, templateProblem(err)
 	}
-	policy := workloadPolicy(rev, plan, lifecycleOf(product, plan.Name))
+	policy := workloadPolicy(rev, plan, lifecycleOf(product, plan.Name), "")
 	set, err := workload.Desired(workload.Tenant{
 		Namespace: in.namespace, Instance: sampleName, InstanceNamespace: product.Namespace, InstanceUID: sampleUID,
 		Product: product.Name, Revision: rev.name,

@@ -64,7 +64,8 @@ func newControllerCommand() *cobra.Command {
 	flags.StringVar(&f.credentialsNamespace, "credentials-namespace", "",
 		"namespace of the Secrets with the credentials of the marketplaces' open APIs (required)")
 	flags.StringVar(&f.leaseNamespace, "leader-election-namespace", "",
-		"namespace of the Lease by which one of several controllers leads; not set: the pod's own")
+		"namespace of the Lease by which one of several controllers leads; not set: the pod's own. Tenants whose product"+
+			" forwards the directory let the controller's pods of this namespace in")
 	flags.StringVar(&f.leaseName, "leader-election-id", "controller.stallkeeper.io", "name of that Lease")
 	flags.BoolVar(&f.driftSecrets, "drift-secrets", false,
 		"notice changed Secrets of tenants at once; needs the right to read every Secret of the cluster")
@@ -95,7 +96,7 @@ func runController(ctx context.Context, f *controllerFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(setupReconcilers(mgr, f, kinds), setupDirectories(mgr, f)); err != nil {
+	if err := setupReconcilers(mgr, f, kinds); err != nil {
 		return err
 	}
 	if err := metrics.Registry.Register(controllers.InstanceMetrics{Reader: mgr.GetCache()}); err != nil {
@@ -176,8 +177,9 @@ func setupReconcilers(mgr ctrl.Manager, f *controllerFlags, kinds tenantKinds) e
 			Applier: &apply.Applier{
 				Client: mgr.GetClient(), Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Kinds: kinds.watched,
 			},
-			Permissions: permissions, TenantPrefix: f.tenantPrefix, Protocols: protocols,
+			Permissions: permissions, TenantPrefix: f.tenantPrefix, Namespace: f.leaseNamespace, Protocols: protocols,
 		}).SetupWithManager(mgr),
+		setupDirectories(mgr, f, protocols),
 	)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -13,7 +14,7 @@ import (
 
 // setupDirectories makes the directories' reconcilers run, over a cache of their own: the manager's holds tenants' objects, and of
 // a kind it can hold one selection only.
-func setupDirectories(mgr ctrl.Manager, f *controllerFlags) error {
+func setupDirectories(mgr ctrl.Manager, f *controllerFlags, protocols controllers.Protocols) error {
 	namespaces, err := f.salesNamespaces()
 	if err != nil {
 		return err
@@ -30,6 +31,10 @@ func setupDirectories(mgr ctrl.Manager, f *controllerFlags) error {
 		metrics.Registry.Register(counts),
 		(&controllers.DirectoryReconciler{
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Calls: calls, TenantPrefix: f.tenantPrefix, Metrics: counts,
+		}).SetupWithManager(mgr, calls),
+		(&controllers.DirectoryForwarder{
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, TenantPrefix: f.tenantPrefix,
+			Protocols: protocols, Metrics: counts,
 		}).SetupWithManager(mgr, calls),
 	)
 }

@@ -39,6 +39,9 @@ type Policy struct {
 	// Suspension says how kinds are stopped that the operator does not know. A patch for a kind that it knows is merged
 	// before the operator's own change, and can't undo it.
 	Suspension []v1alpha1.SuspensionPatch
+	// ControllerFrom is the namespace of the operator's controller, where it forwards changes of the directory to the tenant's
+	// pods; empty where it does not.
+	ControllerFrom string
 }
 
 // Permissions says what the operator may make in a tenant's namespace. They come from the chart's values.

@@ -22,14 +22,23 @@ var (
 	privateIPv6 = []string{"fc00::/7", "fe80::/10"}
 )
 
+// controllerLabels stand on the controller's pods.
+var controllerLabels = map[string]string{"app.kubernetes.io/component": "controller"}
+
 // networkPolicy builds the one policy that isolates a tenant. It selects every pod in both directions, so that whatever it
 // does not name is refused; being one object, there is no moment at which a half of it is in force. Pods of the tenant
 // reach each other and DNS. A cluster whose pods, services or nodes have public addresses must not sell isolation with
 // egress Internet: the policy can't tell them from the internet.
-func networkPolicy(t Tenant, isolation v1alpha1.Isolation) *networkingv1ac.NetworkPolicyApplyConfiguration {
+//
+// The controller's pods are let in, to any port, where it forwards changes of the directory: a policy names ports of pods, and a
+// product names the Service's.
+func networkPolicy(t Tenant, isolation v1alpha1.Isolation, controllerFrom string) *networkingv1ac.NetworkPolicyApplyConfiguration {
 	ingress := networkingv1ac.NetworkPolicyIngressRule().WithFrom(tenantPods())
 	if len(isolation.IngressFromNamespaces) > 0 {
 		ingress.WithFrom(podsOf(isolation.IngressFromNamespaces...))
+	}
+	if controllerFrom != "" {
+		ingress.WithFrom(podsOf(controllerFrom).WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(controllerLabels)))
 	}
 	return networkingv1ac.NetworkPolicy(ownName, t.Namespace).
 		WithLabels(ownLabels(t)).
