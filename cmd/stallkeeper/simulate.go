@@ -61,6 +61,7 @@ The exit code is 0 when the answer is good, 1 when it is not or when there is no
 		newStatusCommand("unfreeze", "UNFREEZE", "Take a freeze back"),
 		newReleaseCommand(),
 		newCheckCommand(),
+		newKitCommand(),
 		newOpenAPICommand(),
 	)
 	return cmd

@@ -48,7 +48,11 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		e.t.Error(err)
 	}
+	_, path, _ := strings.Cut(r.URL.Path, "/produceAPI/")
 	request := marketplace.Request{Method: r.Method, Query: r.URL.RawQuery, Header: r.Header, Body: body}
+	if path != "" {
+		request.Path = "/produceAPI/" + path
+	}
 	var (
 		event   marketplace.Event
 		outcome marketplace.Outcome
