@@ -75,9 +75,11 @@ func (r *DirectoryReconciler) list(ctx context.Context, namespace string, option
 	return list.Items, nil
 }
 
+// ownedBy says whether a Secret may be the instance's of that UID. One that was restored from a backup has no owner: the former
+// one's UID would have it deleted again.
 func ownedBy(object metav1.Object, uid types.UID) bool {
 	owners := object.GetOwnerReferences()
-	return len(owners) == 1 && owners[0].UID == uid
+	return len(owners) == 0 || len(owners) == 1 && owners[0].UID == uid
 }
 
 // fold takes waiting calls into the directory, stores it, and then deletes them. What is left of them is said by after.

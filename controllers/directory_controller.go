@@ -152,14 +152,15 @@ func failing(reason, message string) directoryReport {
 
 // report writes it. A pass that failed before it learned anything says only that it failed.
 func (r directoryReport) report(mpi *v1alpha1.MarketplaceInstance, kind string, err error) {
-	switch {
-	case r.none && err == nil:
+	if r.none && err == nil {
 		meta.RemoveStatusCondition(&mpi.Status.Conditions, kind)
 		return
-	case r.status == "":
-		r.verdict = wait(v1alpha1.ReasonDirectoryFailed, "Reading or writing the directory failed and is tried again")
+	}
+	v := r.verdict
+	if v.status == "" {
+		v = wait(v1alpha1.ReasonDirectoryFailed, "Reading or writing the directory failed and is tried again")
 	}
 	meta.SetStatusCondition(&mpi.Status.Conditions, metav1.Condition{
-		Type: kind, Status: r.status, Reason: r.reason, Message: r.message, ObservedGeneration: mpi.Generation,
+		Type: kind, Status: v.status, Reason: v.reason, Message: v.message, ObservedGeneration: mpi.Generation,
 	})
 }

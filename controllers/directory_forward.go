@@ -130,7 +130,7 @@ func (r *DirectoryForwarder) target(ctx context.Context, mpi *v1alpha1.Marketpla
 		return target{}, pending(v1alpha1.ReasonForwardPending, "The endpoint is told when the tenant has its key", forwardPendingRetry), err
 	}
 	to := product.Spec.Directory.Forward
-	host := net.JoinHostPort(to.Service+"."+place.namespace.GetName()+".svc", strconv.Itoa(int(ptr.Deref(to.Port, 0))))
+	host := net.JoinHostPort(to.Service+"."+place.namespace.GetName()+".svc", strconv.Itoa(int(to.Port)))
 	return target{"http://" + host + to.Path, key}, directoryReport{}, nil
 }
 

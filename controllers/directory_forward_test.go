@@ -19,7 +19,6 @@ import (
 	. "github.com/onsi/gomega"
 	networkingv1 "k8s.io/api/networking/v1"
 	testingclock "k8s.io/utils/clock/testing"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -78,7 +77,7 @@ func (e *endpoint) told() string {
 }
 
 func forwards(p *v1alpha1.MarketplaceProduct) {
-	p.Spec.Directory.Forward = v1alpha1.DirectoryForward{Service: "web", Port: ptr.To(int32(8080)), Path: "/internal/directory"}
+	p.Spec.Directory.Forward = v1alpha1.DirectoryForward{Service: "web", Port: 8080, Path: "/internal/directory"}
 }
 
 func TestChangesAreForwardedInOrder(t *testing.T) {

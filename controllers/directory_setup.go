@@ -129,5 +129,5 @@ func directoryChanged() predicate.Predicate {
 }
 
 func sameForward(a, b v1alpha1.DirectoryForward) bool {
-	return a.Service == b.Service && a.Path == b.Path && ptr.Equal(a.Port, b.Port)
+	return a == b
 }

@@ -112,7 +112,7 @@ func readSecret(ctx context.Context, reader client.Reader, mpi *v1alpha1.Marketp
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("reading Secret %s: %w", name, err)
-	case len(secret.OwnerReferences) != 1 || secret.OwnerReferences[0].UID != mpi.UID:
+	case !ownedBy(secret, mpi.UID):
 		return nil, fmt.Errorf("reading Secret %s: it belongs to another object, and is about to go with that", name)
 	}
 	return secret, nil

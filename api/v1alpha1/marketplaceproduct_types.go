@@ -385,7 +385,7 @@ type DirectoryForward struct {
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
-	Port *int32 `json:"port,omitempty"`
+	Port int32 `json:"port,omitempty"`
 
 	// path is the path that changes are posted to, such as /internal/directory.
 	// +required

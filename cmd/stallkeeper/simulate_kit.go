@@ -60,7 +60,8 @@ var kitVerbs = []kitVerb{
 		own: func(cmd *cobra.Command, f *kitFlags) {
 			cmd.Flags().StringVar(&f.clientID, "client-id", "example-client", "client id")
 			cmd.Flags().StringVar(&f.clientSecret, "client-secret", "example-client-secret", "client secret, in plain: it is encrypted on the way")
-			cmd.Flags().StringVar(&f.publicKeyFile, "public-key-file", "", "PEM file with the public key to kitPrivateKey, as it is uploaded in the seller console (required unless --flag is 0)")
+			cmd.Flags().StringVar(&f.publicKeyFile, "public-key-file", "",
+				"PEM file with the public key to kitPrivateKey, as it is uploaded in the seller console (required unless --flag is 0)")
 		},
 		make: func(ctx context.Context, kit koogallerytest.Kit, f *kitFlags) (*koogallerytest.Exchange, error) {
 			return kit.ApplicationSync(ctx, koogallerytest.KitApplication{
@@ -178,7 +179,7 @@ func (f *kitFlags) check(verb kitVerb) (err error) {
 }
 
 func readPublicKey(file string) (*rsa.PublicKey, error) {
-	content, err := os.ReadFile(file) //nolint:gosec // the person who types the command chooses it
+	content, err := os.ReadFile(file)
 	if err != nil {
 		return nil, usageError("reading --public-key-file: %w", err)
 	}

@@ -52,7 +52,7 @@ func (d *Directory) Told(after Cursor) bool {
 	return after.Sequence > d.Generation || d.Generation == 0
 }
 
-// Changes are the next changes after a cursor in their order, at most most of them and about maxBytes of JSON, with the cursor
+// Changes are the next changes after a cursor in their order, no more than most of them and about maxBytes of JSON, with the cursor
 // behind them. Where none is left, the cursor is behind the present generation. Shards in Untold must be loaded.
 func (d *Directory) Changes(after Cursor, most, maxBytes int) ([]Change, Cursor) {
 	var untold []Record

@@ -38,6 +38,7 @@ var _ = Describe("Stallkeeper", func() {
 	Describe("A person", people)
 	Describe("A tenant", tenants)
 	Describe("A new revision", revisions)
+	Describe("A buyer's directory", directories)
 	Describe("Until here", permissions)
 	Describe("Without an API server", withoutAPIServer)
 	Describe("In the end", secrecy)
