@@ -98,7 +98,9 @@ func (r *DirectoryReconciler) fold(ctx context.Context, mpi *v1alpha1.Marketplac
 		return directoryReport{}, err
 	}
 	for _, secret := range joined {
-		stored.Join(secret.Name)
+		if !slices.Contains(broken, secret.Name) {
+			stored.Join(secret.Name)
+		}
 	}
 	if err := foldInto(ctx, stored, calls); err != nil {
 		return fullOrUnreadable(err)

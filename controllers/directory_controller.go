@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -36,6 +38,8 @@ type DirectoryReconciler struct {
 	Calls client.Reader
 	// TenantPrefix begins the names of the tenants' namespaces.
 	TenantPrefix string
+	// Recorder records events; nil records none.
+	Recorder events.EventRecorder
 	// Metrics counts; nil counts nothing.
 	Metrics *DirectoryMetrics
 }
@@ -57,7 +61,18 @@ func (r *DirectoryReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	if err := errors.Join(err, applyCondition(ctx, r.Client, before, mpi, v1alpha1.ConditionDirectorySynced)); err != nil {
 		return ctrl.Result{Priority: ptr.To(priorityNormal)}, err
 	}
+	warn(r.Recorder, before, mpi, v1alpha1.ConditionDirectorySynced)
 	return result, nil
+}
+
+// warn makes an event when a condition has become False. It is called after the status was written.
+func warn(recorder events.EventRecorder, before, after *v1alpha1.MarketplaceInstance, kind string) {
+	was, is := meta.FindStatusCondition(before.Status.Conditions, kind), meta.FindStatusCondition(after.Status.Conditions, kind)
+	if recorder == nil || is == nil || is.Status != metav1.ConditionFalse || was != nil && was.Reason == is.Reason {
+		return
+	}
+	// The API server refuses an event whose note has more than 1024 bytes.
+	recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, "Synchronize", "%s", cut(is.Message, 300))
 }
 
 // synchronize folds what waits, stores it, and delivers what the tenant does not have yet.

@@ -17,6 +17,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -55,6 +56,8 @@ type DirectoryForwarder struct {
 	Protocols    Protocols
 	// HTTP makes the requests; nil means a client of its own that follows no redirect and uses no proxy.
 	HTTP *http.Client
+	// Recorder records events; nil records none.
+	Recorder events.EventRecorder
 	// Metrics counts; nil counts nothing.
 	Metrics *DirectoryMetrics
 }
@@ -71,7 +74,11 @@ func (r *DirectoryForwarder) Reconcile(ctx context.Context, req ctrl.Request) (c
 	before := mpi.DeepCopy()
 	told, err := r.forward(ctx, mpi)
 	told.report(mpi, v1alpha1.ConditionDirectoryForwarded, err)
-	if err := errors.Join(err, applyCondition(ctx, r.Client, before, mpi, v1alpha1.ConditionDirectoryForwarded)); err != nil {
+	unwritten := applyCondition(ctx, r.Client, before, mpi, v1alpha1.ConditionDirectoryForwarded)
+	if unwritten == nil {
+		warn(r.Recorder, before, mpi, v1alpha1.ConditionDirectoryForwarded)
+	}
+	if err := errors.Join(err, unwritten); err != nil {
 		return ctrl.Result{Priority: ptr.To(priorityNormal)}, err
 	}
 	return ctrl.Result{Priority: ptr.To(priorityNormal), RequeueAfter: told.after}, nil

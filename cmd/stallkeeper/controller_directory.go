@@ -30,11 +30,12 @@ func setupDirectories(mgr ctrl.Manager, f *controllerFlags, protocols controller
 		mgr.Add(calls),
 		metrics.Registry.Register(counts),
 		(&controllers.DirectoryReconciler{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Calls: calls, TenantPrefix: f.tenantPrefix, Metrics: counts,
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Calls: calls, TenantPrefix: f.tenantPrefix,
+			Recorder: mgr.GetEventRecorder("stallkeeper"), Metrics: counts,
 		}).SetupWithManager(mgr, calls),
 		(&controllers.DirectoryForwarder{
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, TenantPrefix: f.tenantPrefix,
-			Protocols: protocols, Metrics: counts,
+			Protocols: protocols, Recorder: mgr.GetEventRecorder("stallkeeper"), Metrics: counts,
 		}).SetupWithManager(mgr, calls),
 	)
 }
