@@ -231,3 +231,19 @@ func TestWhatCannotBeReadIsSaidAndStopsNothingElse(t *testing.T) {
 	x.Expect(x.client.Delete(t.Context(), broken)).To(Succeed())
 	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
 }
+
+func TestAnEndpointIsAServiceOfTheTenantAndNothingElse(t *testing.T) {
+	x := newShop(t, "sales-forward-refused")
+	for name, tc := range map[string]struct {
+		forward v1alpha1.DirectoryForward
+		want    string
+	}{
+		"another namespace's Service": {v1alpha1.DirectoryForward{Service: "web.kube-system", Port: 80, Path: "/"}, "service must be the name of a Service"},
+		"a path with a query":         {v1alpha1.DirectoryForward{Service: "web", Port: 80, Path: "/a?b=c"}, "path must begin with a slash"},
+		"a path without a slash":      {v1alpha1.DirectoryForward{Service: "web", Port: 80, Path: "a"}, "path must begin with a slash"},
+		"no port":                     {v1alpha1.DirectoryForward{Service: "web", Path: "/"}, "spec.directory.forward.port"},
+	} {
+		p := here(x, product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Directory.Forward = tc.forward }))
+		x.Expect(x.client.Create(t.Context(), p)).To(MatchError(ContainSubstring(tc.want)), name)
+	}
+}

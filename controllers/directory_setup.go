@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	// directoryWorkers bounds the directories in memory at once. A large one takes about 150 MB while it is folded.
+	// directoryWorkers bounds the directories in memory at once. One of 50,000 users takes about 50 MB while it is folded.
 	directoryWorkers = 2
 	// forwardWorkers is how many endpoints are talked to at once. A slow one keeps others waiting no longer than a request may take.
 	forwardWorkers = 8

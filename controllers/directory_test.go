@@ -233,3 +233,52 @@ func TestADirectoryThatWasRestoredWithoutOwnersIsTaken(t *testing.T) {
 		}
 	}
 }
+
+func TestATenantThatWasMadeAnewGetsEverythingAndAPausedOneNothing(t *testing.T) {
+	w := newDirectoryWorld(t, authorised(10, marketplace.SyncPut, "u1"))
+	mpi := &v1alpha1.MarketplaceInstance{}
+	set := func(state v1alpha1.Reconciliation) {
+		if err := w.Get(t.Context(), client.ObjectKey{Namespace: "sales", Name: "acme"}, mpi); err != nil {
+			t.Fatal(err)
+		}
+		mpi.Spec.Reconciliation = state
+		if err := w.Update(t.Context(), mpi); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(v1alpha1.ReconciliationPaused)
+	// It asks to be looked at again, for as long as it is paused.
+	if err := w.pass(); err == nil || w.condition() != "Unknown Pending" || len(w.secrets()) != 2 {
+		t.Fatalf("paused: %v, %s, %d Secrets", err, w.condition(), len(w.secrets()))
+	}
+	set(v1alpha1.ReconciliationActive)
+	if err := w.pass(); err != nil || w.condition() != "True Delivered" {
+		t.Fatalf("active: %v, %s", err, w.condition())
+	}
+	want := w.secrets()
+
+	namespace := v1alpha1.TenantNamespace("tenant-", "sales", "acme")
+	if err := w.DeleteAllOf(t.Context(), &corev1.Secret{}, client.InNamespace(namespace)); err != nil {
+		t.Fatal(err)
+	}
+	ns := &corev1.Namespace{}
+	if err := w.Get(t.Context(), client.ObjectKey{Name: namespace}, ns); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Delete(t.Context(), ns); err != nil {
+		t.Fatal(err)
+	}
+	ns.UID, ns.ResourceVersion = "uid-ns-2", ""
+	if err := w.Create(t.Context(), ns); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.pass(); err != nil {
+		t.Fatal(err)
+	}
+	got := w.secrets()
+	delete(want["sales/acme-directory"], directoryDeliveredKey)
+	delete(got["sales/acme-directory"], directoryDeliveredKey)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-before +after:\n%s", diff)
+	}
+}

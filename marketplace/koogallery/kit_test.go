@@ -401,3 +401,29 @@ func checkSync(t *testing.T, s marketplace.Sync) {
 		}
 	}
 }
+
+// Whoever has none of the Kit's keys is refused, whatever is sent and in whichever generation.
+func FuzzVerifyKit(f *testing.F) {
+	for _, vector := range readVectors(f).KitSigns {
+		f.Add(vector.RawBody, vector.Headers["x-sign"], vector.Headers["x-timestamp"], vector.Headers["x-nonce"], "")
+	}
+	for _, vector := range readVectors(f).KitTokens {
+		f.Add(string(vector.Body), "", "", "", vector.AuthTokenHeader)
+	}
+	f.Add(`{"a":"\ud800","a":1,"b":[{]}`, "00", "1680508066618", "n", "AA==")
+	const unknown = "nobody-has-this-key"
+	callbacks := newCallbacks(f, map[string]string{koogallery.KeyAccess: unknown, koogallery.KeyKit: unknown + "-kit"})
+	f.Fuzz(func(t *testing.T, body, sign, timestamp, nonce, token string) {
+		for _, path := range []string{koogallery.KitPath, koogallery.KitV2Path} {
+			_, err := callbacks.Verify(marketplace.Request{Method: "POST", Path: path + "authSync", Body: []byte(body), Header: http.Header{
+				"X-Sign": {sign}, "X-Timestamp": {timestamp}, "X-Nonce": {nonce}, "Authtoken": {token},
+			}}, now)
+			if !errors.Is(err, marketplace.ErrUnauthenticated) && !errors.Is(err, marketplace.ErrMalformed) {
+				t.Fatalf("error = %v", err)
+			}
+			if strings.Contains(err.Error(), unknown) {
+				t.Fatal("the error tells a key")
+			}
+		}
+	})
+}
