@@ -14,8 +14,12 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
-// maxLarge is how many large bodies are read, and how many are at work, at once.
-const maxLarge = 16
+const (
+	// maxLarge is how many verified calls with a large body are at work at once.
+	maxLarge = 16
+	// maxLargeReading is how many large bodies of callers not yet verified are in memory at once.
+	maxLargeReading = 48
+)
 
 // maxDiscarded is how many bytes of a body that is too large are still taken from the connection.
 const maxDiscarded = 1 << 20
@@ -47,7 +51,7 @@ func newLimits(ordinary int64, maxBody func(path string) int64, maxReading, maxV
 		maxBody = func(string) int64 { return ordinary }
 	}
 	return &limits{
-		maxBody: maxBody, ordinary: ordinary, readers: readers{most: maxReading}, largeOnes: readers{most: maxLarge},
+		maxBody: maxBody, ordinary: ordinary, readers: readers{most: maxReading}, largeOnes: readers{most: maxLargeReading},
 		verified: make(chan struct{}, maxVerified), large: make(chan struct{}, maxLarge),
 	}
 }

@@ -110,7 +110,8 @@ func (c *Callbacks) applicationSync(f *fields, sync *marketplace.Sync) {
 func (c *Callbacks) authSync(f *fields, sync *marketplace.Sync) {
 	sync.Action = f.kitFlag(FlagWithdraw)
 	application := f.required("appId", maxID)
-	f.kitTime("currentSyncTime")
+	// Nothing is done with it: timeStamp, which every call has, is what orders them.
+	f.looseText("currentSyncTime")
 	at := map[string]int{}
 	f.list("userList", marketplace.MaxSyncUsers, func(of *fields) {
 		user := of.user()
