@@ -49,7 +49,7 @@ type storedDirectory struct {
 	shards map[int]*corev1.Secret
 }
 
-// openDirectory reads the head. Without one the directory is new, and exists is false.
+// openDirectory reads the head; without one the directory is new.
 func openDirectory(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance) (*storedDirectory, error) {
 	stored := &storedDirectory{
 		Directory: directory.New(), instance: mpi, reader: reader, shards: map[int]*corev1.Secret{},
@@ -60,8 +60,7 @@ func openDirectory(ctx context.Context, reader client.Reader, mpi *v1alpha1.Mark
 		return nil, err
 	}
 	if head == nil {
-		// A first shard may be there from a pass that ended before it wrote the head.
-		return stored, stored.load(ctx, []int{0})
+		return stored, nil
 	}
 	stored.head = head
 	if stored.Directory, err = directory.Decode(head.Data[directoryHeadKey]); err != nil {
@@ -70,8 +69,43 @@ func openDirectory(ctx context.Context, reader client.Reader, mpi *v1alpha1.Mark
 	return stored, nil
 }
 
+// recover takes in the shards that stand there without a head: of a pass that ended before it wrote the head, or because somebody
+// has deleted it. Without them the tenant would keep files that nobody looks after.
+func (s *storedDirectory) recover(ctx context.Context) error {
+	var data [][]byte
+	for shard, most := 0, 1; shard < most; shard++ {
+		if err := s.read(ctx, shard); err != nil {
+			return err
+		}
+		data = append(data, nil)
+		if secret := s.shards[shard]; secret != nil {
+			data[shard] = secret.Data[directoryShardKey]
+		}
+		if shard+1 < most || most == directory.MaxShards {
+			continue
+		}
+		// The first one beyond a power of two says that there are twice as many.
+		if err := s.read(ctx, most); err != nil {
+			return err
+		}
+		if s.shards[most] != nil {
+			most *= 2
+		}
+	}
+	found, err := directory.Recover(data)
+	if err != nil {
+		return &unreadableError{v1alpha1.DirectoryShardName(s.instance.Name, 0)}
+	}
+	s.Directory = found
+	return nil
+}
+
 func (r *DirectoryReconciler) open(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (*storedDirectory, error) {
-	return openDirectory(ctx, r.APIReader, mpi)
+	stored, err := openDirectory(ctx, r.APIReader, mpi)
+	if err == nil && stored.head == nil {
+		err = stored.recover(ctx)
+	}
+	return stored, err
 }
 
 // load reads shards.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -175,5 +176,41 @@ func TestTheLargestCallFits(t *testing.T) {
 	}
 	if kept := s.calls()["MarketplaceInstance/i1"]; len(kept) != 1 || len(kept[0].Users) != marketplace.MaxSyncUsers {
 		t.Errorf("kept %v", kept)
+	}
+}
+
+// Whether there is such a Marketplace, and whether it has the Kit, nobody learns without a key.
+func TestAStrangerLearnsNothingFromTheKitsPaths(t *testing.T) {
+	with, without := newKitStand(t, nil), newStand(t, nil)
+	for name, header := range map[string]http.Header{
+		"nothing":         {},
+		"no timestamp":    {"X-Sign": {"00"}, "X-Nonce": {"n"}},
+		"a signature":     {"X-Sign": {"00"}, "X-Nonce": {"n"}, "X-Timestamp": {"1680508066618"}},
+		"a token":         {"Authtoken": {"AAAA"}},
+		"half a V2 of V1": {"X-Sign": {"00"}, "Authtoken": {"AAAA"}},
+	} {
+		for _, path := range []string{koogallery.KitPath, koogallery.KitV2Path} {
+			answers := map[string]bool{}
+			for _, base := range []string{with.caller.URL, without.caller.URL, with.caller.URL + "-unknown"} {
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+path+"tenantSync", strings.NewReader("{}"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header = header.Clone()
+				resp, err := http.DefaultClient.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(resp.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = resp.Body.Close()
+				answers[string(body)] = true
+			}
+			if len(answers) != 1 {
+				t.Errorf("%s to %s is answered %v", name, path, answers)
+			}
+		}
 	}
 }

@@ -139,7 +139,9 @@ func indexInstances(ctx context.Context, mgr ctrl.Manager) error {
 }
 
 func newCallbackHandler(mgr ctrl.Manager, f *webhookFlags, namespaces []string, log logr.Logger) (*webhook.Handler, error) {
-	decoy, err := koogallery.NewCallbacks(map[string][]byte{koogallery.KeyAccess: []byte(rand.Text())})
+	decoy, err := koogallery.NewCallbacks(map[string][]byte{
+		koogallery.KeyAccess: []byte(rand.Text()), koogallery.KeyKit: []byte(rand.Text()),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("making the decoy's key: %w", err)
 	}

@@ -65,9 +65,34 @@ type Directory struct {
 
 // New is an empty directory.
 func New() *Directory {
-	return &Directory{
-		Head:   Head{Shards: make([]Shard, 1), DepartmentsSince: map[string]int64{}},
-		loaded: map[int]map[Key]Record{0: {}}, changed: map[int]bool{},
+	d, _ := Recover(make([][]byte, 1)) // no data is an empty shard
+	return d
+}
+
+// Recover makes a directory out of its shards, without the head: the enterprises and applications are lost, and the users and
+// departments are not. Their number must be a power of two, up to MaxShards.
+func Recover(shards [][]byte) (*Directory, error) {
+	d := &Directory{
+		Head:   Head{Shards: make([]Shard, len(shards)), DepartmentsSince: map[string]int64{}},
+		loaded: map[int]map[Key]Record{}, changed: map[int]bool{},
+	}
+	for shard, data := range shards {
+		if err := d.Load(shard, data); err != nil {
+			return nil, err
+		}
+		for key := range d.loaded[shard] {
+			d.know(key.Enterprise)
+		}
+	}
+	d.recount()
+	d.headChanged = len(d.Enterprises) > 0
+	return d, nil
+}
+
+// know notes an enterprise.
+func (d *Directory) know(enterprise string) {
+	if at, found := slices.BinarySearch(d.Enterprises, enterprise); !found {
+		d.Enterprises, d.headChanged = slices.Insert(d.Enterprises, at, enterprise), true
 	}
 }
 
@@ -139,9 +164,7 @@ func (d *Directory) Fold(calls []marketplace.Sync) error {
 		if err != nil {
 			return err
 		}
-		if at, found := slices.BinarySearch(d.Enterprises, call.EnterpriseID); !found {
-			d.Enterprises, d.headChanged = slices.Insert(d.Enterprises, at, call.EnterpriseID), true
-		}
+		d.know(call.EnterpriseID)
 		if call.AllDepartments {
 			d.forgetDepartments(call.EnterpriseID, call.At.UnixMilli()-1, note)
 		}
@@ -224,13 +247,17 @@ func (d *Directory) forgetDepartments(enterprise string, until int64, note func(
 	d.DepartmentsSince[enterprise], d.headChanged = until, true
 }
 
-// recount brings what the head knows of the loaded shards up to date.
+// recount brings what the head knows of the loaded shards up to date. A pass that ended between the shards and the head has left
+// records that are newer than the head: its generation counts, or nobody would be told of them.
 func (d *Directory) recount() {
 	hidden := d.hidden()
 	for shard, records := range d.loaded {
 		is := measure(records, hidden)
 		if d.Shards[shard] != is {
 			d.Shards[shard], d.headChanged = is, true
+		}
+		if is.Newest > d.Generation {
+			d.Generation, d.headChanged = is.Newest, true
 		}
 	}
 }

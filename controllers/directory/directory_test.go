@@ -392,3 +392,22 @@ func BenchmarkFold(b *testing.B) {
 		}
 	})
 }
+
+// A pass that wrote the shards and not the head is repeated: its changes are still told.
+func TestChangesOfAPassThatEndedAreTold(t *testing.T) {
+	s := newStored()
+	s.fold(t, users(1, put, named("u1")))
+	d := s.open(t)
+	s.load(t, d, d.All())
+	_, cursor := d.Changes(directory.Cursor{}, 10, 1<<20)
+	head := s.head
+	s.fold(t, users(2, put, named("u2")))
+	s.head = head
+	again := s.fold(t, users(2, put, named("u2")))
+	if again.Told(cursor) {
+		t.Fatal("nobody would be told")
+	}
+	if changes, _ := again.Changes(cursor, 10, 1<<20); len(changes) != 1 || changes[0].User.UserName != "u2" {
+		t.Errorf("changes = %+v", changes)
+	}
+}

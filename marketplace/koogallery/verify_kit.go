@@ -70,12 +70,19 @@ func (c *Callbacks) verifyKit(req marketplace.Request, now time.Time) (marketpla
 	switch _, v2, _ := kitActivity(req.Path); {
 	case req.Method != http.MethodPost:
 		return marketplace.Proof{}, malformed("the method must be POST")
-	case len(c.kit) == 0:
-		return marketplace.Proof{}, fmt.Errorf("%w: the callback Secret has no %s", marketplace.ErrUnauthenticated, KeyKit)
 	case v2:
 		return c.verifyKitSign(req, now)
 	}
 	return c.verifyKitToken(req)
+}
+
+// notTheKits is the error of a call that none of the Kit's keys has made. Where there is no key everything else is looked at
+// before, so that a stranger can't tell.
+func (c *Callbacks) notTheKits(what string) error {
+	if len(c.kit) == 0 {
+		return fmt.Errorf("%w: the callback Secret has no %s", marketplace.ErrUnauthenticated, KeyKit)
+	}
+	return fmt.Errorf("%w: the %s is wrong", marketplace.ErrUnauthenticated, what)
 }
 
 // verifyKitSign checks a call of V2. The parts of what is signed are joined without a mark, as in verifySignature.
@@ -98,7 +105,7 @@ func (c *Callbacks) verifyKitSign(req marketplace.Request, now time.Time) (marke
 	}
 	name, ok := c.kitSigningKey(params, req.Body)
 	if !ok {
-		return marketplace.Proof{}, fmt.Errorf("%w: the signature is wrong", marketplace.ErrUnauthenticated)
+		return marketplace.Proof{}, c.notTheKits("signature")
 	}
 	proof := marketplace.Proof{KeyName: name, Nonce: params.nonce}
 	if proof.SentAt, ok = parseTimestamp(params.timestamp); !ok {
@@ -142,18 +149,17 @@ func (c *Callbacks) verifyKitToken(req marketplace.Request) (marketplace.Proof, 
 	if token == "" {
 		return marketplace.Proof{}, fmt.Errorf("%w: the header authToken is missing", marketplace.ErrUnauthenticated)
 	}
-	wrong := fmt.Errorf("%w: the authToken is wrong", marketplace.ErrUnauthenticated)
 	given, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(token, " ", "+"))
 	params, ok := kitParams(req.Body)
 	if err != nil || !ok {
-		return marketplace.Proof{}, wrong
+		return marketplace.Proof{}, c.notTheKits("authToken")
 	}
 	for _, key := range c.kit {
 		if hmac.Equal(given, authToken(key.value, params)) {
 			return marketplace.Proof{KeyName: key.name}, nil
 		}
 	}
-	return marketplace.Proof{}, wrong
+	return marketplace.Proof{}, c.notTheKits("authToken")
 }
 
 // kitParams are the members of a body of V1 as its token joins them: strings as they are meant, all else as it was written.
