@@ -89,6 +89,7 @@ func TestChangesAreForwardedInOrder(t *testing.T) {
 	x.says("acme", v1alpha1.ConditionDirectoryForwarded, "True Forwarded")
 	x.eventually(x.endpoint.told).Should(And(ContainSubstring("Put:Enterprise"), ContainSubstring("Put:User:u1")))
 
+	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
 	namespace := x.instance("acme").Status.Namespace
 	key := x.secret(namespace, v1alpha1.TenantDirectoryName).Data[v1alpha1.DirectoryForwardKey]
 	x.Expect(x.endpoint.last.URL.String()).To(Equal("http://web." + namespace + ".svc:8080/internal/directory"))
@@ -104,8 +105,8 @@ func TestChangesAreForwardedInOrder(t *testing.T) {
 	x.Expect(fmt.Sprint(failed.Status.Conditions)).To(And(ContainSubstring("answers 500"), Not(ContainSubstring("Real"))))
 	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
 	x.endpoint.answers(0)
+	x.eventually(x.endpoint.told).Should(HaveSuffix("Removed:User:u1"))
 	x.says("acme", v1alpha1.ConditionDirectoryForwarded, "True Forwarded")
-	x.Expect(x.endpoint.told()).To(HaveSuffix("Removed:User:u1"))
 
 	// A process that starts anew goes on where the former was.
 	before := x.endpoint.told()
@@ -115,6 +116,7 @@ func TestChangesAreForwardedInOrder(t *testing.T) {
 	x.eventually(x.endpoint.told).Should(Equal(before + " Put:User:u2"))
 
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = v1alpha1.DesiredStateSuspended })
+	x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
 	x.create(kept(t, mpi, "MarketplaceInstance", authorised(40, marketplace.SyncPut, "u3")))
 	x.says("acme", v1alpha1.ConditionDirectoryForwarded, "Unknown Pending")
 	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")

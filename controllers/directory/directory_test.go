@@ -384,6 +384,12 @@ func BenchmarkFold(b *testing.B) {
 				full.fold(b, batch...)
 			}
 		}
+		kept, shown := 0, 0
+		for shard, is := range full.open(b).Shards {
+			kept, shown = kept+len(full.shards[shard]), shown+is.Bytes
+		}
+		b.ReportMetric(float64(kept)/float64(shown), "stored-B/shown-B")
+		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/50_000, "µs/user")
 	})
 	b.Run("one more", func(b *testing.B) {
 		b.ReportAllocs()
