@@ -67,6 +67,10 @@ e2e: build $(HELM) ## Play sales in real pods: Linux and root, or KUBECONFIG=...
 bench: ## Run the Go benchmarks
 	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) $(TEST)
 
+.PHONY: footprint
+footprint: build controlplane ## Measure the processes' memory and processor time with up to 3000 tenants
+	hack/footprint.sh
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Check import rules, API rules, complexity, security, style
 	$(GOLANGCI_LINT) run ./...
@@ -113,6 +117,10 @@ image: ## Build the image IMAGE with CONTAINER_TOOL
 .PHONY: image-archive
 image-archive: ## Build it with Linux, root and buildah where no registry is reached, into bin/image/stallkeeper.tar
 	VERSION=$(VERSION) COMMIT=$(COMMIT) DATE=$(DATE) hack/image/build.sh $(IMAGE) bin/image/stallkeeper.tar
+
+.PHONY: release-chart
+release-chart: $(HELM) ## Keep the chart of this commit in charts/released
+	hack/release-chart.sh
 
 .PHONY: tools
 tools: $(CONTROLLER_GEN) $(HELM) $(GOLANGCI_LINT) ## Build controller-gen, helm and golangci-lint into bin/tools

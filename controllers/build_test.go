@@ -167,6 +167,7 @@ func tenantKinds() []schema.GroupVersionKind {
 		{Version: "v1", Kind: "LimitRange"},
 		{Group: "apps", Version: "v1", Kind: "Deployment"},
 		{Group: "apps", Version: "v1", Kind: "StatefulSet"},
+		{Group: "batch", Version: "v1", Kind: "Job"},
 		{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -223,6 +225,8 @@ type shop struct {
 	name string
 	// orders is the marketplace's order API.
 	orders *orderAPI
+	// kinds are those of the tenants that the operator watches.
+	kinds []schema.GroupVersionKind
 	// running is the operator that runs now.
 	running *operator
 	// endpoint stands in for the network between the controller and the tenants' workloads.
@@ -235,7 +239,9 @@ var shops atomic.Int64
 func newShop(t testing.TB, name string) *shop {
 	t.Helper()
 	name = fmt.Sprintf("%s-%d", name, shops.Add(1))
-	x := &shop{cluster: theCluster(t), WithT: gomega.NewWithT(t), t: t, name: name, orders: &orderAPI{answers: map[string]orderAnswer{}}, endpoint: &endpoint{}}
+	x := &shop{cluster: theCluster(t), WithT: gomega.NewWithT(t), t: t, name: name,
+		orders: &orderAPI{answers: map[string]orderAnswer{}}, kinds: tenantKinds(), endpoint: &endpoint{},
+	}
 	x.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	return x
 }
@@ -277,11 +283,15 @@ func (x *shop) operate(only ...string) *operator {
 
 // managerOptions are those of the stallkeeper command, but for what needs a cluster of its own.
 func (x *shop) managerOptions() ctrl.Options {
-	objects := apply.CacheByObject(tenantKinds())
+	objects := apply.CacheByObject(x.kinds)
 	for _, object := range []client.Object{
 		&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{},
 	} {
 		objects[object] = cache.ByObject{Namespaces: map[string]cache.Config{x.name: {}}}
+	}
+	if !slices.Contains(x.kinds, corev1.SchemeGroupVersion.WithKind("Secret")) {
+		calls, selected := CacheCalls(map[string]cache.Config{x.name: {}})
+		objects[calls] = selected
 	}
 	return ctrl.Options{
 		Scheme: x.scheme, Logger: logr.Discard(),
@@ -306,7 +316,7 @@ func (x *shop) setUp(mgr ctrl.Manager, o *operator, only []string) error {
 	o.instance = &InstanceReconciler{
 		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("stallkeeper"),
 		Applier: &apply.Applier{
-			Client: mgr.GetClient(), Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Kinds: tenantKinds(),
+			Client: mgr.GetClient(), Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Kinds: x.kinds,
 		},
 		Permissions: permissions(), TenantPrefix: v1alpha1.DefaultTenantPrefix, Namespace: "stallkeeper-system", Protocols: protocols,
 	}
@@ -322,6 +332,7 @@ func (x *shop) setUp(mgr ctrl.Manager, o *operator, only []string) error {
 		},
 		"marketplace": &MarketplaceReconciler{
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), CredentialsNamespace: x.name, Protocols: protocols,
+			Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("stallkeeper"),
 		},
 	}
 	var errs []error

@@ -129,7 +129,8 @@ func (r *DirectoryForwarder) target(ctx context.Context, mpi *v1alpha1.Marketpla
 		return target{}, directoryReport{}, err
 	}
 	policy := lifecyclePolicy(lifecycleOf(product, effective(mpi).Plan), grace)
-	if lifecycle.Decide(facts(mpi, r.Clock.Now()), policy).Phase != lifecycle.Run {
+	// A tenant that is stopped because nobody has called by its id is told in vain, and again when it runs.
+	if lifecycle.Decide(facts(mpi, acknowledgement{}, r.Clock.Now()), policy).Phase != lifecycle.Run {
 		return target{}, pending(v1alpha1.ReasonForwardPending, "The endpoint is told when the tenant runs again", forwardPendingRetry), nil
 	}
 	key, err := readForwardKey(ctx, r.APIReader, mpi)

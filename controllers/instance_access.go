@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -75,6 +76,49 @@ func (r *InstanceReconciler) withoutSeed(ctx context.Context, mpi *v1alpha1.Mark
 	return tenantSecrets{}, &problem{v1alpha1.ReasonAccessSecretLost, fmt.Sprintf(
 		"Secret %q is gone, and with it the seed of this tenant's passwords: restore it from a backup; nothing is changed"+
 			" in the tenant until then", v1alpha1.AccessSecretName(mpi.Name))}, nil
+}
+
+// publishAccess puts into the status where the buyer will find the tenant, before there is one: a marketplace that brings its orders
+// does not come back to ask, so its buyer has to be told within seconds, also when the tenant can't be made at once. It is not ok
+// when there is nothing to publish, and the tenant can be made; else the pass ends with it, and the status that it writes brings
+// the next one.
+func (r *InstanceReconciler) publishAccess(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, rev *revision,
+	plan v1alpha1.Plan, suspended bool,
+) (early outcome, ok bool) {
+	if k.pinned != "" || !asksOnce(mpi.Spec.Subscription) {
+		return outcome{}, false
+	}
+	in := r.tenantInputs(mpi, k, plan, suspended)
+	secrets, problem, err := r.ensureAccessSecret(ctx, mpi, k, rev, in)
+	if problem != nil || err != nil {
+		return outcome{problem: problem, err: err}, true
+	}
+	in.secrets = secrets
+	access, err := renderAccess(rev, in)
+	if err != nil {
+		return outcome{problem: renderFailed(err)}, true
+	}
+	if access = withCredentials(access, mpi, secrets); access == mpi.Status.Access {
+		return outcome{}, false
+	}
+	return outcome{
+		published: true, access: access, nothing: k.observed.Namespace == nil, again: r.Clock.Now().Add(cacheLag),
+	}, true
+}
+
+// asksOnce says whether the sale's marketplace wants to know at the purchase, and not later, where the buyer finds the tenant.
+func asksOnce(sub *v1alpha1.Subscription) bool {
+	return sub != nil && slices.ContainsFunc(sub.Orders, func(call v1alpha1.OrderCall) bool {
+		return call.OrderID == sub.OrderID && call.OrderLineID == sub.OrderLineID && call.Source == v1alpha1.OrderFromCall
+	})
+}
+
+// withCredentials names the Secret with the initial credentials, where the product has some.
+func withCredentials(access v1alpha1.InstanceAccess, mpi *v1alpha1.MarketplaceInstance, secrets tenantSecrets) v1alpha1.InstanceAccess {
+	if secrets.userName != "" {
+		access.CredentialsSecretRef.Name = v1alpha1.AccessSecretName(mpi.Name)
+	}
+	return access
 }
 
 func secretsOf(secret *corev1.Secret) tenantSecrets {

@@ -40,7 +40,7 @@ func (x *shop) secret(namespace, name string) *corev1.Secret {
 // allConditions are set on every pass.
 var allConditions = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionOrderResolved, v1alpha1.ConditionProvisioned, v1alpha1.ConditionPaid,
-	v1alpha1.ConditionSuspended, v1alpha1.ConditionPaused,
+	v1alpha1.ConditionSuspended, v1alpha1.ConditionPaused, v1alpha1.ConditionAcknowledged,
 }
 
 func TestATenantIsMadeSuspendedResumedAndRemoved(t *testing.T) {

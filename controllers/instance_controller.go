@@ -57,7 +57,7 @@ func (r *InstanceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 		return ctrl.Result{}, err
 	}
 	memory.see(known.observed)
-	decision := lifecycle.Decide(facts(mpi, now), known.policy)
+	decision := lifecycle.Decide(facts(mpi, known.acknowledgement, now), known.policy)
 	outcome := r.converge(ctx, mpi, known, decision, memory)
 	report(mpi, known, decision, outcome, now)
 
@@ -65,7 +65,7 @@ func (r *InstanceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 		return ctrl.Result{Priority: ptr.To(priorityNormal)}, err
 	}
 	r.announce(before, mpi, memory)
-	return wake(now, decision.Until, outcome.again), nil
+	return wake(now, decision.Until, outcome.again, known.acknowledgement.again(now)), nil
 }
 
 // known is what a pass has read before it decides.
@@ -77,10 +77,14 @@ type known struct {
 	lifecycle v1alpha1.Lifecycle
 	policy    lifecycle.Policy
 	effective v1alpha1.EffectiveSubscription
+	// acknowledgement is whether the marketplace may not have heard of the sale.
+	acknowledgement acknowledgement
 	// observed is what stands in the tenant's namespace.
 	observed apply.Observed
 	// pinned is the revision that the tenant has; target the one that it shall have.
 	pinned, target string
+	// next is the revision that is prepared while the tenant stays on the target of this pass; empty if none is.
+	next string
 }
 
 // gather reads everything from caches.
@@ -104,6 +108,9 @@ func (r *InstanceReconciler) gather(ctx context.Context, mpi *v1alpha1.Marketpla
 		return known{}, err
 	}
 	k.policy = lifecyclePolicy(k.lifecycle, grace)
+	if k.acknowledgement, err = r.acknowledgementOf(ctx, mpi); err != nil {
+		return known{}, err
+	}
 	k.observed, err = apply.Observe(ctx, r.Applier.Cache, r.Applier.Kinds, k.namespace)
 	if err != nil {
 		return known{}, err

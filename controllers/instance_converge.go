@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -48,11 +49,22 @@ type outcome struct {
 	nothing, removing bool
 	// readiness is the state of the tenant's objects.
 	readiness apply.Readiness
+	// waiting is the hook that everything after it waits for; zero if nothing waits.
+	waiting apply.Key
+	// prepared is true if nothing has to be done any more before the tenant moves to its next revision; moving is true while
+	// there is. nextBlockers are the hooks that keep it from moving.
+	prepared, moving bool
+	nextBlockers     []v1alpha1.Blocker
+	// stands is true if the apply failed at the hooks of the next revision, and all else was applied.
+	stands bool
 	// torn is true if an apply failed half-way: the digests in the status speak of what stood before it.
 	torn bool
-	// rendered says that access, revision, digests and orphans are known by this pass.
+	// published says that access is known by this pass, and nothing else yet.
+	published bool
+	// rendered says that access, limits, revision, digests and orphans are known by this pass.
 	rendered       bool
 	access         v1alpha1.InstanceAccess
+	limits         []v1alpha1.PlanLimit
 	revision       string
 	inputs, digest string
 	orphans        []string
@@ -88,6 +100,9 @@ func (r *InstanceReconciler) provision(ctx context.Context, mpi *v1alpha1.Market
 	if err := r.ensureFinalizer(ctx, mpi); err != nil {
 		return outcome{err: err}
 	}
+	if result, waits := r.prepare(ctx, mpi, k, suspended, memory); waits {
+		return result
+	}
 	result := r.provisionRevision(ctx, mpi, k, suspended, memory)
 	if result.problem == nil || result.torn || k.pinned == "" || k.pinned == k.target {
 		return result
@@ -103,6 +118,26 @@ func (r *InstanceReconciler) provision(ctx context.Context, mpi *v1alpha1.Market
 	return held
 }
 
+// prepare runs the hooks that come before the target revision, and keeps the tenant on the one that it has until they are
+// through: it is suspended, resumed and scaled as always, and what a hook needs of it runs. False says that there is nothing to
+// wait for, or that the tenant can't stay: what was never installed has nothing that could run meanwhile, and a revision that
+// can't be made is better left.
+func (r *InstanceReconciler) prepare(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, suspended bool, memory *memory,
+) (result outcome, waits bool) {
+	if k.pinned == "" || k.pinned == k.target || k.observed.Installing() {
+		return outcome{}, false
+	}
+	former := k
+	former.target, former.next = k.pinned, k.target
+	result = r.provisionRevision(ctx, mpi, former, suspended, memory)
+	if result.problem != nil && result.stands {
+		result.stuck = &problem{result.problem.reason, shorten(fmt.Sprintf("The tenant stays on revision %q, because the hooks of %q"+
+			" can't be made for it: %s", k.pinned, k.target, result.problem.message))}
+		result.problem = nil
+	}
+	return result, !result.prepared && result.problem == nil
+}
+
 // provisionRevision makes sure that the tenant's objects are what the target revision and the instance say.
 func (r *InstanceReconciler) provisionRevision(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, suspended bool,
 	memory *memory,
@@ -111,28 +146,29 @@ func (r *InstanceReconciler) provisionRevision(ctx context.Context, mpi *v1alpha
 	if problem != nil || err != nil {
 		return r.look(ctx, mpi, k, outcome{problem: problem, err: err}, nil, memory)
 	}
-	inputs, err := r.inputsDigest(mpi, k, suspended)
+	if early, ok := r.publishAccess(ctx, mpi, k, rev, plan, suspended); ok {
+		return r.look(ctx, mpi, k, early, nil, memory)
+	}
+	inputs, err := r.inputsDigest(mpi, k, suspended, k.observed.Hooks())
 	if err != nil {
 		return outcome{err: err}
 	}
-	now := r.Clock.Now()
+	now, moving := r.Clock.Now(), k.observed.Preparing(k.next)
 	switch {
 	case memory.behind(k.observed, now):
 		// What the cache shows is older than what was applied: deciding on it would put right what is right.
-		return r.look(ctx, mpi, k, outcome{quiet: true, again: now.Add(cacheLag)}, memory.entries, memory)
+		behind := outcome{quiet: true, waiting: memory.waiting, moving: moving, again: now.Add(cacheLag)}
+		return r.look(ctx, mpi, k, behind, memory.entries, memory)
 	case mpi.Status.InputsDigest == inputs && mpi.Status.ObjectsDigest == k.observed.Digest() && k.pinned == k.target &&
 		scaled(k.observed, suspended):
-		return r.look(ctx, mpi, k, outcome{quiet: true}, nil, memory)
+		return r.look(ctx, mpi, k, outcome{quiet: true, moving: moving}, nil, memory)
 	case mpi.Status.InputsDigest == inputs:
 		if blocker, until := memory.drift(k.observed, now); blocker != nil {
-			return r.look(ctx, mpi, k, outcome{quiet: true, blockers: []v1alpha1.Blocker{*blocker}, again: until}, nil, memory)
+			drifts := outcome{quiet: true, moving: moving, blockers: []v1alpha1.Blocker{*blocker}, again: until}
+			return r.look(ctx, mpi, k, drifts, nil, memory)
 		}
 	}
-	result := r.applyTenant(ctx, mpi, k, rev, plan, suspended, memory)
-	if result.err == nil && result.problem == nil {
-		result.inputs = inputs
-	}
-	return result
+	return r.applyTenant(ctx, mpi, k, rev, plan, suspended, memory)
 }
 
 // planOf finds the revision and the plan that shall run.
@@ -164,8 +200,9 @@ func (r *InstanceReconciler) planOf(ctx context.Context, mpi *v1alpha1.Marketpla
 	return rev, plan, nil, nil
 }
 
-// inputsDigest is the digest of everything that decides about the tenant's objects.
-func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k known, suspended bool) (string, error) {
+// inputsDigest is the digest of everything that decides about the tenant's objects. How far the hooks are is part of it: where
+// one has ended, what comes after it is due.
+func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k known, suspended bool, hooks string) (string, error) {
 	kinds := r.Permissions.Kinds.UnsortedList()
 	names := make(map[string]bool, len(kinds))
 	for _, kind := range kinds {
@@ -179,6 +216,12 @@ func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k k
 	if from := r.forwardsFrom(k.product); from != "" {
 		inputs["forwardsFrom"] = from
 	}
+	if hooks != "" {
+		inputs["hooks"] = hooks
+	}
+	if k.next != "" {
+		inputs["next"] = k.next
+	}
 	raw, err := json.Marshal(inputs)
 	if err != nil {
 		return "", fmt.Errorf("encoding the inputs: %w", err)
@@ -191,7 +234,7 @@ func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k k
 func (r *InstanceReconciler) applyTenant(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, rev *revision,
 	plan v1alpha1.Plan, suspended bool, memory *memory,
 ) outcome {
-	set, access, problem, err := r.desired(ctx, mpi, k, rev, plan, suspended)
+	set, rendered, problem, err := r.desired(ctx, mpi, k, rev, plan, suspended)
 	if problem != nil || err != nil {
 		return r.look(ctx, mpi, k, outcome{problem: problem, err: err}, nil, memory)
 	}
@@ -199,41 +242,93 @@ func (r *InstanceReconciler) applyTenant(ctx context.Context, mpi *v1alpha1.Mark
 	wanted := apply.Set{
 		Namespace: set.Namespace, Owner: owner, OwnerGone: r.ownerGone(mpi), Revision: rev.name, Groups: set.Groups,
 	}
+	if k.next != "" {
+		if wanted.Next, err = r.hooksBefore(ctx, mpi, k, suspended); err != nil {
+			return outcome{err: err}
+		}
+		if wanted.Next == nil {
+			return outcome{prepared: true}
+		}
+	}
 	if err := r.Applier.EnsureRetain(ctx, k.namespace, set.Retain); err != nil {
 		return r.look(ctx, mpi, k, applyFailed(err), nil, memory)
 	}
 	applied, err := r.Applier.Apply(ctx, wanted)
 	if err != nil {
-		return r.look(ctx, mpi, k, applyFailed(err), nil, memory)
+		failed := applyFailed(err)
+		if failed.stands = applied.Stands; failed.stands {
+			failed.nextBlockers, failed.blockers = failed.blockers, nil
+		}
+		return r.look(ctx, mpi, k, failed, nil, memory)
 	}
-	if err := r.scale(ctx, k.namespace, set.Scales); err != nil {
-		return r.look(ctx, mpi, k, applyFailed(err), applied.Entries, memory)
+	if applied.Prepared {
+		return outcome{prepared: true}
 	}
-	pruned, err := r.Applier.Prune(ctx, k.observed, owner, wanted.Keys(), keepOnPrune(k.lifecycle.DataKinds))
-	if err != nil {
-		return r.look(ctx, mpi, k, applyFailed(err), applied.Entries, memory)
-	}
-	memory.remember(applied.Entries, r.Clock.Now())
 	result := outcome{
-		rendered: true, access: access, revision: rev.name, digest: applied.Digest(pruned), orphans: pruned.Orphans,
-		blockers: set.Blockers, again: r.Clock.Now().Add(cacheLag),
+		rendered: true, access: rendered.access, limits: planLimits(rev, rendered), revision: rev.name, waiting: applied.Waiting,
+		moving: k.next != "", orphans: mpi.Status.Orphans, blockers: set.Blockers, again: r.Clock.Now().Add(cacheLag),
 	}
-	return r.look(ctx, mpi, k, result, applied.Entries, memory)
+	var pruned apply.Pruned
+	if applied.Waiting == (apply.Key{}) {
+		if pruned, err = r.finish(ctx, k, owner, set.Scales, applied.Wanted); err != nil {
+			return r.look(ctx, mpi, k, applyFailed(err), applied.Entries, memory)
+		}
+		result.orphans = pruned.Orphans
+	}
+	// What is still to be applied stands as it is until a hook is through.
+	left := k.observed.Left(applied, result.waiting != (apply.Key{}))
+	pruned.Kept = slices.Concat(pruned.Kept, left)
+	if result.inputs, err = r.inputsDigest(mpi, k, suspended, applied.Hooks); err != nil {
+		return outcome{err: err}
+	}
+	result.digest = applied.Digest(pruned)
+	memory.remember(applied, r.Clock.Now())
+	return r.look(ctx, mpi, k, result, slices.Concat(applied.Entries, left), memory)
+}
+
+// hooksBefore are the hooks that have to be through before the tenant moves to its next revision; nil if there are none, or if
+// that revision can't be made for the tenant: whoever moves it says why.
+func (r *InstanceReconciler) hooksBefore(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, suspended bool,
+) (*apply.Next, error) {
+	k.target = k.next
+	rev, plan, problem, err := r.planOf(ctx, mpi, k)
+	if problem != nil || err != nil {
+		return nil, err
+	}
+	set, _, problem, err := r.desired(ctx, mpi, k, rev, plan, suspended)
+	if problem != nil || err != nil {
+		return nil, err
+	}
+	for _, object := range slices.Concat(set.Prepare...) {
+		if object.GetAnnotations()[v1alpha1.HookAnnotation] == v1alpha1.HookPreUpgrade {
+			return &apply.Next{Revision: rev.name, Groups: set.Prepare}, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // most revisions have none
+}
+
+// finish does what follows when everything was applied: replicas that no template sets, and what an earlier revision had.
+func (r *InstanceReconciler) finish(ctx context.Context, k known, owner apply.Owner, scales []workload.Scale, wanted []apply.Key,
+) (apply.Pruned, error) {
+	if err := r.scale(ctx, k.namespace, scales); err != nil {
+		return apply.Pruned{}, err
+	}
+	return r.Applier.Prune(ctx, k.observed, owner, wanted, keepOnPrune(k.lifecycle.DataKinds))
 }
 
 // desired renders the tenant's complete desired set.
 func (r *InstanceReconciler) desired(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, rev *revision,
 	plan v1alpha1.Plan, suspended bool,
-) (workload.Set, v1alpha1.InstanceAccess, *problem, error) {
+) (workload.Set, renderedTenant, *problem, error) {
 	in := r.tenantInputs(mpi, k, plan, suspended)
 	secrets, problem, err := r.ensureAccessSecret(ctx, mpi, k, rev, in)
 	if problem != nil || err != nil {
-		return workload.Set{}, v1alpha1.InstanceAccess{}, problem, err
+		return workload.Set{}, renderedTenant{}, problem, err
 	}
 	in.secrets = secrets
 	rendered, err := renderTenant(rev, in)
 	if err != nil {
-		return workload.Set{}, v1alpha1.InstanceAccess{}, renderFailed(err), nil
+		return workload.Set{}, renderedTenant{}, renderFailed(err), nil
 	}
 	set, err := workload.Desired(workload.Tenant{
 		Namespace: k.namespace, Instance: mpi.Name, InstanceNamespace: mpi.Namespace, InstanceUID: string(mpi.UID),
@@ -241,12 +336,10 @@ func (r *InstanceReconciler) desired(ctx context.Context, mpi *v1alpha1.Marketpl
 		Credentials: workload.Credentials{UserName: secrets.userName, Password: secrets.password},
 	}, workloadPolicy(rev, plan, k.lifecycle, r.forwardsFrom(k.product)), r.Permissions, rendered.objects, suspended)
 	if err != nil {
-		return workload.Set{}, v1alpha1.InstanceAccess{}, renderFailed(err), nil
+		return workload.Set{}, renderedTenant{}, renderFailed(err), nil
 	}
-	if secrets.userName != "" {
-		rendered.access.CredentialsSecretRef.Name = v1alpha1.AccessSecretName(mpi.Name)
-	}
-	return set, rendered.access, nil, nil
+	rendered.access = withCredentials(rendered.access, mpi, secrets)
+	return set, rendered, nil, nil
 }
 
 func (r *InstanceReconciler) tenantInputs(mpi *v1alpha1.MarketplaceInstance, k known, plan v1alpha1.Plan, suspended bool,

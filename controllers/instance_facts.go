@@ -70,10 +70,10 @@ func lifecyclePolicy(l v1alpha1.Lifecycle, grace time.Duration) lifecycle.Policy
 }
 
 // facts is everything about an instance that the lifecycle's rules may look at. None of it comes from the status.
-func facts(mpi *v1alpha1.MarketplaceInstance, now time.Time) lifecycle.Facts {
+func facts(mpi *v1alpha1.MarketplaceInstance, a acknowledgement, now time.Time) lifecycle.Facts {
 	f := lifecycle.Facts{
 		Now: now, Deleting: !mpi.DeletionTimestamp.IsZero(), Resolved: true,
-		Held: mpi.Spec.DesiredState == v1alpha1.DesiredStateSuspended,
+		Held: mpi.Spec.DesiredState == v1alpha1.DesiredStateSuspended, UnacknowledgedAt: a.stopAt,
 	}
 	sub := mpi.Spec.Subscription
 	if sub == nil {

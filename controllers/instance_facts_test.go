@@ -223,12 +223,12 @@ func TestFacts(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, facts(tc.mpi, day(1))); diff != "" {
+			if diff := cmp.Diff(tc.want, facts(tc.mpi, acknowledgement{}, day(1))); diff != "" {
 				t.Errorf("facts (-want +got):\n%s", diff)
 			}
 			tc.mpi.Status = v1alpha1.MarketplaceInstanceStatus{State: v1alpha1.StateRemoving, InputsDigest: "x"}
 			condition(v1alpha1.ConditionReady, metav1.ConditionFalse, "Whatever")(tc.mpi)
-			if diff := cmp.Diff(tc.want, facts(tc.mpi, day(1))); diff != "" {
+			if diff := cmp.Diff(tc.want, facts(tc.mpi, acknowledgement{}, day(1))); diff != "" {
 				t.Errorf("the status changed the facts:\n%s", diff)
 			}
 		})

@@ -26,6 +26,16 @@ func (r *InstanceReconciler) look(ctx context.Context, mpi *v1alpha1.Marketplace
 		orphans = o.orphans
 	}
 	o.readiness = k.observed.Readiness(entries, orphans)
+	if o.waiting != (apply.Key{}) && o.readiness.State == apply.StateReady {
+		// The cache may not show yet how far the hook is, and nothing after it is there.
+		o.readiness.State = apply.StateProgressing
+		o.readiness.Blockers = []apply.Blocker{{Key: o.waiting, State: apply.StateProgressing}}
+	}
+	for _, blocker := range o.readiness.Next {
+		if o.moving && blocker.State == apply.StateFailed {
+			o.nextBlockers = append(o.nextBlockers, failedBlocker(blocker))
+		}
+	}
 	now := r.Clock.Now()
 	if o.problem != nil {
 		o.again = earliest(o.again, now.Add(problemRetry))
@@ -36,9 +46,7 @@ func (r *InstanceReconciler) look(ctx context.Context, mpi *v1alpha1.Marketplace
 	}
 	for _, blocker := range o.readiness.Blockers {
 		if blocker.State == apply.StateFailed {
-			o.blockers = append(o.blockers, v1alpha1.Blocker{
-				Object: blocker.String(), Reason: blocker.Reason, Message: blocker.Message,
-			})
+			o.blockers = append(o.blockers, failedBlocker(blocker))
 		}
 	}
 	due := memory.pods.due(unhealthySince(mpi, now))
@@ -56,6 +64,10 @@ func (r *InstanceReconciler) look(ctx context.Context, mpi *v1alpha1.Marketplace
 	o.again = earliest(o.again, memory.pods.due(now))
 	o.blockers = append(o.blockers, memory.pods.blockers...)
 	return o
+}
+
+func failedBlocker(b apply.Blocker) v1alpha1.Blocker {
+	return v1alpha1.Blocker{Object: b.String(), Reason: b.Reason, Message: b.Message, Remedy: b.Remedy}
 }
 
 // unhealthySince is since when the tenant is not provisioned, as far as the status tells. Erased, the wait begins anew.

@@ -29,14 +29,16 @@ type memory struct {
 	// entries were applied last, at the time applied.
 	entries []apply.Entry
 	applied time.Time
+	// waiting is the hook that the last apply has stopped at; zero if it came to its end.
+	waiting apply.Key
 	// shown are the objects that the cache has shown, by UID. One of them that is missing was deleted; any other may just
 	// not be there yet.
 	shown map[apply.Key]types.UID
 	// repairs are the times at which an object had to be put right, by object.
 	repairs map[apply.Key][]time.Time
 	pods    podsMemory
-	// announced is the last readiness that an event was made of.
-	announced string
+	// announced is the last state of each condition that an event was made of.
+	announced map[string]string
 }
 
 // memories holds a memory for each instance.
@@ -55,7 +57,9 @@ func (m *memories) of(key types.NamespacedName, uid types.UID) *memory {
 	if found, ok := m.by[key]; ok && found.uid == uid {
 		return found
 	}
-	m.by[key] = &memory{uid: uid, shown: map[apply.Key]types.UID{}, repairs: map[apply.Key][]time.Time{}}
+	m.by[key] = &memory{
+		uid: uid, shown: map[apply.Key]types.UID{}, repairs: map[apply.Key][]time.Time{}, announced: map[string]string{},
+	}
 	return m.by[key]
 }
 
@@ -65,7 +69,9 @@ func (m *memories) forget(key types.NamespacedName) {
 	delete(m.by, key)
 }
 
-func (m *memory) remember(entries []apply.Entry, now time.Time) { m.entries, m.applied = entries, now }
+func (m *memory) remember(applied apply.Applied, now time.Time) {
+	m.entries, m.waiting, m.applied = applied.Entries, applied.Waiting, now
+}
 
 // see notes what the cache shows.
 func (m *memory) see(observed apply.Observed) {

@@ -38,7 +38,7 @@ func remembering(t *testing.T, applied apply.Observed, now time.Time) *memory {
 	t.Helper()
 	var all memories
 	m := all.of(types.NamespacedName{Name: "acme"}, "uid")
-	m.remember(applied.Entries(), now)
+	m.remember(apply.Applied{Entries: applied.Entries()}, now)
 	return m
 }
 
@@ -86,7 +86,7 @@ func TestDriftBacksOff(t *testing.T) {
 		if blocker, _ := m.drift(changed, clock.Now()); blocker != nil {
 			t.Fatalf("repair %d was refused: %v", i+1, blocker)
 		}
-		m.remember(applied.Entries(), clock.Now())
+		m.remember(apply.Applied{Entries: applied.Entries()}, clock.Now())
 		clock.SetTime(clock.Now().Add(time.Second))
 	}
 	blocker, until := m.drift(changed, clock.Now())
@@ -115,7 +115,7 @@ func TestAnotherInstanceOfTheSameNameRemembersNothing(t *testing.T) {
 	var all memories
 	key := types.NamespacedName{Namespace: "sales", Name: "acme"}
 	first := all.of(key, "u1")
-	first.remember(shows([4]string{"a", "u1", "10", "f"}).Entries(), day(0))
+	first.remember(apply.Applied{Entries: shows([4]string{"a", "u1", "10", "f"}).Entries()}, day(0))
 	if all.of(key, "u1") != first {
 		t.Error("the same instance has lost its memory")
 	}

@@ -26,9 +26,12 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 		// Only rendering finds what can't be stopped. Until the next time it is as true as the digests beside it.
 		o.blockers = append(withReason(status.Blockers, v1alpha1.ReasonCannotSuspend), o.blockers...)
 	}
-	status.Blockers = mergeBlockers(status.Blockers, o.blockers, now)
+	status.Blockers = mergeBlockers(status.Blockers, slices.Concat(o.nextBlockers, o.blockers), now)
+	if o.published {
+		status.Access = o.access
+	}
 	if o.rendered {
-		status.Access, status.Orphans = o.access, o.orphans[:min(len(o.orphans), maxOrphans)]
+		status.Access, status.Limits, status.Orphans = o.access, o.limits, o.orphans[:min(len(o.orphans), maxOrphans)]
 		status.InputsDigest, status.ObjectsDigest = o.inputs, o.digest
 	}
 	if o.torn {
@@ -42,9 +45,9 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 	if o.rendered {
 		status.Revision = o.revision
 	}
-	if o.nothing && !o.held {
+	if o.nothing && !o.held && !o.published {
 		status.Access, status.Orphans, status.InputsDigest, status.ObjectsDigest = v1alpha1.InstanceAccess{}, nil, "", ""
-		status.Namespace, status.Revision, status.TargetRevision = "", "", ""
+		status.Namespace, status.Revision, status.TargetRevision, status.Limits = "", "", "", nil
 	}
 	set := func(kind string, v verdict) {
 		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
@@ -54,13 +57,14 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 	}
 	provisioned := provisionedVerdict(d, o)
 	usable := provisioned
-	if o.stuck != nil {
+	if o.stuck != nil || o.moving {
 		// What was sold runs, on the revision that the tenant has.
 		running := o
-		running.stuck = nil
+		running.stuck, running.moving, running.nextBlockers = nil, false, nil
 		usable = provisionedVerdict(d, running)
 	}
 	set(v1alpha1.ConditionPaused, pausedVerdict(mpi))
+	set(v1alpha1.ConditionAcknowledged, acknowledgedVerdict(mpi, k.acknowledgement, now))
 	set(v1alpha1.ConditionPaid, paidVerdict(mpi, k.policy, now))
 	set(v1alpha1.ConditionSuspended, suspendedVerdict(mpi, d, o))
 	set(v1alpha1.ConditionProvisioned, provisioned)
@@ -160,6 +164,8 @@ func suspensionReason(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) s
 		return v1alpha1.ReasonRequested
 	case lifecycle.RuleOverdue:
 		return v1alpha1.ReasonPaymentOverdue
+	case lifecycle.RuleUnacknowledged:
+		return v1alpha1.ReasonNotAcknowledged
 	}
 	if sub := mpi.Spec.Subscription; sub != nil && sub.Entitlement.Reason == v1alpha1.EntitlementExpired {
 		return v1alpha1.ReasonExpired
@@ -169,12 +175,13 @@ func suspensionReason(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) s
 
 func suspensionText(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) string {
 	texts := map[string]string{
-		v1alpha1.ReasonReleased:       "the marketplace has ended the sale",
-		v1alpha1.ReasonRetentionEnded: "nobody paid until the end of the retention, and the product says to delete then",
-		v1alpha1.ReasonRequested:      "spec.desiredState is Suspended",
-		v1alpha1.ReasonPaymentOverdue: "the paid time and its grace are over; a renewal brings the tenant back",
-		v1alpha1.ReasonExpired:        "the marketplace froze the sale because its paid time was over; a renewal brings the tenant back",
-		v1alpha1.ReasonFrozen:         "the sale is frozen; an unfreeze brings the tenant back",
+		v1alpha1.ReasonReleased:        "the marketplace has ended the sale",
+		v1alpha1.ReasonRetentionEnded:  "nobody paid until the end of the retention, and the product says to delete then",
+		v1alpha1.ReasonRequested:       "spec.desiredState is Suspended",
+		v1alpha1.ReasonPaymentOverdue:  "the paid time and its grace are over; a renewal brings the tenant back",
+		v1alpha1.ReasonExpired:         "the marketplace froze the sale because its paid time was over; a renewal brings the tenant back",
+		v1alpha1.ReasonNotAcknowledged: "the marketplace does not seem to know of the sale; see the condition Acknowledged",
+		v1alpha1.ReasonFrozen:          "the sale is frozen; an unfreeze brings the tenant back",
 	}
 	text := texts[suspensionReason(mpi, d)]
 	if !d.DeleteAt.IsZero() {
@@ -205,8 +212,23 @@ func provisionedVerdict(d lifecycle.Decision, o outcome) verdict {
 		return no(v1alpha1.ReasonUnhealthy, "Not everything is healthy; see blockers")
 	case o.readiness.State == apply.StateProgressing:
 		return wait(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Blockers))
+	case o.moving:
+		return movingVerdict(d, o)
 	}
 	return yes(v1alpha1.ReasonProvisioned, "Everything is in place and healthy")
+}
+
+// movingVerdict says what keeps a tenant from its next revision, while it runs the one that it has.
+func movingVerdict(d lifecycle.Decision, o outcome) verdict {
+	switch {
+	case len(o.nextBlockers) > 0:
+		return no(v1alpha1.ReasonUnhealthy, "The tenant stays on the revision that it has, because a hook of the next one failed; see blockers")
+	case d.Phase == lifecycle.Suspend:
+		return yes(v1alpha1.ReasonProvisioned, "Everything is in place; the next revision has hooks, and comes when the tenant is resumed")
+	case len(o.readiness.Next) > 0:
+		return wait(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Next))
+	}
+	return wait(v1alpha1.ReasonProgressing, "Waiting for the hooks of the next revision")
 }
 
 // removalVerdict says how far the removal of a tenant is; false if it is not removed.
@@ -232,6 +254,9 @@ func waitingFor(blockers []apply.Blocker) string {
 		}
 		if i > 0 {
 			text += ", "
+		}
+		if blocker.Hook != "" {
+			text += "the " + blocker.Hook + " hook "
 		}
 		text += blocker.String()
 	}

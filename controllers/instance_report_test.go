@@ -144,6 +144,18 @@ func TestReportSaysWhatIsTrue(t *testing.T) {
 			want: told{"Suspended", "False Requested", "", "True Provisioned", "True Paid", "True Requested",
 				"False ReconciliationActive"},
 		},
+		"a sale that the marketplace does not know of, and that is being stopped": {
+			mpi: sale(), day: 1, decision: suspendFor(lifecycle.RuleUnacknowledged),
+			outcome: outcome{rendered: true, readiness: progressing},
+			want: told{"Suspending", "False NotAcknowledged", "", "Unknown Progressing", "True Paid", "Unknown Suspending",
+				"False ReconciliationActive"},
+		},
+		"a sale that the marketplace does not know of, and that is stopped": {
+			mpi: sale(), day: 1, decision: suspendFor(lifecycle.RuleUnacknowledged),
+			outcome: outcome{quiet: true, readiness: stoppedAll},
+			want: told{"Blocked", "False NotAcknowledged", "", "True Provisioned", "True Paid", "True NotAcknowledged",
+				"False ReconciliationActive"},
+		},
 		"a sale that was frozen because it expired": {
 			mpi: sale(entitled(v1alpha1.EntitlementFrozen, v1alpha1.EntitlementExpired, 30)), day: 31,
 			decision: suspendFor(lifecycle.RuleFrozen), outcome: outcome{quiet: true, readiness: stoppedAll},
@@ -236,7 +248,7 @@ func TestReportDoesNotTick(t *testing.T) {
 			var seen *v1alpha1.MarketplaceInstance
 			for i := range 3 {
 				now := first.Add(time.Duration(i) * 61 * time.Second)
-				d := lifecycle.Decide(facts(mpi, now), policy)
+				d := lifecycle.Decide(facts(mpi, acknowledgement{}, now), policy)
 				report(mpi, known{namespace: "t", policy: policy}, d, broken, now)
 				if seen != nil {
 					if diff := cmp.Diff(seen.Status, mpi.Status); diff != "" {
@@ -259,7 +271,7 @@ func TestReportTimesConditionsByThePassesClock(t *testing.T) {
 	}
 	want := map[string]time.Time{
 		v1alpha1.ConditionReady: day(2), v1alpha1.ConditionProvisioned: day(2), v1alpha1.ConditionPaid: day(1),
-		v1alpha1.ConditionSuspended: day(1), v1alpha1.ConditionPaused: day(1),
+		v1alpha1.ConditionSuspended: day(1), v1alpha1.ConditionPaused: day(1), v1alpha1.ConditionAcknowledged: day(1),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("transition times (-want +got):\n%s", diff)
@@ -314,7 +326,7 @@ func TestReportTimetable(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := lifecycle.Decide(facts(tc.mpi, day(tc.day)), tc.policy)
+			d := lifecycle.Decide(facts(tc.mpi, acknowledgement{}, day(tc.day)), tc.policy)
 			report(tc.mpi, known{policy: tc.policy}, d, outcome{quiet: true, readiness: healthy}, day(tc.day))
 			if diff := cmp.Diff(tc.want, tc.mpi.Status.Timetable); diff != "" {
 				t.Errorf("timetable (-want +got):\n%s", diff)

@@ -36,6 +36,8 @@ func summarize(mpi *v1alpha1.MarketplaceInstance) v1alpha1.InstanceState {
 		return v1alpha1.StateBlocked
 	case provisioned.Reason == v1alpha1.ReasonWaitingForOrder, provisioned.Reason == "":
 		return v1alpha1.StatePending
+	case suspended.Status == metav1.ConditionTrue && suspended.Reason == v1alpha1.ReasonNotAcknowledged:
+		return v1alpha1.StateBlocked
 	case suspended.Status == metav1.ConditionTrue:
 		return v1alpha1.StateSuspended
 	case suspended.Reason == v1alpha1.ReasonSuspending:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,26 +13,34 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/orders"
 )
 
 // connectionRecheck is how often a connection's Secrets are looked at, which are not watched.
 const connectionRecheck = 15 * time.Second
 
-// MarketplaceReconciler checks that the keys of each connection can be read.
+// MarketplaceReconciler checks that the keys of each connection can be read, and that calls come about the orders that the
+// marketplace notifies us of.
 type MarketplaceReconciler struct {
 	client.Client
 	// APIReader reads Secrets, which are never cached.
 	APIReader client.Reader
+	Clock     clock.PassiveClock
+	Recorder  events.EventRecorder
 	// CredentialsNamespace is where the Secrets with the order API's credentials are.
 	CredentialsNamespace string
 	Protocols            Protocols
 	// ClockSkew asks the webhook servers how far off the clock is by the well-signed calls that they refused for their
 	// time; zero when none was. Nil when nobody can be asked.
 	ClockSkew func(ctx context.Context, marketplace types.NamespacedName) (time.Duration, error)
+
+	orderTypes orderTypes
 }
 
 // Reconcile brings one connection's status up to date.
@@ -45,17 +54,25 @@ func (r *MarketplaceReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	arrive, callsErr := r.checkCalls(ctx, mp)
 	mp.Status.CallbackPath = fmt.Sprintf("/v1/%s/%s", mp.Namespace, mp.Name)
-	meta.SetStatusCondition(&mp.Status.Conditions, metav1.Condition{
-		Type: v1alpha1.ConditionReady, Status: ready.status, Reason: ready.reason, Message: ready.message,
-		ObservedGeneration: mp.Generation,
-	})
+	setConnectionCondition(mp, v1alpha1.ConditionReady, ready)
+	if arrive.status != "" {
+		setConnectionCondition(mp, v1alpha1.ConditionCallsArrive, arrive)
+	}
 	if !equality.Semantic.DeepEqual(before.Status, mp.Status) {
 		if err := client.IgnoreNotFound(r.Status().Patch(ctx, mp, client.MergeFrom(before))); err != nil {
 			return ctrl.Result{}, fmt.Errorf("writing the status: %w", err)
 		}
+		r.announceCalls(before, mp)
 	}
-	return ctrl.Result{RequeueAfter: connectionRecheck}, nil
+	return ctrl.Result{RequeueAfter: connectionRecheck}, callsErr
+}
+
+func setConnectionCondition(mp *v1alpha1.Marketplace, kind string, v verdict) {
+	meta.SetStatusCondition(&mp.Status.Conditions, metav1.Condition{
+		Type: kind, Status: v.status, Reason: v.reason, Message: v.message, ObservedGeneration: mp.Generation,
+	})
 }
 
 // check says whether calls can be verified and orders be read.
@@ -78,6 +95,10 @@ func (r *MarketplaceReconciler) check(ctx context.Context, mp *v1alpha1.Marketpl
 	if err := protocol.CheckCallbackKeys(secret.Data); err != nil {
 		return no(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Secret %q: %s", name, err)), nil
 	}
+	if needed, err := r.needsOrderAPI(ctx, mp); err != nil || !needed {
+		return r.checkClock(ctx, mp, "Callbacks can be verified. Orders that a call does not bring can't be read without"+
+			" openAPISecretRef, which no sale has needed yet"), err
+	}
 	readers := orderReaders{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}
 	var missing *credentialsError
 	if _, err := readers.forMarketplace(ctx, mp); errors.As(err, &missing) {
@@ -85,11 +106,29 @@ func (r *MarketplaceReconciler) check(ctx context.Context, mp *v1alpha1.Marketpl
 	} else if err != nil {
 		return verdict{}, err
 	}
-	return r.checkClock(ctx, mp), nil
+	return r.checkClock(ctx, mp, "Callbacks can be verified and orders be read"), nil
 }
 
-func (r *MarketplaceReconciler) checkClock(ctx context.Context, mp *v1alpha1.Marketplace) verdict {
-	ready := yes(v1alpha1.ReasonConnectionReady, "Callbacks can be verified and orders be read")
+// needsOrderAPI says whether the order API's credentials have to be there: where they are named, and where a sale waits for an
+// order that no call has brought. Who sells only by calls that bring their orders needs none.
+func (r *MarketplaceReconciler) needsOrderAPI(ctx context.Context, mp *v1alpha1.Marketplace) (bool, error) {
+	if mp.Spec.OpenAPISecretRef.Name != "" {
+		return true, nil
+	}
+	instances := &v1alpha1.MarketplaceInstanceList{}
+	if err := r.List(ctx, instances, client.InNamespace(mp.Namespace)); err != nil {
+		return false, fmt.Errorf("listing the instances: %w", err)
+	}
+	return slices.ContainsFunc(instances.Items, func(mpi v1alpha1.MarketplaceInstance) bool {
+		sub := mpi.Spec.Subscription
+		return sub != nil && sub.Marketplace == mp.Name && sub.Entitlement.State != v1alpha1.EntitlementReleased &&
+			slices.ContainsFunc(orders.AllPending(sub), func(call v1alpha1.OrderCall) bool { return call.Source == "" })
+	}), nil
+}
+
+// checkClock says what is wrong with the clock; otherwise that all is well.
+func (r *MarketplaceReconciler) checkClock(ctx context.Context, mp *v1alpha1.Marketplace, well string) verdict {
+	ready := yes(v1alpha1.ReasonConnectionReady, well)
 	if r.ClockSkew == nil {
 		return ready
 	}

@@ -26,6 +26,12 @@ func TestAConnectionSaysWhatIsMissing(t *testing.T) {
 		}
 		return s
 	}
+	unnamed := func(mp *v1alpha1.Marketplace) { mp.Spec.OpenAPISecretRef.Name = "" }
+	here := func(name string, source v1alpha1.OrderSource, changes ...instanceChange) client.Object {
+		mpi := sale(append([]instanceChange{unknownOrder}, changes...)...)
+		mpi.Name, mpi.Spec.Subscription.Orders[0].Source = name, source
+		return mpi
+	}
 	callback, openAPI := named("sales", "callback", "accessKey"), named("system", "openapi", "ak", "sk")
 	tests := map[string]struct {
 		secrets []client.Object
@@ -45,8 +51,14 @@ func TestAConnectionSaysWhatIsMissing(t *testing.T) {
 		"half of the credentials": {
 			secrets: []client.Object{callback, named("system", "openapi", "ak")}, want: "False OpenAPICredentialsMissing", says: "no key sk",
 		},
-		"credentials that nobody names": {
-			secrets: []client.Object{callback, openAPI}, change: func(mp *v1alpha1.Marketplace) { mp.Spec.OpenAPISecretRef.Name = "" },
+		"credentials that nobody names, and no sale needs": {
+			secrets: []client.Object{callback, here("o1", v1alpha1.OrderFromCall), here("o2", "", func(mpi *v1alpha1.MarketplaceInstance) {
+				mpi.Spec.Subscription.Marketplace = "another"
+			}), here("o3", "", entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 1))},
+			change: unnamed, want: "True Ready", says: "without openAPISecretRef",
+		},
+		"credentials that nobody names, and a sale needs": {
+			secrets: []client.Object{callback, openAPI, here("o1", "")}, change: unnamed,
 			want: "False OpenAPICredentialsMissing", says: "openAPISecretRef",
 		},
 		"a protocol of a later version": {

@@ -38,8 +38,8 @@ const (
 	credentialsRetry = 30 * time.Second
 )
 
-// OrderReconciler finds out what was sold: it asks the marketplace's order API for every order whose content a call did not
-// carry, and writes the answer into spec.subscription. It owns the condition OrderResolved.
+// OrderReconciler finds out what was sold: it reads every order from the Secret of the call that brought it, or asks the
+// marketplace's order API for it, and writes what it says into spec.subscription. It owns the condition OrderResolved.
 type OrderReconciler struct {
 	client.Client
 	// APIReader reads Secrets, which are never cached.
@@ -102,19 +102,19 @@ func (r *OrderReconciler) resolve(ctx context.Context, mpi *v1alpha1.Marketplace
 			return lookup{}, err
 		}
 	}
-	call, pending := orders.Pending(mpi.Spec.Subscription)
-	if !pending {
+	calls := orders.AllPending(mpi.Spec.Subscription)
+	if len(calls) == 0 {
 		found := lookup{status: metav1.ConditionTrue, reason: v1alpha1.ReasonOrderResolved, message: "It is known what was sold"}
 		if !nextChange.IsZero() {
 			found.after = nextChange.Sub(now)
 		}
 		return found, nil
 	}
-	return r.lookUp(ctx, mpi, call)
+	return r.lookUp(ctx, mpi, calls)
 }
 
-// lookUp asks for one call's order and applies it.
-func (r *OrderReconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, call v1alpha1.OrderCall) (lookup, error) {
+// lookUp reads the order of the first of the calls that has one, and applies it.
+func (r *OrderReconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, calls []v1alpha1.OrderCall) (lookup, error) {
 	mp := &v1alpha1.Marketplace{}
 	key := types.NamespacedName{Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace}
 	if err := r.Get(ctx, key, mp); err != nil {
@@ -124,7 +124,7 @@ func (r *OrderReconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceI
 		}
 		return lookup{}, err
 	}
-	order, err := r.readOrder(ctx, mp, call)
+	call, order, err := r.readFirst(ctx, mpi, mp, calls)
 	if err != nil {
 		return r.readFailed(call, err)
 	}
@@ -137,7 +137,7 @@ func (r *OrderReconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceI
 	}
 	result, problem := orders.Apply(orders.Sale{
 		Subscription: mpi.Spec.Subscription, Product: mpi.Spec.ProductRef.Name, PlanOverride: mpi.Spec.Plan != "",
-		ShowCustomerName: mp.Spec.Disclosure.CustomerName == v1alpha1.DisclosureShow,
+		ShowCustomerName: mp.Spec.Disclosure.CustomerName == v1alpha1.DisclosureShow, Call: call,
 	}, order, products.Items)
 	if problem != nil {
 		return mistake(problem.Reason, problem.Message), nil
@@ -151,8 +151,13 @@ func (r *OrderReconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceI
 	return lookup{status: metav1.ConditionTrue, reason: v1alpha1.ReasonOrderResolved, message: "It is known what was sold"}, nil
 }
 
-func (r *OrderReconciler) readOrder(ctx context.Context, mp *v1alpha1.Marketplace, call v1alpha1.OrderCall,
+// readOrder reads one call's order from where it is.
+func (r *OrderReconciler) readOrder(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, mp *v1alpha1.Marketplace,
+	call v1alpha1.OrderCall,
 ) (marketplace.Order, error) {
+	if call.Source == v1alpha1.OrderFromCall {
+		return r.readBrought(ctx, mpi, call)
+	}
 	ctx, cancel := context.WithTimeout(ctx, orderAPITimeout)
 	defer cancel()
 	readers := orderReaders{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}
@@ -168,6 +173,8 @@ func (r *OrderReconciler) readFailed(call v1alpha1.OrderCall, err error) (lookup
 	var credentials *credentialsError
 	var failed *marketplace.OrderError
 	switch {
+	case errors.Is(err, errNotBrought):
+		return r.notBrought(call), nil
 	case errors.As(err, &credentials):
 		found := mistake(v1alpha1.ReasonCredentialsMissing, credentials.text)
 		found.after = credentialsRetry

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -37,14 +38,15 @@ func checkProduct(product *v1alpha1.MarketplaceProduct, name string, data revisi
 	if err != nil {
 		return "", templateProblem(err)
 	}
-	var notes []string
+	var notes, idle []string
 	for _, plan := range data.Plans {
 		for _, suspended := range []bool{false, true} {
-			blockers, err := checkPlan(product, rev, plan, perms, suspended)
+			checked, err := checkPlan(product, rev, plan, perms, suspended)
 			if err != nil {
 				return "", inPlan(err, plan.Name)
 			}
-			for _, blocker := range blockers {
+			idle = append(idle, checked.idle...)
+			for _, blocker := range checked.blockers {
 				notes = append(notes, fmt.Sprintf("%s of plan %q runs on while a tenant is suspended: %s",
 					blocker.Object, plan.Name, blocker.Remedy))
 			}
@@ -53,6 +55,11 @@ func checkProduct(product *v1alpha1.MarketplaceProduct, name string, data revisi
 			notes = append(notes, fmt.Sprintf("Plan %q can't run for a buyer who leaves an attribute out, unless it is read with"+
 				" get, such as {{ get .attributes \"name\" | default \"x\" }}: %s", plan.Name, err.Error()))
 		}
+	}
+	if len(idle) > 0 {
+		slices.Sort(idle)
+		notes = append(notes, "Left out, because a tenant is deleted as a whole and never rolled back: "+
+			strings.Join(slices.Compact(idle), ", "))
 	}
 	return strings.Join(notes, ". "), nil
 }
@@ -65,19 +72,26 @@ func withoutAttributes(product *v1alpha1.MarketplaceProduct, rev *revision, plan
 	return err
 }
 
+// checkedPlan is what is worth knowing of a plan that may run.
+type checkedPlan struct {
+	// blockers are what runs on while a tenant is suspended, idle the hooks that never run.
+	blockers []v1alpha1.Blocker
+	idle     []string
+}
+
 func checkPlan(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha1.Plan, perms workload.Permissions, suspended bool,
-) ([]v1alpha1.Blocker, error) {
+) (checkedPlan, error) {
 	in := sampleInputs(product, rev, plan, suspended)
 	if _, err := renderUserName(rev, in); err != nil {
-		return nil, &productProblem{reason: v1alpha1.ReasonRenderFailed, message: err.Error()}
+		return checkedPlan{}, &productProblem{reason: v1alpha1.ReasonRenderFailed, message: err.Error()}
 	}
 	rendered, err := renderTenant(rev, in)
 	if err != nil {
 		var problem *productProblem
 		if errors.As(templateProblem(err), &problem) && problem.reason == v1alpha1.ReasonInvalidTemplate {
-			return nil, &productProblem{reason: v1alpha1.ReasonRenderFailed, message: err.Error()}
+			return checkedPlan{}, &productProblem{reason: v1alpha1.ReasonRenderFailed, message: err.Error()}
 		}
-		return nil, templateProblem(err)
+		return checkedPlan{}, templateProblem(err)
 	}
 	policy := workloadPolicy(rev, plan, lifecycleOf(product, plan.Name), "")
 	set, err := workload.Desired(workload.Tenant{
@@ -86,7 +100,7 @@ func checkPlan(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha
 		Credentials: workload.Credentials{UserName: in.secrets.userName, Password: in.secrets.password},
 	}, policy, perms, rendered.objects, suspended)
 	if err != nil {
-		return nil, &productProblem{reason: v1alpha1.ReasonNotPermitted, message: err.Error()}
+		return checkedPlan{}, &productProblem{reason: v1alpha1.ReasonNotPermitted, message: err.Error()}
 	}
 	var objects []*unstructured.Unstructured
 	for _, group := range set.Groups {
@@ -97,9 +111,9 @@ func checkPlan(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha
 		problems = append(problems, problem.String())
 	}
 	if len(problems) > 0 {
-		return nil, &productProblem{reason: v1alpha1.ReasonPodSecurity, message: strings.Join(problems, "; ")}
+		return checkedPlan{}, &productProblem{reason: v1alpha1.ReasonPodSecurity, message: strings.Join(problems, "; ")}
 	}
-	return set.Blockers, nil
+	return checkedPlan{blockers: set.Blockers, idle: rendered.idle}, nil
 }
 
 // sampleInputs are an instance's inputs with a value for everything that the product asks for.

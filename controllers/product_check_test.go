@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -16,7 +17,9 @@ func TestCheckProduct(t *testing.T) {
 	// A pod template without a security context, which only the baseline level lets in.
 	lax := strings.ReplaceAll(strings.ReplaceAll(web, "securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}", ""),
 		"securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}", "")
-	hook := "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: before\n  annotations: {helm.sh/hook: pre-install}\n"
+	hook := func(version, kind, events string) string {
+		return fmt.Sprintf("---\napiVersion: "+version+"\nkind: %s\nmetadata:\n  name: before\n  annotations: {helm.sh/hook: %q}\n", kind, events)
+	}
 	tests := map[string]struct {
 		product *v1alpha1.MarketplaceProduct
 		chart   []byte
@@ -70,8 +73,22 @@ func TestCheckProduct(t *testing.T) {
 		"a chart that is too large": {
 			product: product(inline("")), chart: make([]byte, template.MaxChartBytes+1), reason: v1alpha1.ReasonChartTooLarge,
 		},
-		"a hook": {
-			product: product(inline(hook)), reason: v1alpha1.ReasonUnsupported, says: []string{"before"},
+		"a hook": {product: product(inline(web + hook("v1", "ConfigMap", "pre-install")))},
+		"a hook that never runs": {
+			product: product(inline(web + hook("batch/v1", "Job", "pre-delete,post-rollback"))),
+			note:    "Left out, because a tenant is deleted as a whole and never rolled back: inline.yaml: Job before (pre-delete,post-rollback)",
+		},
+		"a hook for an event that there is not": {
+			product: product(inline(hook("v1", "ConfigMap", "pre-install,before"))), reason: v1alpha1.ReasonUnsupported, says: []string{`"before"`},
+		},
+		"a hook that only an upgrade runs, of a kind beyond the permissions": {
+			product: product(inline(web + hook("v1", "Pod", "pre-upgrade"))), reason: v1alpha1.ReasonNotPermitted,
+			says: []string{"Pod/before", "use a Deployment or a Job"},
+		},
+		"a hook that only an upgrade runs, whose pods the level does not let in": {
+			product: product(inline(web + hook("batch/v1", "Job", "post-upgrade") +
+				"spec: {template: {spec: {restartPolicy: Never, containers: [{name: x, image: x}]}}}\n")),
+			reason: v1alpha1.ReasonPodSecurity, says: []string{"Job/before"},
 		},
 		"a kind beyond the permissions": {
 			product: product(inline("apiVersion: v1\nkind: Pod\nmetadata: {name: bare}\n")), reason: v1alpha1.ReasonNotPermitted,

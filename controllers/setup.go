@@ -137,6 +137,7 @@ func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MarketplaceInstance{}, instanceEvents(),
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, orderNotReported()))).
 		Watches(&v1alpha1.MarketplaceProduct{}, unresolved, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(callSecrets(), callEvents()).
 		Watches(&v1alpha1.Marketplace{}, unresolved, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: orderWorkers, UsePriorityQueue: ptr.To(true),
@@ -184,6 +185,7 @@ func countLater() handler.EventHandler {
 func (r *MarketplaceReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("marketplace").
 		For(&v1alpha1.Marketplace{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WithOptions(controller.Options{RateLimiter: retries(time.Second)}).
+		// What it remembers of orders is used by one pass at a time.
+		WithOptions(controller.Options{RateLimiter: retries(time.Second), MaxConcurrentReconciles: 1}).
 		Complete(r)
 }

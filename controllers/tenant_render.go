@@ -36,8 +36,11 @@ type tenantSecrets struct {
 
 // renderedTenant is what a revision makes of the inputs.
 type renderedTenant struct {
+	inputs  tenantInputs
 	objects []workload.Rendered
 	access  v1alpha1.InstanceAccess
+	// idle names the hooks that never run.
+	idle []string
 }
 
 // renderTenant evaluates access and values and renders the template. It is pure. Errors name what to change and hold no
@@ -58,9 +61,11 @@ func renderTenant(rev *revision, in tenantInputs) (renderedTenant, error) {
 	if err != nil {
 		return renderedTenant{}, err
 	}
-	result := renderedTenant{access: access}
+	result := renderedTenant{inputs: in, access: access, idle: output.Idle}
 	for _, object := range output.Objects {
-		result.objects = append(result.objects, workload.Rendered{Object: object.Unstructured, File: object.File})
+		result.objects = append(result.objects, workload.Rendered{
+			Object: object.Unstructured, File: object.File, Events: object.Events,
+		})
 	}
 	return result, nil
 }

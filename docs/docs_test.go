@@ -90,6 +90,27 @@ func TestTheGuideExplainsEveryConditionAndReason(t *testing.T) {
 	}
 }
 
+func TestTheSellersGuideExplainsCodesReasonsAndKeys(t *testing.T) {
+	page := read(t, "koogallery.md")
+	told := constants(t, "../marketplace/koogallery/codes.go", "Result")
+	for name, text := range constants(t, "../marketplace/koogallery/keys.go", "Key") {
+		told[name] = text
+	}
+	// The reasons of refused calls are in a table of the webhook server, the general one after it.
+	reasons := regexp.MustCompile(`(?m)^\t\{[A-Za-z.]+, "([A-Za-z]+)"\},$`).FindAllStringSubmatch(read(t, "../webhook/errors.go"), -1)
+	if len(reasons) == 0 {
+		t.Error("webhook/errors.go has no table of reasons")
+	}
+	for _, reason := range append(reasons, []string{"", "Unavailable"}) {
+		told["reason "+reason[1]] = reason[1]
+	}
+	for name, text := range told {
+		if !strings.Contains(page, "`"+text+"`") {
+			t.Errorf("koogallery.md does not explain %s (%s)", text, name)
+		}
+	}
+}
+
 func TestTheReadmeShowsTheSmallestSamples(t *testing.T) {
 	readme := read(t, "../README.md")
 	// The block stands in a list, three blanks to the right.

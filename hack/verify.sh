@@ -34,7 +34,7 @@ while read -r module; do
 	if ! go -C "$folder" mod tidy -diff; then
 		fail "$module is not tidy; run: go -C $folder mod tidy"
 	fi
-done < <(git ls-files -- 'go.mod' '*/go.mod')
+done < <(git ls-files -- 'go.mod' '*/go.mod' ':!test/othercharts') # that one names charts, which no Go code imports
 
 if [[ $failed != 0 ]]; then
 	exit 1

@@ -146,7 +146,8 @@ func TestAPurchaseIsStoredWithNothingButTheSale(t *testing.T) {
 		},
 		Spec: v1alpha1.MarketplaceInstanceSpec{Subscription: &v1alpha1.Subscription{
 			Marketplace: "koogallery", InstanceID: soldName, OrderID: orderID, OrderLineID: lineID, PurchasedAt: at(0),
-			Entitlement: v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: at(0)},
+			Entitlement:     v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: at(0)},
+			Acknowledgement: v1alpha1.Acknowledgement{State: v1alpha1.AcknowledgementAwaited},
 			Orders: []v1alpha1.OrderCall{{
 				Activity: "newInstance", OrderID: orderID, OrderLineID: lineID, Time: at(0), Lookup: v1alpha1.LookupPurchase,
 			}},

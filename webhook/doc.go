@@ -5,13 +5,17 @@
 //
 //	limit → verify the raw bytes → decode → record → answer
 //
+// Where the marketplace does not come back to ask, the answer to a purchase waits for what it has to carry (supply.go), for some
+// seconds, on the cache and without a place among the calls at work.
+//
 // What the package promises:
 //
 //   - Success is said when the API server has stored the call. If it can't be stored, or not within the time for an answer,
-//     the marketplace is told to call again. Nothing is kept in memory for later.
+//     the marketplace is told to call again. Nothing is kept in memory for later. A call that brings its order is stored in two
+//     writes, and acknowledged after the second; its repeat makes whichever is missing.
 //   - Repeated and late calls are harmless. Merge is a pure function, and what it decides is written only if nobody has
 //     written in between. A call that changes nothing is acknowledged only after a look at the API server itself.
-//   - Only spec.subscription of an instance is ever written.
+//   - Only spec.subscription of an instance is ever written, and beside it the Secrets that keep what calls have brought.
 //   - A debug call reads nothing but the Marketplace and its keys, and changes nothing.
 //   - An unknown Marketplace is answered as a wrong signature is.
 //   - Bodies, query strings, signatures, keys, and what a buyer is told stand in no log, metric or error.

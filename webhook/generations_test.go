@@ -28,15 +28,6 @@ var orderInCall = koogallerytest.V1Order{
 // To call recorded what nothing stores would lose a paid sale: the marketplace has to call again.
 func TestWhatCannotBeStoredIsNotAcknowledged(t *testing.T) {
 	tests := map[string]a{
-		"a purchase that carries its order": queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
-			return v.NewInstance(ctx, orderInCall)
-		}),
-		"an upgrade that carries its order": queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
-			return v.Upgrade(ctx, "i1", orderInCall)
-		}),
-		"a purchase of a licence": queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
-			return v.GetLicense(ctx, orderInCall)
-		}),
 		"the release of a licence code": func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
 			return c.ReleaseLicenseCode(ctx, "PL1", "", "")
 		},

@@ -55,12 +55,14 @@ type Options struct {
 	Registerer prometheus.Registerer
 	Log        logr.Logger
 
-	// Clock gives the time that calls are checked against; nil means the real one.
-	Clock clock.PassiveClock
+	// Clock gives the time that calls are checked against, and ends their waiting; nil means the real one.
+	Clock clock.Clock
 	// AnswerTimeout bounds a call from its headers to its answer; 0 means DefaultAnswerTimeout.
 	AnswerTimeout time.Duration
 	// MaxConcurrent bounds the verified calls at work; 0 means DefaultMaxConcurrent.
 	MaxConcurrent int
+	// MaxWaiting bounds the purchases that wait for what their answers have to carry; 0 means DefaultMaxWaiting.
+	MaxWaiting int
 	// MaxReading bounds the bodies in memory that nobody has verified yet; 0 means DefaultMaxReading.
 	MaxReading int
 	// MaxBody bounds a body, in bytes; 0 means DefaultMaxBody.
@@ -73,11 +75,12 @@ type Options struct {
 type Handler struct {
 	connections   *connections
 	limits        *limits
+	arrivals      *arrivals
 	nonces        *nonces
 	recorder      *recorder
 	skews         *skews
 	metrics       *metrics
-	clock         clock.PassiveClock
+	clock         clock.Clock
 	log           logr.Logger
 	strangerLog   *rate.Limiter
 	answerTimeout time.Duration
@@ -112,6 +115,7 @@ func NewHandler(options Options) (*Handler, error) {
 			orDefault(options.MaxReading, DefaultMaxReading),
 			orDefault(options.MaxConcurrent, DefaultMaxConcurrent),
 		),
+		arrivals:      newArrivals(orDefault(options.MaxWaiting, DefaultMaxWaiting)),
 		nonces:        newNonces(),
 		recorder:      &recorder{client: options.Client, live: options.APIReader, clock: options.Clock},
 		skews:         &skews{},
@@ -205,7 +209,8 @@ func (h *Handler) encode(c *call) (answer marketplace.Answer) {
 	return c.connection.Encode(c.proof, c.event, c.outcome)
 }
 
-// process is the way of every callback: limit, verify, decode, record. What it learns it leaves in c for the answer.
+// process is the way of every callback: limit, verify, decode, record, and for some purchases, wait for what the answer has to
+// carry. What it learns it leaves in c for the answer.
 func (h *Handler) process(ctx context.Context, w http.ResponseWriter, r *http.Request, c *call) (err error) {
 	defer h.recovered(c, &err)
 
@@ -220,7 +225,15 @@ func (h *Handler) process(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if err := h.verify(c, req); err != nil {
 		return err
 	}
-	leave, err := h.limits.admit(ctx, len(body))
+	if err := h.record(ctx, c, req); err != nil {
+		return err
+	}
+	return h.supply(ctx, c)
+}
+
+// record takes a place among the verified calls at work, decodes the call and stores it.
+func (h *Handler) record(ctx context.Context, c *call, req marketplace.Request) error {
+	leave, err := h.limits.admit(ctx, len(req.Body))
 	if err != nil {
 		return err
 	}

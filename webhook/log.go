@@ -41,8 +41,8 @@ func (h *Handler) logAnswer(c *call, code string, took time.Duration) {
 	log.Info("Callback recorded")
 }
 
-// reads are the events that change nothing; the marketplace makes them often.
-var reads = map[marketplace.Kind]bool{marketplace.Query: true, marketplace.Check: true, marketplace.Notify: true}
+// reads are the events that change nothing that was sold; the marketplace makes them often.
+var reads = map[marketplace.Kind]bool{marketplace.Query: true, marketplace.Check: true}
 
 func (c *call) instanceID() string {
 	if c.event.Kind == marketplace.Purchase {

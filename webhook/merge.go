@@ -34,7 +34,8 @@ var rules = map[marketplace.Kind]func(*v1alpha1.Subscription, change){
 
 // Merge is what an event makes of what the marketplace has said so far. It returns a new value and never changes sub; a
 // result that equals sub means that nothing is to be written. sub is nil for a sale that is not known yet; only a Purchase
-// makes it known, under event.InstanceID, and leaves its Marketplace to the caller.
+// makes it known, under event.InstanceID, and leaves its Marketplace to the caller. What the call's own order says is left to the
+// caller too.
 //
 // It fails with marketplace.ErrUnknownInstance for a sale that is unknown or released, and with marketplace.ErrMalformed
 // for a kind of event that it has no rule for.
@@ -50,13 +51,15 @@ func Merge(sub *v1alpha1.Subscription, event marketplace.Event, now time.Time) (
 		c.sentAt = c.now
 	}
 	switch event.Kind {
-	case marketplace.Query, marketplace.Check, marketplace.Notify:
+	case marketplace.Notify:
 		return sub.DeepCopy(), nil
+	case marketplace.Query, marketplace.Check:
+		return acknowledged(sub, c), nil
 	case marketplace.Purchase:
 		if sub == nil {
 			return purchased(c), nil
 		}
-		return sub.DeepCopy(), nil
+		return accepted(sub.DeepCopy(), c), nil
 	}
 	rule, ok := rules[event.Kind]
 	switch {
@@ -67,9 +70,9 @@ func Merge(sub *v1alpha1.Subscription, event marketplace.Event, now time.Time) (
 	case sub.Entitlement.State == v1alpha1.EntitlementReleased && event.Kind != marketplace.Release:
 		return nil, fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
 	case sub.Entitlement.State == v1alpha1.EntitlementReleased, isRepeat(sub.Orders, event):
-		return sub.DeepCopy(), nil
+		return acknowledged(sub, c), nil
 	}
-	merged := sub.DeepCopy()
+	merged := acknowledged(sub, c)
 	rule(merged, c)
 	return merged, nil
 }
@@ -80,10 +83,21 @@ func purchased(c change) *v1alpha1.Subscription {
 		OrderID:     c.OrderID,
 		OrderLineID: c.OrderLineID,
 		PurchasedAt: c.sentAt,
+		StartsAt:    wholeSecond(c.AcceptedAt),
 		Type:        v1alpha1.SubscriptionType(c.Term),
 		Entitlement: v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: c.sentAt},
+
+		Acknowledgement: awaited(c.Event),
 	}
 	appendOrder(sub, c.orderCall())
+	return sub
+}
+
+// accepted takes from a repeated purchase when the buyer accepted, which the first one could not know. All else was said then.
+func accepted(sub *v1alpha1.Subscription, c change) *v1alpha1.Subscription {
+	if !c.AcceptedAt.IsZero() && sub.Entitlement.State != v1alpha1.EntitlementReleased {
+		sub.StartsAt = wholeSecond(c.AcceptedAt)
+	}
 	return sub
 }
 
@@ -117,7 +131,7 @@ func setExpiry(sub *v1alpha1.Subscription, c change) {
 	if !c.ExpiresAt.IsZero() {
 		sub.ExpiresAt, sub.ExpiresAtSource = wholeSecond(c.ExpiresAt), v1alpha1.ExpiryFromRenewal
 	}
-	if c.ProductID != "" && c.Lookup == marketplace.LookupNone && len(sub.Items) == 1 {
+	if c.ProductID != "" && c.Lookup == marketplace.LookupNone && c.Order == nil && len(sub.Items) == 1 {
 		sub.Items[0].ProductID = c.ProductID
 	}
 	entitlement := &sub.Entitlement
@@ -147,7 +161,7 @@ func takeBackRenewal(sub *v1alpha1.Subscription, c change, inForce bool) {
 	}
 }
 
-// changeOrder leaves what was bought to the order reconciler: the call carries only the order.
+// changeOrder leaves what was bought to the order reconciler, wherever the order is: only there are the products known.
 func changeOrder(sub *v1alpha1.Subscription, c change) {
 	appendOrder(sub, c.orderCall())
 }
@@ -206,8 +220,10 @@ func isFrozen(sub *v1alpha1.Subscription) bool {
 	return sub.Entitlement.State == v1alpha1.EntitlementFrozen
 }
 
+// orderCall is the call as it is recorded. An order that the call itself brought is looked up as one of the order API would be,
+// but in the call's Secret.
 func (c change) orderCall() v1alpha1.OrderCall {
-	return v1alpha1.OrderCall{
+	call := v1alpha1.OrderCall{
 		Activity:    c.Activity,
 		Scene:       c.Scene,
 		OrderID:     c.OrderID,
@@ -215,6 +231,17 @@ func (c change) orderCall() v1alpha1.OrderCall {
 		Time:        c.sentAt,
 		Lookup:      v1alpha1.OrderLookup(c.Lookup),
 	}
+	if lookup := broughtLookups[c.Kind]; c.Order != nil && lookup != "" {
+		call.Lookup, call.Source = lookup, v1alpha1.OrderFromCall
+	}
+	return call
+}
+
+// broughtLookups say what an order is for that came with a call.
+var broughtLookups = map[marketplace.Kind]v1alpha1.OrderLookup{
+	marketplace.Purchase: v1alpha1.LookupPurchase,
+	marketplace.Renew:    v1alpha1.LookupPurchase, // a trial that became formal
+	marketplace.Change:   v1alpha1.LookupChange,
 }
 
 // isRepeat finds a call with an order that was applied before. Calls without one, and releases, converge by themselves.

@@ -22,18 +22,26 @@ func anyEvent(t *rapid.T) marketplace.Event {
 		purchase(sent), renewal(order, sent, until), cancellation(order, sent, until), renewalWithChange(order, sent, until),
 		trialToFormal(order, sent, until), upgrade(order, sent), upgrade(order, sent), freeze(sent), unfreeze(sent),
 		released(sent, ""), released(sent, order), {Kind: marketplace.Query}, {Kind: marketplace.Check},
+		bringing(purchase(sent), marketplace.OrderPurchase), accepting(bringing(purchase(sent), marketplace.OrderPurchase), until),
+		bringing(upgrade(order, sent), marketplace.OrderChange), expiry(sent),
+		bringing(withProduct(trialToFormal(order, sent, until), "p2"), marketplace.OrderTrialToFormal),
 	}).Draw(t, "event")
 }
 
 func TestMergeNeverForgetsAReleaseNorGrowsNorRepeats(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		sub := sale()
+		tracked := rapid.Bool().Draw(t, "tracked")
+		if tracked {
+			awaiting(sub)
+		}
 		now := day(rapid.IntRange(0, 100).Draw(t, "now"))
 		for range rapid.IntRange(1, 250).Draw(t, "events") {
 			event := anyEvent(t)
 			if event.Kind == marketplace.Release && rapid.IntRange(0, 9).Draw(t, "rarely") > 0 {
 				continue
 			}
+			was := sub.Acknowledgement
 			wasReleased := sub.Entitlement.State == v1alpha1.EntitlementReleased
 			merged, err := webhook.Merge(sub, event, now)
 			if err != nil {
@@ -52,11 +60,22 @@ func TestMergeNeverForgetsAReleaseNorGrowsNorRepeats(t *testing.T) {
 			if wasReleased && merged.Entitlement.State != v1alpha1.EntitlementReleased {
 				t.Fatalf("%+v took the release back", event)
 			}
+			if tracked && event.Kind != marketplace.Purchase && merged.Acknowledgement.State != v1alpha1.AcknowledgementReceived {
+				t.Fatalf("%+v did not show that the marketplace knows of the sale", event)
+			}
+			if (!tracked || was.State == v1alpha1.AcknowledgementReceived) && merged.Acknowledgement != was {
+				t.Fatalf("%+v made %+v of %+v", event, merged.Acknowledgement, was)
+			}
 			if len(merged.Orders) > 128 {
 				t.Fatalf("%d calls are kept", len(merged.Orders))
 			}
 			if merged.Orders[0].Activity != "newInstance" {
 				t.Fatal("the purchase was forgotten")
+			}
+			for _, call := range merged.Orders {
+				if call.Source != "" && call.Lookup == "" {
+					t.Fatalf("nobody waits for what a call has brought: %+v", call)
+				}
 			}
 			sub = merged
 		}

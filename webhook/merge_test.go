@@ -145,6 +145,21 @@ func purchase(sent int) marketplace.Event {
 	}
 }
 
+// bringing is an event that brings its order.
+func bringing(event marketplace.Event, order marketplace.OrderType) marketplace.Event {
+	event.OrderLineID, event.Lookup, event.Order = "", marketplace.LookupNone, &marketplace.Order{Type: order}
+	if event.Kind == marketplace.Purchase {
+		event.Wants = marketplace.WantAccess
+	}
+	return event
+}
+
+// accepting is a purchase that tells when the buyer accepted.
+func accepting(event marketplace.Event, accepted int) marketplace.Event {
+	event.AcceptedAt = day(accepted)
+	return event
+}
+
 func withProduct(event marketplace.Event, product string) marketplace.Event {
 	event.ProductID = product
 	return event
@@ -162,7 +177,8 @@ func TestMerge(t *testing.T) {
 			events: []marketplace.Event{purchase(0)},
 			want: &v1alpha1.Subscription{
 				InstanceID: "i1", OrderID: "o1", OrderLineID: "o1-1", PurchasedAt: at(0),
-				Entitlement: v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: at(0)},
+				Entitlement:     v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: at(0)},
+				Acknowledgement: v1alpha1.Acknowledgement{State: v1alpha1.AcknowledgementAwaited},
 				Orders: []v1alpha1.OrderCall{{
 					Activity: "newInstance", OrderID: "o1", OrderLineID: "o1-1", Time: at(0), Lookup: v1alpha1.LookupPurchase,
 				}},
@@ -413,6 +429,80 @@ func TestMerge(t *testing.T) {
 				sub = merged
 			}
 			if diff := cmp.Diff(tc.want, sub, cmpopts.EquateEmpty()); tc.wantErr == nil && diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// What a call brings is waited for as what the order API has to be asked.
+func TestMergeOfCallsThatBringTheirOrder(t *testing.T) {
+	bought := bringing(purchase(0), marketplace.OrderPurchase)
+	bought.Term = marketplace.TermTrial
+	stored := func(changes ...func(*v1alpha1.Subscription)) *v1alpha1.Subscription {
+		sub := &v1alpha1.Subscription{
+			InstanceID: "i1", OrderID: "o1", PurchasedAt: at(0), Type: v1alpha1.SubscriptionTrial,
+			Entitlement: v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: at(0)},
+			Orders: []v1alpha1.OrderCall{{
+				Activity: "newInstance", OrderID: "o1", Time: at(0), Lookup: v1alpha1.LookupPurchase, Source: v1alpha1.OrderFromCall,
+			}},
+		}
+		for _, change := range changes {
+			change(sub)
+		}
+		return sub
+	}
+	starts := func(n int) func(*v1alpha1.Subscription) {
+		return func(sub *v1alpha1.Subscription) { sub.StartsAt = at(n) }
+	}
+	brought := func(activity, scene, order string, sent int, lookup v1alpha1.OrderLookup) v1alpha1.OrderCall {
+		return v1alpha1.OrderCall{
+			Activity: activity, Scene: scene, OrderID: order, Time: at(sent), Lookup: lookup, Source: v1alpha1.OrderFromCall,
+		}
+	}
+	tests := map[string]struct {
+		sub    *v1alpha1.Subscription
+		events []marketplace.Event
+		want   *v1alpha1.Subscription
+	}{
+		"a purchase":                   {nil, []marketplace.Event{bought}, stored()},
+		"a purchase that is repeated":  {stored(), []marketplace.Event{bringing(purchase(1), marketplace.OrderPurchase)}, stored()},
+		"a purchase, accepted at once": {nil, []marketplace.Event{accepting(bought, 0)}, stored(starts(0))},
+		"the acceptance, which comes in a repeat": {
+			stored(), []marketplace.Event{accepting(bringing(purchase(3), marketplace.OrderPurchase), 3)}, stored(starts(3)),
+		},
+		"the acceptance and a repeat that does not know of it": {
+			stored(), []marketplace.Event{accepting(bought, 3), bought}, stored(starts(3)),
+		},
+		"the acceptance of what was released": {
+			stored(entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 2)), []marketplace.Event{accepting(bought, 3)},
+			stored(entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 2)),
+		},
+		"an upgrade, twice": {
+			stored(), []marketplace.Event{bringing(upgrade("u1", 5), marketplace.OrderChange), bringing(upgrade("u1", 6), marketplace.OrderChange)},
+			stored(heard(brought("upgradeInstance", "", "u1", 5, v1alpha1.LookupChange))),
+		},
+		"a trial that became formal as another product": {
+			stored(), []marketplace.Event{bringing(withProduct(trialToFormal("f1", 5, 35), "p2"), marketplace.OrderTrialToFormal)},
+			stored(expires(35), heard(brought("refreshInstance", "TRIAL_TO_FORMAL", "f1", 5, v1alpha1.LookupPurchase)),
+				func(sub *v1alpha1.Subscription) { sub.Type = v1alpha1.SubscriptionFormal }),
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := tc.sub
+			for _, event := range tc.events {
+				before := got.DeepCopy()
+				merged, err := webhook.Merge(got, event, event.SentAt)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(before, got); diff != "" {
+					t.Errorf("Merge changed its argument:\n%s", diff)
+				}
+				got = merged
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})

@@ -18,6 +18,7 @@ type metrics struct {
 	rejections *prometheus.CounterVec
 	duration   *prometheus.HistogramVec
 	inFlight   prometheus.Gauge
+	waiting    prometheus.Gauge
 	skew       *prometheus.GaugeVec
 }
 
@@ -41,12 +42,16 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Name: "stallkeeper_callbacks_in_flight",
 			Help: "Verified callbacks at work.",
 		}),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "stallkeeper_callbacks_waiting",
+			Help: "Recorded purchases that wait for what their answer has to carry.",
+		}),
 		skew: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "stallkeeper_callback_clock_skew_seconds",
 			Help: "How far the marketplace's clock was ahead of ours in the last well-signed call, if it was refused for that; else 0.",
 		}, connection),
 	}
-	for _, collector := range []prometheus.Collector{m.callbacks, m.rejections, m.duration, m.inFlight, m.skew} {
+	for _, collector := range []prometheus.Collector{m.callbacks, m.rejections, m.duration, m.inFlight, m.waiting, m.skew} {
 		if err := registerer.Register(collector); err != nil {
 			return nil, err
 		}

@@ -49,17 +49,17 @@ func (r *recorder) record(ctx context.Context, of *v1alpha1.Marketplace, event m
 	case event.Kind == marketplace.Check:
 		return marketplace.Outcome{Err: r.check(ctx, of, event)}
 	case event.Kind == marketplace.Notify:
-		return marketplace.Outcome{}
+		return marketplace.Outcome{Err: r.notify(ctx, of, event)}
 	case event.Kind == marketplace.Synchronize:
 		return marketplace.Outcome{Err: r.synchronize(ctx, of, event)}
 	}
 	return marketplace.Outcome{Err: r.change(ctx, of, event)}
 }
 
-// storable is false for what a MarketplaceInstance has no place for: an order that comes with the call, a licence code and a
-// request for a licence. To call such a call recorded would lose what it says.
+// storable is false for what a MarketplaceInstance has no place for: a licence code and a request for a licence. To call such a
+// call recorded would lose what it says.
 func storable(event marketplace.Event) bool {
-	return event.Order == nil && event.License == "" && event.LicenseRequest == nil
+	return event.License == "" && event.LicenseRequest == nil
 }
 
 // rehearse answers a debug call out of the call alone.
@@ -82,6 +82,10 @@ func (r *recorder) purchase(ctx context.Context, of *v1alpha1.Marketplace, event
 	instance, err := r.soldBefore(ctx, of, event)
 	if err == nil && instance == nil {
 		instance, err = r.create(ctx, of, event)
+	}
+	if err == nil {
+		outcome.Instance.ID = instance.Spec.Subscription.InstanceID
+		instance, err = r.complete(ctx, of, event, instance)
 	}
 	if err != nil {
 		outcome.Err = err
@@ -131,7 +135,10 @@ func (r *recorder) create(ctx context.Context, of *v1alpha1.Marketplace, event m
 
 // change stores an event about an instance that exists.
 func (r *recorder) change(ctx context.Context, of *v1alpha1.Marketplace, event marketplace.Event) error {
-	err := r.merge(ctx, of, event)
+	instance, err := r.merge(ctx, of, event)
+	if err == nil {
+		err = r.keepOrder(ctx, instance, event)
+	}
 	if event.Kind == marketplace.Release && errors.Is(err, marketplace.ErrUnknownInstance) &&
 		marketplace.IsInstanceName(event.InstanceID) {
 		// One of ours that is gone: that is what a release wants.
@@ -142,8 +149,8 @@ func (r *recorder) change(ctx context.Context, of *v1alpha1.Marketplace, event m
 
 // merge writes what Merge makes of an event, if nobody has written since the instance was read; else it looks again. The
 // cache may be behind: it is good enough to write from, as the API server then refuses what is old, but not to conclude that
-// there is nothing to write.
-func (r *recorder) merge(ctx context.Context, of *v1alpha1.Marketplace, event marketplace.Event) error {
+// there is nothing to write. It returns the instance as it is then.
+func (r *recorder) merge(ctx context.Context, of *v1alpha1.Marketplace, event marketplace.Event) (*v1alpha1.MarketplaceInstance, error) {
 	instance, err := r.find(ctx, of, event.InstanceID)
 	for err == nil {
 		var merged *v1alpha1.Subscription
@@ -151,50 +158,42 @@ func (r *recorder) merge(ctx context.Context, of *v1alpha1.Marketplace, event ma
 		unchanged := err == nil && equality.Semantic.DeepEqual(merged, instance.Spec.Subscription)
 		switch {
 		case instance.live && (unchanged || err != nil):
-			return err
+			return instance.MarketplaceInstance, err
 		case !unchanged && err == nil:
-			if err = r.patch(ctx, instance.MarketplaceInstance, merged); err == nil {
-				return nil
+			var patched *v1alpha1.MarketplaceInstance
+			if patched, err = r.patch(ctx, instance.MarketplaceInstance, merged); err == nil {
+				return patched, nil
 			}
 			if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
-				return unavailable("patching MarketplaceInstance "+instance.Name, err)
+				return nil, unavailable("patching MarketplaceInstance "+instance.Name, err)
 			}
 		}
 		instance, err = r.findLive(ctx, of, event.InstanceID)
 	}
-	return err
+	return nil, err
 }
 
 // patch writes spec.subscription and nothing else, guarded by the resourceVersion that it was computed from.
-func (r *recorder) patch(ctx context.Context, instance *v1alpha1.MarketplaceInstance, merged *v1alpha1.Subscription) error {
+func (r *recorder) patch(ctx context.Context, instance *v1alpha1.MarketplaceInstance, merged *v1alpha1.Subscription,
+) (*v1alpha1.MarketplaceInstance, error) {
 	after := instance.DeepCopy()
 	after.Spec.Subscription = merged
 	patch := client.MergeFromWithOptions(instance, client.MergeFromWithOptimisticLock{})
-	return r.client.Patch(ctx, after, patch, client.FieldOwner(FieldOwner))
-}
-
-// check says whether an instance may be changed at its renewal: every one that exists may.
-func (r *recorder) check(ctx context.Context, of *v1alpha1.Marketplace, event marketplace.Event) error {
-	instance, err := r.find(ctx, of, event.InstanceID)
-	if err != nil {
-		return err
-	}
-	if instance.Spec.Subscription.Entitlement.State == v1alpha1.EntitlementReleased {
-		return fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
-	}
-	return nil
+	return after, r.client.Patch(ctx, after, patch, client.FieldOwner(FieldOwner))
 }
 
 // query describes the instances that an event asks about. Unknown ones are left out. When none is left that could be
 // described, it fails with why.
 func (r *recorder) query(ctx context.Context, of *v1alpha1.Marketplace, event marketplace.Event) marketplace.Outcome {
+	named := make([]found, len(event.InstanceIDs))
 	described := make([]*marketplace.Instance, len(event.InstanceIDs))
 	left := make([]error, len(event.InstanceIDs))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(queryParallelism)
 	for i, id := range event.InstanceIDs {
 		group.Go(func() error {
-			instance, err := r.describe(groupCtx, of, id)
+			known, instance, err := r.describe(groupCtx, of, id)
+			named[i] = known
 			if errors.Is(err, marketplace.ErrUnknownInstance) || errors.Is(err, errCredentialsGone) {
 				left[i] = err
 				return nil
@@ -203,7 +202,9 @@ func (r *recorder) query(ctx context.Context, of *v1alpha1.Marketplace, event ma
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
+	err := group.Wait()
+	r.acknowledge(ctx, event, named...)
+	if err != nil {
 		return marketplace.Outcome{Err: err}
 	}
 	outcome := marketplace.Outcome{}
@@ -229,20 +230,20 @@ func whyNone(left []error) error {
 	return marketplace.ErrUnknownInstance
 }
 
-// describe says what a marketplace may know of one instance. A released one is unknown to it.
-func (r *recorder) describe(ctx context.Context, of *v1alpha1.Marketplace, id string) (*marketplace.Instance, error) {
+// describe finds an instance and says what a marketplace may know of it. A released one is unknown to it.
+func (r *recorder) describe(ctx context.Context, of *v1alpha1.Marketplace, id string) (found, *marketplace.Instance, error) {
 	instance, err := r.find(ctx, of, id)
 	if err != nil {
-		return nil, err
+		return found{}, nil, err
 	}
 	described := &marketplace.Instance{ID: id, State: progress(instance.MarketplaceInstance, r.clock.Now())}
 	switch described.State {
 	case marketplace.StateReleased:
-		return nil, fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
+		return instance, nil, fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
 	case marketplace.StateReady:
 		described.Access, err = r.access(ctx, of, instance.MarketplaceInstance)
 	}
-	return described, err
+	return instance, described, err
 }
 
 // access is what the buyer is told, with the initial credentials where the product has some.

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -41,13 +42,27 @@ var soldName = marketplace.InstanceName("KooGallery", "International", orderID, 
 // stand is a callback server over an API server in memory, and KooGallery's side in front of it.
 type stand struct {
 	*testing.T
-	world    client.WithWatch
-	options  webhook.Options
-	handler  *webhook.Handler
-	caller   koogallerytest.Caller
-	clock    *testingclock.FakePassiveClock
+	world   client.WithWatch
+	options webhook.Options
+	handler *webhook.Handler
+	caller  koogallerytest.Caller
+	clock   *testingclock.FakeClock
+	// waits is told of each call that begins to wait.
+	waits    chan struct{}
 	registry *prometheus.Registry
 	log      *logLines
+}
+
+// waitingClock tells of each timer that is set.
+type waitingClock struct {
+	*testingclock.FakeClock
+	waits chan<- struct{}
+}
+
+func (c waitingClock) NewTimer(d time.Duration) clock.Timer {
+	timer := c.FakeClock.NewTimer(d)
+	c.waits <- struct{}{}
+	return timer
 }
 
 type logLines struct {
@@ -93,7 +108,8 @@ func newStand(t *testing.T, objects []client.Object, changes ...func(*stand)) *s
 		t.Fatal(err)
 	}
 	s := &stand{
-		T: t, world: builder.Build(), clock: testingclock.NewFakePassiveClock(day(0)), registry: prometheus.NewRegistry(), log: &logLines{},
+		T: t, world: builder.Build(), clock: testingclock.NewFakeClock(day(0)), waits: make(chan struct{}, 1000),
+		registry: prometheus.NewRegistry(), log: &logLines{},
 	}
 	s.options = webhook.Options{
 		Namespaces: []string{"sales"},
@@ -103,7 +119,7 @@ func newStand(t *testing.T, objects []client.Object, changes ...func(*stand)) *s
 		Decoy:      decoy,
 		Registerer: s.registry,
 		Log:        s.log.logger(),
-		Clock:      s.clock,
+		Clock:      waitingClock{s.clock, s.waits},
 		MaxBody:    koogallery.MaxBody,
 	}
 	for _, change := range changes {

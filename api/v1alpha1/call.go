@@ -31,6 +31,8 @@ const (
 	// CallSync is what a call says of an enterprise, its application, users or departments, under the key CallSyncKey. The Secret
 	// carries EnterpriseLabel too. The controller deletes it once the instance's directory holds it.
 	CallSync CallContent = "Sync"
+	// CallNotification is the notification of an order, under the keys CallOrderIDKey and CallOrderLineIDKey.
+	CallNotification CallContent = "Notification"
 )
 
 // Keys of a call's Secret.
@@ -41,7 +43,19 @@ const (
 	CallRawKey = "raw.json"
 	// CallSyncKey holds a Sync as package marketplace encodes it, compressed.
 	CallSyncKey = "sync.json.gz"
+	// CallOrderIDKey holds the id of an order.
+	CallOrderIDKey = "orderID"
+	// CallOrderLineIDKey holds the id of an order's line; it may be missing.
+	CallOrderLineIDKey = "orderLineID"
 )
+
+// OrderSecretName names the Secret in which the order is kept that this call brought about an instance.
+func (c OrderCall) OrderSecretName(instance string, uid types.UID) string {
+	return CallSecretName(instance, uid, append([]string{string(CallOrder)}, c.Key()...)...)
+}
+
+// Key is what tells the call from others about the same instance.
+func (c OrderCall) Key() []string { return []string{c.Activity, c.Scene, c.OrderID, c.OrderLineID} }
 
 // callNameHash is the number of base32 characters: 130 bits.
 const callNameHash = 26

@@ -9,6 +9,8 @@ const ConditionReady = "Ready"
 const (
 	// ConditionOrderResolved is True once it is known what was sold. The order reconciler sets it.
 	ConditionOrderResolved = "OrderResolved"
+	// ConditionAcknowledged is True once the marketplace is known to have heard that the sale was stored, or nobody awaits it.
+	ConditionAcknowledged = "Acknowledged"
 	// ConditionProvisioned is True when the tenant's objects are in place and healthy, suspended or not.
 	ConditionProvisioned = "Provisioned"
 	// ConditionPaid is True while the buyer is entitled to use the tenant.
@@ -60,8 +62,10 @@ const (
 	ReasonOrderResolved = "OrderResolved"
 	// ReasonNoSale surfaces on an instance that was made by hand.
 	ReasonNoSale = "NoSale"
-	// ReasonOrderPending surfaces while the order API has not answered yet.
+	// ReasonOrderPending surfaces while the order API has not answered yet, or a call that brings its order was stored by half.
 	ReasonOrderPending = "OrderPending"
+	// ReasonCallIncomplete surfaces when the marketplace has not repeated a call that could only be stored by half.
+	ReasonCallIncomplete = "CallIncomplete"
 	// ReasonOrderNotFound surfaces when the order API does not know the order ten minutes after the purchase.
 	ReasonOrderNotFound = "OrderNotFound"
 	// ReasonOrderAPIUnavailable surfaces while the order API is slow, down or answers nonsense; it is asked again.
@@ -82,6 +86,22 @@ const (
 	ReasonUnexpectedOrderType = "UnexpectedOrderType"
 	// ReasonProductChanged surfaces when an order means another product than the instance has.
 	ReasonProductChanged = "ProductChanged"
+)
+
+// Reasons of Acknowledged.
+const (
+	// ReasonAcknowledged surfaces when the marketplace has called by the instance's id, or a person says that it knows of it.
+	ReasonAcknowledged = "Acknowledged"
+	// ReasonNotAwaited surfaces on sales of which nobody awaits it: those of marketplaces that do not come back to ask, and
+	// those of earlier versions.
+	ReasonNotAwaited = "NotAwaited"
+	// ReasonAwaitingAcknowledgement surfaces in the first hours after a sale.
+	ReasonAwaitingAcknowledgement = "AwaitingAcknowledgement"
+	// ReasonAcknowledgementOverdue surfaces when the marketplace has not called for hours, and nothing shows that it could have.
+	ReasonAcknowledgementOverdue = "AcknowledgementOverdue"
+	// ReasonNotAcknowledged surfaces, on Suspended and Ready too, when the marketplace asked for later sales of the product and
+	// not for this one: the order was most likely cancelled. The tenant is stopped and the data are kept.
+	ReasonNotAcknowledged = "NotAcknowledged"
 )
 
 // Reasons of Provisioned, and of Ready where it follows from it.
@@ -168,7 +188,7 @@ const (
 	ReasonChartTooLarge = "ChartTooLarge"
 	// ReasonInvalidTemplate surfaces when the chart or the inline template can't be read.
 	ReasonInvalidTemplate = "InvalidTemplate"
-	// ReasonUnsupported surfaces when the template has hooks or a crds folder.
+	// ReasonUnsupported surfaces when the template has a hook for an event that Helm does not know, or a crds folder.
 	ReasonUnsupported = "Unsupported"
 	// ReasonPodSecurity surfaces when a plan's pods would not be let in.
 	ReasonPodSecurity = "PodSecurity"
@@ -186,4 +206,15 @@ const (
 	ReasonOpenAPICredentialsMissing = "OpenAPICredentialsMissing"
 	// ReasonClockSkew surfaces when well-signed calls are refused only for their time.
 	ReasonClockSkew = "ClockSkew"
+)
+
+// ConditionCallsArrive of a Marketplace is False while it has notified us of an order whose call did not come.
+const ConditionCallsArrive = "CallsArrive"
+
+// Reasons of CallsArrive.
+const (
+	// ReasonCallsArrive surfaces when no call is known to be missing.
+	ReasonCallsArrive = "CallsArrive"
+	// ReasonCallMissing surfaces when an order was notified a while ago and no call has named it.
+	ReasonCallMissing = "CallMissing"
 )

@@ -25,10 +25,27 @@ const (
 	DeletionProtectionLabel = "stallkeeper.io/deletion-protection"
 	// ReplicasAnnotation keeps the replicas that a workload had before it was suspended, where its template sets none.
 	ReplicasAnnotation = "stallkeeper.io/suspended-replicas"
+	// HookAnnotation stands on the Job of a Helm hook: the one event that it runs at, such as HookPreInstall.
+	HookAnnotation = "stallkeeper.io/hook"
+	// HooksAnnotation stands on a tenant's namespace: its revision and how far that one's hooks are. Removed by a person, what
+	// has no Job any more runs again.
+	HooksAnnotation = "stallkeeper.io/hooks"
+	// InstallingAnnotation stands on a tenant's namespace from its creation until the hooks of its first revision have all run.
+	// A tenant without it is upgraded by its next revision.
+	InstallingAnnotation = "stallkeeper.io/installing"
 
 	// TenantFinalizer keeps a MarketplaceInstance until its tenant is gone.
 	TenantFinalizer = "stallkeeper.io/tenant"
 	// RevisionFinalizer keeps a ControllerRevision while a tenant is pinned to it, so that a tenant can still be suspended
 	// after its product was deleted.
 	RevisionFinalizer = "stallkeeper.io/revision"
+)
+
+// The events at which hooks run in a tenant, as Helm names them: before and after everything else of a tenant's first revision,
+// and before and after everything else of each later one.
+const (
+	HookPreInstall  = "pre-install"
+	HookPostInstall = "post-install"
+	HookPreUpgrade  = "pre-upgrade"
+	HookPostUpgrade = "post-upgrade"
 )

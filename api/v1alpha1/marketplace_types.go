@@ -92,7 +92,7 @@ type MarketplaceSpec struct {
 // MarketplaceStatus is what is known about the connection.
 // +kubebuilder:validation:MinProperties=1
 type MarketplaceStatus struct {
-	// conditions hold Ready.
+	// conditions hold Ready and CallsArrive.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -120,6 +120,7 @@ type MarketplaceStatus struct {
 // +kubebuilder:printcolumn:name="Site",type=string,JSONPath=`.spec.site`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="CallsArrive",type=string,JSONPath=`.status.conditions[?(@.type=="CallsArrive")].status`
 // +kubebuilder:printcolumn:name="Callback path",type=string,JSONPath=`.status.callbackPath`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="the name must have at most 63 characters"

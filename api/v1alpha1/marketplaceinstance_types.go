@@ -159,6 +159,45 @@ type Entitlement struct {
 	Time metav1.Time `json:"time,omitempty,omitzero"`
 }
 
+// AcknowledgementState says whether the marketplace is known to have heard that a sale was stored.
+// +kubebuilder:validation:Enum=Awaited;Received
+type AcknowledgementState string
+
+const (
+	// AcknowledgementAwaited says: the sale was stored, and the marketplace has not called by its id yet.
+	AcknowledgementAwaited AcknowledgementState = "Awaited"
+	// AcknowledgementReceived says: the marketplace has called by its id, which it can only have from our answer.
+	AcknowledgementReceived AcknowledgementState = "Received"
+)
+
+// AcknowledgementSource is what showed that the marketplace has heard of a sale.
+// +kubebuilder:validation:Enum=Query;Call;Person
+type AcknowledgementSource string
+
+const (
+	// AcknowledgedByQuery says: the marketplace asked for the instance, as it does after every sale that it knows of.
+	AcknowledgedByQuery AcknowledgementSource = "Query"
+	// AcknowledgedByCall says: another call named the instance.
+	AcknowledgedByCall AcknowledgementSource = "Call"
+	// AcknowledgedByPerson says: a person has looked the order up.
+	AcknowledgedByPerson AcknowledgementSource = "Person"
+)
+
+// Acknowledgement says whether the marketplace is known to have heard that a sale was stored.
+type Acknowledgement struct {
+	// state is Awaited until the first call that names the instance, and then Received.
+	// +required
+	State AcknowledgementState `json:"state,omitempty"`
+
+	// by is what showed it.
+	// +optional
+	By AcknowledgementSource `json:"by,omitempty"`
+
+	// time is the time of the first call that named the instance, by the marketplace's clock.
+	// +optional
+	Time metav1.Time `json:"time,omitempty,omitzero"`
+}
+
 // PendingChange is a change that was bought and waits for its date.
 type PendingChange struct {
 	// effectiveAt is when it takes effect.
@@ -197,7 +236,7 @@ type PendingChange struct {
 	Quantity *int32 `json:"quantity,omitempty"`
 }
 
-// OrderLookup says what becomes of an order whose content the call did not carry.
+// OrderLookup says what an order is for that was not applied yet, because it has to be read from its source first.
 // +kubebuilder:validation:Enum=Purchase;Change;Renewal
 type OrderLookup string
 
@@ -209,6 +248,13 @@ const (
 	// LookupRenewal asks for the plan and quantity of the next period.
 	LookupRenewal OrderLookup = "Renewal"
 )
+
+// OrderSource says where the content of an order is.
+// +kubebuilder:validation:Enum=Call
+type OrderSource string
+
+// OrderFromCall says: the call itself brought the order, which is kept in the call's Secret; see CallSecretName.
+const OrderFromCall OrderSource = "Call"
 
 // OrderCall is one call of the marketplace that was applied. A repeat has the same activity, scene, order and line.
 type OrderCall struct {
@@ -240,9 +286,13 @@ type OrderCall struct {
 	// +required
 	Time metav1.Time `json:"time,omitempty,omitzero"`
 
-	// lookup says what the marketplace's order API still has to be asked. Removed once the answer was applied.
+	// lookup says what of the order still has to be applied. Removed once it was.
 	// +optional
 	Lookup OrderLookup `json:"lookup,omitempty"`
+
+	// source says where the order is. The marketplace's order API when not set.
+	// +optional
+	Source OrderSource `json:"source,omitempty"`
 
 	// previousExpiresAt is the end of the paid time before this call changed it.
 	// +optional
@@ -349,6 +399,11 @@ type Subscription struct {
 	// +required
 	Entitlement Entitlement `json:"entitlement,omitempty,omitzero"`
 
+	// acknowledgement says whether the marketplace is known to have heard that the sale was stored. Not set for sales of which
+	// nobody awaits it.
+	// +optional
+	Acknowledgement Acknowledgement `json:"acknowledgement,omitempty,omitzero"`
+
 	// pendingChange was bought and waits for its date.
 	// +optional
 	PendingChange PendingChange `json:"pendingChange,omitempty,omitzero"`
@@ -395,6 +450,13 @@ type MarketplaceInstanceSpec struct {
 	// +optional
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Values *runtime.RawExtension `json:"values,omitempty"`
+
+	// minimumQuantity is how much of the tenant is in use, as you or a job of yours say. The marketplace is told that a change to
+	// less is not possible; nothing else depends on it.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=9999999
+	MinimumQuantity *int32 `json:"minimumQuantity,omitempty"`
 
 	// desiredState is what a person wants. Running when not set.
 	// +optional
@@ -519,6 +581,28 @@ type InstanceAccess struct {
 	CredentialsSecretRef SecretReference `json:"credentialsSecretRef,omitempty,omitzero"`
 }
 
+// PlanLimit is the smallest quantity of a plan to which the tenant can change.
+type PlanLimit struct {
+	// plan is the plan's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Plan string `json:"plan,omitempty"`
+
+	// minimumQuantity is the smallest quantity at which every volume claim is at least as large as now. Of larger quantities
+	// than the tenant has nothing is known.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000000
+	MinimumQuantity int32 `json:"minimumQuantity,omitempty"`
+
+	// claim is one that would be smaller, as Kind/name.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=400
+	Claim string `json:"claim,omitempty"`
+}
+
 // Blocker is one reason why the tenant is not where it should be.
 type Blocker struct {
 	// object that is in the way, as Kind/name.
@@ -553,7 +637,7 @@ type Blocker struct {
 // MarketplaceInstanceStatus is what is known about the tenant. If it is erased, the next pass restores it.
 // +kubebuilder:validation:MinProperties=1
 type MarketplaceInstanceStatus struct {
-	// conditions hold Ready, OrderResolved, Provisioned, Paid, Suspended and Paused.
+	// conditions hold Ready, OrderResolved, Acknowledged, Provisioned, Paid, Suspended and Paused.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -583,6 +667,15 @@ type MarketplaceInstanceStatus struct {
 	// access is what the buyer is told, but for the secrets.
 	// +optional
 	Access InstanceAccess `json:"access,omitempty,omitzero"`
+
+	// limits are the plans to which the tenant can't change at every quantity, because a volume claim can't become smaller. The
+	// webhook server reads them when the marketplace asks whether a change is possible.
+	// +optional
+	// +listType=map
+	// +listMapKey=plan
+	// +kubebuilder:validation:MinItems=0
+	// +kubebuilder:validation:MaxItems=64
+	Limits []PlanLimit `json:"limits,omitempty"`
 
 	// namespace is the tenant's namespace.
 	// +optional

@@ -29,6 +29,13 @@ func AccessSecretName(instanceName string) string { return instanceName + "-acce
 // contain the buyer's personal data.
 func OrderSecretName(instanceName string) string { return instanceName + "-orders" }
 
+// LicenseSecretName names the Secret beside an instance that holds the licence that was sold, under LicenseKey. A person or a
+// job makes it.
+func LicenseSecretName(instanceName string) string { return instanceName + "-license" }
+
+// LicenseKey is the key of the licence's text in its Secret.
+const LicenseKey = "license"
+
 // Keys of the access Secret.
 const (
 	// AccessUserNameKey is the administrator's initial account name.

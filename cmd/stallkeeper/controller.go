@@ -162,6 +162,7 @@ func setupReconcilers(mgr ctrl.Manager, f *controllerFlags, kinds tenantKinds) e
 		(&controllers.MarketplaceReconciler{
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), CredentialsNamespace: f.credentialsNamespace,
 			Protocols: protocols, ClockSkew: clockSkewReader(f.clockSkewURL),
+			Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("stallkeeper"),
 		}).SetupWithManager(mgr),
 		(&controllers.ProductReconciler{
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{},

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -15,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
@@ -100,6 +102,10 @@ func controllerCache(namespaces []string, kinds tenantKinds) cache.Options {
 		&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{},
 	} {
 		options.ByObject[object] = cache.ByObject{Namespaces: sales}
+	}
+	if !slices.Contains(kinds.watched, corev1.SchemeGroupVersion.WithKind("Secret")) {
+		calls, selected := controllers.CacheCalls(sales)
+		options.ByObject[calls] = selected
 	}
 	return options
 }

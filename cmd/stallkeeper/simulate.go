@@ -5,6 +5,9 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
 )
 
 // Exit codes of the simulate commands.
@@ -33,6 +36,53 @@ func usageError(format string, args ...any) error {
 	return exitError{exitUsage, fmt.Errorf(format, args...)}
 }
 
+// simulateGroup is a group of simulate's commands in its help.
+type simulateGroup struct {
+	title    string
+	commands []*cobra.Command
+}
+
+// simulateGroups are the commands by generation of the protocol.
+func simulateGroups() []simulateGroup {
+	return []simulateGroup{
+		{"All generations:", []*cobra.Command{newConformanceCommand(nil)}},
+		{"SaaS V2.0, and with the key of the licence products Online License:", []*cobra.Command{
+			newPurchaseCommand(),
+			newQueryCommand(),
+			newRenewCommand(),
+			newUpgradeCommand(),
+			newStatusCommand("freeze", koogallery.StatusFreeze, "Stop an instance, as at expiry or for a violation"),
+			newStatusCommand("unfreeze", koogallery.StatusUnfreeze, "Take a freeze back"),
+			newReleaseCommand(),
+			newCheckCommand(),
+			newLicenseRequestCommand(),
+		}},
+		{"SaaS V1.0:", []*cobra.Command{
+			newV1PurchaseCommand(),
+			newV1QueryCommand(),
+			newV1RenewCommand(),
+			newV1UpgradeCommand(),
+			newV1EndCommand("v1-expire", "Stop an instance whose time is over (expireInstance)", basicKey, koogallerytest.V1.ExpireInstance),
+			newV1StatusCommand("v1-freeze", koogallery.StatusFreeze, "Stop an instance that is charged by use"),
+			newV1StatusCommand("v1-unfreeze", koogallery.StatusNormal, "Take that back"),
+			newV1EndCommand("v1-release", "End a sale for good (releaseInstance)", basicKey, koogallerytest.V1.ReleaseInstance),
+		}},
+		{"License codes 2.0:", []*cobra.Command{
+			newCodeRenewCommand(),
+			newCodeStatusCommand("code-freeze", koogallery.StatusFreeze, "Stop a licence code"),
+			newCodeStatusCommand("code-unfreeze", koogallery.StatusUnfreeze, "Take a freeze back"),
+			newCodeReleaseCommand(),
+		}},
+		{"License 1.0:", []*cobra.Command{
+			newLicense1PurchaseCommand(),
+			newV1EndCommand("license1-release", "End the sale of a licence for good (releaseLicense)", licenseKey, koogallerytest.V1.ReleaseLicense),
+		}},
+		{"Order notification:", []*cobra.Command{newNotifyCommand()}},
+		{"Joint operations:", newKitCommands()},
+		{"The other direction:", []*cobra.Command{newOpenAPICommand()}},
+	}
+}
+
 // newSimulateCommand acts as KooGallery: its subcommands make its calls to a callback URL, or serve its open API.
 func newSimulateCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -40,30 +90,32 @@ func newSimulateCommand() *cobra.Command {
 		Short: "Act as KooGallery: call a callback URL, or serve the open API",
 		Long: `Act as KooGallery, to try an endpoint before going live.
 
-Each call is signed as KooGallery signs it (SaaS V2.0), and the answer is checked as its debug console does: status,
-content type, result fields, lengths and Body-Sign. With --debug (testFlag 1) nothing is created or changed, and every
-flag that names an order or an instance has a default:
+Each call is signed as KooGallery signs it in that generation of its protocol, and the answer is checked as its debug console
+does: status, content type, result fields, lengths and Body-Sign. "conformance" plays all debug cases, the other commands make
+one call each. With --debug (testFlag 1) nothing is created or changed, and every flag that names an order, an instance or a
+licence has a default:
 
+  export CALLBACK_URL=https://shop.example.com/v1/sales/koogallery
   export ACCESS_KEY=...    # the access key of the basic interfaces
-  stallkeeper simulate purchase --url https://shop.example.com/v1/sales/koogallery --debug
+  stallkeeper simulate conformance
+  stallkeeper simulate purchase --debug
+
+KooGallery has a key for each kind of interface: calls of licence products take theirs from $LICENSE_ACCESS_KEY, order
+notifications from $NOTIFY_ACCESS_KEY, the joint-operations Kit from $KIT_ACCESS_KEY, and all from $ACCESS_KEY where that is not
+set.
 
 The exit code is 0 when the answer is good, 1 when it is not or when there is none, and 2 when a flag is wrong.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exitError{exitUsage, err} })
-	cmd.AddCommand(
-		newPurchaseCommand(),
-		newQueryCommand(),
-		newRenewCommand(),
-		newUpgradeCommand(),
-		newStatusCommand("freeze", "FREEZE", "Stop an instance, as at expiry or for a violation"),
-		newStatusCommand("unfreeze", "UNFREEZE", "Take a freeze back"),
-		newReleaseCommand(),
-		newCheckCommand(),
-		newKitCommand(),
-		newOpenAPICommand(),
-	)
+	for _, group := range simulateGroups() {
+		cmd.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
+		for _, grouped := range group.commands {
+			grouped.GroupID = group.title
+			cmd.AddCommand(grouped)
+		}
+	}
 	return cmd
 }
 

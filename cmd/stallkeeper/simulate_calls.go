@@ -26,17 +26,22 @@ type call struct {
 
 var onlySuccess = []string{koogallery.ResultSuccess}
 
-// newCallCommand is a command that makes one call. prepare looks at the command's own flags, completes them and says what
-// to call.
+// newCallCommand is a command that makes one call with the access key of the basic interfaces. prepare looks at the command's
+// own flags, completes them and says what to call.
 func newCallCommand(cmd *cobra.Command, prepare func(*callFlags) (call, error)) *cobra.Command {
+	return newKeyedCallCommand(cmd, basicKey, prepare)
+}
+
+// newKeyedCallCommand is the same with another access key.
+func newKeyedCallCommand(cmd *cobra.Command, kind keyKind, prepare func(*callFlags) (call, error)) *cobra.Command {
 	var flags callFlags
-	flags.register(cmd)
+	flags.register(cmd, kind)
 	cmd.Args = noArguments
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := flags.check(); err != nil {
 			return err
 		}
-		caller, err := flags.caller()
+		caller, err := flags.caller(koogallerytest.Options{Debug: flags.debug})
 		if err != nil {
 			return err
 		}
@@ -168,7 +173,7 @@ func newRenewCommand() *cobra.Command {
 	instance.register(cmd)
 	cmd.Flags().StringVar(&scene, "scene", "RENEWAL", "RENEWAL, TRIAL_TO_FORMAL, UNSUBSCRIBE_RENEWAL_PERIOD (a renewal given back) or RENEWAL_CHANGE")
 	cmd.Flags().StringVar(&product, "product-id", "", "new product id, where the length of the period changes")
-	cmd.Flags().StringVar(&expiresAt, "expires", "", "new end: a time like 2027-01-31T23:59:59Z, or a length from now like +720h (default with --debug: +8760h)")
+	cmd.Flags().StringVar(&expiresAt, "expires", "", newEndMeaning)
 	return newCallCommand(cmd, func(flags *callFlags) (call, error) {
 		mock, known := renewalOrders[scene]
 		if !known {
@@ -186,7 +191,7 @@ func newRenewCommand() *cobra.Command {
 		if expiresAt == "" {
 			return call{}, usageError("--expires is missing: only calls with --debug have a default for it")
 		}
-		expiry, err := parseExpiry(expiresAt, time.Now())
+		expiry, err := parseTime("expires", expiresAt, time.Now())
 		if err != nil {
 			return call{}, err
 		}

@@ -3,6 +3,8 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -13,62 +15,116 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
 )
 
-// Environment variables that stand in for flags. The demo writes the same names into bin/demo/env.
+// Environment variables that stand in for flags. The demo writes the first three into bin/demo/env.
 const (
 	envURL       = "CALLBACK_URL"
 	envAccessKey = "ACCESS_KEY"
 	envCAFile    = "CA_FILE"
+
+	envLicenseKey = "LICENSE_ACCESS_KEY"
+	envNotifyKey  = "NOTIFY_ACCESS_KEY"
+	envKitKey     = "KIT_ACCESS_KEY"
 )
 
-// callFlags are the flags that every call has.
-type callFlags struct {
-	url, accessKey, accessKeyFile, caFile, output string
-	skipVerify, debug, showSecrets                bool
-	expect                                        []string
-	timeout                                       time.Duration
+// keyKind is one of the access keys, of which KooGallery has one for each kind of interface.
+type keyKind struct{ of, variable string }
+
+var (
+	basicKey   = keyKind{"the basic interfaces", envAccessKey}
+	licenseKey = keyKind{"the licence products", envLicenseKey}
+	notifyKey  = keyKind{"order notifications", envNotifyKey}
+	kitKey     = keyKind{"the joint-operations Kit", envKitKey}
+)
+
+// keyFlags name an access key, or the file that holds it.
+type keyFlags struct {
+	kind        keyKind
+	value, file string
+	prefix      string
 }
 
-func (f *callFlags) register(cmd *cobra.Command) {
+// register makes the flags, with a prefix where a command has more than one key.
+func (f *keyFlags) register(cmd *cobra.Command, prefix string) {
+	f.prefix = prefix
+	cmd.Flags().StringVar(&f.value, prefix+"access-key", "", fmt.Sprintf(
+		"access key of %s; better in $%s or a file, where other users of this machine can't see it", f.kind.of, f.kind.variable))
+	cmd.Flags().StringVar(&f.file, prefix+"access-key-file", "", "file with that key")
+}
+
+// optional is the key, empty when none was given. Errors never hold it.
+func (f *keyFlags) optional() (string, error) {
+	name := "--" + f.prefix + "access-key"
+	switch {
+	case f.value != "" && f.file != "":
+		return "", usageError("%s and %s-file exclude each other", name, name)
+	case f.value != "":
+		return f.value, nil
+	case f.file == "":
+		return os.Getenv(f.kind.variable), nil
+	}
+	content, err := os.ReadFile(f.file)
+	if err != nil {
+		return "", usageError("reading the access key: %w", err)
+	}
+	// Files made by an editor end in a line break that is no part of the key.
+	if key := strings.TrimRight(string(content), "\r\n"); key != "" {
+		return key, nil
+	}
+	return "", usageError("%s-file: %s is empty", name, f.file)
+}
+
+// required is the key. Who has one key only need not name it by its kind.
+func (f *keyFlags) required() (string, error) {
+	key, err := f.optional()
+	if key == "" && err == nil {
+		key = os.Getenv(envAccessKey)
+	}
+	if key == "" && err == nil {
+		err = usageError("the access key is missing: set $%s or --%saccess-key-file", f.kind.variable, f.prefix)
+	}
+	return key, err
+}
+
+// connectionFlags say whom to call, and how to print what is answered.
+type connectionFlags struct {
+	url, connectTo, caFile, output string
+	key                            keyFlags
+	skipVerify                     bool
+	timeout                        time.Duration
+}
+
+func (f *connectionFlags) register(cmd *cobra.Command, kind keyKind) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.url, "url", "", "callback URL, such as https://shop.example.com/v1/sales/koogallery (default $"+envURL+")")
-	flags.StringVar(&f.accessKey, "access-key", "",
-		"access key of the basic interfaces; better in $"+envAccessKey+" or a file, where other users of this machine can't see it")
-	flags.StringVar(&f.accessKeyFile, "access-key-file", "", "file with the access key")
-	flags.StringVar(&f.caFile, "ca-file", "", "PEM file with the authorities to trust instead of the system's (default $"+envCAFile+")")
+	flags.StringVar(&f.connectTo, "connect-to", "",
+		"host:port to connect to instead of the URL's, such as a Service inside the cluster; the certificate is checked for the URL's host")
+	f.key.kind = kind
+	f.key.register(cmd, "")
+	flags.StringVar(&f.caFile, "ca-file", "",
+		"PEM file with the authorities to trust instead of the system's (default $"+envCAFile+")")
 	flags.BoolVar(&f.skipVerify, "insecure-skip-verify", false, "don't check the server's certificate; KooGallery does")
-	flags.BoolVar(&f.debug, "debug", false, "send testFlag 1, as the debug console and the daily probes do: nothing is created or changed")
-	flags.BoolVar(&f.showSecrets, "show-secrets", false, "print passwords as they are")
-	flags.StringSliceVar(&f.expect, "expect", nil, "result codes that count as good, such as 000003, instead of the usual ones")
 	flags.StringVarP(&f.output, "output", "o", "text", "text or json")
 	flags.DurationVar(&f.timeout, "request-timeout", 20*time.Second, "how long one call may take; KooGallery waits 5 to 20 s")
 }
 
-// check says what is wrong with the flags that no other function looks at.
-func (f *callFlags) check() error {
+// caller is KooGallery as the flags describe it.
+func (f *connectionFlags) caller(options koogallerytest.Options) (koogallerytest.Caller, error) {
 	if f.output != "text" && f.output != "json" {
-		return usageError("--output must be text or json, not %q", f.output)
+		return koogallerytest.Caller{}, usageError("--output must be text or json, not %q", f.output)
 	}
 	if f.timeout <= 0 {
-		return usageError("--request-timeout must be longer than 0")
+		return koogallerytest.Caller{}, usageError("--request-timeout must be longer than 0")
 	}
-	if f.debug && len(f.expect) > 0 {
-		return usageError("--expect and --debug exclude each other: the debug console takes nothing but 000000")
-	}
-	for _, code := range f.expect {
-		if len(code) != 6 || strings.Trim(code, "0123456789") != "" {
-			return usageError("--expect: %q is no result code, they have six digits", code)
+	if f.connectTo != "" {
+		if _, _, err := net.SplitHostPort(f.connectTo); err != nil {
+			return koogallerytest.Caller{}, usageError("--connect-to must be host:port, not %q", f.connectTo)
 		}
 	}
-	return nil
-}
-
-// caller is KooGallery as the flags describe it.
-func (f *callFlags) caller() (koogallerytest.Caller, error) {
 	address, err := f.address()
 	if err != nil {
 		return koogallerytest.Caller{}, err
 	}
-	key, err := f.key()
+	key, err := f.key.required()
 	if err != nil {
 		return koogallerytest.Caller{}, err
 	}
@@ -77,15 +133,11 @@ func (f *callFlags) caller() (koogallerytest.Caller, error) {
 		return koogallerytest.Caller{}, err
 	}
 	return koogallerytest.Caller{
-		URL:       address,
-		AccessKey: key,
-		TLS:       config,
-		Timeout:   f.timeout,
-		Options:   koogallerytest.Options{Debug: f.debug},
+		URL: address, Address: f.connectTo, AccessKey: key, TLS: config, Timeout: f.timeout, Options: options,
 	}, nil
 }
 
-func (f *callFlags) address() (string, error) {
+func (f *connectionFlags) address() (string, error) {
 	address := f.url
 	if address == "" {
 		address = os.Getenv(envURL)
@@ -103,31 +155,37 @@ func (f *callFlags) address() (string, error) {
 	return address, nil
 }
 
-// key is the access key. Errors never hold it.
-func (f *callFlags) key() (string, error) {
-	switch {
-	case f.accessKey != "" && f.accessKeyFile != "":
-		return "", usageError("--access-key and --access-key-file exclude each other")
-	case f.accessKey != "":
-		return f.accessKey, nil
-	case f.accessKeyFile != "":
-		content, err := os.ReadFile(f.accessKeyFile)
-		if err != nil {
-			return "", usageError("reading the access key: %w", err)
-		}
-		// Files made by an editor end in a line break that is no part of the key.
-		if key := strings.TrimRight(string(content), "\r\n"); key != "" {
-			return key, nil
-		}
-		return "", usageError("--access-key-file: %s is empty", f.accessKeyFile)
-	case os.Getenv(envAccessKey) != "":
-		return os.Getenv(envAccessKey), nil
+// callFlags are the flags that every single call has.
+type callFlags struct {
+	connectionFlags
+	debug, showSecrets bool
+	expect             []string
+}
+
+func (f *callFlags) register(cmd *cobra.Command, kind keyKind) {
+	f.connectionFlags.register(cmd, kind)
+	flags := cmd.Flags()
+	flags.BoolVar(&f.debug, "debug", false,
+		"send testFlag 1, as the debug console and the daily probes do: nothing is created or changed")
+	flags.BoolVar(&f.showSecrets, "show-secrets", false, "print passwords and licences as they are")
+	flags.StringSliceVar(&f.expect, "expect", nil, "result codes that count as good, such as 000003, instead of the usual ones")
+}
+
+// check says what is wrong with the flags that no other function looks at.
+func (f *callFlags) check() error {
+	if f.debug && len(f.expect) > 0 {
+		return usageError("--expect and --debug exclude each other: the debug console takes nothing but 000000")
 	}
-	return "", usageError("the access key is missing: set $%s or --access-key-file", envAccessKey)
+	for _, code := range f.expect {
+		if len(code) != 6 || strings.Trim(code, "0123456789") != "" {
+			return usageError("--expect: %q is no result code, they have six digits", code)
+		}
+	}
+	return nil
 }
 
 // tlsConfig is nil when the system's authorities are trusted.
-func (f *callFlags) tlsConfig() (*tls.Config, error) {
+func (f *connectionFlags) tlsConfig() (*tls.Config, error) {
 	if f.skipVerify {
 		return &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}, nil //nolint:gosec // asked for by flag
 	}
@@ -194,18 +252,21 @@ func (f *instanceFlag) complete(debug bool) error {
 	return nil
 }
 
-// parseExpiry reads a moment, or with a plus sign a length from now.
-func parseExpiry(text string, now time.Time) (time.Time, error) {
+// newEndMeaning explains the flag of a renewal's date.
+const newEndMeaning = "new end: a time like 2027-01-31T23:59:59Z, or a length from now like +720h (default with --debug: +8760h)"
+
+// parseTime reads the moment of a flag, or with a plus sign a length from now.
+func parseTime(flag, text string, now time.Time) (time.Time, error) {
 	if length, isLength := strings.CutPrefix(text, "+"); isLength {
 		duration, err := time.ParseDuration(length)
 		if err != nil || duration < 0 {
-			return time.Time{}, usageError("--expires: %q is no length, write for example +720h", text)
+			return time.Time{}, usageError("--%s: %q is no length, write for example +720h", flag, text)
 		}
 		return now.Add(duration), nil
 	}
 	moment, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return time.Time{}, usageError("--expires: %q is neither a time like 2027-01-31T23:59:59Z nor a length like +720h", text)
+		return time.Time{}, usageError("--%s: %q is neither a time like 2027-01-31T23:59:59Z nor a length like +720h", flag, text)
 	}
 	return moment, nil
 }

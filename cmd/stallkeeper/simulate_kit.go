@@ -5,7 +5,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -30,8 +29,7 @@ type kitFlags struct {
 	publicKey *rsa.PublicKey
 }
 
-// kitVerb is one call of the Kit. Every one of them can be made with --debug and no other flag but kit application's
-// --public-key-file.
+// kitVerb is one call of the Kit. Every one of them can be made with --debug and no other flag.
 type kitVerb struct {
 	use, activity, short string
 	// highest is the highest flag that the call has; 0 for none.
@@ -43,7 +41,7 @@ type kitVerb struct {
 
 var kitVerbs = []kitVerb{
 	{
-		use: "tenant", activity: koogallery.ActivityTenantSync, short: "Tell of an enterprise", highest: koogallery.FlagModify,
+		use: "kit-tenant", activity: koogallery.ActivityTenantSync, short: "Tell of an enterprise", highest: koogallery.FlagModify,
 		own: func(cmd *cobra.Command, f *kitFlags) {
 			cmd.Flags().StringVar(&f.order, "order", "", "order id; empty before there is an order")
 			cmd.Flags().StringVar(&f.name, "name", "Example Enterprise", "the enterprise's name")
@@ -56,12 +54,12 @@ var kitVerbs = []kitVerb{
 		},
 	},
 	{
-		use: "application", activity: koogallery.ActivityApplicationSync, short: "Hand out the OAuth2 client", highest: koogallery.FlagModify,
+		use: "kit-application", activity: koogallery.ActivityApplicationSync, short: "Hand out the OAuth2 client", highest: koogallery.FlagModify,
 		own: func(cmd *cobra.Command, f *kitFlags) {
 			cmd.Flags().StringVar(&f.clientID, "client-id", "example-client", "client id")
 			cmd.Flags().StringVar(&f.clientSecret, "client-secret", "example-client-secret", "client secret, in plain: it is encrypted on the way")
 			cmd.Flags().StringVar(&f.publicKeyFile, "public-key-file", "",
-				"PEM file with the public key to kitPrivateKey, as it is uploaded in the seller console (required unless --flag is 0)")
+				"PEM file with the public key to kitPrivateKey, as it is uploaded in the seller console (required unless --flag is 0; a debug call without it deletes)")
 		},
 		make: func(ctx context.Context, kit koogallerytest.Kit, f *kitFlags) (*koogallerytest.Exchange, error) {
 			return kit.ApplicationSync(ctx, koogallerytest.KitApplication{
@@ -71,7 +69,7 @@ var kitVerbs = []kitVerb{
 		},
 	},
 	{
-		use: "users", activity: koogallery.ActivityAuthSync, short: "Give users the application, or take it away", highest: koogallery.FlagWithdraw,
+		use: "kit-users", activity: koogallery.ActivityAuthSync, short: "Give users the application, or take it away", highest: koogallery.FlagWithdraw,
 		own: func(cmd *cobra.Command, f *kitFlags) {
 			cmd.Flags().StringSliceVar(&f.users, "user", []string{"example.user"}, "account names, at most 500")
 			cmd.Flags().StringVar(&f.role, "role", "user", "user or admin")
@@ -80,7 +78,7 @@ var kitVerbs = []kitVerb{
 		make: kitUsers,
 	},
 	{
-		use: "department", activity: koogallery.ActivitySingleOrgSync, short: "Tell of one department", highest: koogallery.FlagModify,
+		use: "kit-department", activity: koogallery.ActivitySingleOrgSync, short: "Tell of one department", highest: koogallery.FlagModify,
 		own: func(cmd *cobra.Command, f *kitFlags) {
 			cmd.Flags().StringSliceVar(&f.departmentCode, "code", []string{"D1"}, "the department's code")
 		},
@@ -89,7 +87,7 @@ var kitVerbs = []kitVerb{
 		},
 	},
 	{
-		use: "departments", activity: koogallery.ActivityAllOrgSync, short: "Tell of all departments",
+		use: "kit-departments", activity: koogallery.ActivityAllOrgSync, short: "Tell of all departments",
 		own: func(cmd *cobra.Command, f *kitFlags) {
 			cmd.Flags().StringSliceVar(&f.departments, "codes", []string{"D1", "D2"}, "the departments' codes; those that are left out are gone")
 		},
@@ -118,20 +116,13 @@ func kitDepartments(codes []string) []koogallerytest.KitDepartment {
 	return departments
 }
 
-// newKitCommand has a subcommand for each call of the Kit.
-func newKitCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "kit",
-		Short: "Make the calls of the joint-operations Kit: tenants, applications, users, departments",
-		Long: `Make the calls of the joint-operations Kit: tenants, applications, users, departments. The access key has to be the Kit's.
-See docs/joint-operations.md.`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+// newKitCommands are the calls of the joint-operations Kit.
+func newKitCommands() []*cobra.Command {
+	commands := make([]*cobra.Command, 0, len(kitVerbs))
 	for _, verb := range kitVerbs {
-		cmd.AddCommand(newKitVerbCommand(verb))
+		commands = append(commands, newKitVerbCommand(verb))
 	}
-	return cmd
+	return commands
 }
 
 func newKitVerbCommand(verb kitVerb) *cobra.Command {
@@ -146,7 +137,11 @@ func newKitVerbCommand(verb kitVerb) *cobra.Command {
 		flags.IntVar(&f.flag, "flag", koogallery.FlagAdd, "0 delete, 1 add, 2 modify, 3 authorisation withdrawn (users only)")
 	}
 	verb.own(cmd, f)
-	return newCallCommand(cmd, func(*callFlags) (call, error) {
+	return newKeyedCallCommand(cmd, kitKey, func(flags *callFlags) (call, error) {
+		if flags.debug && verb.activity == koogallery.ActivityApplicationSync && f.publicKeyFile == "" {
+			// Only an addition has a secret to encrypt.
+			f.flag = koogallery.FlagDelete
+		}
 		if err := f.check(verb); err != nil {
 			return call{}, err
 		}
@@ -172,55 +167,25 @@ func (f *kitFlags) check(verb kitVerb) (err error) {
 	case verb.activity != koogallery.ActivityApplicationSync || f.flag == koogallery.FlagDelete:
 		return nil
 	case f.publicKeyFile == "":
-		return usageError("--public-key-file is missing: make it with openssl rsa -in kitPrivateKey.pem -pubout")
+		return usageError("--public-key-file is missing: make it with openssl rsa -in kitPrivateKey -pubout")
 	}
-	f.publicKey, err = readPublicKey(f.publicKeyFile)
+	f.publicKey, err = readPublicKey("public-key-file", f.publicKeyFile)
 	return err
 }
 
-func readPublicKey(file string) (*rsa.PublicKey, error) {
+// readPublicKey reads the file that a flag names.
+func readPublicKey(flag, file string) (*rsa.PublicKey, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return nil, usageError("reading --public-key-file: %w", err)
+		return nil, usageError("reading --%s: %w", flag, err)
 	}
 	block, _ := pem.Decode(content)
 	if block == nil {
-		return nil, usageError("--public-key-file: %s holds no PEM", file)
+		return nil, usageError("--%s: %s holds no PEM", flag, file)
 	}
 	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if key, ok := parsed.(*rsa.PublicKey); err == nil && ok {
 		return key, nil
 	}
-	return nil, usageError("--public-key-file: %s holds no RSA public key: make it with openssl rsa -in kitPrivateKey.pem -pubout", file)
-}
-
-// debugCase is a call that the daily probes might make.
-type debugCase struct {
-	name string
-	make func(context.Context, koogallerytest.Caller) (*koogallerytest.Exchange, error)
-}
-
-// kitDebugCases are the Kit's, in both generations. The caller needs the Kit's key and Options.Debug. Without a public key the
-// application's is a deletion, which has no secret to encrypt.
-func kitDebugCases(publicKey *rsa.PublicKey) []debugCase {
-	var cases []debugCase
-	for _, v1 := range []bool{false, true} {
-		for _, verb := range kitVerbs {
-			f := &kitFlags{
-				v1: v1, tenantID: "debug-tenant", appID: "debug-app", name: "Debug", domain: "https://login.example.com", clientID: "debug-client",
-				clientSecret: "debug-secret", publicKey: publicKey, users: []string{"debug.user"}, role: "user",
-				departmentCode: []string{"D1"}, departments: []string{"D1"}, flag: koogallery.FlagAdd,
-			}
-			if verb.activity == koogallery.ActivityApplicationSync && publicKey == nil {
-				f.flag = koogallery.FlagDelete
-			}
-			cases = append(cases, debugCase{
-				name: fmt.Sprintf("%s of the Kit's V%d", verb.activity, map[bool]int{true: 1, false: 2}[v1]),
-				make: func(ctx context.Context, caller koogallerytest.Caller) (*koogallerytest.Exchange, error) {
-					return verb.make(ctx, f.kit(caller), f)
-				},
-			})
-		}
-	}
-	return cases
+	return nil, usageError("--%s: %s holds no RSA public key: make it with openssl rsa -in kitPrivateKey -pubout", flag, file)
 }

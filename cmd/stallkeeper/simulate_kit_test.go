@@ -56,14 +56,14 @@ func TestKitCalls(t *testing.T) {
 			var out strings.Builder
 			cmd.SetOut(&out)
 			cmd.SetErr(&out)
-			cmd.SetArgs(append(append([]string{"kit"}, args...), generation, "--instance", testInstance, "--url", server.URL+"/v1/sales/koogallery", "--access-key", testKitKey))
+			cmd.SetArgs(append(append([]string{"kit-" + args[0]}, args[1:]...), generation, "--instance", testInstance, "--url", server.URL+"/v1/sales/koogallery", "--access-key", testKitKey))
 			if err := cmd.Execute(); err != nil {
-				t.Errorf("kit %s %s: %v\n%s", args[0], generation, err, out.String())
+				t.Errorf("kit-%s %s: %v\n%s", args[0], generation, err, out.String())
 				continue
 			}
 			event := e.events[len(e.events)-1]
 			if event.Kind != marketplace.Synchronize || event.InstanceID != testInstance || event.Test {
-				t.Errorf("kit %s %s: %+v", args[0], generation, event)
+				t.Errorf("kit-%s %s: %+v", args[0], generation, event)
 			}
 		}
 	}
@@ -72,20 +72,27 @@ func TestKitCalls(t *testing.T) {
 	}
 }
 
-func TestKitDebugCasesAreAnswered(t *testing.T) {
+func TestTheKitsDebugCasesAreGood(t *testing.T) {
 	e, key, _ := newKitEndpoint(t)
 	server := httptest.NewServer(e)
 	defer server.Close()
-	caller := koogallerytest.Caller{URL: server.URL, AccessKey: testKitKey, Options: koogallerytest.Options{Debug: true}}
 	for _, public := range []*rsa.PublicKey{nil, &key.PublicKey} {
-		for _, c := range kitDebugCases(public) {
-			exchange, err := c.make(t.Context(), caller)
-			if err != nil || !exchange.Success() || len(exchange.Problems) > 0 {
-				t.Errorf("%s: %v %+v", c.name, err, exchange)
+		results := koogallerytest.Conformance{
+			Caller: koogallerytest.Caller{URL: server.URL, AccessKey: testKey}, KitKey: testKitKey, KitPublicKey: public,
+			Generations: []koogallerytest.Generation{koogallerytest.KitV2, koogallerytest.KitV1},
+		}.Run(t.Context())
+		if len(results) < 25 {
+			t.Errorf("%d cases", len(results))
+		}
+		for _, result := range results {
+			if !result.Good() {
+				t.Errorf("%s, %s: %q", result.Generation, result.Name(), result.Problems)
 			}
-			if event := e.events[len(e.events)-1]; !event.Test {
-				t.Errorf("%s was no debug call", c.name)
-			}
+		}
+	}
+	for _, event := range e.events {
+		if !event.Test {
+			t.Error("a case was no debug call")
 		}
 	}
 }
@@ -100,9 +107,9 @@ func TestKitFlags(t *testing.T) {
 		cmd := newSimulateCommand()
 		cmd.SetOut(&strings.Builder{})
 		cmd.SetErr(&strings.Builder{})
-		cmd.SetArgs(append([]string{"kit"}, append(strings.Fields(args), "--url", "http://127.0.0.1:1", "--access-key", "k")...))
+		cmd.SetArgs(append(strings.Fields("kit-"+args), []string{"--url", "http://127.0.0.1:1", "--access-key", "k"}...))
 		if err := cmd.Execute(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("kit %s: %v, want %q", args, err, want)
+			t.Errorf("kit-%s: %v, want %q", args, err, want)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/stallkeeper/stallkeeper/marketplace"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
@@ -24,6 +25,7 @@ const (
 	testKey      = "access-key-of-the-test"
 	testPassword = "initial-password-of-the-test"
 	testInstance = "saaaaaaaaaaaaaaaaaaaaaaaaaa"
+	testLicense  = "licence-of-the-test"
 )
 
 // endpoint answers as a correct seller does, with outcomes that a test gives.
@@ -78,7 +80,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // ready is the outcome of an endpoint where the test's instance runs.
 func ready(event marketplace.Event) marketplace.Outcome {
 	instance := marketplace.Instance{ID: testInstance, State: marketplace.StateReady, Access: &marketplace.Access{
-		FrontEndURL: "https://shop.example.com/", UserName: "admin", Password: testPassword,
+		FrontEndURL: "https://shop.example.com/", UserName: "admin", Password: testPassword, License: testLicense,
 	}}
 	outcome := marketplace.Outcome{Instance: instance}
 	if event.Kind == marketplace.Query {
@@ -151,6 +153,125 @@ func TestSimulateMakesKooGallerysCalls(t *testing.T) {
 			want: marketplace.Event{Kind: marketplace.Check, Activity: "changeInstanceCheck", InstanceID: testInstance, SKUCode: "S", Quantity: new(int32)},
 		},
 	}
+	number := func(n int32) *int32 { return &n }
+	for name, tc := range map[string]struct {
+		args []string
+		want marketplace.Event
+	}{
+		"a purchase of V1 carries its order": {
+			args: []string{
+				"v1-purchase", "--order", "CS1", "--product-id", "P1", "--sku-code", "S1", "--customer-id", "C1", "--customer-name", "Zhang",
+				"--phone", "15900000000", "--email", "buyer@example.com", "--charging", "period", "--amount", "5", "--disk-size", "0",
+				"--bandwidth", "7", "--param", "title=a=b", "--param", "idNum=~~~>>>", "--expires", "2027-01-31T23:59:59Z",
+				"--accepted", "2026-01-31T23:59:59Z", "--trial", "--period-type", "year", "--period-number", "1",
+			},
+			want: marketplace.Event{
+				Kind: marketplace.Purchase, Activity: "newInstance", OrderID: "CS1", Term: marketplace.TermTrial, Wants: marketplace.WantAccess,
+				AcceptedAt: time.Date(2026, 1, 31, 23, 59, 59, 0, time.UTC), Order: &marketplace.Order{
+					Type: marketplace.OrderTrial, Charging: marketplace.ChargingPeriod, CustomerID: "C1", CustomerName: "Zhang",
+					ExpiresAt: time.Date(2027, 1, 31, 23, 59, 59, 0, time.UTC),
+					Items:     []marketplace.Item{{ProductID: "P1", SKUCode: "S1", Quantity: number(5)}},
+					Buyer:     marketplace.Buyer{MobilePhone: "15900000000", Email: "buyer@example.com"},
+					Attributes: []marketplace.Attribute{
+						{Name: "title", Value: "a=b"}, {Name: "idNum", Value: "~~~>>>"},
+						{Name: "amount", Value: "5"}, {Name: "diskSize", Value: "0"}, {Name: "bandWidth", Value: "7"},
+					},
+				},
+			},
+		},
+		"a renewal of V1": {
+			args: []string{"v1-renew", "--order", "CS2", "--instance", testInstance, "--expires", "2027-01-31T23:59:59Z", "--trial-to-formal"},
+			want: marketplace.Event{
+				Kind: marketplace.Renew, Activity: "refreshInstance", Scene: "TRIAL_TO_FORMAL", OrderID: "CS2", InstanceID: testInstance,
+				Term: marketplace.TermFormal, ExpiresAt: time.Date(2027, 1, 31, 23, 59, 59, 0, time.UTC),
+			},
+		},
+		"an upgrade of V1": {
+			args: []string{"v1-upgrade", "--order", "CS3", "--instance", testInstance, "--product-id", "P2", "--sku-code", "S2", "--amount", "9"},
+			want: marketplace.Event{
+				Kind: marketplace.Change, Activity: "upgrade", OrderID: "CS3", InstanceID: testInstance, Order: &marketplace.Order{
+					Type:       marketplace.OrderChange,
+					Items:      []marketplace.Item{{ProductID: "P2", SKUCode: "S2", Quantity: number(9)}},
+					Attributes: []marketplace.Attribute{{Name: "amount", Value: "9"}},
+				},
+			},
+		},
+		"a query of V1": {
+			args: []string{"v1-query", "--instance", testInstance},
+			want: marketplace.Event{
+				Kind: marketplace.Query, Activity: "queryInstance", InstanceID: testInstance, InstanceIDs: []string{testInstance},
+			},
+		},
+		"an expiry of V1": {
+			args: []string{"v1-expire", "--instance", testInstance, "--order", "CS1"},
+			want: marketplace.Event{Kind: marketplace.Suspend, Activity: "expireInstance", InstanceID: testInstance, OrderID: "CS1"},
+		},
+		"a freeze of V1": {
+			args: []string{"v1-freeze", "--instance", testInstance},
+			want: marketplace.Event{Kind: marketplace.Suspend, Activity: "instanceStatus", Scene: "FREEZE", InstanceID: testInstance},
+		},
+		"an unfreeze of V1": {
+			args: []string{"v1-unfreeze", "--instance", testInstance},
+			want: marketplace.Event{Kind: marketplace.Resume, Activity: "instanceStatus", Scene: "NORMAL", InstanceID: testInstance},
+		},
+		"a release of V1": {
+			args: []string{"v1-release", "--instance", testInstance},
+			want: marketplace.Event{Kind: marketplace.Release, Activity: "releaseInstance", InstanceID: testInstance},
+		},
+		"a renewal of a licence code": {
+			args: []string{"code-renew", "--license", "PL1", "--order", "CS4", "--expires", "2027-01-31T23:59:59Z"},
+			want: marketplace.Event{
+				Kind: marketplace.Renew, Activity: "refreshLicenseCode", Scene: "RENEWAL", License: "PL1", OrderID: "CS4",
+				OrderLineID: "CS4-000001", ExpiresAt: time.Date(2027, 1, 31, 23, 59, 59, 0, time.UTC),
+			},
+		},
+		"a freeze of a licence code": {
+			args: []string{"code-freeze", "--license", "PL1"},
+			want: marketplace.Event{Kind: marketplace.Suspend, Activity: "updateLicenseCodeStatus", Scene: "FREEZE", License: "PL1"},
+		},
+		"an unfreeze of a licence code": {
+			args: []string{"code-unfreeze", "--license", "PL1"},
+			want: marketplace.Event{Kind: marketplace.Resume, Activity: "updateLicenseCodeStatus", Scene: "UNFREEZE", License: "PL1"},
+		},
+		"a release of a licence code": {
+			args: []string{"code-release", "--license", "PL1", "--order", "CS5"},
+			want: marketplace.Event{
+				Kind: marketplace.Release, Activity: "releaseLicenseCode", License: "PL1", OrderID: "CS5", OrderLineID: "CS5-000001",
+			},
+		},
+		"a request for a licence": {
+			args: []string{
+				"license-request", "--instance", testInstance, "--event", "E1", "--device-fingerprint", "f", "--effective", "2026-01-31T00:00:00Z",
+				"--expires", "2027-01-31T00:00:00Z",
+			},
+			want: marketplace.Event{
+				Kind: marketplace.RequestLicense, Activity: "getLicenseAsync", InstanceID: testInstance,
+				LicenseRequest: &marketplace.LicenseRequest{
+					ID: "E1", EffectiveAt: time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC), ExpiresAt: time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC),
+					DeviceFingerprint: "f",
+				},
+			},
+		},
+		"a licence of License 1.0": {
+			args: []string{"license1-purchase", "--order", "CS6", "--product-id", "P1", "--customer-id", "C1"},
+			want: marketplace.Event{
+				Kind: marketplace.Purchase, Activity: "getLicense", OrderID: "CS6", Term: marketplace.TermFormal, Wants: marketplace.WantLicense,
+				Order: &marketplace.Order{
+					Type: marketplace.OrderPurchase, CustomerID: "C1", Items: []marketplace.Item{{ProductID: "P1"}},
+				},
+			},
+		},
+		"a release of License 1.0": {
+			args: []string{"license1-release", "--instance", testInstance, "--order", "CS6"},
+			want: marketplace.Event{Kind: marketplace.Release, Activity: "releaseLicense", InstanceID: testInstance, OrderID: "CS6"},
+		},
+		"an order notification": {
+			args: []string{"notify", "--order", "CS7"},
+			want: marketplace.Event{Kind: marketplace.Notify, Activity: "orderNotify", OrderID: "CS7", OrderLineID: "CS7-000001"},
+		},
+	} {
+		tests[name] = tc
+	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			served := newEndpoint(t, ready)
@@ -166,7 +287,7 @@ func TestSimulateMakesKooGallerysCalls(t *testing.T) {
 			got := served.events[0]
 			// When it was sent, and the marketplace's word for why, are not the command's choice.
 			got.SentAt, got.Reason = time.Time{}, ""
-			if diff := cmp.Diff(tc.want, got); diff != "" {
+			if diff := cmp.Diff(tc.want, got, cmpopts.IgnoreFields(marketplace.Order{}, "Raw")); diff != "" {
 				t.Errorf("event (-want +got):\n%s", diff)
 			}
 		})
@@ -187,6 +308,67 @@ func TestSimulateHidesPasswordsUnlessAsked(t *testing.T) {
 		output, _ = simulate(t, server.URL, "query", "--instance", testInstance, "-o", format, "--show-secrets")
 		if !strings.Contains(output, testPassword) {
 			t.Errorf("%s: --show-secrets does not show the password:\n%s", format, output)
+		}
+	}
+}
+
+func TestSimulateHidesLicencesUnlessAsked(t *testing.T) {
+	server := httptest.NewServer(newEndpoint(t, ready))
+	defer server.Close()
+	for _, format := range []string{"text", "json"} {
+		args := []string{"license1-purchase", "--order", "CS1", "--product-id", "P1", "-o", format}
+		if output, code := simulate(t, server.URL, args...); code != 0 || strings.Contains(output, testLicense) {
+			t.Errorf("%s: exit code %d, or the licence is shown:\n%s", format, code, output)
+		}
+		if output, _ := simulate(t, server.URL, append(args, "--show-secrets")...); !strings.Contains(output, testLicense) {
+			t.Errorf("%s: --show-secrets does not show the licence:\n%s", format, output)
+		}
+	}
+}
+
+// Each kind of interface has a key of its own; who has one only needs to name one.
+func TestSimulateTakesTheKeyOfTheInterface(t *testing.T) {
+	s := newShop(t)
+	s.clock.SetTime(time.Now())
+	server := httptest.NewServer(s)
+	defer server.Close()
+	tests := map[string]struct {
+		license, notify string
+		want            int
+	}{
+		"the right keys":     {shopLicenseKey, shopNotifyKey, 0},
+		"only the basic one": {"", "", 0},
+		"each other's":       {shopNotifyKey, shopLicenseKey, exitAnswer},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(envLicenseKey, tc.license)
+			t.Setenv(envNotifyKey, tc.notify)
+			for _, verb := range []string{"code-freeze", "license-request", "license1-purchase", "notify"} {
+				if output, code := simulate(t, server.URL+shopPath, verb, "--debug"); code != tc.want {
+					t.Errorf("%s: exit code %d, want %d:\n%s", verb, code, tc.want, output)
+				}
+			}
+		})
+	}
+}
+
+// Every command but those that serve and play cases has a default for whatever a debug call needs.
+func TestSimulateDebugNeedsNoFlags(t *testing.T) {
+	t.Setenv(envKitKey, testKitKey)
+	s := newShop(t)
+	s.clock.SetTime(time.Now())
+	server := httptest.NewServer(s)
+	defer server.Close()
+	for _, verb := range newSimulateCommand().Commands() {
+		if verb.Flags().Lookup("debug") == nil {
+			continue
+		}
+		if output, code := simulate(t, server.URL+shopPath, verb.Name(), "--debug"); code != 0 {
+			t.Errorf("%s: exit code %d:\n%s", verb.Name(), code, output)
+		}
+		if verb.GroupID == "" {
+			t.Errorf("%s is in no group of the help", verb.Name())
 		}
 	}
 }
@@ -357,6 +539,22 @@ func TestSimulateRefusesWrongFlags(t *testing.T) {
 		"two keys":                                    {[]string{"purchase", "--debug", "--access-key", "a", "--access-key-file", empty}, "exclude each other"},
 		"a key file that is empty":                    {[]string{"purchase", "--debug", "--access-key-file", empty}, "is empty"},
 		"an authority that is none":                   {[]string{"purchase", "--debug", "--ca-file", empty}, "no certificate"},
+		"no product in a purchase of V1":              {[]string{"v1-purchase", "--order", "o"}, "--product-id is missing"},
+		"no order in a renewal of V1":                 {[]string{"v1-renew", "--instance", "i", "--expires", "+1h"}, "--order or --expires is missing"},
+		"no instance in an expiry of V1":              {[]string{"v1-expire"}, "--instance is missing"},
+		"no instance in a query of V1":                {[]string{"v1-query"}, "--instance is missing"},
+		"no specification in an upgrade of V1":        {[]string{"v1-upgrade", "--instance", "i", "--order", "o", "--product-id", "p"}, "--sku-code is missing"},
+		"an amount of eight digits":                   {[]string{"v1-purchase", "--debug", "--amount", "10000000"}, "--amount must be"},
+		"a parameter without a value":                 {[]string{"v1-purchase", "--debug", "--param", "title"}, "is not name=value"},
+		"an unknown charging mode":                    {[]string{"v1-purchase", "--debug", "--charging", "free"}, `--charging: "free"`},
+		"an acceptance that is no time":               {[]string{"v1-purchase", "--debug", "--accepted", "now"}, "--accepted"},
+		"no licence code":                             {[]string{"code-freeze"}, "--license is missing"},
+		"a scene that licence codes don't have":       {[]string{"code-renew", "--debug", "--scene", "RENEWAL_CHANGE"}, "--scene"},
+		"no date in a renewal of a licence code":      {[]string{"code-renew", "--license", "l", "--order", "o"}, "--expires is missing"},
+		"no event in a request for a licence":         {[]string{"license-request", "--instance", "i"}, "--event is missing"},
+		"an unknown generation":                       {[]string{"conformance", "--generation", "saas-v3"}, `--generation: "saas-v3" is none of saas-v2, saas-v1`},
+		"an unknown product type":                     {[]string{"conformance", "--product-type", "free"}, `--product-type: "free" is none of one-time`},
+		"two licence keys":                            {[]string{"conformance", "--license-access-key", "a", "--license-access-key-file", empty}, "--license-access-key and --license-access-key-file exclude"},
 		"an open API without credentials":             {[]string{"openapi"}, "the credentials are missing"},
 		"an open API on an address that can't be had": {[]string{"openapi", "--ak", "a", "--sk", "b", "--bind-address", "256.0.0.1:0"}, "--bind-address"},
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -79,6 +80,9 @@ func runWebhook(ctx context.Context, f *webhookFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := tellChanges(ctx, mgr, handler); err != nil {
+		return err
+	}
 	server, err := webhook.NewServer(handler, webhook.ServerOptions{
 		Address: f.address, CertFile: f.certFile, KeyFile: f.keyFile, ShutdownDelay: f.shutdownDelay, Log: log,
 	})
@@ -130,10 +134,25 @@ func indexInstances(ctx context.Context, mgr ctrl.Manager) error {
 			return fmt.Errorf("indexing MarketplaceInstances by %s: %w", field, err)
 		}
 	}
-	for _, kind := range []client.Object{&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceInstance{}} {
+	for _, kind := range []client.Object{&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{}} {
 		if _, err := mgr.GetCache().GetInformer(ctx, kind); err != nil {
 			return fmt.Errorf("watching %T: %w", kind, err)
 		}
+	}
+	return nil
+}
+
+// tellChanges tells the handler which instances the cache has taken up.
+func tellChanges(ctx context.Context, mgr ctrl.Manager, handler *webhook.Handler) error {
+	informer, err := mgr.GetCache().GetInformer(ctx, &v1alpha1.MarketplaceInstance{})
+	if err == nil {
+		_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+			AddFunc:    handler.InstanceChanged,
+			UpdateFunc: func(_, object any) { handler.InstanceChanged(object) },
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("following MarketplaceInstances: %w", err)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -42,7 +43,19 @@ type Set struct {
 	// Revision names the ControllerRevision the set was rendered from. A Job runs once for each.
 	Revision string
 	// Groups are applied in their order, the objects within one in parallel. Objects carry the owner's labels, and no
-	// namespace but the tenant's.
+	// namespace but the tenant's. A Job with v1alpha1.HookAnnotation is applied if the event happens, and what comes after it
+	// only when it has succeeded. One that is to be suspended is not waited for.
+	Groups [][]*unstructured.Unstructured
+	// Next are the hooks that come before the revision that the tenant is to move to; nil if it is not to move. They are applied
+	// after everything else, and an object of theirs takes the place of the set's own.
+	Next *Next
+}
+
+// Next is what is done for a revision before the tenant moves to it.
+type Next struct {
+	// Revision names the ControllerRevision.
+	Revision string
+	// Groups are applied like those of a Set.
 	Groups [][]*unstructured.Unstructured
 }
 
@@ -55,6 +68,16 @@ type Applied struct {
 	Namespace *unstructured.Unstructured
 	// Entries are the objects of watched kinds, the namespace among them. A Job that is done and gone has none.
 	Entries []Entry
+	// Waiting is the hook that everything after it waits for; zero if all groups were applied. Nothing may be pruned then, nor
+	// replicas be restored.
+	Waiting Key
+	// Prepared says that the hooks of Set.Next are through, and the tenant can move. Stands says, of an apply that failed, that
+	// only they are to blame: the set itself was applied.
+	Prepared, Stands bool
+	// Wanted are the keys of the set and of Set.Next, without the hooks whose events don't happen.
+	Wanted []Key
+	// Hooks is how far the hooks are: what [Observed.Hooks] says until a Job of theirs ends.
+	Hooks string
 }
 
 // Digest is the [Digest] of what was applied and of what a prune has kept: the value that [Observed.Digest] has once the
@@ -72,21 +95,64 @@ func (a *Applier) Apply(ctx context.Context, set Set) (Applied, error) {
 	if err != nil {
 		return Applied{}, err
 	}
+	p := a.newPass(set, ns)
+	waiting, succeeded, err := p.applyGroups(ctx, p.current, set.Groups)
+	if err != nil {
+		return p.applied(waiting, false), err
+	}
+	p.installed = waiting == (Key{}) && succeeded
+	prepared, err := p.prepare(ctx)
+	if err != nil {
+		failed := p.applied(waiting, false)
+		failed.Stands = true
+		return failed, err
+	}
+	err = p.record(ctx)
+	return p.applied(waiting, prepared), err
+}
+
+func (a *Applier) newPass(set Set, ns *unstructured.Unstructured) *pass {
 	p := &pass{
-		Applier: a, set: set, namespace: ns.GetName(), watched: map[schema.GroupKind]bool{},
-		ran: jobsRan(ns, set.Revision),
+		Applier: a, set: set, namespace: ns.GetName(), watched: map[schema.GroupKind]bool{}, entries: map[Key]Entry{},
+		ran: jobsRan(ns, set.Revision), standing: ns, current: recordedHooks(ns, set.Revision), records: map[string]hookRecord{},
+		preparing: map[Key]bool{},
 	}
 	for _, gvk := range withNamespace(a.Kinds) {
 		p.watched[gvk.GroupKind()] = true
 	}
-	p.add(ns)
-
-	for _, group := range set.Groups {
-		if err := p.applyGroup(ctx, group); err != nil {
-			return Applied{Namespace: ns, Entries: p.entries}, err
+	if set.Next != nil {
+		p.next = recordedHooks(ns, set.Next.Revision)
+		p.want(p.next, set.Next.Groups)
+		for _, key := range p.wanted {
+			p.preparing[key] = true
 		}
 	}
-	return Applied{Namespace: ns, Entries: p.entries}, nil
+	p.want(p.current, set.Groups)
+	p.add(ns)
+	return p
+}
+
+// want notes the keys of groups, and whether they have hooks.
+func (p *pass) want(of hookRecord, groups [][]*unstructured.Unstructured) {
+	for _, obj := range slices.Concat(groups...) {
+		event := hookEvent(obj)
+		if event != "" {
+			p.records[of.revision] = of
+		}
+		if event == "" || of.happens(event) {
+			p.wanted = append(p.wanted, KeyOf(obj))
+		}
+	}
+}
+
+// prepare applies the hooks before the next revision. It says whether they are through.
+func (p *pass) prepare(ctx context.Context) (bool, error) {
+	if p.set.Next == nil {
+		return false, nil
+	}
+	p.preparing = nil
+	waiting, succeeded, err := p.applyGroups(ctx, p.next, p.set.Next.Groups)
+	return waiting == (Key{}) && succeeded, err
 }
 
 // pass is one call of Apply.
@@ -95,13 +161,63 @@ type pass struct {
 	set       Set
 	namespace string
 	watched   map[schema.GroupKind]bool
+	// wanted are the keys of the set, but for hooks whose events don't happen.
+	wanted []Key
+	// standing is the namespace as it was written last.
+	standing *unstructured.Unstructured
 	// ran holds the names of Jobs that were made for the set's revision; it does not change while a group is applied.
 	ran map[string]bool
+	// current and next say how far the hooks are of the set and of what is to be prepared; records are those of the two that
+	// have hooks. installed is true when a new tenant's first revision is there with all its hooks.
+	current, next hookRecord
+	records       map[string]hookRecord
+	installed     bool
+	// preparing are the keys that belong to the next revision already.
+	preparing map[Key]bool
 
 	mu       sync.Mutex
-	entries  []Entry
+	entries  map[Key]Entry
 	started  []string
 	failures []*ObjectError
+}
+
+func (p *pass) applied(waiting Key, prepared bool) Applied {
+	return Applied{
+		Namespace: p.standing, Entries: slices.Collect(maps.Values(p.entries)), Waiting: waiting, Prepared: prepared,
+		Wanted: p.wanted, Hooks: p.hooks(),
+	}
+}
+
+// applyGroups applies one group after the other, and stops at a hook that has not succeeded. It gives that one's key, and says
+// whether all hooks that it came to have succeeded: of a suspended tenant none is waited for.
+func (p *pass) applyGroups(ctx context.Context, of hookRecord, groups [][]*unstructured.Unstructured) (Key, bool, error) {
+	succeeded := true
+	for _, group := range groups {
+		var objects, hooks []*unstructured.Unstructured
+		for _, obj := range group {
+			switch event := hookEvent(obj); {
+			case p.preparing[KeyOf(obj)]:
+			case event == "":
+				objects = append(objects, obj)
+			case of.happens(event):
+				hooks = append(hooks, obj)
+			}
+		}
+		if err := p.applyGroup(ctx, objects); err != nil {
+			return Key{}, false, err
+		}
+		for _, obj := range hooks {
+			waits, err := p.applyHook(ctx, of, obj)
+			if err != nil {
+				return Key{}, false, setError([]*ObjectError{objectError(KeyOf(obj), err)})
+			}
+			succeeded = succeeded && of.states[hookID(obj)] == hookSucceeded
+			if waits {
+				return KeyOf(obj), false, nil
+			}
+		}
+	}
+	return Key{}, succeeded, nil
 }
 
 func (p *pass) applyGroup(ctx context.Context, group []*unstructured.Unstructured) error {
@@ -121,7 +237,10 @@ func (p *pass) applyGroup(ctx context.Context, group []*unstructured.Unstructure
 	// The workers keep their errors in the pass, so that one failure does not hide the others.
 	_ = workers.Wait()
 
-	if err := p.recordJobs(ctx); err != nil {
+	if len(p.started) == 0 {
+		return setError(p.failures)
+	}
+	if err := p.record(ctx); err != nil {
 		p.fail(objectError(Key{Kind: NamespaceKind.Kind, Name: p.namespace}, err))
 	}
 	return setError(p.failures)
@@ -129,6 +248,18 @@ func (p *pass) applyGroup(ctx context.Context, group []*unstructured.Unstructure
 
 // applyOne gives the object as it stands, or nil if it is a Job that is done and gone.
 func (p *pass) applyOne(ctx context.Context, obj *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	wanted, err := p.inTenant(obj)
+	if err != nil {
+		return nil, err
+	}
+	if isJob(wanted) {
+		return p.applyJob(ctx, wanted)
+	}
+	return p.applyObject(ctx, wanted)
+}
+
+// inTenant is a copy of the object in the tenant's namespace.
+func (p *pass) inTenant(obj *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if ns := obj.GetNamespace(); ns != "" && ns != p.namespace {
 		return nil, &ObjectError{
 			Kind: obj.GetKind(), Name: obj.GetName(), Reason: ReasonInvalid, Field: "metadata.namespace",
@@ -138,10 +269,7 @@ func (p *pass) applyOne(ctx context.Context, obj *unstructured.Unstructured) (*u
 	}
 	wanted := obj.DeepCopy()
 	wanted.SetNamespace(p.namespace)
-	if isJob(wanted) {
-		return p.applyJob(ctx, wanted)
-	}
-	return p.applyObject(ctx, wanted)
+	return wanted, nil
 }
 
 // applyObject applies the object and reads the answer into it.
@@ -163,7 +291,7 @@ func (p *pass) add(obj *unstructured.Unstructured) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.entries = append(p.entries, entryOf(obj))
+	p.entries[KeyOf(obj)] = entryOf(obj)
 }
 
 func (p *pass) fail(failure *ObjectError) {

@@ -131,6 +131,7 @@ func (x *tenant) set(revision string, groups ...string) Set {
 		Namespace: newObject(NamespaceKind, "", x.name), Owner: x.owner, Revision: revision,
 		OwnerGone: func(context.Context, types.UID) (bool, error) { return true, nil },
 	}
+	set.Namespace.SetLabels(map[string]string{v1alpha1.RevisionLabel: revision})
 	for _, text := range groups {
 		group := objects(x.t, text)
 		for _, obj := range group {

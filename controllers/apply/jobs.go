@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -43,38 +41,10 @@ func jobsRan(ns *unstructured.Unstructured, revision string) map[string]bool {
 	return ran
 }
 
-// recordJobs writes down the Jobs that were made since the last record.
-func (p *pass) recordJobs(ctx context.Context) error {
-	if len(p.started) == 0 {
-		return nil
-	}
-	for _, name := range p.started {
-		p.ran[name] = true
-	}
-	p.started = nil
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]any{
-		JobsRanAnnotation: p.set.Revision + "=" + strings.Join(slices.Sorted(maps.Keys(p.ran)), ","),
-	}}})
-	if err != nil {
-		return fmt.Errorf("encoding the record of Jobs: %w", err)
-	}
-	ns := newObject(NamespaceKind, "", p.namespace)
-	if err := p.Client.Patch(ctx, ns, mergePatch(patch), client.FieldOwner(recordOwner)); err != nil {
-		return fmt.Errorf("recording the Jobs of revision %s: %w", p.set.Revision, err)
-	}
-	return nil
-}
-
 // applyJob applies a Job unless it has run for the revision. One of another revision is deleted and made anew, because a
 // Job's template can't be changed. It gives nil if the Job is done and gone.
 func (p *pass) applyJob(ctx context.Context, job *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	labels := job.GetLabels()
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[v1alpha1.RevisionLabel] = p.set.Revision
-	job.SetLabels(labels)
-
+	labelRevision(job, p.set.Revision)
 	// Read live: an apply on what an old cache shows would make a Job that has just been cleaned up run again.
 	existing, err := readLive(ctx, p.Live, job.GroupVersionKind(), p.namespace, job.GetName())
 	switch {
@@ -91,6 +61,16 @@ func (p *pass) applyJob(ctx context.Context, job *unstructured.Unstructured) (*u
 	}
 }
 
+// labelRevision tells the Job of one revision from that of the next.
+func labelRevision(job *unstructured.Unstructured, revision string) {
+	labels := job.GetLabels()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[v1alpha1.RevisionLabel] = revision
+	job.SetLabels(labels)
+}
+
 func (p *pass) startJob(ctx context.Context, job *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	applied, err := p.applyObject(ctx, job)
 	if err != nil {
@@ -100,8 +80,7 @@ func (p *pass) startJob(ctx context.Context, job *unstructured.Unstructured) (*u
 	return applied, nil
 }
 
-// keepJob leaves a finished Job alone. One that still has to finish is applied, so that it can be suspended; where the
-// rest of it has changed (other values for the same revision), only that is.
+// keepJob leaves a finished Job alone, and continues one that still has to finish.
 func (p *pass) keepJob(ctx context.Context, job, existing *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if !p.ran[job.GetName()] {
 		p.start(job.GetName())
@@ -109,6 +88,14 @@ func (p *pass) keepJob(ctx context.Context, job, existing *unstructured.Unstruct
 	if existing.GetDeletionTimestamp() != nil || finished(existing) {
 		return existing, nil
 	}
+	return p.continueJob(ctx, job, existing)
+}
+
+// continueJob applies a Job that still has to finish, so that it can be suspended; where the rest of it has changed (other
+// values for the same revision), only that is.
+func (p *pass) continueJob(
+	ctx context.Context, job, existing *unstructured.Unstructured,
+) (*unstructured.Unstructured, error) {
 	suspend, _, _ := unstructured.NestedBool(job.Object, "spec", "suspend")
 	// With the UID, the apply fails if the Job is gone by now, instead of making it run again.
 	job.SetUID(existing.GetUID())
@@ -129,17 +116,8 @@ func (p *pass) keepJob(ctx context.Context, job, existing *unstructured.Unstruct
 func (p *pass) replaceJob(
 	ctx context.Context, job, existing *unstructured.Unstructured,
 ) (*unstructured.Unstructured, error) {
-	if existing.GetDeletionTimestamp() == nil {
-		err := p.Client.Delete(ctx, existing, client.PropagationPolicy(metav1.DeletePropagationBackground),
-			client.Preconditions{UID: ptr.To(existing.GetUID())})
-		if client.IgnoreNotFound(err) != nil {
-			return nil, fmt.Errorf("deleting the Job of an earlier revision: %w", err)
-		}
-	} else {
-		return nil, &ObjectError{
-			Kind: job.GetKind(), Name: job.GetName(), Reason: ReasonTransient,
-			Message: "the Job of an earlier revision is still being deleted",
-		}
+	if err := p.removeJob(ctx, existing); err != nil {
+		return nil, err
 	}
 	return p.startJob(ctx, job)
 }
@@ -150,9 +128,25 @@ func (p *pass) start(name string) {
 	p.started = append(p.started, name)
 }
 
+// removeJob deletes a Job with its pods.
+func (p *pass) removeJob(ctx context.Context, job *unstructured.Unstructured) error {
+	if job.GetDeletionTimestamp() != nil {
+		return &ObjectError{
+			Kind: job.GetKind(), Name: job.GetName(), Reason: ReasonTransient,
+			Message: "the Job of an earlier revision is still being deleted",
+		}
+	}
+	err := p.Client.Delete(ctx, job, client.PropagationPolicy(metav1.DeletePropagationBackground),
+		client.Preconditions{UID: ptr.To(job.GetUID())})
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting the former Job: %w", err)
+	}
+	return nil
+}
+
 // finished says whether the Job is complete or has failed.
 func finished(job *unstructured.Unstructured) bool {
-	return condition(job, "Complete")["status"] == "True" || condition(job, "Failed")["status"] == "True"
+	return ended(job) != ""
 }
 
 // condition gives the fields of a condition in the object's status, or nil.

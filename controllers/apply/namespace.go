@@ -75,8 +75,8 @@ func (a *Applier) claimNamespace(
 	}
 }
 
-// createNamespace creates it with nothing but the record of its owner and its Pod Security level, so that it is never without
-// one. An apply would not do: it takes a namespace that somebody else creates in the same moment.
+// createNamespace creates it with nothing but the record of its owner, that its first revision is being installed, and its Pod
+// Security level, so that it is never without one. An apply would not do: it takes a namespace that somebody else creates in the same moment.
 func (a *Applier) createNamespace(
 	ctx context.Context, wanted *unstructured.Unstructured, owner Owner,
 ) (*unstructured.Unstructured, error) {
@@ -89,6 +89,9 @@ func (a *Applier) createNamespace(
 	}
 	ns.SetLabels(levels)
 	record(ns, owner)
+	annotations := ns.GetAnnotations()
+	annotations[v1alpha1.InstallingAnnotation] = "true"
+	ns.SetAnnotations(annotations)
 	if err := a.Client.Create(ctx, ns, client.FieldOwner(recordOwner)); err != nil {
 		return nil, objectError(KeyOf(ns), err)
 	}

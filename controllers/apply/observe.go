@@ -80,6 +80,28 @@ func (o Observed) Entries() []Entry {
 	return entries
 }
 
+// Left gives the entries that an apply has left as they are: those of the set that it did not come to, and if it has stopped at
+// a hook, also those that only a prune would take away.
+func (o Observed) Left(applied Applied, stopped bool) []Entry {
+	done, wanted := map[Key]bool{}, map[Key]bool{}
+	for _, e := range applied.Entries {
+		done[e.Key] = true
+	}
+	for _, key := range applied.Wanted {
+		wanted[key] = true
+	}
+	return slices.DeleteFunc(o.Entries(), func(e Entry) bool { return done[e.Key] || !stopped && !wanted[e.Key] })
+}
+
+// Installing says whether the tenant's first revision is not there yet with all its hooks.
+func (o Observed) Installing() bool {
+	if o.Namespace == nil {
+		return true
+	}
+	_, installing := o.Namespace.GetAnnotations()[v1alpha1.InstallingAnnotation]
+	return installing
+}
+
 // Digest is the [Digest] of Entries. It equals [Applied.Digest] as long as nobody has touched what we applied.
 func (o Observed) Digest() string { return Digest(o.Entries()) }
 

@@ -51,14 +51,14 @@ func TestReadiness(t *testing.T) {
 			objects: `[{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, generation: 2}, spec: {replicas: 3},
 			  status: {observedGeneration: 2, replicas: 3, updatedReplicas: 1}}]`,
 			want: Readiness{State: StateProgressing, Blockers: []Blocker{
-				{web, StateProgressing, "LessUpdated", "not all of its pods are of the latest revision"},
+				{Key: web, State: StateProgressing, Reason: "LessUpdated", Message: "not all of its pods are of the latest revision"},
 			}},
 		},
 		"a rollout that its controller has not seen": {
 			objects: `[{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db, generation: 41}, spec: {replicas: 1},
 			  status: {observedGeneration: 40, replicas: 1, readyReplicas: 1, currentReplicas: 1}}]`,
 			want: Readiness{State: StateProgressing, Blockers: []Blocker{
-				{db, StateProgressing, "LatestGenerationNotObserved", "its controller has not seen the latest change"},
+				{Key: db, State: StateProgressing, Reason: "LatestGenerationNotObserved", Message: "its controller has not seen the latest change"},
 			}},
 		},
 		"a failed object stands before one on the way": {
@@ -66,14 +66,26 @@ func TestReadiness(t *testing.T) {
 			  status: {observedGeneration: 2, conditions: [{type: Progressing, status: "False", reason: ProgressDeadlineExceeded, message: 'ReplicaSet "web-5f" has timed out'}]}},
 			  {apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {replicas: 2}, status: {replicas: 1}}]`,
 			want: Readiness{State: StateFailed, Blockers: []Blocker{
-				{web, StateFailed, "ProgressDeadlineExceeded", "it made no progress within progressDeadlineSeconds"},
-				{db, StateProgressing, "LessReplicas", "not all of its pods are created"},
+				{Key: web, State: StateFailed, Reason: "ProgressDeadlineExceeded", Message: "it made no progress within progressDeadlineSeconds"},
+				{Key: db, State: StateProgressing, Reason: "LessReplicas", Message: "not all of its pods are created"},
 			}},
+		},
+		"pods that are updated by hand must be there, whatever kstatus thinks": {
+			objects: `[{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {replicas: 3, updateStrategy: {type: OnDelete}},
+			  status: {replicas: 3, readyReplicas: 1}}]`,
+			want: Readiness{State: StateProgressing, Blockers: []Blocker{
+				{Key: db, State: StateProgressing, Reason: "LessReady", Message: "not all of its pods are ready"},
+			}},
+		},
+		"pods that are updated by hand may be of an earlier revision": {
+			objects: `[{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {replicas: 3, updateStrategy: {type: OnDelete}},
+			  status: {replicas: 3, readyReplicas: 3, currentReplicas: 3, currentRevision: a, updateRevision: b}}]`,
+			want: Readiness{State: StateReady},
 		},
 		"a running Job is on the way, whatever kstatus thinks": {
 			objects: `[{apiVersion: batch/v1, kind: Job, metadata: {name: migrate}, status: {startTime: "2026-01-01T00:00:00Z", active: 1}}]`,
 			want: Readiness{State: StateProgressing, Blockers: []Blocker{
-				{migrate, StateProgressing, "JobRunning", "the Job is not complete yet"},
+				{Key: migrate, State: StateProgressing, Reason: "JobRunning", Message: "the Job is not complete yet"},
 			}},
 		},
 		"a complete Job is done": {
@@ -84,7 +96,7 @@ func TestReadiness(t *testing.T) {
 			objects: `[{apiVersion: batch/v1, kind: Job, metadata: {name: migrate}, status: {conditions: [
 			  {type: Failed, status: "True", reason: BackoffLimitExceeded, message: Job has reached the specified backoff limit}]}}]`,
 			want: Readiness{State: StateFailed, Stopped: true, Blockers: []Blocker{
-				{migrate, StateFailed, "BackoffLimitExceeded", "Job has reached the specified backoff limit"},
+				{Key: migrate, State: StateFailed, Reason: "BackoffLimitExceeded", Message: "Job has reached the specified backoff limit"},
 			}},
 		},
 		"suspended: nothing runs, and that is ready": {
@@ -99,7 +111,7 @@ func TestReadiness(t *testing.T) {
 		"suspending: pods still stop": {
 			objects: `[{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db, generation: 3}, spec: {replicas: 0}, status: {observedGeneration: 3, replicas: 1}}]`,
 			want: Readiness{State: StateProgressing, Blockers: []Blocker{
-				{db, StateProgressing, "ExtraPods", "some of its former pods still stop"},
+				{Key: db, State: StateProgressing, Reason: "ExtraPods", Message: "some of its former pods still stop"},
 			}},
 		},
 		"suspending: a pod within its grace period still runs": {
@@ -114,7 +126,7 @@ func TestReadiness(t *testing.T) {
 		"a custom kind is judged by its Ready condition and its replicas": {
 			objects: `[{apiVersion: x.io/v1, kind: App, metadata: {name: app}, spec: {replicas: 1}, status: {replicas: 1, conditions: [{type: Ready, status: "False", reason: NoLicense, message: no license}]}}]`,
 			want: Readiness{State: StateProgressing, Blockers: []Blocker{
-				{app, StateProgressing, "NoLicense", "no license"},
+				{Key: app, State: StateProgressing, Reason: "NoLicense", Message: "no license"},
 			}},
 		},
 		"an orphan does not count": {
@@ -126,15 +138,15 @@ func TestReadiness(t *testing.T) {
 			objects: `[]`,
 			entries: []Entry{{Key: web, UID: "1"}},
 			want: Readiness{State: StateProgressing, Blockers: []Blocker{
-				{web, StateProgressing, "NotObserved", "it was applied and is not seen yet"},
+				{Key: web, State: StateProgressing, Reason: "NotObserved", Message: "it was applied and is not seen yet"},
 			}},
 		},
 		"what the cache shows as it was before the apply is on the way": {
 			objects: running,
 			entries: []Entry{{Key: web, UID: "1", Generation: 3}, {Key: db, UID: "2"}},
 			want: Readiness{State: StateProgressing, Blockers: []Blocker{
-				{web, StateProgressing, "NotObserved", "it was applied and is not seen yet"},
-				{db, StateProgressing, "NotObserved", "it was applied and is not seen yet"},
+				{Key: web, State: StateProgressing, Reason: "NotObserved", Message: "it was applied and is not seen yet"},
+				{Key: db, State: StateProgressing, Reason: "NotObserved", Message: "it was applied and is not seen yet"},
 			}},
 		},
 		"what was not applied in this pass does not count": {

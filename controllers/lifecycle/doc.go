@@ -3,14 +3,15 @@
 // Decide is pure. It reads no clock and no status, so that the same facts give the same decision after a restart, on a
 // restored cluster, and when somebody has wiped the status. Rules are asked in order; the first that answers decides:
 //
-//	removing    the object is being deleted
-//	released    the marketplace ended the sale
-//	unresolved  nobody knows yet what was sold
-//	frozen      the marketplace froze the sale
-//	overdue     the paid time and its grace are over
-//	held        a person wants the tenant stopped
-//	inGrace     the paid time is over, its grace is not
-//	paid        everything else
+//	removing        the object is being deleted
+//	released        the marketplace ended the sale
+//	unresolved      nobody knows yet what was sold
+//	frozen          the marketplace froze the sale
+//	overdue         the paid time and its grace are over
+//	unacknowledged  the marketplace does not seem to know of the sale
+//	held            a person wants the tenant stopped
+//	inGrace         the paid time is over, its grace is not
+//	paid            everything else
 //
 // A decision holds until its Until. Nothing but the marketplace's release, a person, or a product that says so explicitly
 // ever leads to Remove.

@@ -28,6 +28,9 @@ type Facts struct {
 	EntitlementSince time.Time
 	// ExpiresAt is the end of the paid time; zero when the sale has none.
 	ExpiresAt time.Time
+	// UnacknowledgedAt is when a sale of which the marketplace does not seem to know is stopped; zero when there is nothing to
+	// say so.
+	UnacknowledgedAt time.Time
 	// Held is true while a person wants the tenant stopped.
 	Held bool
 }
@@ -61,14 +64,15 @@ type Rule string
 
 // The rules, in the order in which they are asked.
 const (
-	RuleRemoving   Rule = "Removing"
-	RuleReleased   Rule = "Released"
-	RuleUnresolved Rule = "Unresolved"
-	RuleFrozen     Rule = "Frozen"
-	RuleOverdue    Rule = "Overdue"
-	RuleHeld       Rule = "Held"
-	RuleInGrace    Rule = "InGrace"
-	RulePaid       Rule = "Paid"
+	RuleRemoving       Rule = "Removing"
+	RuleReleased       Rule = "Released"
+	RuleUnresolved     Rule = "Unresolved"
+	RuleFrozen         Rule = "Frozen"
+	RuleOverdue        Rule = "Overdue"
+	RuleUnacknowledged Rule = "Unacknowledged"
+	RuleHeld           Rule = "Held"
+	RuleInGrace        Rule = "InGrace"
+	RulePaid           Rule = "Paid"
 )
 
 // Decision is the answer for one moment.
@@ -88,7 +92,7 @@ type Decision struct {
 
 // rules are asked in order; the first that answers decides.
 var rules = []func(Facts, Policy) (Decision, bool){
-	removing, released, unresolved, frozen, overdue, held, inGrace, paid,
+	removing, released, unresolved, frozen, overdue, unacknowledged, held, inGrace, paid,
 }
 
 // Decide says what shall be true of a tenant at f.Now, and until when. It is pure and total.
@@ -134,24 +138,35 @@ func overdue(f Facts, p Policy) (Decision, bool) {
 	return unpaid(f, p, RuleOverdue), true
 }
 
+// unacknowledged is suspended like one that a person holds: nothing is deleted but what nobody pays for.
+func unacknowledged(f Facts, p Policy) (Decision, bool) {
+	if f.UnacknowledgedAt.IsZero() || f.Now.Before(f.UnacknowledgedAt) {
+		return Decision{}, false
+	}
+	return Decision{Phase: Suspend, Rule: RuleUnacknowledged, Until: nextPayment(f, p), DeleteAt: unpaidDeletion(f, p)}, true
+}
+
 func held(f Facts, p Policy) (Decision, bool) {
 	if !f.Held {
 		return Decision{}, false
 	}
-	return Decision{Phase: Suspend, Rule: RuleHeld, Until: nextPayment(f, p), DeleteAt: unpaidDeletion(f, p)}, true
+	return Decision{
+		Phase: Suspend, Rule: RuleHeld, Until: first(nextPayment(f, p), f.UnacknowledgedAt), DeleteAt: unpaidDeletion(f, p),
+	}, true
 }
 
 func inGrace(f Facts, p Policy) (Decision, bool) {
 	if f.ExpiresAt.IsZero() || f.Now.Before(f.ExpiresAt) {
 		return Decision{}, false
 	}
-	end := suspension(f, p)
+	end := first(suspension(f, p), f.UnacknowledgedAt)
 	return Decision{Phase: Run, Rule: RuleInGrace, Until: end, SuspendAt: end, DeleteAt: unpaidDeletion(f, p)}, true
 }
 
 func paid(f Facts, p Policy) (Decision, bool) {
 	return Decision{
-		Phase: Run, Rule: RulePaid, Until: f.ExpiresAt, SuspendAt: suspension(f, p), DeleteAt: unpaidDeletion(f, p),
+		Phase: Run, Rule: RulePaid, Until: first(f.ExpiresAt, f.UnacknowledgedAt),
+		SuspendAt: first(suspension(f, p), f.UnacknowledgedAt), DeleteAt: unpaidDeletion(f, p),
 	}, true
 }
 
@@ -196,6 +211,14 @@ func nextPayment(f Facts, p Policy) time.Time {
 		}
 	}
 	return time.Time{}
+}
+
+// first is the earlier of two instants, of which a zero one is never.
+func first(one, other time.Time) time.Time {
+	if one.IsZero() || !other.IsZero() && other.Before(one) {
+		return other
+	}
+	return one
 }
 
 // lastInstant is the last one that the Kubernetes API can write. Marketplaces sell "for ever" as the year 9999, and a

@@ -47,6 +47,11 @@ func released(since time.Time) func(*lifecycle.Facts) {
 	return func(f *lifecycle.Facts) { f.Entitlement, f.EntitlementSince = lifecycle.Released, since }
 }
 
+// unknown is a sale of which the marketplace does not seem to know from an instant on.
+func unknown(at time.Time) func(*lifecycle.Facts) {
+	return func(f *lifecycle.Facts) { f.UnacknowledgedAt = at }
+}
+
 func noExpiry(f *lifecycle.Facts)   { f.ExpiresAt = time.Time{} }
 func unresolved(f *lifecycle.Facts) { f.Resolved = false }
 func held(f *lifecycle.Facts)       { f.Held = true }
@@ -252,6 +257,46 @@ func TestWhichRuleComesFirst(t *testing.T) {
 		},
 		"held without an expiry it is suspended for good": {
 			sold(day(3650), held, noExpiry), deletes, decision(lifecycle.Suspend, lifecycle.RuleHeld, never, never, never),
+		},
+	})
+}
+
+func TestDecideAboutASaleThatTheMarketplaceDoesNotKnow(t *testing.T) {
+	lost := unknown(day(2))
+	stopped := decision(lifecycle.Suspend, lifecycle.RuleUnacknowledged, day(30), never, never)
+	checkDecisions(t, map[string]decideCase{
+		"just before it is noticed it runs, and says when it is stopped": {
+			sold(before(day(2)), lost), keep, decision(lifecycle.Run, lifecycle.RulePaid, day(2), day(2), never),
+		},
+		"when it is noticed it is stopped": {sold(day(2), lost), keep, stopped},
+		"and stays so":                     {sold(day(20), lost), keep, stopped},
+		"it is not deleted, but as unpaid": {sold(day(2), lost), deletes, decision(lifecycle.Suspend, lifecycle.RuleUnacknowledged, day(30), never, day(60))},
+		"without an end it is stopped too": {sold(day(2), lost, noExpiry), keep, decision(lifecycle.Suspend, lifecycle.RuleUnacknowledged, never, never, never)},
+		"in its grace it reports when that ends": {
+			sold(day(30), lost), keep, decision(lifecycle.Suspend, lifecycle.RuleUnacknowledged, day(45), never, never),
+		},
+		"overdue is said rather": {
+			sold(day(45), lost), keep, decision(lifecycle.Suspend, lifecycle.RuleOverdue, never, never, never),
+		},
+		"frozen is said rather": {
+			sold(day(3), lost, frozen(day(1))), keep, decision(lifecycle.Suspend, lifecycle.RuleFrozen, never, never, never),
+		},
+		"released is said rather": {
+			sold(day(3), lost, released(day(3))), keep, decision(lifecycle.Suspend, lifecycle.RuleReleased, day(18), never, day(18)),
+		},
+		"unresolved nothing runs anyway": {
+			sold(day(3), lost, unresolved), keep, decision(lifecycle.Nothing, lifecycle.RuleUnresolved, day(30), never, never),
+		},
+		"held before it is noticed, the reason changes when it is": {
+			sold(day(1), lost, held), keep, decision(lifecycle.Suspend, lifecycle.RuleHeld, day(2), never, never),
+		},
+		"it is said rather than held": {sold(day(2), lost, held), keep, stopped},
+		"noticed after the end of a short trial, in its grace": {
+			sold(day(1), unknown(day(2)), expires(day(1))), keep,
+			decision(lifecycle.Run, lifecycle.RuleInGrace, day(2), day(2), never),
+		},
+		"noticed when it is overdue already, nothing changes": {
+			sold(day(1), unknown(day(90))), keep, decision(lifecycle.Run, lifecycle.RulePaid, day(30), day(45), never),
 		},
 	})
 }

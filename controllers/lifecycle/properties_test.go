@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -35,8 +36,12 @@ func aDuration(t *rapid.T, name string) time.Duration {
 
 func anyFacts(t *rapid.T) lifecycle.Facts {
 	rarely := func(name string) bool { return rapid.IntRange(0, 9).Draw(t, name) == 0 }
+	unacknowledged := time.Time{}
+	if rarely("unacknowledged") {
+		unacknowledged = anInstant(t, "unacknowledged at")
+	}
 	return lifecycle.Facts{
-		Now: anInstant(t, "now"), Deleting: rarely("deleting"), Resolved: !rarely("unresolved"), Held: rarely("held"),
+		Now: anInstant(t, "now"), UnacknowledgedAt: unacknowledged, Deleting: rarely("deleting"), Resolved: !rarely("unresolved"), Held: rarely("held"),
 		Entitlement: rapid.SampledFrom([]lifecycle.Entitlement{
 			lifecycle.Active, lifecycle.Active, lifecycle.Frozen, lifecycle.Released,
 		}).Draw(t, "entitlement"),
@@ -84,8 +89,9 @@ func TestADecisionEndsWithAnotherOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f, p := anyFacts(t), anyPolicy(t)
 		d := lifecycle.Decide(f, p)
-		// These two also end when what has been paid changes, which is reported beside the answer.
-		if d.Until.IsZero() || d.Rule == lifecycle.RuleHeld || d.Rule == lifecycle.RuleUnresolved {
+		// These also end when what has been paid changes, which is reported beside the answer.
+		reported := []lifecycle.Rule{lifecycle.RuleUnacknowledged, lifecycle.RuleHeld, lifecycle.RuleUnresolved}
+		if d.Until.IsZero() || slices.Contains(reported, d.Rule) {
 			return
 		}
 		if next := at(d.Until, f, p); next.Phase == d.Phase && next.Rule == d.Rule {
@@ -136,12 +142,29 @@ func TestNothingIsRemovedWithoutARelease(t *testing.T) {
 	})
 }
 
+func TestAMissingAcknowledgementOnlyStopsWhatRuns(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f, p := anyFacts(t), anyPolicy(t)
+		known := f
+		known.UnacknowledgedAt = time.Time{}
+		without, with := lifecycle.Decide(known, p), lifecycle.Decide(f, p)
+		if with.DeleteAt != without.DeleteAt {
+			t.Fatalf("deleted at %s, without it at %s", with.DeleteAt, without.DeleteAt)
+		}
+		if with.Phase != without.Phase && (without.Phase != lifecycle.Run || with.Phase != lifecycle.Suspend) {
+			t.Fatalf("%s instead of %s", with.Phase, without.Phase)
+		}
+	})
+}
+
 func TestARenewalBringsATenantBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f, p := anyFacts(t), anyPolicy(t)
 		f.ExpiresAt = f.Now.Add(time.Duration(rapid.Int64Range(1, math.MaxInt64).Draw(t, "ahead")))
 		d := lifecycle.Decide(f, p)
-		stopped := f.Deleting || f.Held || !f.Resolved || f.Entitlement != lifecycle.Active
+		// The call of a renewal names the instance, so the marketplace knows of it.
+		unacknowledged := !f.UnacknowledgedAt.IsZero() && !f.Now.Before(f.UnacknowledgedAt)
+		stopped := f.Deleting || f.Held || !f.Resolved || f.Entitlement != lifecycle.Active || unacknowledged
 		if !stopped && (d.Phase != lifecycle.Run || d.Rule != lifecycle.RulePaid) {
 			t.Fatalf("%s %s", d.Phase, d.Rule)
 		}

@@ -257,6 +257,40 @@ day  40  Run      InGrace    given back
 day  45  Suspend  Overdue
 `,
 		},
+		"the marketplace never heard of the sale, and a person releases it": {
+			facts: month, policy: keep,
+			script: []said{{1, "another sale is asked for", unknown(day(2))}, {5, "a person releases it", released(day(5))}},
+			want: `
+day   0  Run      Paid
+day   1  Run      Paid       another sale is asked for
+day   2  Suspend  Unacknowledged
+day   5  Suspend  Released   a person releases it
+day  20  Remove   Released
+`,
+		},
+		"the first call comes late, and the tenant is back": {
+			facts: month, policy: keep,
+			script: []said{{1, "another sale is asked for", unknown(day(2))}, {3, "query", unknown(never)}, renewal(28, 60)},
+			want: `
+day   0  Run      Paid
+day   1  Run      Paid       another sale is asked for
+day   2  Suspend  Unacknowledged
+day   3  Run      Paid       query
+day  28  Run      Paid       renewal until day 60
+day  60  Run      InGrace
+day  75  Suspend  Overdue
+`,
+		},
+		"nobody looks after a sale that the marketplace never heard of": {
+			facts: month, policy: deletes, script: []said{{1, "another sale is asked for", unknown(day(2))}},
+			want: `
+day   0  Run      Paid
+day   1  Run      Paid       another sale is asked for
+day   2  Suspend  Unacknowledged
+day  45  Suspend  Overdue
+day  60  Remove   Overdue
+`,
+		},
 		"a person deletes the instance": {
 			facts: month, policy: keep, script: []said{{3, "kubectl delete", deleting}},
 			want: `

@@ -23,6 +23,8 @@ type Sale struct {
 	PlanOverride bool
 	// ShowCustomerName is true if the buyer's account name may stand in the subscription.
 	ShowCustomerName bool
+	// Call is the pending call that the order belongs to; the first one when not set.
+	Call v1alpha1.OrderCall
 }
 
 // Result is a subscription after an order was applied.
@@ -41,8 +43,23 @@ func Pending(sub *v1alpha1.Subscription) (call v1alpha1.OrderCall, ok bool) {
 	return v1alpha1.OrderCall{}, false
 }
 
+// AllPending are the calls whose orders have yet to be asked for, in the order in which they came.
+func AllPending(sub *v1alpha1.Subscription) []v1alpha1.OrderCall {
+	return slices.DeleteFunc(slices.Clone(sub.Orders), func(c v1alpha1.OrderCall) bool { return c.Lookup == "" })
+}
+
 func pendingIndex(sub *v1alpha1.Subscription) int {
 	return slices.IndexFunc(sub.Orders, func(c v1alpha1.OrderCall) bool { return c.Lookup != "" })
+}
+
+// callIndex is the index of the pending call that the sale's order belongs to.
+func callIndex(sale Sale) int {
+	if sale.Call.Activity == "" {
+		return pendingIndex(sale.Subscription)
+	}
+	return slices.IndexFunc(sale.Subscription.Orders, func(c v1alpha1.OrderCall) bool {
+		return c.Lookup != "" && slices.Equal(c.Key(), sale.Call.Key())
+	})
 }
 
 // Resolved says whether it is known what was sold: no purchase waits for its order any more. Changes and renewals that
@@ -53,15 +70,20 @@ func Resolved(sub *v1alpha1.Subscription) bool {
 	})
 }
 
+// IsPurchase says whether a call is the purchase itself.
+func IsPurchase(sub *v1alpha1.Subscription, call v1alpha1.OrderCall) bool {
+	return call.Lookup == v1alpha1.LookupPurchase && isPurchase(sub, call)
+}
+
 // isPurchase tells the purchase itself from a trial that became formal, which also reads a whole order.
 func isPurchase(sub *v1alpha1.Subscription, call v1alpha1.OrderCall) bool {
 	return call.OrderID == sub.OrderID && call.OrderLineID == sub.OrderLineID
 }
 
-// Apply applies the order of the first pending call. It returns a Problem when the order can't be applied; the call then
+// Apply applies the order of a pending call. It returns a Problem when the order can't be applied; the call then
 // keeps its lookup.
 func Apply(sale Sale, order marketplace.Order, products []v1alpha1.MarketplaceProduct) (Result, *Problem) {
-	index := pendingIndex(sale.Subscription)
+	index := callIndex(sale)
 	if index < 0 {
 		return Result{Subscription: sale.Subscription, Product: sale.Product}, nil
 	}
@@ -71,6 +93,10 @@ func Apply(sale Sale, order marketplace.Order, products []v1alpha1.MarketplacePr
 		return Result{}, problem
 	}
 	items := soldItems(order.Items)
+	partial := changesOnly(sub, *call)
+	if partial {
+		items = completed(items, sub.Items)
+	}
 	if problem := checkQuantities(*call, items); problem != nil {
 		return Result{}, problem
 	}
@@ -78,33 +104,40 @@ func Apply(sale Sale, order marketplace.Order, products []v1alpha1.MarketplacePr
 	if problem != nil {
 		return Result{}, problem
 	}
-	lookup := call.Lookup
-	previousEnd := call.PreviousExpiresAt
+	told := *call
 	call.Lookup = ""
 	switch {
-	case isPurchase(sub, *call):
+	case IsPurchase(sub, told):
 		describePurchase(sub, sale, order)
-	case lookup == v1alpha1.LookupPurchase && order.Charging != "":
+	case told.Lookup == v1alpha1.LookupPurchase && order.Charging != "":
 		// A trial that became formal is charged from now on. What the buyer entered for the trial stays.
 		sub.ChargingMode = v1alpha1.ChargingMode(order.Charging)
 	}
 	change := v1alpha1.PendingChange{
-		OrderID: call.OrderID, OrderLineID: call.OrderLineID, Items: boundedItems(items), Plan: match.Plan, Quantity: match.Quantity,
+		OrderID: told.OrderID, OrderLineID: told.OrderLineID, Items: boundedItems(items), Plan: match.Plan, Quantity: match.Quantity,
 	}
 	switch {
 	case !order.OrderedAt.IsZero() && order.OrderedAt.Before(sub.ItemsOrderedAt.Time):
 		// A later order is in force already.
-	case lookup == v1alpha1.LookupRenewal && waits(sub, match, previousEnd, products):
-		change.EffectiveAt = previousEnd
+	case told.Lookup == v1alpha1.LookupRenewal && waits(sub, match, told.PreviousExpiresAt, products):
+		change.EffectiveAt = told.PreviousExpiresAt
 		sub.PendingChange = change
 	default:
-		enact(sub, change)
-		if !order.OrderedAt.IsZero() {
-			// The time of an order before this one keeps still older ones out.
-			sub.ItemsOrderedAt = metav1Time(order.OrderedAt)
-		}
+		putInForce(sub, change, order, partial)
 	}
 	return Result{Subscription: sub, Product: match.Product}, nil
+}
+
+// putInForce makes a change that does not wait what is sold.
+func putInForce(sub *v1alpha1.Subscription, change v1alpha1.PendingChange, order marketplace.Order, partial bool) {
+	enact(sub, change)
+	if partial {
+		sub.Attributes = replaced(sub.Attributes, boundedAttributes(order.Attributes))
+	}
+	if !order.OrderedAt.IsZero() {
+		// The time of an order before this one keeps still older ones out.
+		sub.ItemsOrderedAt = metav1Time(order.OrderedAt)
+	}
 }
 
 // Due enacts the pending change once its date has come; it returns the argument itself when there is none, and the time of

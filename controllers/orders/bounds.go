@@ -14,8 +14,12 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
-// maxQuantity is the bound of every quantity in the API.
-const maxQuantity = 9999999
+const (
+	// maxQuantity is the bound of every quantity in the API.
+	maxQuantity = 9999999
+	// maxAttributes is the bound of a subscription's attributes.
+	maxAttributes = 64
+)
 
 // boundedItems are items as a subscription holds them. The first ones stand for all when there are too many.
 func boundedItems(items []v1alpha1.SoldItem) []v1alpha1.SoldItem {
@@ -36,12 +40,11 @@ func boundedItems(items []v1alpha1.SoldItem) []v1alpha1.SoldItem {
 // boundedAttributes are the buyer's parameters as a subscription holds them: each name once, although two names may have
 // become the same by their bounds. The first one stays.
 func boundedAttributes(params []marketplace.Attribute) []v1alpha1.Attribute {
-	const most = 64
 	var result []v1alpha1.Attribute
 	for _, param := range params {
 		name := bounded(param.Name, 128)
 		known := slices.ContainsFunc(result, func(a v1alpha1.Attribute) bool { return a.Name == name })
-		if name != "" && !known && len(result) < most {
+		if name != "" && !known && len(result) < maxAttributes {
 			result = append(result, v1alpha1.Attribute{Name: name, Value: ptr.To(bounded(param.Value, 2048))})
 		}
 	}

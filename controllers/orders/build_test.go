@@ -121,6 +121,13 @@ func waiting(sub *v1alpha1.Subscription) {
 	}
 }
 
+// brought has the orders of all its calls from the calls themselves.
+func brought(sub *v1alpha1.Subscription) {
+	for i := range sub.Orders {
+		sub.Orders[i].Source = v1alpha1.OrderFromCall
+	}
+}
+
 // saleOf is a sale of shop.
 func saleOf(sub *v1alpha1.Subscription) orders.Sale {
 	return orders.Sale{Subscription: sub, Product: "shop"}

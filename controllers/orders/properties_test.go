@@ -136,6 +136,9 @@ func anySale(t *rapid.T) orders.Sale {
 		bought(), bought(upgraded), running(upgraded), running(renewed), running(renewed, waiting), running(trial, madeFormal),
 		running(renewed, upgraded), bought(renewed), running(),
 	}).Draw(t, "sale").DeepCopy()
+	if rapid.Bool().Draw(t, "brought by calls") {
+		brought(sub)
+	}
 	return orders.Sale{
 		Subscription: sub, Product: rapid.SampledFrom([]string{"", "shop", "gone"}).Draw(t, "product"),
 		PlanOverride: rapid.Bool().Draw(t, "plan override"), ShowCustomerName: rapid.Bool().Draw(t, "show name"),

@@ -11,6 +11,8 @@
 //     empty, now is Inputs.Now, times are in UTC, and .Release is constant (Name "app", Service "Helm", Revision 1,
 //     IsInstall true). Two calls with equal inputs give equal objects in the same order. Every error is final until an
 //     input changes.
+//   - Helm's hooks are objects with the events at which they run, in the order in which Helm runs them. What runs at no event of a
+//     tenant is left out and named: tests, and hooks of deletion and rollback. An event that Helm does not know is refused.
 //   - A function that gives another result at every pass (randAlphaNum, uuidv4, genCA, bcrypt and others) makes rendering
 //     fail where its result is used. Calling it without using the result is allowed: charts write
 //     `default (randAlphaNum 16) .Values.password`, which calls it even when the password is set. tenantSecret is there

@@ -14,9 +14,6 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// hookAnnotation makes an object a Helm hook; its value lists the events.
-const hookAnnotation = "helm.sh/hook"
-
 // Object is one rendered object. It has an apiVersion, a kind and a metadata.name; its namespace is what the template says,
 // and may be empty. Its content is plain, so that DeepCopy works on it.
 type Object struct {
@@ -24,6 +21,9 @@ type Object struct {
 	// File is the template that it comes from, as the chart's author knows it: "templates/deployment.yaml",
 	// "charts/redis/templates/service.yaml", "inline.yaml".
 	File string
+	// Events are the events of a release at which the object is a Helm hook, sorted: v1alpha1.HookPreInstall and its like. Most
+	// objects have none.
+	Events []string
 }
 
 // identity is what may exist once in a cluster.
@@ -37,7 +37,9 @@ type manifests struct {
 	namespace   string
 	report      *reporter
 	objects     []Object
+	hooks       []hooked
 	dropped     []string
+	idle        []string
 	unsupported UnsupportedError
 	seen        map[identity]string
 }
@@ -95,20 +97,27 @@ func (m *manifests) add(file string, content map[string]any) error {
 		return err
 	}
 	object := &unstructured.Unstructured{Object: content}
-	events, isHook := object.GetAnnotations()[hookAnnotation]
+	h, err := hookOf(object.GetAnnotations())
 	described := fmt.Sprintf("%s: %s %s", file, id.Kind, m.report.redact(id.name))
 	switch {
-	case isHook && onlyTests(events):
-		m.dropped = append(m.dropped, described+" (test hook)")
+	case err != nil:
+		m.unsupported.Hooks = append(m.unsupported.Hooks, fmt.Sprintf("%s (%s)", described, m.report.redact(err.Error())))
 		return nil
-	case isHook:
-		m.unsupported.Hooks = append(m.unsupported.Hooks, fmt.Sprintf("%s (%s)", described, m.report.redact(events)))
+	case h != nil && len(h.events) == 0 && h.idle:
+		m.idle = append(m.idle, fmt.Sprintf("%s (%s)", described, m.report.redact(object.GetAnnotations()[hookAnnotation])))
+		return nil
+	case h != nil && len(h.events) == 0:
+		m.dropped = append(m.dropped, described+" (test hook)")
 		return nil
 	}
 	if other, ok := m.seen[id]; ok {
 		return fmt.Errorf("%s %s is also in %s", id.Kind, m.report.redact(id.name), other)
 	}
 	m.seen[id] = file
+	if h != nil {
+		m.hooks = append(m.hooks, hooked{Object: Object{Unstructured: object, File: file, Events: h.events}, weight: h.weight})
+		return nil
+	}
 	m.objects = append(m.objects, Object{Unstructured: object, File: file})
 	return nil
 }
@@ -186,16 +195,6 @@ func checkTexts(field any, report *reporter) error {
 		return fmt.Errorf("%s is not a text; quote the value", strings.Join(wrong, ", "))
 	}
 	return nil
-}
-
-// onlyTests says whether all events of a hook are tests.
-func onlyTests(events string) bool {
-	for event := range strings.SplitSeq(events, ",") {
-		if event = strings.TrimSpace(strings.ToLower(event)); event != "test" && event != "test-success" {
-			return false
-		}
-	}
-	return true
 }
 
 // yamlProblem is one problem in the words of the YAML library.

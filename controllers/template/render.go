@@ -42,10 +42,14 @@ type Inputs struct {
 
 // Output is what a template makes for one tenant.
 type Output struct {
-	// Objects are in the order of their files' names, then of their place in the file.
+	// Objects are in the order of their files' names, then of their place in the file. Hooks come after all others, in the
+	// order in which Helm runs them: by weight, kind and name.
 	Objects []Object
 	// Dropped names what is left out on purpose: NOTES.txt and the chart's tests.
 	Dropped []string
+	// Idle names the hooks that are left out because their events never happen to a tenant, deletion and rollback:
+	// "templates/clean.yaml: Job app-clean (pre-delete)".
+	Idle []string
 }
 
 // Render makes the objects for one tenant. An *UnsupportedError says that the template has what can't be run for a tenant.
@@ -179,13 +183,15 @@ func collect(files map[string]string, ch *chart.Chart, namespace string, report 
 		slices.Sort(found.unsupported.CRDs)
 		return Output{}, &found.unsupported
 	}
-	out.Objects, out.Dropped = found.objects, found.dropped
+	out.Objects = slices.Concat(found.objects, inOrder(found.hooks))
+	out.Dropped, out.Idle = found.dropped, found.idle
 	return out, nil
 }
 
-// UnsupportedError says that a template has hooks or brings CRDs, and can't be run for a tenant as it is.
+// UnsupportedError says that a template has hooks for events that Helm does not know, or brings CRDs, and can't be run for a
+// tenant as it is.
 type UnsupportedError struct {
-	// Hooks are the objects with a Helm hook other than a test: "templates/migrate.yaml: Job app-migrate (pre-upgrade)".
+	// Hooks are those objects: "templates/migrate.yaml: Job app-migrate ("pre-instal" is no event of a Helm release; …)".
 	Hooks []string
 	// CRDs are the files below crds/.
 	CRDs []string
@@ -195,8 +201,7 @@ type UnsupportedError struct {
 func (e *UnsupportedError) Error() string {
 	var parts []string
 	if len(e.Hooks) > 0 {
-		parts = append(parts, fmt.Sprintf("Helm hooks are not supported; switch them off by the chart's values, or make them "+
-			"ordinary objects: %s", strings.Join(e.Hooks, ", ")))
+		parts = append(parts, "correct the annotation helm.sh/hook: "+strings.Join(e.Hooks, "; "))
 	}
 	if len(e.CRDs) > 0 {
 		parts = append(parts, fmt.Sprintf("a tenant can't bring CRDs; install them once for the cluster, and package the chart "+

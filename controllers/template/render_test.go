@@ -295,7 +295,7 @@ func TestErrorsHoldNoTextOfTheInputs(t *testing.T) {
 		"not YAML":             "a: {{ .Values.password }}",
 		"a key twice":          "a: {{ .Values.inject }}\nb: 1\n",
 		"a name twice":         "apiVersion: v1\nkind: Secret\nmetadata: {name: {{ .Values.single }}}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: {{ .Values.single }}}\n",
-		"an unsupported hook":  "apiVersion: v1\nkind: Job\nmetadata: {name: {{ .Values.single }}, annotations: {helm.sh/hook: pre-install}}",
+		"an unsupported hook":  "apiVersion: v1\nkind: Job\nmetadata: {name: {{ .Values.single }}, annotations: {helm.sh/hook: {{ .Values.single }}}}",
 		"a secret":             `{{ fail (tenantSecret "a") }}`,
 		"a kind":               "apiVersion: v1\nkind: {{ .Values.single }}\n",
 		"a label's key":        "apiVersion: v1\nkind: Job\nmetadata: {name: x, labels: {{{ .Values.single }}: 1}}\n",
@@ -322,40 +322,83 @@ func TestErrorsHoldNoTextOfTheInputs(t *testing.T) {
 	}
 }
 
-func TestHooksAndCRDs(t *testing.T) {
-	job := func(hook string) string {
-		return "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: j\n  annotations:\n    helm.sh/hook: " + hook + "\n"
+func TestTestsAreDroppedAndCRDsRefused(t *testing.T) {
+	out, err := renderChart(t, files{"templates/t.yaml": hookJob("j", "test", ""), "templates/u.yaml": hookJob("j", `"test-success, test"`, "")})
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Run("tests are dropped", func(t *testing.T) {
-		out, err := renderChart(t, files{"templates/t.yaml": job("test"), "templates/u.yaml": job(`"test-success, test"`)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := []string{"templates/t.yaml: Job j (test hook)", "templates/u.yaml: Job j (test hook)"}
-		if diff := cmp.Diff(want, out.Dropped); diff != "" {
-			t.Error(diff)
-		}
+	want := []string{"templates/t.yaml: Job j (test hook)", "templates/u.yaml: Job j (test hook)"}
+	if diff := cmp.Diff(want, out.Dropped); diff != "" {
+		t.Error(diff)
+	}
+	_, err = renderChart(t, files{
+		"templates/m.yaml": hookJob("a", "pre-install,crd-install", ""), "templates/n.yaml": hookJob("b", `""`, ""),
+		"crds/b.yaml": "x", "crds/a.yaml": "x", "crds/README.md": "x",
+		"charts/db/Chart.yaml": "apiVersion: v2\nname: db\nversion: 1.0.0\n", "charts/db/crds/c.yaml": "x",
 	})
-	t.Run("all else is named", func(t *testing.T) {
-		_, err := renderChart(t, files{
-			"templates/m.yaml": job("pre-install,pre-upgrade"), "templates/n.yaml": job("test,post-install"),
-			"crds/b.yaml": "x", "crds/a.yaml": "x", "crds/README.md": "x",
-			"charts/db/Chart.yaml": "apiVersion: v2\nname: db\nversion: 1.0.0\n", "charts/db/crds/c.yaml": "x",
-		})
-		var unsupported *UnsupportedError
-		if !errors.As(err, &unsupported) {
-			t.Fatalf("got %v", err)
-		}
-		want := &UnsupportedError{
-			Hooks: []string{"templates/m.yaml: Job j (pre-install,pre-upgrade)", "templates/n.yaml: Job j (test,post-install)"},
-			CRDs:  []string{"charts/db/crds/c.yaml", "crds/a.yaml", "crds/b.yaml"},
-		}
-		if diff := cmp.Diff(want, unsupported); diff != "" {
-			t.Error(diff)
-		}
-		checkError(t, err, "Helm hooks are not supported; switch them off by the chart's values")
-		checkError(t, err, "install them once for the cluster")
+	var unsupported *UnsupportedError
+	if !errors.As(err, &unsupported) {
+		t.Fatalf("got %v", err)
+	}
+	if diff := cmp.Diff([]string{"charts/db/crds/c.yaml", "crds/a.yaml", "crds/b.yaml"}, unsupported.CRDs); diff != "" {
+		t.Error(diff)
+	}
+	checkError(t, err, `correct the annotation helm.sh/hook: templates/m.yaml: Job a ("crd-install" is no event of a Helm release; use one of post-delete, `)
+	checkError(t, err, `; templates/n.yaml: Job b ("" is no event`)
+	checkError(t, err, "install them once for the cluster")
+}
+
+// hookJob is a Job that is a hook.
+func hookJob(name, events, weight string) string {
+	text := "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: " + name + "\n  annotations:\n    helm.sh/hook: " + events + "\n"
+	if weight != "" {
+		text += "    helm.sh/hook-weight: " + weight + "\n"
+	}
+	return text
+}
+
+func TestHooksComeInTheOrderInWhichHelmRunsThem(t *testing.T) {
+	settings := strings.Replace(hookJob("settings", "pre-install", `"5"`), "batch/v1\nkind: Job", "v1\nkind: ConfigMap", 1)
+	out, err := renderChart(t, files{
+		"templates/a.yaml": hookJob("last", "post-install", `"10"`),
+		"templates/b.yaml": hookJob("b", "pre-upgrade, PRE-INSTALL ,pre-install", `"5"`),
+		"templates/c.yaml": hookJob("a", "pre-install", `"5"`) + "---\n" + settings,
+		"templates/d.yaml": hookJob("first", "pre-upgrade", `"-1"`),
+		"templates/e.yaml": hookJob("none", "test,post-upgrade,pre-delete", `high`),
+		"templates/f.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n",
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, object := range out.Objects {
+		got = append(got, strings.TrimSpace(object.GetKind()+" "+object.GetName()+" "+strings.Join(object.Events, ",")))
+	}
+	want := []string{
+		"Service web", "Job first pre-upgrade", "Job none post-upgrade", "ConfigMap settings pre-install", "Job a pre-install",
+		"Job b pre-install,pre-upgrade", "Job last post-install",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestHooksThatNeverRunAreNamed(t *testing.T) {
+	out, err := renderChart(t, files{
+		"templates/a.yaml": hookJob("clean", "pre-delete,post-delete", ""),
+		"templates/b.yaml": hookJob("back", `"post-rollback, test"`, ""),
+		"templates/c.yaml": hookJob("both", "pre-rollback,pre-upgrade", ""),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"templates/a.yaml: Job clean (pre-delete,post-delete)", "templates/b.yaml: Job back (post-rollback, test)"}
+	if diff := cmp.Diff(want, out.Idle); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"Job both templates/c.yaml"}, names(out)); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestAStrictSchemaDoesNotSeeOurKey(t *testing.T) {

@@ -35,6 +35,7 @@ type builder struct {
 
 	files                    map[identity]string // where each object was rendered
 	configuration, workloads []*unstructured.Unstructured
+	before, after            stages // what Helm's hooks put before and after everything else
 	scales                   []Scale
 	retain                   []string
 	blockers                 []v1alpha1.Blocker
@@ -48,9 +49,9 @@ func (b *builder) add(r Rendered) {
 	}
 	object := r.Object.DeepCopy()
 	withoutNulls(object)
-	problems := b.prepare(object, r.File)
+	problems := b.prepare(object, r)
 	if len(problems) == 0 {
-		b.place(object)
+		b.place(object, r.Events)
 		return
 	}
 	for _, problem := range problems {
@@ -59,7 +60,7 @@ func (b *builder) add(r Rendered) {
 }
 
 // prepare patches, checks and completes an object. It returns what is wrong with it.
-func (b *builder) prepare(object *unstructured.Unstructured, file string) []string {
+func (b *builder) prepare(object *unstructured.Unstructured, r Rendered) []string {
 	if b.suspended {
 		if problem := b.patch(object); problem != "" {
 			return []string{problem}
@@ -68,7 +69,7 @@ func (b *builder) prepare(object *unstructured.Unstructured, file string) []stri
 	if problem := b.kindRefused(object); problem != "" {
 		return []string{problem}
 	}
-	problems := slices.Concat(b.identityRefused(object, file), b.contentRefused(object))
+	problems := slices.Concat(b.identityRefused(object, r.File), b.contentRefused(object), b.hookRefused(object, r.Events))
 	if len(problems) > 0 {
 		return problems
 	}
@@ -81,12 +82,17 @@ func (b *builder) prepare(object *unstructured.Unstructured, file string) []stri
 	return nil
 }
 
-// place puts an object into its group, and its replicas among the scales if nothing sets them.
-func (b *builder) place(object *unstructured.Unstructured) {
-	kind := known[object.GroupVersionKind().GroupKind()]
-	if kind.configuration || kind.autoscaler && b.suspended {
+// place puts an object into its group, and its replicas among the scales if nothing sets them. While the tenant is suspended
+// nothing is ordered by hooks, because nothing may keep the rest from being stopped.
+func (b *builder) place(object *unstructured.Unstructured, events []string) {
+	gk := object.GroupVersionKind().GroupKind()
+	kind := known[gk]
+	switch {
+	case len(events) > 0 && (gk == kindJob || !b.suspended):
+		b.placeHook(object, events)
+	case kind.configuration || kind.autoscaler && b.suspended:
 		b.configuration = append(b.configuration, object)
-	} else {
+	default:
 		b.workloads = append(b.workloads, object)
 	}
 	if hasReplicas(object) && !setsReplicas(object) {
@@ -105,10 +111,20 @@ func (b *builder) set() (Set, error) {
 		return Set{}, err
 	}
 	out := Set{Namespace: namespace, Scales: b.scales, Retain: b.retain, Blockers: b.blockers}
-	for _, group := range [][]*unstructured.Unstructured{append(own, b.configuration...), b.workloads} {
-		if len(group) > 0 {
-			out.Groups = append(out.Groups, group)
-		}
-	}
+	out.Prepare = b.before
+	out.Groups = slices.DeleteFunc(b.inOrder(own), func(group []*unstructured.Unstructured) bool { return len(group) == 0 })
 	return out, nil
+}
+
+// inOrder puts the groups into their order.
+func (b *builder) inOrder(own []*unstructured.Unstructured) [][]*unstructured.Unstructured {
+	with := slices.Concat(own, b.configuration)
+	switch {
+	case len(b.before) == 0:
+		return slices.Concat(stages{with, b.workloads}, b.after)
+	case b.suspended:
+		// Nothing waits for a Job that is stopped.
+		return slices.Concat(stages{with, b.workloads}, b.before, b.after)
+	}
+	return slices.Concat(stages{own}, b.before, stages{b.configuration, b.workloads}, b.after)
 }

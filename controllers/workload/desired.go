@@ -62,6 +62,9 @@ type Rendered struct {
 	Object *unstructured.Unstructured
 	// File is where the object comes from, for messages.
 	File string
+	// Events are the events at which the object is a Helm hook, such as v1alpha1.HookPreInstall; none for other objects. Hooks
+	// are expected in the order in which they run.
+	Events []string
 }
 
 // Scale is a Deployment or StatefulSet whose template leaves its replicas to somebody else, such as an autoscaler. Its
@@ -78,8 +81,13 @@ type Scale struct {
 type Set struct {
 	// Namespace comes before all else.
 	Namespace *unstructured.Unstructured
-	// Groups are applied in this order, the objects of one group in parallel. Empty groups are left out.
+	// Groups are applied in this order, the objects of one group in parallel. Empty groups are left out. A group that is the
+	// Job of a hook, with v1alpha1.HookAnnotation, is waited for, and left out where its event does not happen; a Job of several
+	// events is there once for each.
 	Groups [][]*unstructured.Unstructured
+	// Prepare are the hooks of pre-install and pre-upgrade again, as groups like Groups: what has to be done before a tenant of
+	// another revision gets this one. While the tenant is suspended, only their Jobs.
+	Prepare [][]*unstructured.Unstructured
 	// Scales are the workloads whose replicas are not applied.
 	Scales []Scale
 	// Retain names the StatefulSets that are about to be stopped. One that exists and does not store

@@ -12,6 +12,10 @@
 //  4. The operator's own objects are added: the namespace with its Pod Security level, the quota with its defaults, the
 //     network policy, the default ServiceAccount and the initial credentials. Each has a file of its own.
 //
+// Hooks of Helm are objects like the others, with a place: those of pre-install and pre-upgrade come after the operator's own
+// objects and before the template's, those of post-install and post-upgrade after them. While the tenant is suspended they have
+// none, because suspending waits for nothing.
+//
 // Promises:
 //
 //   - The result is a function of the arguments, which are never changed. Resuming is calling Desired without suspended.

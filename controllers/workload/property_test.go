@@ -67,10 +67,13 @@ func template(t *rapid.T) []Rendered {
 		object.SetAPIVersion(path.Dir(kind))
 		object.SetKind(path.Base(kind))
 		object.SetName(fmt.Sprintf("o%d", i))
-		out = append(out, Rendered{Object: object, File: "app.yaml"})
+		events := rapid.SliceOfNDistinct(rapid.SampledFrom(hookEvents), 0, 2, rapid.ID).Draw(t, "events")
+		out = append(out, Rendered{Object: object, File: "app.yaml", Events: events})
 	}
 	return out
 }
+
+var hookEvents = []string{v1alpha1.HookPreInstall, v1alpha1.HookPostInstall, v1alpha1.HookPreUpgrade, v1alpha1.HookPostUpgrade}
 
 // desired is the set of a tenant with every kind permitted.
 func desired(t *rapid.T, input []Rendered, suspended bool) Set {
@@ -86,7 +89,7 @@ func TestSuspendingIsUndoneByRenderingWithoutIt(t *testing.T) {
 		input := template(t)
 		var before []Rendered
 		for _, r := range input {
-			before = append(before, Rendered{Object: r.Object.DeepCopy(), File: r.File})
+			before = append(before, Rendered{Object: r.Object.DeepCopy(), File: r.File, Events: r.Events})
 		}
 		running := desired(t, input, false)
 		suspended := desired(t, input, true)

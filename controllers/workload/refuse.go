@@ -29,8 +29,8 @@ func (b *builder) kindRefused(object *unstructured.Unstructured) string {
 	case kind.Group == v1alpha1.FieldOwner:
 		return "a tenant can't hold the operator's own kinds; remove it from the template"
 	case clusterScoped.Has(kind):
-		return fmt.Sprintf("%s is cluster-scoped, and a tenant is one namespace; remove it from the template and "+
-			"install it once for the cluster", kind.Kind)
+		return fmt.Sprintf("%s is cluster-scoped, and a tenant is one namespace; switch it off by the chart's values or remove it from the "+
+			"template, and install it once for the cluster", kind.Kind)
 	case kind == kindRole || kind == kindRoleBinding:
 		if !b.permissions.TenantRBAC {
 			return "Roles and RoleBindings are outside the operator's permissions; allow them with the chart value tenantRBAC.enabled"

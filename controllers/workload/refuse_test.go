@@ -24,12 +24,12 @@ func TestWhatATemplateMayNotAskFor(t *testing.T) {
 		"a cluster-scoped kind": {
 			template: `{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: reader}}`,
 			want: []string{"ClusterRole/reader (app.yaml): ClusterRole is cluster-scoped, and a tenant is one namespace; " +
-				"remove it from the template and install it once for the cluster"},
+				"switch it off by the chart's values or remove it from the template, and install it once for the cluster"},
 		},
 		"a namespace, even the tenant's own": {
 			template: `{apiVersion: v1, kind: Namespace, metadata: {name: tenant-acme-mfrggz}}`,
 			want: []string{"Namespace/tenant-acme-mfrggz (app.yaml): Namespace is cluster-scoped, and a tenant is one namespace; " +
-				"remove it from the template and install it once for the cluster"},
+				"switch it off by the chart's values or remove it from the template, and install it once for the cluster"},
 		},
 		"a kind outside the permissions": {
 			template: `{apiVersion: kafka.strimzi.io/v1, kind: Kafka, metadata: {name: events}}`,

@@ -2,18 +2,19 @@
 # Builds the image from the Dockerfile where no registry is reached, and writes it to an archive that `docker load`,
 # `ctr images import` and kind take. Run by make image-archive.
 #
-#   hack/image/build.sh NAME ARCHIVE
+#   hack/image/build.sh NAME ARCHIVE [SOURCE]
 #
+# SOURCE is the folder with the Dockerfile, this repository unless said.
 # It needs Linux, root and buildah. The Dockerfile's two bases are made here: one of a static busybox, the CA certificates and
 # the Go of this machine, one empty. Modules come from this machine's module cache, or from the Go module proxy. The build has
 # storage of its own, which is removed at the end; its compiler uses this machine's build cache.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-if [[ $# != 2 ]]; then
-	echo "usage: $0 NAME ARCHIVE" >&2
+if [[ $# -lt 2 || $# -gt 3 ]]; then
+	echo "usage: $0 NAME ARCHIVE [SOURCE]" >&2
 	exit 2
 fi
-name=$1 archive=$2
+name=$1 archive=$2 source=${3:-.}
 
 # limit is the most that the image may have, in bytes.
 limit=60000000
@@ -33,10 +34,18 @@ if [[ ${#missing[@]} != 0 ]]; then
 fi
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+cleanup() {
+	# A build that was interrupted leaves what it had mounted for its step.
+	awk -v below="$work/" 'index($5, below) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r mounted; do
+		umount --lazy "$mounted"
+	done
+	rm -rf "$work"
+}
+trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
-export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs
-buildah() { command buildah --root "$work/storage" --runroot "$work/run" "$@"; }
+export BUILDAH_ISOLATION=chroot
+# vfs needs nothing of the file system below, which may be an overlay itself.
+buildah() { command buildah --storage-driver vfs --root "$work/storage" --runroot "$work/run" "$@"; }
 
 base=$(buildah from scratch)
 buildah copy -q "$base" "$(command -v busybox)" /bin/busybox >/dev/null
@@ -53,7 +62,7 @@ buildah build -q --pull-never \
 	--build-arg BUILD_IMAGE=localhost/build-base --build-arg BASE_IMAGE=localhost/empty-base \
 	--build-arg "VERSION=${VERSION:-dev}" --build-arg "COMMIT=${COMMIT:-unknown}" --build-arg "DATE=${DATE:-unknown}" \
 	--volume "$(go env GOROOT):/usr/local/go:ro" --volume "$(go env GOMODCACHE):/root/go/pkg/mod" \
-	--volume "$(go env GOCACHE):/root/.cache/go-build" -t "$name" . >/dev/null
+	--volume "$(go env GOCACHE):/root/.cache/go-build" -t "$name" "$source" >/dev/null
 mkdir -p "$(dirname "$archive")"
 rm -f "$archive"
 buildah push -q "$name" "docker-archive:$archive:$name"

@@ -136,12 +136,14 @@ func licenseOf(instance marketplace.Instance) string {
 	return instance.Access.License
 }
 
-// infos describes the instances that are ready, or every instance asked about in a debug call.
+// infos describes the instances that are ready, or every instance asked about in a debug call. A debug call does not say how the
+// product is charged: the sample has usage, which is mandatory where it is by use and allowed elsewhere (protocol page 3.6).
 func infos(event marketplace.Event, instances []marketplace.Instance, write writer) []InstanceInfo {
 	var described []InstanceInfo
 	if event.Test {
+		usage := usageInfo([]marketplace.Usage{{Value: 1, At: event.SentAt}})
 		for _, id := range event.InstanceIDs {
-			described = append(described, InstanceInfo{InstanceID: id, AppInfo: appInfo(&sampleAccess, write)})
+			described = append(described, InstanceInfo{InstanceID: id, AppInfo: appInfo(&sampleAccess, write), UsageInfo: usage})
 		}
 		return described
 	}

@@ -92,6 +92,12 @@ func refreshInstanceV1(f *fields, event *marketplace.Event) {
 	event.InstanceID = f.required("instanceId", maxID)
 	event.ProductID = f.optional("productId", maxID)
 	event.ExpiresAt = f.expireTime()
+	if event.Term == marketplace.TermFormal && event.ProductID != "" {
+		// What was tried and what was bought may be listed as different plans.
+		event.Order = f.finished(marketplace.Order{
+			Type: marketplace.OrderTrialToFormal, Items: []marketplace.Item{{ProductID: event.ProductID}},
+		})
+	}
 }
 
 // expireInstance: protocol page 5.7. The printed example lacks the order, which nothing needs.

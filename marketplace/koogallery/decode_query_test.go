@@ -136,6 +136,12 @@ func TestDecodeQuery(t *testing.T) {
 			event.Scene, event.Term = "TRIAL_TO_FORMAL", marketplace.TermFormal
 			return event
 		}()},
+		"a trial that became formal as another product": {ordinaryQuery("refreshInstance", "trialToFormal", "1", "productId", "P9"), func() marketplace.Event {
+			event := renewed
+			event.Scene, event.Term, event.ProductID = "TRIAL_TO_FORMAL", marketplace.TermFormal, "P9"
+			event.Order = &marketplace.Order{Type: marketplace.OrderTrialToFormal, Items: []marketplace.Item{{ProductID: "P9"}}}
+			return event
+		}()},
 		"the end of the paid time": {ordinaryQuery("expireInstance", "orderId", "CS1"), marketplace.Event{
 			Kind: marketplace.Suspend, Activity: "expireInstance", Reason: marketplace.ReasonExpired, InstanceID: "i-1", OrderID: "CS1",
 		}},

@@ -71,7 +71,8 @@ func TestEncodeForQueries(t *testing.T) {
 	debugLicence.Test = true
 	query := marketplace.Event{Kind: marketplace.Query, InstanceIDs: []string{"i-1"}}
 	debugQuery := query
-	debugQuery.Test = true
+	debugQuery.Test, debugQuery.SentAt = true, now
+	usage := []koogallery.UsageInfo{{UsageValue: "1", StatisticalTime: "20260301120000000"}}
 	is := func(state marketplace.State, access *marketplace.Access) marketplace.Outcome {
 		return marketplace.Outcome{Instance: marketplace.Instance{ID: "i-1", State: state, Access: access}}
 	}
@@ -117,7 +118,7 @@ func TestEncodeForQueries(t *testing.T) {
 		"a query for one on its way": {query, listed(marketplace.Instance{ID: "i-1", State: marketplace.StateInProgress}),
 			koogallery.Response{ResultCode: "000004"}},
 		"a debug query": {debugQuery, marketplace.Outcome{},
-			koogallery.Response{ResultCode: "000000", EncryptType: "1", Info: []koogallery.InstanceInfo{{InstanceID: "i-1", AppInfo: sample}}}},
+			koogallery.Response{ResultCode: "000000", EncryptType: "1", Info: []koogallery.InstanceInfo{{InstanceID: "i-1", AppInfo: sample, UsageInfo: usage}}}},
 		"a renewal":           {marketplace.Event{Kind: marketplace.Renew}, marketplace.Outcome{}, koogallery.Response{ResultCode: "000000"}},
 		"an unknown instance": {marketplace.Event{Kind: marketplace.Renew}, marketplace.Outcome{Err: marketplace.ErrUnknownInstance}, koogallery.Response{ResultCode: "000003"}},
 	}

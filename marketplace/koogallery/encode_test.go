@@ -67,10 +67,11 @@ func TestEncode(t *testing.T) {
 		"a query for one that failed":                        {query, queried(in(marketplace.StateFailed)), plain("000005", internal)},
 		"a query for one released":                           {query, queried(in(marketplace.StateReleased)), plain("000003", "the instance does not exist")},
 		"a query for unknown ones":                           {query, queried(), plain("000003", "the instance does not exist")},
-		"a debug query": {marketplace.Event{Kind: marketplace.Query, Test: true, InstanceIDs: []string{"no-such"}}, queried(),
+		"a debug query": {marketplace.Event{Kind: marketplace.Query, Test: true, InstanceIDs: []string{"no-such"}, SentAt: now}, queried(),
 			`{"resultCode":"000000","resultMsg":"success.","info":[{"instanceId":"no-such","appInfo":{` +
 				`"frontEndUrl":"https://app.example.com/","adminUrl":"https://app.example.com/admin","userName":"admin",` +
-				`"password":"debug-call-sample","memo":"Sample data of a debug call."}}]}`},
+				`"password":"debug-call-sample","memo":"Sample data of a debug call."},` +
+				`"usageInfo":[{"usageValue":1,"statisticalTime":"20260301120000000"}]}]}`},
 		"a renewal":               {marketplace.Event{Kind: marketplace.Renew}, marketplace.Outcome{}, plain("000000", "success.")},
 		"a check that is allowed": {marketplace.Event{Kind: marketplace.Check}, marketplace.Outcome{}, plain("000000", "success.")},
 		"a check that is refused": {marketplace.Event{Kind: marketplace.Check}, failed(fmt.Errorf("%w: 7 users are in use", marketplace.ErrConflict)),

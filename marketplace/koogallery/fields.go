@@ -169,13 +169,10 @@ func (f *fields) productInfo() product {
 	if f.err != nil || isNull(raw) || strings.TrimSpace(string(raw)) == "" {
 		return product{}
 	}
-	var list []object
+	// The elements are not read before it is known that there is one: a list of thousands would cost thousands of maps.
+	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil {
-		list = make([]object, 1)
-		if json.Unmarshal(raw, &list[0]) != nil {
-			f.fail("productInfo must be an object, an array with one object, or a string with such JSON in it")
-			return product{}
-		}
+		list = []json.RawMessage{raw}
 	}
 	if len(list) > 1 {
 		f.fail("productInfo has more than one product")
@@ -183,7 +180,11 @@ func (f *fields) productInfo() product {
 	if f.err != nil || len(list) == 0 {
 		return product{}
 	}
-	info := fields{members: list[0]}
+	info := fields{}
+	if json.Unmarshal(list[0], &info.members) != nil {
+		f.fail("productInfo must be an object, an array with one object, or a string with such JSON in it")
+		return product{}
+	}
 	target := product{info.looseText("productId"), info.looseText("skuCode"), info.linearValue("linearValue")}
 	if info.err != nil {
 		f.err = info.err

@@ -24,6 +24,12 @@ func FuzzVerify(f *testing.F) {
 	f.Add("GET", "/", "authToken=x", []byte(nil))
 	f.Add("POST", "", "signature=00&timestamp=1&nonce=1;", []byte(strings.Repeat("[", 100)))
 	f.Add("POST", "", "signature=%zz", []byte(`{"a":"\ud800","a":1}`))
+	for _, request := range strangers() {
+		// The fuzzer's own copies of a seed are as large as it is.
+		if len(request.Body)+len(request.Query)+len(request.Path) <= 1<<10 {
+			f.Add(request.Method, request.Path, request.Query, request.Body)
+		}
+	}
 	const unknown = "nobody-has-this-key"
 	// The seeds are signed, but not with this.
 	callbacks := newCallbacks(f, map[string]string{
@@ -36,6 +42,29 @@ func FuzzVerify(f *testing.F) {
 		}
 		if strings.Contains(err.Error(), unknown) {
 			t.Fatal("the error tells a key")
+		}
+	})
+}
+
+// Whoever has the key is heard, whatever is sent: what is refused is refused for what it is, and not for its signature.
+func FuzzVerifySigned(f *testing.F) {
+	for _, vector := range readVectors(f).Requests {
+		f.Add(vector.Nonce, []byte(vector.RawBody))
+	}
+	f.Add("", []byte("{}"))
+	f.Add("+ &=%", []byte(`{"b":null,"a":"\ud800"}`))
+	f.Add("n", []byte(strings.Repeat("[", 100)))
+	callbacks := allKeys(f)
+	f.Fuzz(func(t *testing.T, nonce string, body []byte) {
+		c := ordinary(string(body))
+		c.nonce = nonce
+		proof, err := callbacks.Verify(c.request(), now)
+		fits := nonce != "" && len(nonce) <= 256 && len(body) <= koogallery.MaxBody
+		if fits != (err == nil) || err != nil && !errors.Is(err, marketplace.ErrMalformed) {
+			t.Fatalf("error = %v", err)
+		}
+		if want := (marketplace.Proof{KeyName: koogallery.KeyAccess, SentAt: now, Nonce: nonce}); err == nil && proof != want {
+			t.Fatalf("proof = %+v, want %+v", proof, want)
 		}
 	})
 }
@@ -107,8 +136,15 @@ func FuzzDecodeQuery(f *testing.F) {
 			return
 		}
 		checkEvent(t, event)
-		if (event.Order != nil) != (event.Kind == marketplace.Purchase || event.Kind == marketplace.Change) || event.Lookup != "" {
+		formal := event.Kind == marketplace.Renew && event.Term == marketplace.TermFormal && event.ProductID != ""
+		if (event.Order != nil) != (event.Kind == marketplace.Purchase || event.Kind == marketplace.Change || formal) || event.Lookup != "" {
 			t.Fatalf("the order is not where it belongs: %+v", event)
+		}
+		if event.Order != nil {
+			// Whatever is understood can be stored.
+			if _, err := marketplace.EncodeOrder(*event.Order); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if event.Order != nil && (len(event.Order.Items) != 1 || event.Order.Items[0].ProductID == "" || !json.Valid(event.Order.Raw)) {
 			t.Fatalf("half an order: %+v", event)
@@ -127,6 +163,27 @@ func FuzzDecryptField(f *testing.F) {
 		plain, err := koogallery.DecryptField([]byte(key), koogallery.EncryptType(kind), value)
 		if err == nil && (len(plain) >= len(value) || !utf8.ValidString(plain)) {
 			t.Fatalf("decrypted = %q", plain)
+		}
+	})
+}
+
+// What is read of WeLink's parameter has values, and other parameters are left alone.
+func FuzzWeLinkAttributes(f *testing.F) {
+	for _, value := range []string{
+		`{"tenantName":"订","tennantId":"T1","userId":"U1"}`, `{"tenantId":1,"tennantId":null}`, `{"userId":{"a":[]}}`, `[]`, ``, `{}`,
+	} {
+		f.Add("platformParams", value)
+	}
+	f.Add("title", `{"userId":"U1"}`)
+	f.Fuzz(func(t *testing.T, name, value string) {
+		attributes, ok := koogallery.WeLinkAttributes(name, value)
+		if ok != (len(attributes) > 0) || ok && name != "platformParams" {
+			t.Fatalf("%v of %q, %t", attributes, name, ok)
+		}
+		for _, attribute := range attributes {
+			if attribute.Value == "" || !strings.HasPrefix(attribute.Name, "welink.") {
+				t.Fatalf("attribute %+v", attribute)
+			}
 		}
 	})
 }

@@ -52,6 +52,15 @@ func TestVerifyAccepts(t *testing.T) {
 			c.payload = `{"a":"\u001F\b\t\n\f\r\"\\","b":1}`
 			c.body = `{"b":1,"a":"\u001f\u0008\u0009\u000a\u000c\u000d\u0022\u005c"}`
 		}, "accessKey", now},
+		"a fingerprint of the documented length, escaped and in another order": {func(c *call) {
+			fingerprint := strings.Repeat("指", 1024)
+			c.payload = `{"activity":"getLicenseAsync","deviceFingerprint":"` + fingerprint + `"}`
+			c.body = `{"deviceFingerprint":"` + strings.Repeat(`\u6307`, 1024) + `","activity":"getLicenseAsync"}`
+		}, "accessKey", now},
+		"the largest body as it came": {func(c *call) {
+			c.payload = `{"b":1,"a":"` + strings.Repeat("x", koogallery.MaxBody-14) + `"}`
+			c.body = c.payload
+		}, "accessKey", now},
 		"large numbers": {func(c *call) {
 			c.payload = `{"a":12345678901234567890,"b":1}`
 			c.body = `{"b":1,"a":12345678901234567890}`

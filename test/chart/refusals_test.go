@@ -23,6 +23,7 @@ func TestRefusals(t *testing.T) {
 		"a Pod Security level that there is not":   {"maxPodSecurityLevel: root", []string{"/maxPodSecurityLevel"}},
 		"a prefix that is too long":                {"tenantNamespacePrefix: a-very-long-prefix-", []string{"/tenantNamespacePrefix"}},
 		"a prefix of the cluster's own namespaces": {"tenantNamespacePrefix: kube-", []string{"/tenantNamespacePrefix"}},
+		"a test elsewhere":                         {"test: {namespace: other}", []string{"test.namespace: other is none of salesNamespaces"}},
 		"no sales namespace":                       {"salesNamespaces: []", []string{"/salesNamespaces"}},
 		"a sales namespace twice":                  {"salesNamespaces: [a, a]", []string{"/salesNamespaces"}},
 		"a digest that is none":                    {"image: {digest: latest}", []string{"/image/digest"}},

@@ -31,6 +31,8 @@ type Release struct {
 type Rendered struct {
 	// Objects in the order of their files' names, and in a file from top to bottom.
 	Objects []*unstructured.Unstructured
+	// Tests are what helm test starts; an installation has none of it.
+	Tests []*unstructured.Unstructured
 	// Notes is what Helm prints after an installation.
 	Notes string
 }
@@ -96,7 +98,13 @@ func collect(files map[string]string) (Rendered, error) {
 			if err != nil {
 				return Rendered{}, fmt.Errorf("reading %s: %w", name, err)
 			}
-			out.Objects = append(out.Objects, objects...)
+			for _, object := range objects {
+				if _, isHook := object.GetAnnotations()["helm.sh/hook"]; isHook {
+					out.Tests = append(out.Tests, object)
+				} else {
+					out.Objects = append(out.Objects, object)
+				}
+			}
 		}
 	}
 	return out, nil

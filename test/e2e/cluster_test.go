@@ -94,28 +94,37 @@ func removeEverything(ctx context.Context) error {
 		errs = append(errs, err)
 	}
 	var instances v1alpha1.MarketplaceInstanceList
-	if err := world.kube.List(ctx, &instances, client.InNamespace(salesNamespace)); err == nil && len(instances.Items) > 0 {
+	if err := world.kube.List(ctx, &instances, client.InNamespace(salesNamespace)); err == nil {
 		for _, instance := range instances.Items {
 			try("patch", "mpi", instance.Name, "-n", salesNamespace, "--type=merge", "-p", `{"spec":{"deletionProtection":"Disabled"}}`)
 		}
 		try("delete", "mpi", "--all", "-n", salesNamespace, "--timeout=120s")
+		// Only the controller takes the finalizers off the products' revisions.
+		try("delete", "mpp", "--all", "-n", salesNamespace, "--timeout=60s")
+		try("wait", "--for=delete", "controllerrevisions", "-n", salesNamespace, "-l", v1alpha1.ProductLabel, "--timeout=60s")
 	}
 	// The chart protects the namespace that holds all sales.
 	try("label", "namespace", salesNamespace, v1alpha1.DeletionProtectionLabel+"-")
 	_, err := helm(ctx, "uninstall", "stallkeeper", "-n", systemNamespace, "--ignore-not-found", "--wait")
 	errs = append(errs, err)
 	try("delete", "namespace", systemNamespace, salesNamespace, marketplaceNamespace, visitorsNamespace, "--ignore-not-found", "--timeout=120s")
-	try("delete", "crd", "marketplaces.stallkeeper.io", "marketplaceproducts.stallkeeper.io", "marketplaceinstances.stallkeeper.io", "--ignore-not-found")
+	kinds, err := kubectl(ctx, "", "get", "crd", "-o", "name")
+	errs = append(errs, err)
+	for _, kind := range strings.Fields(kinds) {
+		if strings.HasSuffix(kind, "."+v1alpha1.GroupVersion.Group) {
+			try("delete", kind)
+		}
+	}
 	return errors.Join(errs...)
 }
 
 // door is an address on 127.0.0.1 behind which a Service is, as a load balancer would have one: each connection goes to
 // whichever pod is there at that moment.
 type door struct {
-	listener           net.Listener
-	direct             string // the Service's address, where it can be reached; otherwise kubectl forwards
-	namespace, service string
-	port               int
+	listener          net.Listener // nil for one that is only dialled from here
+	direct            string       // the Service's address, where it can be reached; otherwise kubectl forwards
+	namespace, target string       // what kubectl forwards to, such as service/webhook
+	port              int
 
 	mutex     sync.Mutex
 	forward   *exec.Cmd
@@ -131,7 +140,7 @@ func openDoor(ctx context.Context, namespace, service string, port int) (*door, 
 	if err != nil {
 		return nil, err
 	}
-	d := &door{listener: listener, namespace: namespace, service: service, port: port}
+	d := &door{listener: listener, namespace: namespace, target: "service/" + service, port: port}
 	direct := net.JoinHostPort(found.Spec.ClusterIP, strconv.Itoa(port))
 	if reachable(ctx, direct) {
 		d.direct = direct
@@ -166,7 +175,9 @@ func reachable(ctx context.Context, address string) bool {
 func (d *door) address() string { return d.listener.Addr().String() }
 
 func (d *door) close() {
-	d.listener.Close()
+	if d.listener != nil {
+		d.listener.Close()
+	}
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	d.endForward()
@@ -214,7 +225,7 @@ func (d *door) dial() (net.Conn, error) {
 
 func (d *door) startForward() error {
 	cmd := exec.Command(os.Getenv("E2E_KUBECTL"), "--kubeconfig", os.Getenv("E2E_KUBECONFIG"),
-		"port-forward", "-n", d.namespace, "service/"+d.service, ":"+strconv.Itoa(d.port))
+		"port-forward", "-n", d.namespace, d.target, ":"+strconv.Itoa(d.port))
 	output, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -232,7 +243,7 @@ func (d *door) startForward() error {
 		}
 	}
 	d.endForward()
-	return fmt.Errorf("forwarding to %s: kubectl has ended", d.service)
+	return fmt.Errorf("forwarding to %s: kubectl has ended", d.target)
 }
 
 func (d *door) endForward() {

@@ -6,10 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -58,37 +58,55 @@ func startSurroundings(ctx context.Context) {
 	DeferCleanup(world.orders.close)
 }
 
-// installChart does what the README tells in "Install it on your cluster", with the authority of the fake open API on top.
-func installChart(ctx context.Context) {
+// prepareInstall does what comes before Helm in the README's "Install it on your cluster", with the authority of the fake open
+// API on top.
+func prepareInstall(ctx context.Context) {
 	GinkgoHelper()
 	mustKubectl(ctx, "", "create", "namespace", systemNamespace)
 	applyCallbackCertificate(ctx, 10)
 	mustKubectl(ctx, "", "create", "secret", "generic", "koogallery-openapi", "-n", systemNamespace,
 		"--from-file=ak="+filepath.Join(world.dir, "ak"), "--from-file=sk="+filepath.Join(world.dir, "sk"))
 	mustKubectl(ctx, "", "create", "configmap", "e2e-authority", "-n", systemNamespace, "--from-file=ca.crt="+world.trust.file)
-	began := time.Now()
-	Expect(helmInstall(ctx)).To(Succeed())
-	for _, name := range []string{"webhook", "controller"} {
-		mustKubectl(ctx, "", "rollout", "status", "deployment/stallkeeper-"+name, "-n", systemNamespace, "--timeout=120s")
-	}
-	remark("from helm install to two webhooks and two controllers that are ready: %.1f s", time.Since(began).Seconds())
-	mustKubectl(ctx, "", "create", "secret", "generic", "koogallery-callbacks", "-n", salesNamespace,
-		"--from-file=accessKey="+file("accessKey", world.keys.accessKey))
 }
 
-// helmInstall installs or upgrades the release.
-func helmInstall(ctx context.Context, more ...string) error {
-	image := os.Getenv("E2E_IMAGE")
+// prepareSales makes what the connection needs in the namespace that the chart has made.
+func prepareSales(ctx context.Context) {
+	GinkgoHelper()
+	mustKubectl(ctx, "", "create", "secret", "generic", "koogallery-callbacks", "-n", salesNamespace,
+		"--from-file=accessKey="+file("accessKey", world.keys.accessKey))
+	mustKubectl(ctx, "", "create", "configmap", "e2e-authority", "-n", salesNamespace, "--from-file=ca.crt="+world.trust.file)
+}
+
+// currentChart is the chart as it stands in the repository.
+const currentChart = "charts/stallkeeper"
+
+// helmInstall installs or upgrades the release, as the README tells, and waits until its pods are ready.
+func helmInstall(ctx context.Context, chart, image string, more ...string) {
+	GinkgoHelper()
 	colon := strings.LastIndexByte(image, ':')
-	if colon < strings.LastIndexByte(image, '/') {
-		return fmt.Errorf("IMAGE %s has no tag", image)
-	}
+	Expect(colon).To(BeNumerically(">", strings.LastIndexByte(image, '/')), "the image "+image+" must have a tag")
 	_, err := helm(ctx, append([]string{
-		"upgrade", "--install", "stallkeeper", "charts/stallkeeper", "-n", systemNamespace,
+		"upgrade", "--install", "stallkeeper", chart, "-n", systemNamespace,
 		"--set", "image.repository=" + image[:colon], "--set", "image.tag=" + image[colon+1:],
 		"--set", "webhook.host=shop.example.com", "--set", "controller.trustedCAConfigMap=e2e-authority",
 	}, more...)...)
-	return err
+	Expect(err).NotTo(HaveOccurred())
+	untilInstalled(ctx)
+}
+
+// helmInstallCurrent installs the chart and the image of this repository.
+func helmInstallCurrent(ctx context.Context) {
+	GinkgoHelper()
+	helmInstall(ctx, currentChart, os.Getenv("E2E_IMAGE"), "--set", "test.trustedCAConfigMap=e2e-authority")
+}
+
+// untilInstalled waits until all pods of both components are ready and those of the former release gone.
+func untilInstalled(ctx context.Context) {
+	GinkgoHelper()
+	for _, component := range []string{"webhook", "controller"} {
+		untilComplete(ctx, component)
+		Eventually(func() ([]corev1.Pod, error) { return operatorPods(ctx, component) }).WithContext(ctx).Should(HaveLen(2))
+	}
 }
 
 // applyCallbackCertificate makes the callback port's certificate, or replaces it.

@@ -13,11 +13,17 @@ cluster=$root/bin/cluster-e2e
 mkdir -p "$work"
 export E2E_STALLKEEPER=${E2E_STALLKEEPER:-$root/bin/stallkeeper} E2E_HELM=$root/bin/tools/helm E2E_KUBECTL
 
+released=$(find charts/released -name '*.tgz' -printf '%f\n' | sort -V | tail -1)
+export E2E_RELEASED_CHART=$root/charts/released/$released
 go test -c -o "$work/e2e.test" ./test/e2e
 run=("$root/$work/e2e.test" -test.timeout 20m -ginkgo.v -ginkgo.no-color "$@")
 
 if [[ -n ${E2E_KUBECONFIG:-} ]]; then
-	E2E_KUBECTL=$(command -v kubectl)
+	E2E_KUBECTL=$(command -v kubectl || echo "$root/bin/controlplane/kubectl")
+	if [[ ! -x $E2E_KUBECTL ]]; then
+		echo 'e2e: kubectl is not in the PATH' >&2
+		exit 1
+	fi
 	: "${E2E_IMAGE:?set IMAGE to an image that the cluster can pull}"
 	export E2E_KUBECONFIG E2E_IMAGE
 	exec "${run[@]}"
@@ -51,12 +57,25 @@ if [[ -z ${E2E_ARCHIVE:-} ]]; then
 	E2E_ARCHIVE=$root/$work/stallkeeper.tar
 	hack/image/build.sh localhost/stallkeeper:e2e "$E2E_ARCHIVE"
 fi
+# The chart that was released last ran with an image of its own. It is made again from its commit, where the clone has that.
+commit=$(cat "charts/released/${released%.tgz}.commit")
+images=()
+if git cat-file -e "$commit^{commit}" 2>/dev/null; then
+	echo "Building the image of ${released%.tgz} from $commit"
+	rm -rf "$work/released"
+	mkdir "$work/released"
+	git archive "$commit" | tar -x -C "$work/released"
+	VERSION=${released%.tgz} COMMIT=$commit hack/image/build.sh localhost/stallkeeper:released "$work/released.tar" "$work/released"
+	rm -rf "$work/released"
+	images+=(--image "$root/$work/released.tar")
+	export E2E_RELEASED_IMAGE=localhost/stallkeeper:released
+fi
 # The tenants' software: the same busybox as on Docker Hub, from Debian.
 "$controlplane" pack-image --name "$(sed -n 's/.*image: //p' test/e2e/testdata/product.yaml | head -1)" -o "$work/busybox.tar" \
 	--file bin/busybox="$(command -v busybox)" --entrypoint /bin/busybox \
 	$(for applet in sh cat id ls wget httpd sleep timeout; do echo "--link bin/$applet=busybox"; done)
 echo 'Starting a control plane with a real node'
-control up --real-node --image "$E2E_ARCHIVE" --image "$root/$work/busybox.tar"
+control up --real-node --image "$E2E_ARCHIVE" --image "$root/$work/busybox.tar" "${images[@]}"
 
 export E2E_KUBECONFIG=$cluster/kubeconfig E2E_IMAGE=localhost/stallkeeper:e2e E2E_KUBECTL=$root/bin/controlplane/kubectl
 export E2E_CONTROLPLANE=$controlplane E2E_CLUSTER_DIR=$cluster

@@ -23,6 +23,8 @@ import (
 var _ = Describe("Stallkeeper as it ships", Ordered, func() {
 	var first, second *sale
 
+	Describe("its chart over time", overTime)
+
 	It("runs two webhooks and two controllers, restricted and ready soon", func(ctx SpecContext) {
 		for _, component := range []string{"webhook", "controller"} {
 			pods, err := operatorPods(ctx, component)
@@ -39,10 +41,11 @@ var _ = Describe("Stallkeeper as it ships", Ordered, func() {
 	})
 
 	It("answers KooGallery's debug purchase, and creates nothing for it", func(ctx SpecContext) {
+		before, after := &v1alpha1.MarketplaceInstanceList{}, &v1alpha1.MarketplaceInstanceList{}
+		Expect(world.kube.List(ctx, before, client.InNamespace(salesNamespace))).To(Succeed())
 		call(ctx, "purchase", "--debug")
-		var instances v1alpha1.MarketplaceInstanceList
-		Expect(world.kube.List(ctx, &instances, client.InNamespace(salesNamespace))).To(Succeed())
-		Expect(instances.Items).To(BeEmpty())
+		Expect(world.kube.List(ctx, after, client.InNamespace(salesNamespace))).To(Succeed())
+		Expect(after.Items).To(HaveLen(len(before.Items)))
 	})
 
 	It("makes a purchase a tenant that answers over HTTP", func(ctx SpecContext) {
@@ -208,9 +211,7 @@ var _ = Describe("Stallkeeper as it ships", Ordered, func() {
 		_, err = helm(ctx, "uninstall", "stallkeeper", "-n", systemNamespace, "--wait")
 		Expect(err).NotTo(HaveOccurred())
 		first.untilSeen(ctx, "store", "/cgi-bin/note", "", "kept")
-		Expect(helmInstall(ctx)).To(Succeed())
-		untilComplete(ctx, "webhook")
-		untilComplete(ctx, "controller")
+		helmInstallCurrent(ctx)
 		reopenCallback(ctx)
 		after, err := first.get(ctx)
 		Expect(err).NotTo(HaveOccurred())
@@ -235,6 +236,8 @@ var _ = Describe("Stallkeeper as it ships", Ordered, func() {
 		}).WithContext(ctx).Should(Succeed())
 		call(ctx, "query", "--instance", first.instance, "--expect", "000003")
 	})
+
+	It("runs a seller's chart, whose hooks run when Helm would run them", runsAChart)
 
 	It("needs no more than its requests", func(ctx SpecContext) {
 		memoryInUse(ctx)

@@ -36,7 +36,7 @@ func badProducts() {
 				}}
 			}),
 		Entry("with a cluster-scoped kind", "clusterscoped", web+object("rbac.authorization.k8s.io/v1", "ClusterRole"),
-			"False NotPermitted: ClusterRole is cluster-scoped, and a tenant is one namespace; remove it from the template"),
+			"False NotPermitted: ClusterRole is cluster-scoped, and a tenant is one namespace; switch it off by the chart's values or remove it from the template"),
 		Entry("with another namespace", "othernamespace", strings.ReplaceAll(settings, "{name: web}\ndata", "{name: web, namespace: kube-system}\ndata"),
 			`False NotPermitted: metadata.namespace is "kube-system", not the tenant's; leave it out`),
 		Entry("with a kind outside the permissions", "outside", web+object("cert-manager.io/v1", "Certificate"),

@@ -27,6 +27,8 @@ import (
 // processes have written is looked at when they have written everything.
 var _ = Describe("Stallkeeper", func() {
 	Describe("A whole sale", Ordered, wholeSale)
+	Describe("A whole sale whose calls bring their orders", Ordered, broughtSales)
+	Describe("A sale whose calls bring their orders", otherBroughtSales)
 	Describe("A freeze that is no expiry", frozenEarly)
 	Describe("A freeze that never comes", clockActs)
 	Describe("The keys of a connection", callbackKeys)
@@ -34,9 +36,11 @@ var _ = Describe("Stallkeeper", func() {
 	Describe("An order", badOrders)
 	Describe("A product that can't run", badProducts)
 	Describe("A chart", charts)
+	Describe("A seller's own chart", sellersCharts)
 	Describe("What a buyer types", buyersTexts)
 	Describe("A person", people)
 	Describe("A tenant", tenants)
+	Describe("A call that was lost", lostCalls)
 	Describe("A new revision", revisions)
 	Describe("A buyer's directory", directories)
 	Describe("Until here", permissions)

@@ -16,6 +16,8 @@ import (
 func ForKind(kind schema.GroupVersionKind) interface{} {
 	switch kind {
 	// Group=stallkeeper.io, Version=v1alpha1
+	case v1alpha1.SchemeGroupVersion.WithKind("Acknowledgement"):
+		return &apiv1alpha1.AcknowledgementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Attribute"):
 		return &apiv1alpha1.AttributeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Blocker"):
@@ -72,6 +74,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PendingChangeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Plan"):
 		return &apiv1alpha1.PlanApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PlanLimit"):
+		return &apiv1alpha1.PlanLimitApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProductAccess"):
 		return &apiv1alpha1.ProductAccessApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProductReference"):

@@ -21,19 +21,25 @@ import (
 // defaultTimeout is KooGallery's own (protocol page 2).
 const defaultTimeout = 20 * time.Second
 
+// tamperedField is what Options.Tampered adds.
+const tamperedField = "addedOnTheWay"
+
 // Caller makes KooGallery's calls to one callback URL and checks the answers. Its own methods are those of the generations with
 // a body: SaaS V2.0, license codes 2.0, Online License, order notification; V1 has the others. Methods return an error when no
 // HTTP answer came; everything that is wrong with an answer is in Exchange.Problems.
 type Caller struct {
 	// URL is the callback URL, with http or https. A query it has is kept.
 	URL string
+	// Address, as host:port, is connected to instead of the URL's, whose host the certificate is still checked for; empty means
+	// the URL's.
+	Address string
 	// AccessKey signs the calls and checks the answers' Body-Sign. KooGallery has one for each kind of interface.
 	AccessKey string
 	// TLS is used for https, for example with the RootCAs of a test; nil means the system's.
 	TLS *tls.Config
 	// Timeout bounds one call; 0 means 20 s, KooGallery's own.
 	Timeout time.Duration
-	// Clock gives the time of the calls; nil means time.Now.
+	// Clock gives the time of the calls, and by it is measured how long they take; nil means time.Now.
 	Clock func() time.Time
 	// Nonce makes the nonce of a call; nil means 64 random hex characters.
 	Nonce func() string
@@ -57,6 +63,14 @@ type Options struct {
 	BarePlus bool
 	// Skew is added to the time of the call.
 	Skew time.Duration
+	// Tampered sends a field or parameter more than was signed.
+	Tampered bool
+	// Omit leaves out a parameter that proves who calls, such as "nonce" or "authToken", after signing.
+	Omit string
+	// Refused says that the call shall be refused: a code that is none of success is then no problem, also in debug calls.
+	Refused bool
+	// AnyKey leaves open which key the answer is signed with: of a call that proves nothing, nobody can tell whose it was.
+	AnyKey bool
 }
 
 // With is a copy of the caller with other options.
@@ -160,8 +174,12 @@ func (c Caller) call(ctx context.Context, activity string, fields map[string]any
 		fields["testFlag"] = "1"
 	}
 	payload := marshal(fields)
-	if c.Options.Reordered {
+	switch {
+	case c.Options.Reordered:
 		return c.signAndSend(ctx, payload, reordered(fields))
+	case c.Options.Tampered:
+		fields[tamperedField] = "1"
+		return c.signAndSend(ctx, payload, marshal(fields))
 	}
 	return c.signAndSend(ctx, payload, payload)
 }
@@ -176,8 +194,9 @@ func (c Caller) signAndSend(ctx context.Context, payload, body []byte) (*Exchang
 	if !c.Options.LowerHex {
 		signature = strings.ToUpper(signature)
 	}
-	query := url.Values{"signature": {signature}, "timestamp": {timestamp}, "nonce": {nonce}}.Encode()
-	sent := message{method: http.MethodPost, target: c.target(query), body: body}
+	query := url.Values{"signature": {signature}, "timestamp": {timestamp}, "nonce": {nonce}}
+	query.Del(c.Options.Omit)
+	sent := message{method: http.MethodPost, target: c.target(query.Encode()), body: body}
 	sent.readBody()
 	return c.exchange(ctx, sent)
 }
@@ -191,12 +210,13 @@ func (c Caller) target(query string) string {
 }
 
 // now is the time of a call.
-func (c Caller) now() time.Time {
-	now := time.Now
+func (c Caller) now() time.Time { return c.clock().Add(c.Options.Skew) }
+
+func (c Caller) clock() time.Time {
 	if c.Clock != nil {
-		now = c.Clock
+		return c.Clock()
 	}
-	return now().Add(c.Options.Skew)
+	return time.Now()
 }
 
 func (c Caller) timestamp() string {

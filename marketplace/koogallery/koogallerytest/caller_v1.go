@@ -14,8 +14,8 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
 )
 
-// V1 makes the calls of SaaS V1.0 and License 1.0: GET, with everything in the query. Of the Options it knows Debug, WrongKey,
-// Skew and BarePlus. Nothing of a query is in the Exchange, because it holds the buyer's data.
+// V1 makes the calls of SaaS V1.0 and License 1.0: GET, with everything in the query. Of the Options it does not know those
+// about hex digits, seconds and the order of members. Nothing of a query is in the Exchange, because it holds the buyer's data.
 type V1 struct {
 	caller Caller
 }
@@ -30,6 +30,8 @@ type V1Order struct {
 	OrderID, ProductID, SKUCode string
 	// CustomerID is the buyer's account; empty means an invented one. CustomerName is its name.
 	CustomerID, CustomerName string
+	// UserID and UserName are the IAM user's.
+	UserID, UserName string
 	// MobilePhone and Email are in plain; they are encrypted on the way.
 	MobilePhone, Email string
 	// ChargingMode is 0 pay-per-use, 1 yearly/monthly, 3 one-time, 5 package.
@@ -43,6 +45,10 @@ type V1Order struct {
 	ExpireTime, AcceptanceTime time.Time
 	// Trial sends trialFlag 1.
 	Trial bool
+	// OrderAmount is what was paid, such as "99.5". ProvisionType is 1 or 2, opened after the purchase or after its acceptance;
+	// left out when it is 0.
+	OrderAmount   string
+	ProvisionType int
 	// ExtendParams is what the buyer filled in.
 	ExtendParams []Param
 }
@@ -126,6 +132,10 @@ func (v V1) Send(ctx context.Context, params map[string]string) (*Exchange, erro
 		key += "-wrong"
 	}
 	params["authToken"] = koogallery.AuthToken([]byte(key), v.withURL(params))
+	if v.caller.Options.Tampered {
+		params[tamperedField] = "1"
+	}
+	delete(params, v.caller.Options.Omit)
 	return v.caller.exchange(ctx, v.message(params))
 }
 
@@ -180,6 +190,7 @@ func (v V1) purchase(order V1Order) map[string]string {
 		params["customerId"] = "mock-customer-id"
 	}
 	params["customerName"] = order.CustomerName
+	params["userId"], params["userName"] = order.UserID, order.UserName
 	params["mobilePhone"] = v.sensitive(order.MobilePhone)
 	params["email"] = v.sensitive(order.Email)
 	params["chargingMode"] = numberText(order.ChargingMode)
@@ -191,6 +202,10 @@ func (v V1) purchase(order V1Order) map[string]string {
 	params["acceptanceTime"] = timeText(order.AcceptanceTime, milliTime)
 	if order.Trial {
 		params["trialFlag"] = "1"
+	}
+	params["orderAmount"] = order.OrderAmount
+	if order.ProvisionType != 0 {
+		params["provisionType"] = strconv.Itoa(order.ProvisionType)
 	}
 	return params
 }

@@ -66,6 +66,7 @@ func v1Activities() map[string]v1Activity {
 			marketplace.Event{
 				Kind: marketplace.Renew, Scene: "TRIAL_TO_FORMAL", OrderID: "CS2", InstanceID: "i-1", ProductID: "P2",
 				Term: marketplace.TermFormal, ExpiresAt: expiry,
+				Order: &marketplace.Order{Type: marketplace.OrderTrialToFormal, Items: []marketplace.Item{{ProductID: "P2"}}},
 			},
 		},
 		"expireInstance": {

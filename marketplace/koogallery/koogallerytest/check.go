@@ -68,10 +68,11 @@ func (c Caller) problems(e *Exchange) []string {
 	checkContentType(p, e)
 	c.checkBodySign(p, e)
 	c.checkBody(p, e)
-	if e.sent.debug && e.ResultCode != koogallery.ResultSuccess {
+	// A code that is missing was found already.
+	if e.sent.debug && !c.Options.Refused && e.ResultCode != "" && e.ResultCode != koogallery.ResultSuccess {
 		p.add("the result code is %q, the debug console accepts %s only", e.ResultCode, koogallery.ResultSuccess)
 	}
-	if e.sent.accepted && !e.sent.debug && e.ResultCode != koogallery.ResultSuccess {
+	if e.sent.accepted && !e.sent.debug && !c.Options.Refused && e.ResultCode != koogallery.ResultSuccess {
 		p.add("the result code is %q, for a purchase that was accepted it has to be %s", e.ResultCode, koogallery.ResultSuccess)
 	}
 	return p.found
@@ -101,7 +102,7 @@ func (c Caller) checkBodySign(p *problems, e *Exchange) {
 		values = append(values, strings.TrimSpace(value))
 	}
 	if len(values) != 1 {
-		p.add("the header %s has to be there once, it is there %d times", koogallery.HeaderBodySign, len(values))
+		p.add("the header %s has to be there once, it is there %d times%s", koogallery.HeaderBodySign, len(values), bodySignDoubt(e))
 		return
 	}
 	given := bodySignForm.FindStringSubmatch(values[0])
@@ -110,9 +111,17 @@ func (c Caller) checkBodySign(p *problems, e *Exchange) {
 		return
 	}
 	wanted := bodySignForm.FindStringSubmatch(koogallery.BodySign([]byte(c.AccessKey), []byte(e.Body)))
-	if given[1] != wanted[1] {
+	if given[1] != wanted[1] && !c.Options.AnyKey {
 		p.add("the signature in %s is wrong for this body and access key", koogallery.HeaderBodySign)
 	}
+}
+
+// bodySignDoubt says how sure it is that the header is looked for. It is in calls with an authToken (protocol page 5.3).
+func bodySignDoubt(e *Exchange) string {
+	if e.sent.v1 {
+		return ""
+	}
+	return " (KooGallery's pages contradict each other on whether this generation needs it)"
 }
 
 func (c Caller) checkBody(p *problems, e *Exchange) {

@@ -8,6 +8,9 @@
 //	debug, err := caller.With(koogallerytest.Options{Debug: true}).QueryInstance(ctx, exchange.InstanceID)
 //	old, err := caller.V1().NewInstance(ctx, koogallerytest.V1Order{OrderID: "CS2211181819B4LVS", ProductID: "P1"})
 //
+// A Conformance plays every debug case that KooGallery plays, and calls that have to be refused; its cases are a table, one in
+// each row of debugCases.
+//
 // It talks HTTP/1.1 over a connection of its own, because what it checks, the case of a header's name above all, is lost in
 // net/http's client.
 //

@@ -184,7 +184,7 @@ func orDefaultType(kind koogallery.EncryptType) koogallery.EncryptType {
 }
 
 func (c Caller) roundTrip(ctx context.Context, req *http.Request, exchange *Exchange) error {
-	start := time.Now()
+	start := c.clock()
 	conn, err := c.dial(ctx, req.URL)
 	if err != nil {
 		return err
@@ -205,7 +205,7 @@ func (c Caller) roundTrip(ctx context.Context, req *http.Request, exchange *Exch
 	if err != nil {
 		return causeOf(ctx, err)
 	}
-	exchange.Latency = time.Since(start)
+	exchange.Latency = c.clock().Sub(start)
 	exchange.Status, exchange.Header, exchange.Body = resp.StatusCode, resp.Header, string(answer)
 	exchange.head, _, _ = bytes.Cut(received.Bytes(), []byte("\r\n\r\n"))
 	return nil
@@ -217,6 +217,9 @@ func (c Caller) dial(ctx context.Context, target *url.URL) (net.Conn, error) {
 		port = map[string]string{"http": "80", "https": "443"}[target.Scheme]
 	}
 	address := net.JoinHostPort(target.Hostname(), port)
+	if c.Address != "" {
+		address = c.Address
+	}
 	switch target.Scheme {
 	case "http":
 		return new(net.Dialer).DialContext(ctx, "tcp", address)
@@ -226,6 +229,9 @@ func (c Caller) dial(ctx context.Context, target *url.URL) (net.Conn, error) {
 			config = &tls.Config{MinVersion: tls.VersionTLS12}
 		}
 		config.NextProtos = []string{"http/1.1"}
+		if config.ServerName == "" {
+			config.ServerName = target.Hostname()
+		}
 		return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
 	}
 	return nil, fmt.Errorf("the scheme %q is neither http nor https", target.Scheme)

@@ -111,7 +111,8 @@ func TestQueryOrderNeverRetriesWhatStaysWrong(t *testing.T) {
 		"a gateway without the API":     {koogallerytest.Fault{Status: 404, Body: `{"error_code":"APIGW.0101"}`}, openapi.ErrGateway},
 		"a page of something else":      {koogallerytest.Fault{Status: 200, Body: "<html>"}, openapi.ErrGateway},
 		"a code nobody knows":           {koogallerytest.Fault{Status: 200, Code: "MKT.7777"}, openapi.ErrGateway},
-		"more than 1 MiB":               {koogallerytest.Fault{Status: 200, Body: strings.Repeat(" ", 1<<20+1)}, openapi.ErrGateway},
+		"more than 10000 values":        {koogallerytest.Fault{Status: 200, Body: "[" + strings.Repeat("1,", 10_001) + "1]"}, openapi.ErrGateway},
+		"more than 256 KiB":             {koogallerytest.Fault{Status: 200, Body: strings.Repeat(" ", 256<<10+1)}, openapi.ErrGateway},
 		"a wait longer than the call":   {koogallerytest.Fault{Status: 429, RetryAfter: 5 * time.Minute}, openapi.ErrRateLimited},
 	}
 	for name, tc := range tests {

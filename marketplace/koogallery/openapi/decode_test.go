@@ -204,3 +204,15 @@ func FuzzDecodeOrder(f *testing.F) {
 		}
 	})
 }
+
+func TestAnswersOfTooManyValuesAreNone(t *testing.T) {
+	lines := func(count int) string {
+		return `{"resultCode":"MKT.0000","orderInfo":{"orderLine":[` + strings.Repeat(`{},`, count-1) + `{}]}}`
+	}
+	if got, err := openapi.DecodeOrder([]byte(lines(500))); err != nil || len(got.Lines) != 500 {
+		t.Errorf("%d of 500 lines, %v", len(got.Lines), err)
+	}
+	if _, err := openapi.DecodeOrder([]byte(lines(501))); !errors.Is(err, openapi.ErrGateway) {
+		t.Errorf("501 lines: %v", err)
+	}
+}

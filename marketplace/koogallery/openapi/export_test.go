@@ -16,3 +16,6 @@ var DecodeLicenses = decodeLicenses
 
 // UsageValue is usageValue.
 var UsageValue = usageValue
+
+// MaxAnswer is maxAnswer.
+const MaxAnswer = maxAnswer

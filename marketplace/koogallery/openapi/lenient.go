@@ -3,6 +3,7 @@ package openapi
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +51,10 @@ func (t text) time() time.Time {
 	return at.Add(time.Duration(ms) * time.Millisecond)
 }
 
+// maxElements is how many elements or members an answer may have in one place: each costs more to look at than to write, and
+// real ones have up to 100.
+const maxElements = 500
+
 // list reads an array, its only element without the array around it, or either as JSON in a string. Elements that are no
 // objects are left out.
 type list[T any] []T
@@ -59,6 +64,9 @@ func (l *list[T]) UnmarshalJSON(raw []byte) error {
 	var elements []json.RawMessage
 	if json.Unmarshal(raw, &elements) != nil {
 		elements = []json.RawMessage{raw}
+	}
+	if len(elements) > maxElements {
+		return fmt.Errorf("an array has more than %d elements", maxElements)
 	}
 	*l = nil
 	for _, element := range elements {

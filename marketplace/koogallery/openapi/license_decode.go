@@ -25,7 +25,8 @@ func decodeLicenses(raw []byte, codes ...string) []License {
 		return nil
 	}
 	byCode := map[string]License{}
-	for _, license := range findLicenses(answer.Data, "", maxNesting) {
+	search := licenseSearch{left: maxElements}
+	for _, license := range search.find(answer.Data, "", maxNesting) {
 		code := string(license.Code)
 		if _, found := byCode[code]; !found {
 			byCode[code] = license
@@ -45,8 +46,14 @@ func decodeLicenses(raw []byte, codes ...string) []License {
 	return found
 }
 
-// findLicenses collects the licences in a value that stands under a name.
-func findLicenses(raw json.RawMessage, name string, depth int) []License {
+// licenseSearch looks for licences in an answer. It looks at so many values as are left, in all.
+type licenseSearch struct{ left int }
+
+// find collects the licences in a value that stands under a name.
+func (s *licenseSearch) find(raw json.RawMessage, name string, depth int) []License {
+	if s.left--; s.left < 0 {
+		return nil
+	}
 	raw = unquote(raw)
 	if depth == 0 || len(raw) == 0 {
 		return nil
@@ -59,11 +66,11 @@ func findLicenses(raw json.RawMessage, name string, depth int) []License {
 			return nil
 		}
 		for _, element := range elements {
-			found = append(found, findLicenses(element, "", depth-1)...)
+			found = append(found, s.find(element, "", depth-1)...)
 		}
 	case '{':
 		var members map[string]json.RawMessage
-		if json.Unmarshal(raw, &members) != nil {
+		if json.Unmarshal(raw, &members) != nil || len(members) > maxElements {
 			return nil
 		}
 		if license, ok := decodeLicense(members, name); ok {
@@ -74,7 +81,7 @@ func findLicenses(raw json.RawMessage, name string, depth int) []License {
 			if member == "license_code_info" {
 				under = ""
 			}
-			found = append(found, findLicenses(members[member], under, depth-1)...)
+			found = append(found, s.find(members[member], under, depth-1)...)
 		}
 	}
 	return found

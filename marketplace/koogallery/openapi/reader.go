@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
 )
 
 // Reader is a Client as a marketplace.OrderReader.
@@ -71,18 +72,25 @@ func (r Reader) ReadOrder(ctx context.Context, orderID, orderLineID string) (mar
 	return order, nil
 }
 
-// attributes are the parameters of the order with those of the line over them, each name once.
+// attributes are the parameters of the order with those of the line over them, each name once. What stands in a parameter as JSON
+// is taken apart, as in a call that carries its order.
 func attributes(lists ...[]Param) []marketplace.Attribute {
 	var result []marketplace.Attribute
 	position := map[string]int{}
 	for _, list := range lists {
 		for _, param := range list {
-			if at, ok := position[param.Name]; ok {
-				result[at].Value = param.Value
-				continue
+			expanded, ok := koogallery.WeLinkAttributes(param.Name, param.Value)
+			if !ok {
+				expanded = []marketplace.Attribute{{Name: param.Name, Value: param.Value}}
 			}
-			position[param.Name] = len(result)
-			result = append(result, marketplace.Attribute{Name: param.Name, Value: param.Value})
+			for _, attribute := range expanded {
+				if at, ok := position[attribute.Name]; ok {
+					result[at].Value = attribute.Value
+					continue
+				}
+				position[attribute.Name] = len(result)
+				result = append(result, attribute)
+			}
 		}
 	}
 	return result

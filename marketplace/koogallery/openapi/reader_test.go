@@ -44,6 +44,55 @@ func TestReadOrderReadsOneLine(t *testing.T) {
 	}
 }
 
+func TestReadOrderTakesWeLinksParametersApart(t *testing.T) {
+	const asText = `{"name":"platformParams","value":"{\"tenantName\":\"Acme\",\"tennantId\":\"t-1\",\"userId\":\"u-1\"}"}`
+	acme := []marketplace.Attribute{
+		{Name: "welink.tenantName", Value: "Acme"}, {Name: "welink.tenantId", Value: "t-1"}, {Name: "welink.userId", Value: "u-1"},
+	}
+	tests := map[string]struct {
+		ofOrder, ofLine string
+		want            []marketplace.Attribute
+	}{
+		"on the line":  {"", asText, acme},
+		"on the order": {asText, "", acme},
+		"the value is JSON itself": {
+			"", `{"name":"platformParams","value":{"tenantName":"Acme","tenantId":"t-1","userId":"u-1"}}`, acme,
+		},
+		"beside what the buyer entered": {
+			`{"name":"domain","value":"a.example.com"}`, asText,
+			append([]marketplace.Attribute{{Name: "domain", Value: "a.example.com"}}, acme...),
+		},
+		"the line's over the order's": {
+			`{"name":"platformParams","value":"{\"tenantName\":\"Old\",\"tenantId\":\"t-1\",\"userId\":\"u-1\"}"}`,
+			`{"name":"platformParams","value":"{\"tenantName\":\"Acme\"}"}`, acme,
+		},
+		"what can't be read stays as it is": {
+			"", `{"name":"platformParams","value":"none"}`, []marketplace.Attribute{{Name: "platformParams", Value: "none"}},
+		},
+		"without members there is nothing to take apart": {
+			"", `{"name":"platformParams","value":"{}"}`, []marketplace.Attribute{{Name: "platformParams", Value: "{}"}},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			api, server := newAPI(t)
+			client, _ := newClient(server)
+			order := `{"orderId":"CS1","orderType":"NEW","createTime":"20260301115900","extendParams":[` + tc.ofOrder + `],
+				"orderLine":[{"orderLineId":"L1","extendParams":[` + tc.ofLine + `]}]}`
+			if err := api.AddOrder([]byte(order)); err != nil {
+				t.Fatal(err)
+			}
+			got, err := openapi.Reader{Client: client}.ReadOrder(t.Context(), "CS1", "L1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, got.Attributes); diff != "" {
+				t.Errorf("attributes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestReadOrderTellsErrorsInTheWordsOfAllMarketplaces(t *testing.T) {
 	tests := map[string]struct {
 		fault koogallerytest.Fault

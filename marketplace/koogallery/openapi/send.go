@@ -18,8 +18,11 @@ import (
 
 const (
 	contentJSON = "application/json"
-	// maxAnswer is the size in bytes above which an answer is none of this API.
-	maxAnswer = 1 << 20
+	// maxAnswer is the size in bytes above which an answer is none of this API. The longest real ones, about 100 licence codes,
+	// have some 40 KiB.
+	maxAnswer = 256 << 10
+	// maxCommas bounds the values in an answer, each of which costs far more to read than to write. Real ones have up to some 2000.
+	maxCommas = 10_000
 
 	maxAttempts    = 4
 	attemptTimeout = 10 * time.Second
@@ -86,8 +89,11 @@ func (c *Client) try(ctx context.Context, base string, call call) ([]byte, *Erro
 	if err != nil {
 		return nil, call.failed(ErrUnavailable, resp.StatusCode, "", withoutURL(err))
 	}
-	if len(raw) > maxAnswer {
+	switch {
+	case len(raw) > maxAnswer:
 		return nil, call.failed(ErrGateway, resp.StatusCode, "", fmt.Errorf("it has more than %d bytes", maxAnswer))
+	case bytes.Count(raw, []byte(",")) > maxCommas:
+		return nil, call.failed(ErrGateway, resp.StatusCode, "", fmt.Errorf("it has more than %d values", maxCommas))
 	}
 	if failed := call.judge(resp.StatusCode, raw); failed != nil {
 		failed.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), c.now())

@@ -25,6 +25,22 @@ var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.APIAccess
   scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Acknowledgement
+  map:
+    fields:
+    - name: by
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.AcknowledgementSource
+    - name: state
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.AcknowledgementState
+    - name: time
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.AcknowledgementSource
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.AcknowledgementState
+  scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.AfterRetention
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Attribute
@@ -315,6 +331,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: desiredState
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.DesiredState
+    - name: minimumQuantity
+      type:
+        scalar: numeric
     - name: plan
       type:
         scalar: string
@@ -359,6 +378,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: inputsDigest
       type:
         scalar: string
+    - name: limits
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.PlanLimit
+          elementRelationship: associative
+          keys:
+          - plan
     - name: namespace
       type:
         scalar: string
@@ -542,10 +569,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: scene
       type:
         scalar: string
+    - name: source
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderSource
     - name: time
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderLookup
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderSource
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PendingChange
   map:
@@ -588,6 +620,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: values
       type:
         namedType: __untyped_atomic_
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PlanLimit
+  map:
+    fields:
+    - name: claim
+      type:
+        scalar: string
+    - name: minimumQuantity
+      type:
+        scalar: numeric
+    - name: plan
+      type:
+        scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PodSecurityLevel
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductAccess
@@ -667,6 +711,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Subscription
   map:
     fields:
+    - name: acknowledgement
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Acknowledgement
     - name: attributes
       type:
         list:

@@ -22,6 +22,9 @@ type MarketplaceInstanceSpecApplyConfiguration struct {
 	Attributes []AttributeApplyConfiguration `json:"attributes,omitempty"`
 	// values are merged over the plan's values. They are taken as they stand and are no templates.
 	Values *runtime.RawExtension `json:"values,omitempty"`
+	// minimumQuantity is how much of the tenant is in use, as you or a job of yours say. The marketplace is told that a change to
+	// less is not possible; nothing else depends on it.
+	MinimumQuantity *int32 `json:"minimumQuantity,omitempty"`
 	// desiredState is what a person wants. Running when not set.
 	DesiredState *apiv1alpha1.DesiredState `json:"desiredState,omitempty"`
 	// reconciliation says whether the controller touches the tenant. Active when not set.
@@ -80,6 +83,14 @@ func (b *MarketplaceInstanceSpecApplyConfiguration) WithAttributes(values ...*At
 // If called multiple times, the Values field is set to the value of the last call.
 func (b *MarketplaceInstanceSpecApplyConfiguration) WithValues(value runtime.RawExtension) *MarketplaceInstanceSpecApplyConfiguration {
 	b.Values = &value
+	return b
+}
+
+// WithMinimumQuantity sets the MinimumQuantity field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MinimumQuantity field is set to the value of the last call.
+func (b *MarketplaceInstanceSpecApplyConfiguration) WithMinimumQuantity(value int32) *MarketplaceInstanceSpecApplyConfiguration {
+	b.MinimumQuantity = &value
 	return b
 }
 

@@ -12,7 +12,7 @@ import (
 //
 // MarketplaceInstanceStatus is what is known about the tenant. If it is erased, the next pass restores it.
 type MarketplaceInstanceStatusApplyConfiguration struct {
-	// conditions hold Ready, OrderResolved, Provisioned, Paid, Suspended and Paused.
+	// conditions hold Ready, OrderResolved, Acknowledged, Provisioned, Paid, Suspended and Paused.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// state sums the conditions up in one word for people. No code reads it.
 	State *apiv1alpha1.InstanceState `json:"state,omitempty"`
@@ -24,6 +24,9 @@ type MarketplaceInstanceStatusApplyConfiguration struct {
 	Timetable *TimetableApplyConfiguration `json:"timetable,omitempty"`
 	// access is what the buyer is told, but for the secrets.
 	Access *InstanceAccessApplyConfiguration `json:"access,omitempty"`
+	// limits are the plans to which the tenant can't change at every quantity, because a volume claim can't become smaller. The
+	// webhook server reads them when the marketplace asks whether a change is possible.
+	Limits []PlanLimitApplyConfiguration `json:"limits,omitempty"`
 	// namespace is the tenant's namespace.
 	Namespace *string `json:"namespace,omitempty"`
 	// revision is the ControllerRevision that runs.
@@ -96,6 +99,19 @@ func (b *MarketplaceInstanceStatusApplyConfiguration) WithTimetable(value *Timet
 // If called multiple times, the Access field is set to the value of the last call.
 func (b *MarketplaceInstanceStatusApplyConfiguration) WithAccess(value *InstanceAccessApplyConfiguration) *MarketplaceInstanceStatusApplyConfiguration {
 	b.Access = value
+	return b
+}
+
+// WithLimits adds the given value to the Limits field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Limits field.
+func (b *MarketplaceInstanceStatusApplyConfiguration) WithLimits(values ...*PlanLimitApplyConfiguration) *MarketplaceInstanceStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithLimits")
+		}
+		b.Limits = append(b.Limits, *values[i])
+	}
 	return b
 }
 

@@ -11,7 +11,7 @@ import (
 //
 // MarketplaceStatus is what is known about the connection.
 type MarketplaceStatusApplyConfiguration struct {
-	// conditions hold Ready.
+	// conditions hold Ready and CallsArrive.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// callbackPath is the path of the callback URL, to be entered in the marketplace's console behind the webhook server's
 	// address.

@@ -22,8 +22,10 @@ type OrderCallApplyConfiguration struct {
 	OrderLineID *string `json:"orderLineID,omitempty"`
 	// time is when the marketplace first made the call, by its clock.
 	Time *v1.Time `json:"time,omitempty"`
-	// lookup says what the marketplace's order API still has to be asked. Removed once the answer was applied.
+	// lookup says what of the order still has to be applied. Removed once it was.
 	Lookup *apiv1alpha1.OrderLookup `json:"lookup,omitempty"`
+	// source says where the order is. The marketplace's order API when not set.
+	Source *apiv1alpha1.OrderSource `json:"source,omitempty"`
 	// previousExpiresAt is the end of the paid time before this call changed it.
 	PreviousExpiresAt *v1.Time `json:"previousExpiresAt,omitempty"`
 }
@@ -79,6 +81,14 @@ func (b *OrderCallApplyConfiguration) WithTime(value v1.Time) *OrderCallApplyCon
 // If called multiple times, the Lookup field is set to the value of the last call.
 func (b *OrderCallApplyConfiguration) WithLookup(value apiv1alpha1.OrderLookup) *OrderCallApplyConfiguration {
 	b.Lookup = &value
+	return b
+}
+
+// WithSource sets the Source field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Source field is set to the value of the last call.
+func (b *OrderCallApplyConfiguration) WithSource(value apiv1alpha1.OrderSource) *OrderCallApplyConfiguration {
+	b.Source = &value
 	return b
 }
 

@@ -50,6 +50,9 @@ type SubscriptionApplyConfiguration struct {
 	ExpiresAtSource *apiv1alpha1.ExpirySource `json:"expiresAtSource,omitempty"`
 	// entitlement is what the buyer is entitled to.
 	Entitlement *EntitlementApplyConfiguration `json:"entitlement,omitempty"`
+	// acknowledgement says whether the marketplace is known to have heard that the sale was stored. Not set for sales of which
+	// nobody awaits it.
+	Acknowledgement *AcknowledgementApplyConfiguration `json:"acknowledgement,omitempty"`
 	// pendingChange was bought and waits for its date.
 	PendingChange *PendingChangeApplyConfiguration `json:"pendingChange,omitempty"`
 	// orders are the calls already applied, oldest first. When full the oldest goes.
@@ -213,6 +216,14 @@ func (b *SubscriptionApplyConfiguration) WithExpiresAtSource(value apiv1alpha1.E
 // If called multiple times, the Entitlement field is set to the value of the last call.
 func (b *SubscriptionApplyConfiguration) WithEntitlement(value *EntitlementApplyConfiguration) *SubscriptionApplyConfiguration {
 	b.Entitlement = value
+	return b
+}
+
+// WithAcknowledgement sets the Acknowledgement field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Acknowledgement field is set to the value of the last call.
+func (b *SubscriptionApplyConfiguration) WithAcknowledgement(value *AcknowledgementApplyConfiguration) *SubscriptionApplyConfiguration {
+	b.Acknowledgement = value
 	return b
 }
 

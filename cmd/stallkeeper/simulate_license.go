@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
+)
+
+// licenseFlag names a licence code, which KooGallery has made.
+type licenseFlag string
+
+// debugLicense stands in for a licence code in debug calls.
+const debugLicense = "debug-license"
+
+func (f *licenseFlag) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar((*string)(f), "license", "", "licence code (default with --debug: "+debugLicense+")")
+}
+
+func (f *licenseFlag) complete(debug bool) error {
+	if *f == "" && debug {
+		*f = debugLicense
+	}
+	if *f == "" {
+		return usageError("--license is missing: only calls with --debug have a default for it")
+	}
+	return nil
+}
+
+// bodyCall is a call of a generation with a body.
+func bodyCall(expected []string, does func(context.Context, koogallerytest.Caller) (*koogallerytest.Exchange, error)) call {
+	return call{expected: expected, make: does}
+}
+
+func newCodeRenewCommand() *cobra.Command {
+	var (
+		order   orderFlags
+		license licenseFlag
+		refresh koogallerytest.RefreshOptions
+		expires string
+	)
+	cmd := &cobra.Command{Use: "code-renew", Short: "Change the paid period of a licence code (refreshLicenseCode)"}
+	order.register(cmd, "order that caused the change (default with --debug: MOCKMONTYRENEW)")
+	license.register(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&refresh.Scene, "scene", koogallery.SceneRenewal, "RENEWAL or UNSUBSCRIBE_RENEWAL_PERIOD (a renewal given back)")
+	flags.StringVar(&refresh.ProductID, "product-id", "", "new product id, where the length of the period changes")
+	flags.StringVar(&expires, "expires", "", newEndMeaning)
+	return newKeyedCallCommand(cmd, licenseKey, func(flags *callFlags) (call, error) {
+		if refresh.Scene != koogallery.SceneRenewal && refresh.Scene != koogallery.SceneRenewalReturned {
+			return call{}, usageError("--scene: %q is neither RENEWAL nor UNSUBSCRIBE_RENEWAL_PERIOD", refresh.Scene)
+		}
+		if err := order.complete(flags.debug, "MOCKMONTYRENEW"); err != nil {
+			return call{}, err
+		}
+		if err := license.complete(flags.debug); err != nil {
+			return call{}, err
+		}
+		if flags.debug {
+			expires = orText(expires, "+8760h")
+		}
+		if expires == "" {
+			return call{}, usageError("--expires is missing: only calls with --debug have a default for it")
+		}
+		var err error
+		if refresh.ExpireTime, err = optionalTime("expires", expires); err != nil {
+			return call{}, err
+		}
+		refresh.OrderID, refresh.OrderLineID = order.order, order.line
+		return bodyCall(onlySuccess, func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
+			return c.RefreshLicenseCode(ctx, string(license), refresh)
+		}), nil
+	})
+}
+
+func newCodeStatusCommand(use, status, short string) *cobra.Command {
+	var license licenseFlag
+	cmd := &cobra.Command{Use: use, Short: short + " (updateLicenseCodeStatus, " + status + ")"}
+	license.register(cmd)
+	return newKeyedCallCommand(cmd, licenseKey, func(flags *callFlags) (call, error) {
+		if err := license.complete(flags.debug); err != nil {
+			return call{}, err
+		}
+		return bodyCall(onlySuccess, func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
+			return c.UpdateLicenseCodeStatus(ctx, string(license), status)
+		}), nil
+	})
+}
+
+func newCodeReleaseCommand() *cobra.Command {
+	var (
+		order   orderFlags
+		license licenseFlag
+	)
+	cmd := &cobra.Command{Use: "code-release", Short: "End the sale of a licence code for good (releaseLicenseCode)"}
+	order.register(cmd, "order of the unsubscription, where one caused the release")
+	license.register(cmd)
+	return newKeyedCallCommand(cmd, licenseKey, func(flags *callFlags) (call, error) {
+		if err := order.complete(flags.debug, ""); err != nil {
+			return call{}, err
+		}
+		if err := license.complete(flags.debug); err != nil {
+			return call{}, err
+		}
+		return bodyCall(onlySuccess, func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
+			return c.ReleaseLicenseCode(ctx, string(license), order.order, order.line)
+		}), nil
+	})
+}
+
+// debugEvent stands in for the number of a licence request in debug calls.
+const debugEvent = "debug-event"
+
+func newLicenseRequestCommand() *cobra.Command {
+	var (
+		instance           instanceFlag
+		request            koogallerytest.LicenseRequest
+		effective, expires string
+	)
+	cmd := &cobra.Command{
+		Use:   "license-request",
+		Short: "Ask for a licence of an instance (getLicenseAsync)",
+		Long: `Ask for a licence of an instance of Online License (getLicenseAsync). The licence itself goes to the open API, where
+"stallkeeper simulate openapi" shows it at /uploads. The instance comes from the calls of SaaS V2.0, made with the key of the
+licence products.`,
+	}
+	instance.register(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&request.EventID, "event", "",
+		"number of the request; the same with the same fingerprint is a repeat (default with --debug: "+debugEvent+")")
+	flags.StringVar(&effective, "effective", "+0s", "begin: a time like 2027-01-31T00:00:00Z, or a length from now")
+	flags.StringVar(&expires, "expires", "", "end: a time, or a length from now; products sold for a period need one")
+	flags.StringVar(&request.DeviceFingerprint, "device-fingerprint", "", "what the licence is bound to")
+	return newKeyedCallCommand(cmd, licenseKey, func(flags *callFlags) (call, error) {
+		if err := instance.complete(flags.debug); err != nil {
+			return call{}, err
+		}
+		if flags.debug {
+			request.EventID = orText(request.EventID, debugEvent)
+		}
+		if request.EventID == "" {
+			return call{}, usageError("--event is missing: only calls with --debug have a default for it")
+		}
+		var err error
+		if request.EffectiveTime, err = optionalTime("effective", effective); err != nil {
+			return call{}, err
+		}
+		if request.ExpireTime, err = optionalTime("expires", expires); err != nil {
+			return call{}, err
+		}
+		request.InstanceID = string(instance)
+		expected := []string{koogallery.ResultSuccess, koogallery.ResultInProgress}
+		if flags.debug {
+			expected = onlySuccess
+		}
+		return bodyCall(expected, func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
+			return c.GetLicenseAsync(ctx, request)
+		}), nil
+	})
+}
+
+func newNotifyCommand() *cobra.Command {
+	var order orderFlags
+	cmd := &cobra.Command{Use: "notify", Short: "Tell that an order was made (orderNotify)"}
+	order.register(cmd, "order id (default with --debug: MOCKPERIODYEARNEW)")
+	return newKeyedCallCommand(cmd, notifyKey, func(flags *callFlags) (call, error) {
+		if err := order.complete(flags.debug, "MOCKPERIODYEARNEW"); err != nil {
+			return call{}, err
+		}
+		return bodyCall(onlySuccess, func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
+			return c.OrderNotify(ctx, order.order, order.line)
+		}), nil
+	})
+}
