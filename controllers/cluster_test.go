@@ -223,8 +223,9 @@ type shop struct {
 	t testing.TB
 	// name is the namespace's.
 	name string
-	// orders is the marketplace's order API.
-	orders *orderAPI
+	// orders is the marketplace's order API, licenses its licence API.
+	orders   *orderAPI
+	licenses *licenceAPI
 	// kinds are those of the tenants that the operator watches.
 	kinds []schema.GroupVersionKind
 	// running is the operator that runs now.
@@ -241,6 +242,7 @@ func newShop(t testing.TB, name string) *shop {
 	name = fmt.Sprintf("%s-%d", name, shops.Add(1))
 	x := &shop{cluster: theCluster(t), WithT: gomega.NewWithT(t), t: t, name: name,
 		orders: &orderAPI{answers: map[string]orderAnswer{}}, kinds: tenantKinds(), endpoint: &endpoint{},
+		licenses: &licenceAPI{codes: map[string]*licenceCode{}, uploads: map[string]upload{}},
 	}
 	x.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	return x
@@ -311,6 +313,7 @@ func (x *shop) setUp(mgr ctrl.Manager, o *operator, only []string) error {
 	protocols := Protocols{v1alpha1.ProtocolKooGallery: {
 		CheckCallbackKeys: func(map[string][]byte) error { return nil },
 		NewOrderReader:    func(OrderAPI) (marketplace.OrderReader, error) { return x.orders, nil },
+		NewLicenseClient:  func(OrderAPI) (marketplace.LicenseClient, error) { return x.licenses, nil },
 		DefaultGrace:      15 * 24 * time.Hour,
 	}}
 	o.instance = &InstanceReconciler{
@@ -329,6 +332,14 @@ func (x *shop) setUp(mgr ctrl.Manager, o *operator, only []string) error {
 		"order": &OrderReconciler{
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, CredentialsNamespace: x.name,
 			Protocols: protocols,
+		},
+		"license": &LicenseReconciler{
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, CredentialsNamespace: x.name,
+			Protocols: protocols, TenantPrefix: v1alpha1.DefaultTenantPrefix, QueryInterval: DefaultLicenseQueryInterval,
+		},
+		"queries": &LicenseQueryReconciler{
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("stallkeeper"),
+			CredentialsNamespace: x.name, Protocols: protocols, Interval: DefaultLicenseQueryInterval,
 		},
 		"marketplace": &MarketplaceReconciler{
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), CredentialsNamespace: x.name, Protocols: protocols,

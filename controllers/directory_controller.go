@@ -58,7 +58,7 @@ func (r *DirectoryReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	synced, err := r.synchronize(ctx, mpi)
 	synced.report(mpi, v1alpha1.ConditionDirectorySynced, err)
 	result := ctrl.Result{Priority: ptr.To(priorityNormal), RequeueAfter: synced.after}
-	if err := errors.Join(err, applyCondition(ctx, r.Client, before, mpi, v1alpha1.ConditionDirectorySynced)); err != nil {
+	if err := errors.Join(err, applyConditions(ctx, r.Client, before, mpi, directoryStatusOwner)); err != nil {
 		return ctrl.Result{Priority: ptr.To(priorityNormal)}, err
 	}
 	warn(r.Recorder, before, mpi, v1alpha1.ConditionDirectorySynced)

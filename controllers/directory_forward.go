@@ -74,7 +74,7 @@ func (r *DirectoryForwarder) Reconcile(ctx context.Context, req ctrl.Request) (c
 	before := mpi.DeepCopy()
 	told, err := r.forward(ctx, mpi)
 	told.report(mpi, v1alpha1.ConditionDirectoryForwarded, err)
-	unwritten := applyCondition(ctx, r.Client, before, mpi, v1alpha1.ConditionDirectoryForwarded)
+	unwritten := applyConditions(ctx, r.Client, before, mpi, forwardStatusOwner)
 	if unwritten == nil {
 		warn(r.Recorder, before, mpi, v1alpha1.ConditionDirectoryForwarded)
 	}

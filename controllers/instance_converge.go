@@ -20,6 +20,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	applyv1alpha1 "github.com/stallkeeper/stallkeeper/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/licenses"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
@@ -61,6 +62,8 @@ type outcome struct {
 	torn bool
 	// published says that access is known by this pass, and nothing else yet.
 	published bool
+	// bare is true if nothing runs for the sale because its product has no template.
+	bare bool
 	// rendered says that access, limits, revision, digests and orphans are known by this pass.
 	rendered       bool
 	access         v1alpha1.InstanceAccess
@@ -81,6 +84,8 @@ func (r *InstanceReconciler) converge(ctx context.Context, mpi *v1alpha1.Marketp
 	switch {
 	case decision.Phase == lifecycle.Nothing:
 		return outcome{nothing: true}
+	case paused && decision.Rule != lifecycle.RuleRemoving && isBare(mpi, k):
+		return outcome{held: true, bare: true, revision: mpi.Status.Revision, readiness: bareReadiness(decision.Phase == lifecycle.Suspend)}
 	case paused && decision.Rule != lifecycle.RuleRemoving:
 		return r.look(ctx, mpi, k, outcome{held: true, nothing: k.observed.Namespace == nil}, nil, memory)
 	case decision.Phase == lifecycle.Remove:
@@ -153,6 +158,9 @@ func (r *InstanceReconciler) provisionRevision(ctx context.Context, mpi *v1alpha
 	if err != nil {
 		return outcome{err: err}
 	}
+	if rev.template == nil {
+		return r.withoutWorkload(ctx, mpi, k, rev, plan, suspended, inputs, memory)
+	}
 	now, moving := r.Clock.Now(), k.observed.Preparing(k.next)
 	switch {
 	case memory.behind(k.observed, now):
@@ -215,6 +223,9 @@ func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k k
 	}
 	if from := r.forwardsFrom(k.product); from != "" {
 		inputs["forwardsFrom"] = from
+	}
+	if wantsLicenses(mpi, k.product) {
+		inputs["licenses"] = true
 	}
 	if hooks != "" {
 		inputs["hooks"] = hooks
@@ -330,10 +341,17 @@ func (r *InstanceReconciler) desired(ctx context.Context, mpi *v1alpha1.Marketpl
 	if err != nil {
 		return workload.Set{}, renderedTenant{}, renderFailed(err), nil
 	}
+	requests := ""
+	if wantsLicenses(mpi, k.product) {
+		if requests, err = licenses.Document(mpi.Spec.Subscription); err != nil {
+			return workload.Set{}, renderedTenant{}, nil, err
+		}
+	}
 	set, err := workload.Desired(workload.Tenant{
 		Namespace: k.namespace, Instance: mpi.Name, InstanceNamespace: mpi.Namespace, InstanceUID: string(mpi.UID),
 		Product: mpi.Spec.ProductRef.Name, Revision: rev.name, DeletionProtection: k.effective.DeletionProtection,
-		Credentials: workload.Credentials{UserName: secrets.userName, Password: secrets.password},
+		Credentials:     workload.Credentials{UserName: secrets.userName, Password: secrets.password},
+		LicenseRequests: requests,
 	}, workloadPolicy(rev, plan, k.lifecycle, r.forwardsFrom(k.product)), r.Permissions, rendered.objects, suspended)
 	if err != nil {
 		return workload.Set{}, renderedTenant{}, renderFailed(err), nil

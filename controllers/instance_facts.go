@@ -9,6 +9,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/licenses"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/orders"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
@@ -79,7 +80,7 @@ func facts(mpi *v1alpha1.MarketplaceInstance, a acknowledgement, now time.Time) 
 	if sub == nil {
 		return f
 	}
-	f.Resolved = mpi.Spec.ProductRef.Name != "" && (orders.Resolved(sub) || mpi.Spec.Plan != "")
+	f.Resolved = mpi.Spec.ProductRef.Name != "" && licenses.IsActivated(sub) && (soldKnown(sub) || mpi.Spec.Plan != "")
 	f.ExpiresAt = sub.ExpiresAt.Time
 	f.EntitlementSince = sub.Entitlement.Time.Time
 	switch sub.Entitlement.State {
@@ -89,6 +90,11 @@ func facts(mpi *v1alpha1.MarketplaceInstance, a acknowledgement, now time.Time) 
 		f.Entitlement = lifecycle.Released
 	}
 	return f
+}
+
+// soldKnown says whether it is known what was sold.
+func soldKnown(sub *v1alpha1.Subscription) bool {
+	return licenses.IsActivated(sub) && licenses.OrderKnown(sub) && orders.Resolved(sub)
 }
 
 // effective is what shall run: a person's overrides over what was sold. Its deletion protection is left to the caller,
@@ -133,7 +139,7 @@ func effective(mpi *v1alpha1.MarketplaceInstance) v1alpha1.EffectiveSubscription
 // effectiveSold is what was sold; a sale without a linear attribute is one of it. Before it is known what was sold, it is
 // nothing.
 func effectiveSold(sub *v1alpha1.Subscription) v1alpha1.EffectiveSubscription {
-	if sub.Marketplace != "" && !orders.Resolved(sub) {
+	if sub.Marketplace != "" && !soldKnown(sub) {
 		return v1alpha1.EffectiveSubscription{}
 	}
 	return v1alpha1.EffectiveSubscription{

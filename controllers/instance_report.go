@@ -14,8 +14,8 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 )
 
-// report writes into the status what a pass has decided, done and seen. It is pure. Every condition but OrderResolved, which
-// the order reconciler owns, is set on every pass.
+// report writes into the status what a pass has decided, done and seen. It is pure. Every condition is set on every pass, but
+// for those of conditionOwners.
 func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o outcome, now time.Time) {
 	status := &mpi.Status
 	status.ObservedGeneration = ptr.To(mpi.Generation)
@@ -39,10 +39,10 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 		status.InputsDigest, status.ObjectsDigest = "", ""
 	}
 	status.Namespace, status.Revision = "", k.pinned
-	if k.observed.Namespace != nil || o.rendered {
+	if k.observed.Namespace != nil || o.rendered && !o.bare {
 		status.Namespace = k.namespace
 	}
-	if o.rendered {
+	if o.rendered || o.bare {
 		status.Revision = o.revision
 	}
 	if o.nothing && !o.held && !o.published {
@@ -143,6 +143,8 @@ func suspendedVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, o
 		return wait(v1alpha1.ReasonRemoving, "The tenant is being removed")
 	case o.nothing:
 		return yes(suspensionReason(mpi, d), "There is no tenant")
+	case o.bare:
+		return yes(suspensionReason(mpi, d), "Nothing runs for this sale, and it may not be used: "+suspensionText(mpi, d))
 	}
 	reason, message := suspensionReason(mpi, d), suspensionText(mpi, d)
 	if o.readiness.Stopped && o.problem == nil && len(withReason(o.blockers, v1alpha1.ReasonCannotSuspend)) == 0 {
@@ -215,6 +217,9 @@ func provisionedVerdict(d lifecycle.Decision, o outcome) verdict {
 	case o.moving:
 		return movingVerdict(d, o)
 	}
+	if o.bare {
+		return yes(v1alpha1.ReasonProvisioned, "Nothing has to run: the product has no template")
+	}
 	return yes(v1alpha1.ReasonProvisioned, "Everything is in place and healthy")
 }
 
@@ -276,9 +281,12 @@ func withReason(blockers []v1alpha1.Blocker, reason string) []v1alpha1.Blocker {
 // readyVerdict says whether the buyer can use what was sold.
 func readyVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, usable verdict) verdict {
 	order := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved)
+	license := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionLicenseActivated)
 	switch {
 	case d.Rule == lifecycle.RuleRemoving:
 		return no(v1alpha1.ReasonRemoving, "The instance is being deleted")
+	case d.Phase == lifecycle.Nothing && license != nil && license.Status == metav1.ConditionFalse:
+		return no(license.Reason, license.Message)
 	case d.Phase == lifecycle.Nothing && order != nil && order.Status == metav1.ConditionFalse:
 		return no(order.Reason, order.Message)
 	case d.Phase == lifecycle.Nothing:

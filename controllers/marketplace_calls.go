@@ -197,8 +197,7 @@ func (r *MarketplaceReconciler) askType(ctx context.Context, mp *v1alpha1.Market
 	ctx, cancel := context.WithTimeout(ctx, orderTypeTimeout)
 	defer cancel()
 	unknown := orderType{of: client.ObjectKeyFromObject(mp), again: now.Add(orderProblemRetry)}
-	readers := orderReaders{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}
-	reader, err := readers.forMarketplace(ctx, mp)
+	reader, err := openAPIs{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}.orders(ctx, mp)
 	if err != nil {
 		return unknown
 	}

@@ -99,9 +99,9 @@ func (r *MarketplaceReconciler) check(ctx context.Context, mp *v1alpha1.Marketpl
 		return r.checkClock(ctx, mp, "Callbacks can be verified. Orders that a call does not bring can't be read without"+
 			" openAPISecretRef, which no sale has needed yet"), err
 	}
-	readers := orderReaders{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}
+	apis := openAPIs{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}
 	var missing *credentialsError
-	if _, err := readers.forMarketplace(ctx, mp); errors.As(err, &missing) {
+	if _, err := apis.orders(ctx, mp); errors.As(err, &missing) {
 		return no(v1alpha1.ReasonOpenAPICredentialsMissing, missing.text), nil
 	} else if err != nil {
 		return verdict{}, err

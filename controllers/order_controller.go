@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/licenses"
 	"github.com/stallkeeper/stallkeeper/controllers/orders"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
@@ -76,7 +77,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	setOrderResolved(mpi, found)
 	// What is tried again waits behind what has just been sold.
 	result := ctrl.Result{Priority: ptr.To(priorityNormal)}
-	if err := errors.Join(err, applyCondition(ctx, r.Client, before, mpi, v1alpha1.ConditionOrderResolved)); err != nil {
+	if err := errors.Join(err, applyConditions(ctx, r.Client, before, mpi, orderStatusOwner)); err != nil {
 		return result, err
 	}
 	result.RequeueAfter = found.after
@@ -103,6 +104,9 @@ func (r *OrderReconciler) resolve(ctx context.Context, mpi *v1alpha1.Marketplace
 		}
 	}
 	calls := orders.AllPending(mpi.Spec.Subscription)
+	if waits, found := waitsForLicense(mpi); waits && len(calls) == 0 {
+		return found, nil
+	}
 	if len(calls) == 0 {
 		found := lookup{status: metav1.ConditionTrue, reason: v1alpha1.ReasonOrderResolved, message: "It is known what was sold"}
 		if !nextChange.IsZero() {
@@ -155,13 +159,15 @@ func (r *OrderReconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceI
 func (r *OrderReconciler) readOrder(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, mp *v1alpha1.Marketplace,
 	call v1alpha1.OrderCall,
 ) (marketplace.Order, error) {
+	if order, told := licenses.Order(mpi.Spec.Subscription, call); told {
+		return order, nil
+	}
 	if call.Source == v1alpha1.OrderFromCall {
 		return r.readBrought(ctx, mpi, call)
 	}
 	ctx, cancel := context.WithTimeout(ctx, orderAPITimeout)
 	defer cancel()
-	readers := orderReaders{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}
-	reader, err := readers.forMarketplace(ctx, mp)
+	reader, err := openAPIs{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}.orders(ctx, mp)
 	if err != nil {
 		return marketplace.Order{}, err
 	}
@@ -206,34 +212,9 @@ func (r *OrderReconciler) readFailed(call v1alpha1.OrderCall, err error) (lookup
 	return onTheWay(v1alpha1.ReasonOrderAPIUnavailable, message), err
 }
 
-// store writes the subscription, and the product where none stands yet. The write fails if anybody has changed the spec since
-// the object was read, because the webhook server may have stored another call. A change of the status alone, which the
-// instance's own reconciler may make at any time, is no reason to ask the marketplace again.
+// store writes what an order has made of the sale.
 func (r *OrderReconciler) store(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, result orders.Result) error {
-	const attempts = 4
-	before := mpi.DeepCopy()
-	for attempt := 1; ; attempt++ {
-		after := before.DeepCopy()
-		after.Spec.Subscription = result.Subscription
-		if after.Spec.ProductRef.Name == "" {
-			after.Spec.ProductRef.Name = result.Product
-		}
-		err := r.Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
-		if err == nil {
-			*mpi = *after
-			return nil
-		}
-		err = fmt.Errorf("storing what was sold: %w", err)
-		if !apierrors.IsConflict(err) || attempt == attempts {
-			return err
-		}
-		latest := &v1alpha1.MarketplaceInstance{}
-		if getErr := r.APIReader.Get(ctx, client.ObjectKeyFromObject(mpi), latest); getErr != nil ||
-			latest.UID != mpi.UID || latest.Generation != mpi.Generation {
-			return err
-		}
-		before.ResourceVersion = latest.ResourceVersion
-	}
+	return storeSubscription(ctx, r.Client, r.APIReader, mpi, result)
 }
 
 func setOrderResolved(mpi *v1alpha1.MarketplaceInstance, found lookup) {

@@ -93,6 +93,9 @@ func checkPlan(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha
 		}
 		return checkedPlan{}, templateProblem(err)
 	}
+	if rev.template == nil {
+		return checkedPlan{}, nil
+	}
 	policy := workloadPolicy(rev, plan, lifecycleOf(product, plan.Name), "")
 	set, err := workload.Desired(workload.Tenant{
 		Namespace: in.namespace, Instance: sampleName, InstanceNamespace: product.Namespace, InstanceUID: sampleUID,

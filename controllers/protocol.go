@@ -14,7 +14,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
-// OrderAPI is where and as whom a marketplace's order API is called.
+// OrderAPI is where and as whom a marketplace's open API is called: for orders and for licences.
 type OrderAPI struct {
 	// Site is the Marketplace's spec.site.
 	Site string
@@ -31,6 +31,8 @@ type Protocol struct {
 	CheckCallbackKeys func(data map[string][]byte) error
 	// NewOrderReader makes a client of the order API.
 	NewOrderReader func(api OrderAPI) (marketplace.OrderReader, error)
+	// NewLicenseClient makes a client of the licence API; nil for a marketplace that sells no licences.
+	NewLicenseClient func(api OrderAPI) (marketplace.LicenseClient, error)
 	// DefaultGrace is how long a tenant runs on after its paid time unless the product says otherwise.
 	DefaultGrace time.Duration
 }
@@ -43,8 +45,8 @@ type credentialsError struct{ text string }
 
 func (e *credentialsError) Error() string { return e.text }
 
-// orderReaders makes clients of order APIs out of Marketplaces.
-type orderReaders struct {
+// openAPIs makes clients of marketplaces' open APIs out of Marketplaces.
+type openAPIs struct {
 	// secrets reads live: a cache would need the right to list every Secret.
 	secrets client.Reader
 	// namespace is where the Secrets with the credentials are.
@@ -52,12 +54,48 @@ type orderReaders struct {
 	protocols Protocols
 }
 
-// forMarketplace reads the credentials and makes the client. Errors are *credentialsError when a person has to act.
-func (o orderReaders) forMarketplace(ctx context.Context, mp *v1alpha1.Marketplace) (marketplace.OrderReader, error) {
+// orders makes a client of the order API. Errors are *credentialsError when a person has to act.
+func (o openAPIs) orders(ctx context.Context, mp *v1alpha1.Marketplace) (marketplace.OrderReader, error) {
+	protocol, api, err := o.api(ctx, mp)
+	if err != nil {
+		return nil, err
+	}
+	return protocol.NewOrderReader(api)
+}
+
+// licenses makes a client of the licence API; nil when the marketplace has none. Errors are *credentialsError when a person
+// has to act.
+func (o openAPIs) licenses(ctx context.Context, mp *v1alpha1.Marketplace) (marketplace.LicenseClient, error) {
+	if protocol, ok := o.protocols[mp.Spec.Protocol]; ok && protocol.NewLicenseClient == nil {
+		return nil, nil
+	}
+	protocol, api, err := o.api(ctx, mp)
+	if err != nil {
+		return nil, err
+	}
+	return protocol.NewLicenseClient(api)
+}
+
+// api reads the credentials. Errors are *credentialsError when a person has to act.
+func (o openAPIs) api(ctx context.Context, mp *v1alpha1.Marketplace) (Protocol, OrderAPI, error) {
 	protocol, ok := o.protocols[mp.Spec.Protocol]
 	if !ok {
-		return nil, &credentialsError{fmt.Sprintf("Protocol %q is not known to this version of Stallkeeper", mp.Spec.Protocol)}
+		return Protocol{}, OrderAPI{}, &credentialsError{fmt.Sprintf(
+			"Protocol %q is not known to this version of Stallkeeper", mp.Spec.Protocol)}
 	}
+	secret, err := o.credentials(ctx, mp)
+	if err != nil {
+		return Protocol{}, OrderAPI{}, err
+	}
+	return protocol, OrderAPI{
+		Site: string(mp.Spec.Site), URL: mp.Spec.OpenAPIURL,
+		AccessKeyID: trimNewline(secret.Data[v1alpha1.OpenAPIAccessKeyID]),
+		SecretKey:   trimNewline(secret.Data[v1alpha1.OpenAPISecretKey]),
+	}, nil
+}
+
+// credentials reads the Secret with the credentials, and checks that it has all of them.
+func (o openAPIs) credentials(ctx context.Context, mp *v1alpha1.Marketplace) (*corev1.Secret, error) {
 	name := mp.Spec.OpenAPISecretRef.Name
 	if name == "" {
 		return nil, &credentialsError{fmt.Sprintf("Marketplace %q has no openAPISecretRef: create a Secret with the keys %s and %s"+
@@ -81,11 +119,7 @@ func (o orderReaders) forMarketplace(ctx context.Context, mp *v1alpha1.Marketpla
 			return nil, &credentialsError{fmt.Sprintf("Secret %q in namespace %q has no key %s: add it", name, o.namespace, key)}
 		}
 	}
-	return protocol.NewOrderReader(OrderAPI{
-		Site: string(mp.Spec.Site), URL: mp.Spec.OpenAPIURL,
-		AccessKeyID: trimNewline(secret.Data[v1alpha1.OpenAPIAccessKeyID]),
-		SecretKey:   trimNewline(secret.Data[v1alpha1.OpenAPISecretKey]),
-	})
+	return secret, nil
 }
 
 // trimNewline cuts the line end that a Secret made from a file carries.

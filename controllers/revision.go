@@ -28,7 +28,7 @@ const revisionFormat = 1
 type revisionContent struct {
 	// Format is the revisionFormat that the content was made for.
 	Format int `json:"format"`
-	// Chart is the chart archive; empty with Inline.
+	// Chart is the chart archive; empty with Inline. Without both nothing runs.
 	Chart []byte `json:"chart,omitempty"`
 	// Inline is the inline template; empty with Chart.
 	Inline    string                 `json:"inline,omitempty"`
@@ -47,8 +47,14 @@ type revisionData struct {
 	Capabilities template.Capabilities `json:"capabilities"`
 }
 
-// chartDigest is the SHA-256 of the chart's bytes, or of the inline template.
+// hasTemplate is false for a product for which nothing runs.
+func (c revisionContent) hasTemplate() bool { return len(c.Chart) > 0 || c.Inline != "" }
+
+// chartDigest is the SHA-256 of the chart's bytes, or of the inline template; empty without a template.
 func (c revisionContent) chartDigest() string {
+	if !c.hasTemplate() {
+		return ""
+	}
 	source := c.Chart
 	if len(source) == 0 {
 		source = []byte(c.Inline)
@@ -106,8 +112,9 @@ func controllerRevision(product *v1alpha1.MarketplaceProduct, name string, data 
 
 // revision is a parsed ControllerRevision. It is immutable.
 type revision struct {
-	name     string
-	data     revisionData
+	name string
+	data revisionData
+	// template is nil for a product for which nothing runs.
 	template *template.Template
 }
 
@@ -123,6 +130,10 @@ func (r *revision) plan(name string) (v1alpha1.Plan, bool) {
 
 // parseRevision reads a revision's data and loads its template.
 func parseRevision(name string, data revisionData) (*revision, error) {
+	// What has no format either was not written by us, and is no product without a template.
+	if !data.hasTemplate() && data.Format > 0 {
+		return &revision{name: name, data: data}, nil
+	}
 	parsed, err := template.Parse(template.Source{Chart: data.Chart, Inline: data.Inline})
 	if err != nil {
 		return nil, err

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -15,12 +14,12 @@ import (
 	applyv1alpha1 "github.com/stallkeeper/stallkeeper/api/v1alpha1/applyconfiguration/api/v1alpha1"
 )
 
-// Field owners of an instance's status. Each reconciler applies what is its own, so that neither has to wait for the other
-// and none takes the other's conditions back.
+// Field owners of an instance's status. Each reconciler applies what is its own, so that none has to wait for another and none
+// takes another's conditions back.
 const (
-	instanceStatusOwner = v1alpha1.FieldOwner
-	orderStatusOwner    = v1alpha1.FieldOwner + "/order"
-	// Each of these owns the one condition that conditionOwners names.
+	instanceStatusOwner  = v1alpha1.FieldOwner
+	orderStatusOwner     = v1alpha1.FieldOwner + "/order"
+	licenseStatusOwner   = v1alpha1.FieldOwner + "/license"
 	directoryStatusOwner = v1alpha1.FieldOwner + "/directory"
 	forwardStatusOwner   = v1alpha1.FieldOwner + "/forward"
 )
@@ -28,11 +27,13 @@ const (
 // conditionOwners are the owners of the conditions that are not the instance reconciler's.
 var conditionOwners = map[string]string{
 	v1alpha1.ConditionOrderResolved:      orderStatusOwner,
+	v1alpha1.ConditionLicenseActivated:   licenseStatusOwner,
+	v1alpha1.ConditionLicenseDelivered:   licenseStatusOwner,
 	v1alpha1.ConditionDirectorySynced:    directoryStatusOwner,
 	v1alpha1.ConditionDirectoryForwarded: forwardStatusOwner,
 }
 
-// applyInstanceStatus writes everything of an instance's status but the conditions of others, if it changed.
+// applyInstanceStatus writes everything of an instance's status but the conditions of other owners, if it changed.
 func applyInstanceStatus(ctx context.Context, c client.Client, before, after *v1alpha1.MarketplaceInstance) error {
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {
 		return nil
@@ -44,17 +45,18 @@ func applyInstanceStatus(ctx context.Context, c client.Client, before, after *v1
 	return applyStatus(ctx, c, after, status, instanceStatusOwner)
 }
 
-// applyCondition writes one condition that conditionOwners names, or takes it back, if it changed.
-func applyCondition(ctx context.Context, c client.Client, before, after *v1alpha1.MarketplaceInstance, kind string) error {
-	was, is := meta.FindStatusCondition(before.Status.Conditions, kind), meta.FindStatusCondition(after.Status.Conditions, kind)
-	if equality.Semantic.DeepEqual(was, is) {
+// applyConditions writes the conditions of one of the conditionOwners, if they changed.
+func applyConditions(ctx context.Context, c client.Client, before, after *v1alpha1.MarketplaceInstance, owner string) error {
+	if equality.Semantic.DeepEqual(before.Status.Conditions, after.Status.Conditions) {
 		return nil
 	}
 	status := &v1alpha1.MarketplaceInstanceStatus{}
-	if is != nil {
-		status.Conditions = append(status.Conditions, *is)
+	for _, condition := range after.Status.Conditions {
+		if conditionOwners[condition.Type] == owner {
+			status.Conditions = append(status.Conditions, condition)
+		}
 	}
-	return applyStatus(ctx, c, after, status, conditionOwners[kind])
+	return applyStatus(ctx, c, after, status, owner)
 }
 
 // applyStatus applies one owner's part of a status. An object that is gone needs none.

@@ -54,6 +54,9 @@ func renderTenant(rev *revision, in tenantInputs) (renderedTenant, error) {
 	if err != nil {
 		return renderedTenant{}, err
 	}
+	if rev.template == nil {
+		return renderedTenant{access: access}, nil
+	}
 	output, err := rev.template.Render(template.Inputs{
 		Namespace: in.namespace, Now: rev.data.CutAt, Seed: in.secrets.seed,
 		Values: values, Stallkeeper: in.scope(access), Capabilities: rev.data.Capabilities,

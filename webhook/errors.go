@@ -13,7 +13,6 @@ var (
 	errBusy            = fmt.Errorf("%w: too many callbacks at once", marketplace.ErrUnavailable)
 	errBodyLate        = fmt.Errorf("%w: the body did not arrive in time", marketplace.ErrUnavailable)
 	errPanic           = fmt.Errorf("%w: the callback server failed", marketplace.ErrUnavailable)
-	errUnstorable      = fmt.Errorf("%w: nothing stores what this call tells", marketplace.ErrUnavailable)
 	errOldKinds        = fmt.Errorf("%w: the cluster's MarketplaceInstances are of an older version and can't hold the call", marketplace.ErrUnavailable)
 	errCredentialsGone = fmt.Errorf("%w: the credentials are missing", marketplace.ErrUnavailable)
 )

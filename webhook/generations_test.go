@@ -3,7 +3,6 @@ package webhook_test
 import (
 	"context"
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,37 +22,6 @@ func queried(call func(context.Context, koogallerytest.V1) (*koogallerytest.Exch
 
 var orderInCall = koogallerytest.V1Order{
 	OrderID: "CS1", ProductID: "p1", SKUCode: "sku", CustomerName: "Zhang", MobilePhone: "15900000000", Email: "buyer@example.com",
-}
-
-// To call recorded what nothing stores would lose a paid sale: the marketplace has to call again.
-func TestWhatCannotBeStoredIsNotAcknowledged(t *testing.T) {
-	tests := map[string]a{
-		"the release of a licence code": func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
-			return c.ReleaseLicenseCode(ctx, "PL1", "", "")
-		},
-		"a request for a licence": func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
-			return c.GetLicenseAsync(ctx, koogallerytest.LicenseRequest{InstanceID: "i1", EventID: "E1", EffectiveTime: day(0)})
-		},
-	}
-	for name, call := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := newStand(t, []client.Object{instance("i1")})
-			before := s.stored("i1")
-			s.do(call, koogallery.ResultInternalError)
-			if diff := cmp.Diff(before, s.stored("i1")); diff != "" {
-				t.Errorf("an unacknowledged call changed:\n%s", diff)
-			}
-			list := &v1alpha1.MarketplaceInstanceList{}
-			if err := s.world.List(context.Background(), list); err != nil || len(list.Items) != 1 {
-				t.Errorf("%d instances, %v", len(list.Items), err)
-			}
-			for _, secret := range []string{"Zhang", "15900000000", "buyer@", "authToken", "timeStamp"} {
-				if strings.Contains(s.log.text(), secret) {
-					t.Errorf("the log tells %q:\n%s", secret, s.log.text())
-				}
-			}
-		})
-	}
 }
 
 // What needs no order is the same in both generations, but for the moment of the expiry, which only one of them names.

@@ -213,6 +213,10 @@ func release(sub *v1alpha1.Subscription, c change) {
 		State: v1alpha1.EntitlementReleased, Reason: v1alpha1.EntitlementByMarketplace, Time: c.sentAt,
 	}
 	sub.PendingChange = v1alpha1.PendingChange{}
+	if sub.License.Type != "" {
+		// Else the next query would take a release for news that a person has taken back.
+		sub.License.State = v1alpha1.LicenseReleased
+	}
 	appendOrder(sub, c.orderCall())
 }
 

@@ -40,8 +40,6 @@ func (r *recorder) record(ctx context.Context, of *v1alpha1.Marketplace, event m
 	switch {
 	case event.Test:
 		return rehearse(of, event)
-	case !storable(event):
-		return marketplace.Outcome{Err: errUnstorable}
 	case event.Kind == marketplace.Purchase:
 		return r.purchase(ctx, of, event)
 	case event.Kind == marketplace.Query:
@@ -52,14 +50,12 @@ func (r *recorder) record(ctx context.Context, of *v1alpha1.Marketplace, event m
 		return marketplace.Outcome{Err: r.notify(ctx, of, event)}
 	case event.Kind == marketplace.Synchronize:
 		return marketplace.Outcome{Err: r.synchronize(ctx, of, event)}
+	case event.LicenseRequest != nil:
+		return r.requestLicense(ctx, of, event)
+	case event.License != "":
+		return marketplace.Outcome{Err: r.changeCode(ctx, of, event)}
 	}
 	return marketplace.Outcome{Err: r.change(ctx, of, event)}
-}
-
-// storable is false for what a MarketplaceInstance has no place for: a licence code and a request for a licence. To call such a
-// call recorded would lose what it says.
-func storable(event marketplace.Event) bool {
-	return event.License == "" && event.LicenseRequest == nil
 }
 
 // rehearse answers a debug call out of the call alone.

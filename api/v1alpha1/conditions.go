@@ -56,6 +56,52 @@ const (
 	ReasonForwardFailed = "ForwardFailed"
 )
 
+// Conditions of a MarketplaceInstance that only sales of licences have. The license reconciler sets them.
+const (
+	// ConditionLicenseActivated is True once a licence code is activated at the marketplace and as long as it may be used.
+	ConditionLicenseActivated = "LicenseActivated"
+	// ConditionLicenseDelivered is True when every licence that the buyer has asked for was delivered.
+	ConditionLicenseDelivered = "LicenseDelivered"
+)
+
+// Reasons of LicenseActivated.
+const (
+	// ReasonLicenseActivated surfaces when the code is activated.
+	ReasonLicenseActivated = "LicenseActivated"
+	// ReasonLicenseNotCollected surfaces while the buyer has not collected the code in their console.
+	ReasonLicenseNotCollected = "LicenseNotCollected"
+	// ReasonLicenseUnknown surfaces when the marketplace does not know the code.
+	ReasonLicenseUnknown = "LicenseUnknown"
+	// ReasonLicenseDuplicate surfaces when another instance has the same code.
+	ReasonLicenseDuplicate = "LicenseDuplicate"
+	// ReasonLicenseRefused surfaces when the marketplace refuses the code, or the licence that was uploaded.
+	ReasonLicenseRefused = "LicenseRefused"
+	// ReasonLicenseEnded surfaces when the marketplace said, when it was asked, that the code was released, and no call had come.
+	ReasonLicenseEnded = "LicenseEnded"
+	// ReasonLicenseExpired surfaces when the marketplace says that the code has expired.
+	ReasonLicenseExpired = "LicenseExpired"
+	// ReasonLicenseStateUnknown surfaces when the marketplace says something about the code that this version does not know.
+	ReasonLicenseStateUnknown = "LicenseStateUnknown"
+	// ReasonLicenseAPIUnavailable surfaces while the licence API is slow, down or answers nonsense; it is asked again.
+	ReasonLicenseAPIUnavailable = "LicenseAPIUnavailable"
+	// ReasonLicenseAPIRefused surfaces when the licence API does not accept the credentials.
+	ReasonLicenseAPIRefused = "LicenseAPIRefused"
+	// ReasonLicenseUnsupported surfaces when the marketplace's protocol has no licences.
+	ReasonLicenseUnsupported = "LicenseUnsupported"
+)
+
+// Reasons of LicenseDelivered.
+const (
+	// ReasonLicenseDelivered surfaces when every licence was delivered.
+	ReasonLicenseDelivered = "LicenseDelivered"
+	// ReasonLicenseAwaited surfaces while a licence is waited for from the workload, a person or a job.
+	ReasonLicenseAwaited = "LicenseAwaited"
+	// ReasonLicenseHeld surfaces while licences are not delivered because the buyer is not entitled to use what was sold.
+	ReasonLicenseHeld = "LicenseHeld"
+	// ReasonLicenseInvalid surfaces when a licence that was given can't be delivered: it is empty or too large.
+	ReasonLicenseInvalid = "LicenseInvalid"
+)
+
 // Reasons of OrderResolved.
 const (
 	// ReasonOrderResolved surfaces when every order of the sale is known and applied.
@@ -84,8 +130,13 @@ const (
 	ReasonAmbiguousSKU = "AmbiguousSKU"
 	// ReasonUnexpectedOrderType surfaces when an order is not of a type that its call can have.
 	ReasonUnexpectedOrderType = "UnexpectedOrderType"
-	// ReasonProductChanged surfaces when an order means another product than the instance has.
+	// ReasonProductChanged surfaces when an order means another product than the instance has, and in Provisioned when the
+	// product has lost the template that the instance's tenant was made from.
 	ReasonProductChanged = "ProductChanged"
+	// ReasonWaitingForActivation surfaces while a licence code is not activated; only then the marketplace says what was sold.
+	ReasonWaitingForActivation = "WaitingForActivation"
+	// ReasonLicenseOrderUnknown surfaces when the marketplace did not say which order an activated licence code belongs to.
+	ReasonLicenseOrderUnknown = "LicenseOrderUnknown"
 )
 
 // Reasons of Acknowledged.

@@ -106,7 +106,7 @@ const (
 )
 
 // ExpirySource is who said when the paid time ends.
-// +kubebuilder:validation:Enum=Order;Renewal;Person
+// +kubebuilder:validation:Enum=Order;Renewal;Query;Person
 type ExpirySource string
 
 const (
@@ -114,6 +114,8 @@ const (
 	ExpiryFromOrder ExpirySource = "Order"
 	// ExpiryFromRenewal is the date of a renewal call.
 	ExpiryFromRenewal ExpirySource = "Renewal"
+	// ExpiryFromQuery is the date that the marketplace told when it was asked about a licence code.
+	ExpiryFromQuery ExpirySource = "Query"
 	// ExpiryFromPerson is a date that a person has set; only a renewal replaces it.
 	ExpiryFromPerson ExpirySource = "Person"
 )
@@ -299,9 +301,97 @@ type OrderCall struct {
 	PreviousExpiresAt metav1.Time `json:"previousExpiresAt,omitempty,omitzero"`
 }
 
+// LicenseType is what a buyer uses what was sold with.
+// +kubebuilder:validation:Enum=Code
+type LicenseType string
+
+// LicenseTypeCode is a code that the marketplace mints and the buyer enters in the seller's software.
+const LicenseTypeCode LicenseType = "Code"
+
+// LicenseState is what the marketplace says about a licence code.
+// +kubebuilder:validation:Enum=Alive;Expired;Released;Other
+type LicenseState string
+
+const (
+	// LicenseAlive entitles to use.
+	LicenseAlive LicenseState = "Alive"
+	// LicenseExpired says that the paid time is over.
+	LicenseExpired LicenseState = "Expired"
+	// LicenseReleased says that the sale has ended.
+	LicenseReleased LicenseState = "Released"
+	// LicenseOther is a word that this version does not know. Nothing follows from it.
+	LicenseOther LicenseState = "Other"
+)
+
+// License is the licence code that a sale is made of. People write its type; the rest are facts that the controller notes.
+type License struct {
+	// type of the licence. The code itself is the subscription's instanceID.
+	// +required
+	Type LicenseType `json:"type,omitempty"`
+
+	// activatedAt is when the code was activated at the marketplace.
+	// +optional
+	ActivatedAt metav1.Time `json:"activatedAt,omitempty,omitzero"`
+
+	// state is what the marketplace said last about the code.
+	// +optional
+	State LicenseState `json:"state,omitempty"`
+
+	// queriedAt is when the marketplace was last asked about the code and told its state.
+	// +optional
+	QueriedAt metav1.Time `json:"queriedAt,omitempty,omitzero"`
+}
+
+// LicenseRequest is a licence that the buyer has asked for. A repeat has the same id and deviceFingerprint.
+type LicenseRequest struct {
+	// key names the request in the tenant's ConfigMap and in the Secret that delivers its licence. It is the id where that can
+	// be a key, or else made from id and deviceFingerprint.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[-_A-Za-z0-9]+$`
+	Key string `json:"key,omitempty"`
+
+	// id is the marketplace's number of the request.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	ID string `json:"id,omitempty"`
+
+	// effectiveAt is when the licence has to begin.
+	// +optional
+	EffectiveAt metav1.Time `json:"effectiveAt,omitempty,omitzero"`
+
+	// expiresAt is when the licence has to end. Not set when the buyer has named no end.
+	// +optional
+	ExpiresAt metav1.Time `json:"expiresAt,omitempty,omitzero"`
+
+	// deviceFingerprint is what the licence is bound to, as the buyer entered it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	DeviceFingerprint string `json:"deviceFingerprint,omitempty"`
+
+	// requestedAt is when the marketplace first asked.
+	// +required
+	RequestedAt metav1.Time `json:"requestedAt,omitempty,omitzero"`
+
+	// deliveredAt is when the licence was delivered to the marketplace. Not set while it is waited for.
+	// +optional
+	DeliveredAt metav1.Time `json:"deliveredAt,omitempty,omitzero"`
+
+	// digest is the SHA-256 of the licence that was delivered, in hexadecimal digits.
+	// +optional
+	// +kubebuilder:validation:MinLength=64
+	// +kubebuilder:validation:MaxLength=64
+	Digest string `json:"digest,omitempty"`
+}
+
 // Subscription is what the marketplace has said about a sale. It is written by the webhook server and by the order
 // reconciler, and does not belong in Git. A person may correct it.
 // +kubebuilder:validation:XValidation:rule="self.marketplace == oldSelf.marketplace && self.instanceID == oldSelf.instanceID",message="marketplace and instanceID name the sale at the marketplace and can't be changed"
+// +kubebuilder:validation:XValidation:rule="has(self.license) == has(oldSelf.license)",message="license can't be added or removed: make another instance"
+// +kubebuilder:validation:XValidation:rule="has(self.entitlement) || has(self.license)",message="entitlement is required, but for a licence code, whose entitlement the marketplace tells"
 type Subscription struct {
 	// marketplace is the name of the Marketplace in this namespace that the sale came from.
 	// +required
@@ -310,7 +400,7 @@ type Subscription struct {
 	Marketplace string `json:"marketplace,omitempty"`
 
 	// instanceID is the id that the marketplace has for the instance: the object's name, unless a sale was live before
-	// Stallkeeper.
+	// Stallkeeper. Of a licence code it is the code itself, as the buyer got it.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -395,8 +485,9 @@ type Subscription struct {
 	// +optional
 	ExpiresAtSource ExpirySource `json:"expiresAtSource,omitempty"`
 
-	// entitlement is what the buyer is entitled to.
-	// +required
+	// entitlement is what the buyer is entitled to. Only a licence code that was just entered has none; it counts as Active,
+	// and nothing runs before the code is activated.
+	// +optional
 	Entitlement Entitlement `json:"entitlement,omitempty,omitzero"`
 
 	// acknowledgement says whether the marketplace is known to have heard that the sale was stored. Not set for sales of which
@@ -414,6 +505,19 @@ type Subscription struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=128
 	Orders []OrderCall `json:"orders,omitempty"`
+
+	// license makes this the sale of a licence code, which the marketplace mints. A person or the seller's software makes the
+	// instance when a buyer enters the code; the controller activates it and asks the marketplace about it every day.
+	// +optional
+	License License `json:"license,omitempty,omitzero"`
+
+	// licenseRequests are the licences that the buyer has asked for, oldest first, with when they were delivered.
+	// +optional
+	// +listType=map
+	// +listMapKey=key
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=128
+	LicenseRequests []LicenseRequest `json:"licenseRequests,omitempty"`
 }
 
 // MarketplaceInstanceSpec is one sale, or one tenant made by hand.
@@ -637,7 +741,8 @@ type Blocker struct {
 // MarketplaceInstanceStatus is what is known about the tenant. If it is erased, the next pass restores it.
 // +kubebuilder:validation:MinProperties=1
 type MarketplaceInstanceStatus struct {
-	// conditions hold Ready, OrderResolved, Acknowledged, Provisioned, Paid, Suspended and Paused.
+	// conditions hold Ready, OrderResolved, Acknowledged, Provisioned, Paid, Suspended and Paused; LicenseActivated for a licence
+	// code, and LicenseDelivered for a sale whose buyer has asked for a licence.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

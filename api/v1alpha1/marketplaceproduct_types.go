@@ -404,8 +404,51 @@ type Directory struct {
 	Forward DirectoryForward `json:"forward,omitempty,omitzero"`
 }
 
+// LicenseFingerprint says whether a licence is bound to a device.
+// +kubebuilder:validation:Enum=Required;Optional
+type LicenseFingerprint string
+
+const (
+	// LicenseFingerprintRequired refuses a request without a device fingerprint.
+	LicenseFingerprintRequired LicenseFingerprint = "Required"
+	// LicenseFingerprintOptional takes a request with or without one.
+	LicenseFingerprintOptional LicenseFingerprint = "Optional"
+)
+
+// LicenseTerm says whether a licence has an end.
+// +kubebuilder:validation:Enum=Periodic;Perpetual
+type LicenseTerm string
+
+const (
+	// LicensePeriodic refuses a request without an end.
+	LicensePeriodic LicenseTerm = "Periodic"
+	// LicensePerpetual takes a request with or without an end.
+	LicensePerpetual LicenseTerm = "Perpetual"
+)
+
+// ProductLicense says which licences a buyer of Online License may ask for.
+// +kubebuilder:validation:MinProperties=1
+type ProductLicense struct {
+	// deviceFingerprint says whether a request needs one. Optional when not set.
+	// +optional
+	DeviceFingerprint LicenseFingerprint `json:"deviceFingerprint,omitempty"`
+
+	// term says whether a request needs an end. When not set, it does if the sale is charged by the period.
+	// +optional
+	Term LicenseTerm `json:"term,omitempty"`
+
+	// perUnit is how many licences, that have not ended, one of the bought quantity gives. A device that gets another licence
+	// takes no further place. As many as 128 when not set.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=128
+	PerUnit int32 `json:"perUnit,omitempty"`
+}
+
 // MarketplaceProductSpec is what is sold, and what runs for it.
 // +kubebuilder:validation:XValidation:rule="!has(self.listings) || self.listings.all(l, self.plans.exists(p, p.name == l.plan))",message="every listing's plan must be one of plans"
+// +kubebuilder:validation:XValidation:rule="has(self.template) || (!has(self.isolation) && self.plans.all(p, !has(p.quota)))",message="isolation and quota are for a tenant's namespace, and without a template there is none"
+// +kubebuilder:validation:XValidation:rule="has(self.template) == has(oldSelf.template)",message="template can't be added or removed: tenants of this product have a namespace or have none; make another product"
 type MarketplaceProductSpec struct {
 	// listings say which of a marketplace's products mean which plan.
 	// +optional
@@ -422,8 +465,9 @@ type MarketplaceProductSpec struct {
 	// +kubebuilder:validation:MaxItems=32
 	Plans []Plan `json:"plans,omitempty"`
 
-	// template is what runs for a tenant.
-	// +required
+	// template is what runs for a tenant. Without it nothing does, and a sale has no namespace: for licences of software that
+	// runs elsewhere.
+	// +optional
 	Template ProductTemplate `json:"template,omitempty,omitzero"`
 
 	// access is what the buyer is told.
@@ -437,6 +481,10 @@ type MarketplaceProductSpec struct {
 	// isolation says what keeps tenants apart.
 	// +optional
 	Isolation Isolation `json:"isolation,omitempty,omitzero"`
+
+	// license says which licences a buyer of Online License may ask for.
+	// +optional
+	License ProductLicense `json:"license,omitempty,omitzero"`
 
 	// rollout says how a new revision reaches tenants.
 	// +optional

@@ -36,6 +36,19 @@ func LicenseSecretName(instanceName string) string { return instanceName + "-lic
 // LicenseKey is the key of the licence's text in its Secret.
 const LicenseKey = "license"
 
+// LicensesSecretName names the Secret beside an instance in which a person or a job puts the licences to deliver.
+func LicensesSecretName(instanceName string) string { return instanceName + "-licenses" }
+
+const (
+	// TenantLicensesSecretName names the Secret in a tenant's namespace in which its workload puts the licences to deliver. The
+	// controller may read no other Secret there.
+	TenantLicensesSecretName = "stallkeeper-licenses"
+	// LicenseRequestsName names the ConfigMap in a tenant's namespace that tells its workload which licences were asked for.
+	LicenseRequestsName = "stallkeeper-license-requests"
+	// LicenseRequestsKey is its key, a file when it is mounted.
+	LicenseRequestsKey = "requests.json"
+)
+
 // Keys of the access Secret.
 const (
 	// AccessUserNameKey is the administrator's initial account name.

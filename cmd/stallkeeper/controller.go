@@ -43,6 +43,7 @@ type controllerFlags struct {
 	tenantRBAC           bool
 	maxPodSecurity       string
 	clockSkewURL         string
+	licenseQueryInterval time.Duration
 }
 
 func newControllerCommand() *cobra.Command {
@@ -72,6 +73,8 @@ func newControllerCommand() *cobra.Command {
 	flags.BoolVar(&f.tenantRBAC, "tenant-rbac", false, "accept Roles and RoleBindings in templates")
 	flags.StringVar(&f.maxPodSecurity, "max-pod-security-level", string(v1alpha1.PodSecurityBaseline),
 		"most permissive Pod Security level of tenants: restricted, baseline or privileged")
+	flags.DurationVar(&f.licenseQueryInterval, "license-query-interval", controllers.DefaultLicenseQueryInterval,
+		"pause between two queries of a licence code, at least 1s; marketplaces ask for one every day")
 	flags.StringVar(&f.clockSkewURL, "clock-skew-url", "", "address of the webhook servers' /clock-skew; not set: not asked")
 	return cmd
 }
@@ -91,6 +94,9 @@ func runController(ctx context.Context, f *controllerFlags) error {
 		v1alpha1.PodSecurityRestricted, v1alpha1.PodSecurityBaseline, v1alpha1.PodSecurityPrivileged,
 	}, v1alpha1.PodSecurityLevel(f.maxPodSecurity)) {
 		return fmt.Errorf("--max-pod-security-level must be restricted, baseline or privileged, not %q", f.maxPodSecurity)
+	}
+	if f.licenseQueryInterval < time.Second {
+		return fmt.Errorf("--license-query-interval must be at least 1s, not %s", f.licenseQueryInterval)
 	}
 	mgr, kinds, err := newControllerManager(f, log)
 	if err != nil {
@@ -172,6 +178,14 @@ func setupReconcilers(mgr ctrl.Manager, f *controllerFlags, kinds tenantKinds) e
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{},
 			CredentialsNamespace: f.credentialsNamespace, Protocols: protocols,
 		}).SetupWithManager(mgr),
+		(&controllers.LicenseReconciler{
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, CredentialsNamespace: f.credentialsNamespace,
+			Protocols: protocols, TenantPrefix: f.tenantPrefix, QueryInterval: f.licenseQueryInterval,
+		}).SetupWithManager(mgr),
+		(&controllers.LicenseQueryReconciler{
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("stallkeeper"),
+			CredentialsNamespace: f.credentialsNamespace, Protocols: protocols, Interval: f.licenseQueryInterval,
+		}).SetupWithManager(mgr),
 		(&controllers.InstanceReconciler{
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{},
 			Recorder: mgr.GetEventRecorder("stallkeeper"),
@@ -195,19 +209,27 @@ func koogalleryProtocol() controllers.Protocol {
 			return callbacks.CheckKit()
 		},
 		NewOrderReader: func(api controllers.OrderAPI) (marketplace.OrderReader, error) {
-			base, fallback, ok := openapi.Host(api.Site)
-			if api.URL != "" {
-				base, fallback, ok = api.URL, "", true
-			}
-			if !ok {
-				return nil, fmt.Errorf("KooGallery has no site %q", api.Site)
-			}
-			return openapi.Reader{Client: &openapi.Client{
-				BaseURL: base, FallbackURL: fallback, AK: api.AccessKeyID, SK: api.SecretKey,
-			}}, nil
+			client, err := koogalleryClient(api)
+			return openapi.Reader{Client: client}, err
+		},
+		NewLicenseClient: func(api controllers.OrderAPI) (marketplace.LicenseClient, error) {
+			client, err := koogalleryClient(api)
+			return openapi.Licenses{Client: client}, err
 		},
 		DefaultGrace: koogalleryGrace,
 	}
+}
+
+// koogalleryClient makes the client of KooGallery's open API.
+func koogalleryClient(api controllers.OrderAPI) (*openapi.Client, error) {
+	base, fallback, ok := openapi.Host(api.Site)
+	if api.URL != "" {
+		base, fallback, ok = api.URL, "", true
+	}
+	if !ok {
+		return nil, fmt.Errorf("KooGallery has no site %q", api.Site)
+	}
+	return &openapi.Client{BaseURL: base, FallbackURL: fallback, AK: api.AccessKeyID, SK: api.SecretKey}, nil
 }
 
 // clockSkewReader asks the webhook servers for the skew; nil without an address.

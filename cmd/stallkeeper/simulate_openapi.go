@@ -15,8 +15,11 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
 )
 
-// ordersPath takes the orders that the fake open API shall know.
-const ordersPath = "/orders"
+// ordersPath takes the orders that the fake open API shall know, licensesPath the licence codes.
+const (
+	ordersPath   = "/orders"
+	licensesPath = "/licenses"
+)
 
 // newOpenAPICommand serves a fake of KooGallery's open API until it is ended.
 func newOpenAPICommand() *cobra.Command {
@@ -27,11 +30,19 @@ func newOpenAPICommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "openapi",
-		Short: "Serve a fake of KooGallery's open API: the order query",
+		Short: "Serve a fake of KooGallery's open API: orders and licences",
 		Long: `Serve a fake of KooGallery's open API, until interrupted. It answers the order query for KooGallery's mock orders and for
 orders that are posted to /orders as JSON in the form of the query's orderInfo, and checks the AK/SK signature.
 
-Set spec.openAPIURL of a Marketplace to the address that is printed. Anyone who reaches it can post orders: keep it on
+Licence codes are minted by posting them to /licenses as JSON, and can then be activated and asked about:
+
+    curl -d '{"code":"PLDEMO01","productID":"P1","orderID":"CS1","amount":3,"expiresAt":"2030-01-31T00:00:00Z"}' .../licenses
+
+Posted again, only what is posted changes: {"code":"PLDEMO01","status":"RELEASED"}; the states are ALIVE, EXPIRED and RELEASED,
+and "uncollected":true is a code that the buyer has not collected. GET /licenses shows all of them, GET /uploads the licences that
+were delivered. A line is printed for each call.
+
+Set spec.openAPIURL of a Marketplace to the address that is printed. Anyone who reaches it can post orders and codes: keep it on
 127.0.0.1, or in a cluster for tests. There it needs a certificate, since the controller speaks plain HTTP with 127.0.0.1 only,
 and the chart's controller.trustedCAConfigMap.`,
 		Args: noArguments,
@@ -79,7 +90,8 @@ func serveOpenAPI(ctx context.Context, address string, pair certificateFiles, ap
 		scheme = "https"
 	}
 	base := scheme + "://" + listener.Addr().String()
-	fmt.Fprintf(out, "The fake open API is ready.\n  spec.openAPIURL of a Marketplace  %s\n  POST an order's orderInfo to      %s\n", base, base+ordersPath)
+	fmt.Fprintf(out, "The fake open API is ready.\n  spec.openAPIURL of a Marketplace  %s\n  POST an order's orderInfo to      %s\n"+
+		"  POST a licence code to            %s\n", base, base+ordersPath, base+licensesPath)
 	server := &http.Server{Handler: logged(out, api), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second}
 	ended := make(chan error, 1)
 	go func() {

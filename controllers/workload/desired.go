@@ -11,7 +11,8 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
 
-// Tenant names the tenant and the sale that it belongs to. All fields but Credentials are required.
+// Tenant names the tenant and the sale that it belongs to. All fields but Credentials and LicenseRequests are
+// required.
 type Tenant struct {
 	// Namespace is the tenant's namespace.
 	Namespace string
@@ -23,6 +24,8 @@ type Tenant struct {
 	DeletionProtection v1alpha1.DeletionProtection
 	// Credentials are the buyer's initial account; no access Secret when both are empty.
 	Credentials Credentials
+	// LicenseRequests tells the workload which licences were asked for; no ConfigMap when empty.
+	LicenseRequests string
 }
 
 // Credentials are a tenant's initial account. They are secret.

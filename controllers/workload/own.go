@@ -37,6 +37,7 @@ var reserved = sets.New(
 	identity{kindSecret, AccessSecretName},
 	identity{kindServiceAccount, defaultServiceAccount},
 	identity{kindConfigMap, "kube-root-ca.crt"},
+	identity{kindConfigMap, v1alpha1.LicenseRequestsName},
 )
 
 // isReserved says whether a template may not have an object. The Secrets that bring a directory to the workload are applied by
@@ -55,6 +56,7 @@ func ownObjects(t Tenant, p Policy) ([]*unstructured.Unstructured, error) {
 	addOwn(&own, networkPolicy(t, p.Isolation, p.ControllerFrom))
 	addOwn(&own, serviceAccount(t, p.Isolation))
 	addOwn(&own, accessSecret(t))
+	addOwn(&own, licenseRequests(t))
 	return own.objects, own.err
 }
 

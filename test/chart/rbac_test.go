@@ -42,6 +42,9 @@ var (
 	}
 	controllerCredentials = []grant{{"", "secrets", "koogallery-openapi", "get"}}
 
+	// What a tenant's workload gives to be delivered to its buyer.
+	tenantLicenses = grant{"", "secrets", "stallkeeper-licenses", "get"}
+
 	tenantVerbs         = "list watch create patch delete"
 	controllerInCluster = []grant{
 		{"", "namespaces", "", "get list watch create patch delete"},
@@ -62,6 +65,7 @@ var (
 		{"networking.k8s.io", "networkpolicies", "", tenantVerbs},
 		{"policy", "poddisruptionbudgets", "", tenantVerbs},
 		{"", "secrets", "", "create patch delete"},
+		tenantLicenses,
 		{"apps", "deployments/scale", "", "get patch"},
 		{"apps", "statefulsets/scale", "", "get patch"},
 	}
@@ -158,7 +162,7 @@ func TestRightsAreTheTableAndNotOneVerbMore(t *testing.T) {
 				extraTenantKinds: [{group: postgresql.cnpg.io, version: v1, resource: clusters}]}`,
 			wantWebhook: map[string][]grant{"sales": webhookInSales},
 			wantController: map[string][]grant{
-				"": with(slices.DeleteFunc(slices.Clone(controllerInCluster), func(g grant) bool { return g.resource == "secrets" }),
+				"": with(slices.DeleteFunc(slices.Clone(controllerInCluster), func(g grant) bool { return g.resource == "secrets" && g.names == "" }),
 					grant{"", "secrets", "", "list watch create patch delete"},
 					grant{"postgresql.cnpg.io", "clusters", "", tenantVerbs},
 					grant{"rbac.authorization.k8s.io", "roles", "", tenantVerbs},
@@ -172,7 +176,7 @@ func TestRightsAreTheTableAndNotOneVerbMore(t *testing.T) {
 			wantController: map[string][]grant{
 				"": slices.DeleteFunc(slices.Clone(controllerInCluster), func(g grant) bool {
 					return slices.Contains([]string{
-						"services", "configmaps", "persistentvolumeclaims", "statefulsets", "statefulsets/scale",
+						"services", "persistentvolumeclaims", "statefulsets", "statefulsets/scale",
 						"horizontalpodautoscalers", "jobs", "cronjobs", "ingresses", "poddisruptionbudgets",
 					}, g.resource)
 				}),

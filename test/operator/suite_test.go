@@ -38,6 +38,7 @@ var _ = Describe("Stallkeeper", func() {
 	Describe("A chart", charts)
 	Describe("A seller's own chart", sellersCharts)
 	Describe("What a buyer types", buyersTexts)
+	Describe("A licence", sellLicences)
 	Describe("A person", people)
 	Describe("A tenant", tenants)
 	Describe("A call that was lost", lostCalls)

@@ -41,6 +41,7 @@ func fixtures() []*unstructured.Unstructured {
 		`{apiVersion: v1, kind: Secret, type: stallkeeper.io/directory, metadata: {name: sold-directory, namespace: sales,
 			labels: {stallkeeper.io/instance: sold}}, stringData: {head.json: v}}`,
 		`{apiVersion: v1, kind: Secret, metadata: {name: access, namespace: tenant-sold}, stringData: {password: v}}`,
+		`{apiVersion: v1, kind: Secret, metadata: {name: stallkeeper-licenses, namespace: tenant-sold}, stringData: {EV1: v}}`,
 		`{apiVersion: v1, kind: ConfigMap, metadata: {name: chart, namespace: sales}, data: {k: v}}`,
 		`{apiVersion: v1, kind: ConfigMap, metadata: {name: config, namespace: elsewhere}, data: {k: v}}`,
 		`{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: reader, namespace: tenant-sold},

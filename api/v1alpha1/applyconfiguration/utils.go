@@ -42,6 +42,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.InstanceCountApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Isolation"):
 		return &apiv1alpha1.IsolationApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("License"):
+		return &apiv1alpha1.LicenseApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("LicenseRequest"):
+		return &apiv1alpha1.LicenseRequestApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Lifecycle"):
 		return &apiv1alpha1.LifecycleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Listing"):
@@ -78,6 +82,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PlanLimitApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProductAccess"):
 		return &apiv1alpha1.ProductAccessApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ProductLicense"):
+		return &apiv1alpha1.ProductLicenseApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProductReference"):
 		return &apiv1alpha1.ProductReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProductTemplate"):

@@ -76,6 +76,7 @@ it makes of itself for every tenant, and Roles where they are allowed.
   (dict "group" "" "version" "v1" "resource" "limitranges")
   (dict "group" "" "version" "v1" "resource" "serviceaccounts")
   (dict "group" "" "version" "v1" "resource" "secrets")
+  (dict "group" "" "version" "v1" "resource" "configmaps")
   (dict "group" "networking.k8s.io" "version" "v1" "resource" "networkpolicies") -}}
 {{- $kinds := concat .Values.tenantKinds .Values.extraTenantKinds $own -}}
 {{- if .Values.tenantRBAC.enabled -}}

@@ -48,7 +48,7 @@ type OpenAPIOptions struct {
 //
 // Orders are the documented mock orders and those that were added; licence codes are those that were added. What was pushed
 // and uploaded can be read back. Programs do the same over HTTP, without a signature: POST an orderInfo to OrdersPath, POST a
-// MintedLicense to "/licenses", GET "/usage" and "/uploads".
+// MintedLicense to "/licenses" (of a code that is there, only what is posted changes), GET "/licenses", "/usage" and "/uploads".
 //
 // An order it does not know is answered with success and no orderInfo. What the real one answers is not documented; a Fault
 // makes another answer.
@@ -131,6 +131,8 @@ func (o *OpenAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		take(w, r, o.AddOrder)
 	case http.MethodPost + " " + licensesPath:
 		take(w, r, o.addLicense)
+	case http.MethodGet + " " + licensesPath:
+		write(w, http.StatusOK, o.Licenses())
 	case http.MethodGet + " " + pushedUsagePath:
 		write(w, http.StatusOK, o.Usage())
 	case http.MethodGet + " " + uploadsPath:

@@ -4,13 +4,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/openapi"
 )
 
-// licensesPath takes posted licence codes.
+// licensesPath takes posted licence codes, and lists them.
 const licensesPath = "/licenses"
 
 // Codes of the licence operations (protocol page 12.4).
@@ -61,12 +63,30 @@ func (o *OpenAPI) AddLicense(license MintedLicense) error {
 	return nil
 }
 
+// addLicense mints a posted code. Of one that is there, only what was posted changes.
 func (o *OpenAPI) addLicense(body json.RawMessage) error {
-	var license MintedLicense
+	var posted struct {
+		Code string `json:"code"`
+	}
+	if err := json.Unmarshal(body, &posted); err != nil {
+		return errors.New("adding a licence: it is not a licence as JSON object")
+	}
+	license, _ := o.License(posted.Code)
 	if err := json.Unmarshal(body, &license); err != nil {
 		return errors.New("adding a licence: it is not a licence as JSON object")
 	}
 	return o.AddLicense(license)
+}
+
+// Licenses are all licence codes as they are now, by code.
+func (o *OpenAPI) Licenses() []MintedLicense {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	all := []MintedLicense{}
+	for _, code := range slices.Sorted(maps.Keys(o.licenses)) {
+		all = append(all, o.licenses[code])
+	}
+	return all
 }
 
 // License is a licence code as it is now; ok is false when there is none.

@@ -121,3 +121,28 @@ func TestPostedLicensesAreMinted(t *testing.T) {
 		}
 	}
 }
+
+// Whoever plays a release must not have to know all that was minted, nor take the activation back.
+func TestACodeThatIsPostedAgainChangesInWhatIsPosted(t *testing.T) {
+	api, server, _ := newOpenAPI(t)
+	active := koogallerytest.MintedLicense{Code: "PL2", Amount: 5, ActivatedAt: now, ProductID: "P1", Status: openapi.LicenseAlive}
+	for _, license := range []koogallerytest.MintedLicense{active, {Code: "PL1"}} {
+		if err := api.AddLicense(license); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if status := post(t, server.URL+"/licenses", `{"code":"PL2","status":"RELEASED"}`); status != http.StatusCreated {
+		t.Fatalf("status %d", status)
+	}
+	active.Status = openapi.LicenseReleased
+	want := []koogallerytest.MintedLicense{{Code: "PL1", Status: openapi.LicenseAlive}, active}
+	recorder := httptest.NewRecorder()
+	api.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/licenses", http.NoBody))
+	var listed []koogallerytest.MintedLicense
+	if err := json.Unmarshal(recorder.Body.Bytes(), &listed); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, listed); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

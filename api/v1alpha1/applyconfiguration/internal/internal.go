@@ -218,6 +218,56 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: podSecurityLevel
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.PodSecurityLevel
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.License
+  map:
+    fields:
+    - name: activatedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: queriedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: state
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.LicenseState
+    - name: type
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.LicenseType
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.LicenseFingerprint
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.LicenseRequest
+  map:
+    fields:
+    - name: deliveredAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: deviceFingerprint
+      type:
+        scalar: string
+    - name: digest
+      type:
+        scalar: string
+    - name: effectiveAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: expiresAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: id
+      type:
+        scalar: string
+    - name: key
+      type:
+        scalar: string
+    - name: requestedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.LicenseState
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.LicenseTerm
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.LicenseType
+  scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Lifecycle
   map:
     fields:
@@ -443,6 +493,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: isolation
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Isolation
+    - name: license
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductLicense
     - name: lifecycle
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Lifecycle
@@ -649,6 +702,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: userName
       type:
         scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductLicense
+  map:
+    fields:
+    - name: deviceFingerprint
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.LicenseFingerprint
+    - name: perUnit
+      type:
+        scalar: numeric
+    - name: term
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.LicenseTerm
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductReference
   map:
     fields:
@@ -752,6 +817,17 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: itemsOrderedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: license
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.License
+    - name: licenseRequests
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.LicenseRequest
+          elementRelationship: associative
+          keys:
+          - key
     - name: marketplace
       type:
         scalar: string

@@ -12,7 +12,8 @@ import (
 //
 // MarketplaceInstanceStatus is what is known about the tenant. If it is erased, the next pass restores it.
 type MarketplaceInstanceStatusApplyConfiguration struct {
-	// conditions hold Ready, OrderResolved, Acknowledged, Provisioned, Paid, Suspended and Paused.
+	// conditions hold Ready, OrderResolved, Acknowledged, Provisioned, Paid, Suspended and Paused; LicenseActivated for a licence
+	// code, and LicenseDelivered for a sale whose buyer has asked for a licence.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// state sums the conditions up in one word for people. No code reads it.
 	State *apiv1alpha1.InstanceState `json:"state,omitempty"`

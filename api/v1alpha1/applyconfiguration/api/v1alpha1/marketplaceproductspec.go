@@ -11,7 +11,8 @@ type MarketplaceProductSpecApplyConfiguration struct {
 	Listings []ListingApplyConfiguration `json:"listings,omitempty"`
 	// plans are the variants of the product.
 	Plans []PlanApplyConfiguration `json:"plans,omitempty"`
-	// template is what runs for a tenant.
+	// template is what runs for a tenant. Without it nothing does, and a sale has no namespace: for licences of software that
+	// runs elsewhere.
 	Template *ProductTemplateApplyConfiguration `json:"template,omitempty"`
 	// access is what the buyer is told.
 	Access *ProductAccessApplyConfiguration `json:"access,omitempty"`
@@ -19,6 +20,8 @@ type MarketplaceProductSpecApplyConfiguration struct {
 	Lifecycle *LifecycleApplyConfiguration `json:"lifecycle,omitempty"`
 	// isolation says what keeps tenants apart.
 	Isolation *IsolationApplyConfiguration `json:"isolation,omitempty"`
+	// license says which licences a buyer of Online License may ask for.
+	License *ProductLicenseApplyConfiguration `json:"license,omitempty"`
 	// rollout says how a new revision reaches tenants.
 	Rollout *RolloutApplyConfiguration `json:"rollout,omitempty"`
 	// directory says what happens with users and departments that the marketplace synchronises. A change of it is no new
@@ -87,6 +90,14 @@ func (b *MarketplaceProductSpecApplyConfiguration) WithLifecycle(value *Lifecycl
 // If called multiple times, the Isolation field is set to the value of the last call.
 func (b *MarketplaceProductSpecApplyConfiguration) WithIsolation(value *IsolationApplyConfiguration) *MarketplaceProductSpecApplyConfiguration {
 	b.Isolation = value
+	return b
+}
+
+// WithLicense sets the License field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the License field is set to the value of the last call.
+func (b *MarketplaceProductSpecApplyConfiguration) WithLicense(value *ProductLicenseApplyConfiguration) *MarketplaceProductSpecApplyConfiguration {
+	b.License = value
 	return b
 }
 

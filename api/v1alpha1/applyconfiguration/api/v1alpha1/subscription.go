@@ -16,7 +16,7 @@ type SubscriptionApplyConfiguration struct {
 	// marketplace is the name of the Marketplace in this namespace that the sale came from.
 	Marketplace *string `json:"marketplace,omitempty"`
 	// instanceID is the id that the marketplace has for the instance: the object's name, unless a sale was live before
-	// Stallkeeper.
+	// Stallkeeper. Of a licence code it is the code itself, as the buyer got it.
 	InstanceID *string `json:"instanceID,omitempty"`
 	// orderID is the order of the purchase.
 	OrderID *string `json:"orderID,omitempty"`
@@ -48,7 +48,8 @@ type SubscriptionApplyConfiguration struct {
 	ExpiresAt *v1.Time `json:"expiresAt,omitempty"`
 	// expiresAtSource is who said expiresAt.
 	ExpiresAtSource *apiv1alpha1.ExpirySource `json:"expiresAtSource,omitempty"`
-	// entitlement is what the buyer is entitled to.
+	// entitlement is what the buyer is entitled to. Only a licence code that was just entered has none; it counts as Active,
+	// and nothing runs before the code is activated.
 	Entitlement *EntitlementApplyConfiguration `json:"entitlement,omitempty"`
 	// acknowledgement says whether the marketplace is known to have heard that the sale was stored. Not set for sales of which
 	// nobody awaits it.
@@ -57,6 +58,11 @@ type SubscriptionApplyConfiguration struct {
 	PendingChange *PendingChangeApplyConfiguration `json:"pendingChange,omitempty"`
 	// orders are the calls already applied, oldest first. When full the oldest goes.
 	Orders []OrderCallApplyConfiguration `json:"orders,omitempty"`
+	// license makes this the sale of a licence code, which the marketplace mints. A person or the seller's software makes the
+	// instance when a buyer enters the code; the controller activates it and asks the marketplace about it every day.
+	License *LicenseApplyConfiguration `json:"license,omitempty"`
+	// licenseRequests are the licences that the buyer has asked for, oldest first, with when they were delivered.
+	LicenseRequests []LicenseRequestApplyConfiguration `json:"licenseRequests,omitempty"`
 }
 
 // SubscriptionApplyConfiguration constructs a declarative configuration of the Subscription type for use with
@@ -244,6 +250,27 @@ func (b *SubscriptionApplyConfiguration) WithOrders(values ...*OrderCallApplyCon
 			panic("nil value passed to WithOrders")
 		}
 		b.Orders = append(b.Orders, *values[i])
+	}
+	return b
+}
+
+// WithLicense sets the License field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the License field is set to the value of the last call.
+func (b *SubscriptionApplyConfiguration) WithLicense(value *LicenseApplyConfiguration) *SubscriptionApplyConfiguration {
+	b.License = value
+	return b
+}
+
+// WithLicenseRequests adds the given value to the LicenseRequests field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the LicenseRequests field.
+func (b *SubscriptionApplyConfiguration) WithLicenseRequests(values ...*LicenseRequestApplyConfiguration) *SubscriptionApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithLicenseRequests")
+		}
+		b.LicenseRequests = append(b.LicenseRequests, *values[i])
 	}
 	return b
 }

@@ -1,0 +1,56 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/apply"
+)
+
+// withoutWorkload is for a sale whose product has no template: nothing is made for it but the initial credentials, and it is in
+// place at once. What the buyer is told is rendered as for any other.
+func (r *InstanceReconciler) withoutWorkload(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, rev *revision,
+	plan v1alpha1.Plan, suspended bool, inputs string, memory *memory,
+) outcome {
+	if k.observed.Namespace != nil {
+		// The product was deleted and made again without its template. The tenant's data must not go with that.
+		return r.look(ctx, mpi, k, outcome{problem: &problem{v1alpha1.ReasonProductChanged, fmt.Sprintf(
+			"MarketplaceProduct %q has no template, but namespace %q has this sale's workload: give it the template again, or sell"+
+				" under another product", mpi.Spec.ProductRef.Name, k.namespace)}}, nil, memory)
+	}
+	result := outcome{bare: true, revision: rev.name, readiness: bareReadiness(suspended)}
+	if mpi.Status.InputsDigest == inputs {
+		result.quiet = true
+		return result
+	}
+	in := r.tenantInputs(mpi, k, plan, suspended)
+	secrets, problem, err := r.ensureAccessSecret(ctx, mpi, k, rev, in)
+	if problem != nil || err != nil {
+		return r.look(ctx, mpi, k, outcome{problem: problem, err: err}, nil, memory)
+	}
+	in.secrets = secrets
+	rendered, err := renderTenant(rev, in)
+	if err != nil {
+		return r.look(ctx, mpi, k, outcome{problem: renderFailed(err)}, nil, memory)
+	}
+	result.rendered, result.access, result.inputs = true, withCredentials(rendered.access, mpi, secrets), inputs
+	return result
+}
+
+// isBare says whether a sale without a workload is in place, as far as its status tells.
+func isBare(mpi *v1alpha1.MarketplaceInstance, k known) bool {
+	return k.product != nil && k.product.Spec.Template == (v1alpha1.ProductTemplate{}) && k.observed.Namespace == nil &&
+		mpi.Status.InputsDigest != ""
+}
+
+func bareReadiness(suspended bool) apply.Readiness {
+	return apply.Readiness{State: apply.StateReady, Stopped: suspended}
+}
+
+// wantsLicenses says whether a tenant is told which licences were asked for: always where the product speaks of licences, so
+// that pods can mount the ConfigMap before the first request.
+func wantsLicenses(mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplaceProduct) bool {
+	sub := mpi.Spec.Subscription
+	return sub != nil && len(sub.LicenseRequests) > 0 || product != nil && product.Spec.License != (v1alpha1.ProductLicense{})
+}

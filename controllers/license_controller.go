@@ -1,0 +1,321 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/licenses"
+	"github.com/stallkeeper/stallkeeper/controllers/orders"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+)
+
+const (
+	// licenseAPITimeout bounds one call of the licence API with its repeats.
+	licenseAPITimeout = 30 * time.Second
+	// notCollectedRetry is how soon a code is activated again that the buyer has not collected: a buyer waits.
+	notCollectedRetry = time.Minute
+	// staleAfter is how many intervals a code may go without an answer before that is reported.
+	staleAfter = 3
+	// instanceIDField is a selectable field of the kind.
+	instanceIDField = "spec.subscription.instanceID"
+)
+
+// LicenseReconciler activates licence codes, and delivers the licences that buyers have asked for. It owns the conditions
+// LicenseActivated and LicenseDelivered.
+type LicenseReconciler struct {
+	client.Client
+	// APIReader reads Secrets, which are never cached, and what must not be out of date.
+	APIReader client.Reader
+	Clock     clock.PassiveClock
+	// CredentialsNamespace is where the Secrets with the open API's credentials are.
+	CredentialsNamespace string
+	Protocols            Protocols
+	// TenantPrefix begins the names of the tenants' namespaces.
+	TenantPrefix string
+	// QueryInterval is the pause between two queries of a code.
+	QueryInterval time.Duration
+}
+
+// Reconcile brings one sale's licence code and licence requests up to date.
+func (r *LicenseReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	mpi := &v1alpha1.MarketplaceInstance{}
+	if err := r.Get(ctx, req.NamespacedName, mpi); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !mpi.DeletionTimestamp.IsZero() || !sellsLicenses(mpi) {
+		return ctrl.Result{}, nil
+	}
+	activated, activateErr := r.activate(ctx, mpi)
+	if apierrors.IsConflict(activateErr) {
+		// Somebody was faster: the next event brings the newer object.
+		return ctrl.Result{}, activateErr
+	}
+	delivered, deliverErr := r.deliver(ctx, mpi)
+	before := mpi.DeepCopy()
+	setLicenseCondition(mpi, v1alpha1.ConditionLicenseActivated, activated)
+	setLicenseCondition(mpi, v1alpha1.ConditionLicenseDelivered, delivered)
+	// What is tried again waits behind what has just been sold.
+	result := ctrl.Result{Priority: ptr.To(priorityNormal)}
+	statusErr := applyConditions(ctx, r.Client, before, mpi, licenseStatusOwner)
+	if err := errors.Join(activateErr, deliverErr, statusErr); err != nil {
+		return result, err
+	}
+	result.RequeueAfter = sooner(activated.after, delivered.after)
+	return result, nil
+}
+
+// sellsLicenses says whether an instance has anything to do with licences.
+func sellsLicenses(mpi *v1alpha1.MarketplaceInstance) bool {
+	sub := mpi.Spec.Subscription
+	return licenses.IsCode(sub) || sub != nil && len(sub.LicenseRequests) > 0
+}
+
+// sooner is the shorter of two pauses, of which zero is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || (b != 0 && b < a) {
+		return b
+	}
+	return a
+}
+
+// setLicenseCondition reports. An empty lookup leaves the condition as it is.
+func setLicenseCondition(mpi *v1alpha1.MarketplaceInstance, kind string, found lookup) {
+	if found.status == "" {
+		return
+	}
+	meta.SetStatusCondition(&mpi.Status.Conditions, metav1.Condition{
+		Type: kind, Status: found.status, ObservedGeneration: mpi.Generation, Reason: found.reason, Message: shorten(found.message),
+	})
+}
+
+// activate makes sure that a licence code is activated, and says how it stands.
+func (r *LicenseReconciler) activate(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (lookup, error) {
+	sub := mpi.Spec.Subscription
+	if !licenses.IsCode(sub) {
+		return lookup{}, nil
+	}
+	if licenses.IsActivated(sub) || sub.Entitlement.State == v1alpha1.EntitlementReleased {
+		if ordered := licenses.Ordered(sub); ordered != sub {
+			if err := r.store(ctx, mpi, ordered); err != nil {
+				return lookup{}, err
+			}
+		}
+		return codeVerdict(mpi, r.Clock.Now(), r.QueryInterval), nil
+	}
+	return r.activateCode(ctx, mpi)
+}
+
+// activateCode activates a code that was just entered, and stores what the marketplace tells about it.
+func (r *LicenseReconciler) activateCode(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (lookup, error) {
+	sub := mpi.Spec.Subscription
+	twin, err := r.twin(ctx, mpi)
+	if err != nil {
+		return lookup{}, err
+	}
+	if twin != "" {
+		return mistake(v1alpha1.ReasonLicenseDuplicate, fmt.Sprintf(
+			"MarketplaceInstance %q has the same licence code, and a code is one sale: delete this instance", twin)), nil
+	}
+	api, found, err := licenseAPI(ctx, openAPIs{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}, r.Client, mpi)
+	if api == nil || err != nil {
+		return found, err
+	}
+	told, err := r.askToActivate(ctx, api, sub.InstanceID)
+	if err != nil {
+		return activationFailed(err)
+	}
+	now := r.Clock.Now()
+	after := licenses.Activated(sub, told.LicenseCode, now)
+	switch {
+	case told.fresh && told.State == marketplace.LicenseAlive:
+	case told.State == marketplace.LicenseAlive, told.State == marketplace.LicenseExpired, told.State == marketplace.LicenseReleased:
+		after, _ = licenses.Queried(after, told.LicenseCode, now, r.QueryInterval)
+	case !told.fresh:
+		return mistake(v1alpha1.ReasonLicenseStateUnknown,
+			"The marketplace does not activate the code, and calls its state by a word that this version does not know: compare the"+
+				" code with the seller console"), nil
+	}
+	if err := r.store(ctx, mpi, after); err != nil {
+		return lookup{}, err
+	}
+	return codeVerdict(mpi, now, r.QueryInterval), nil
+}
+
+// activatedCode is what the marketplace tells about a code when it is activated; fresh is false if it was so before.
+type activatedCode struct {
+	marketplace.LicenseCode
+	fresh bool
+}
+
+// askToActivate activates a code. One that can't be activated may be so already, by an activation whose answer was lost: the
+// query tells.
+func (r *LicenseReconciler) askToActivate(ctx context.Context, api marketplace.LicenseClient, code string) (activatedCode, error) {
+	ctx, cancel := context.WithTimeout(ctx, licenseAPITimeout)
+	defer cancel()
+	told, err := api.ActivateLicense(ctx, code)
+	if !errors.Is(err, marketplace.ErrLicenseActivated) {
+		return activatedCode{told, true}, err
+	}
+	told, queryErr := api.QueryLicense(ctx, code)
+	if errors.Is(queryErr, marketplace.ErrLicenseNotActivated) {
+		// It is not active, and can't be made so: that is what the activation has said.
+		return activatedCode{}, err
+	}
+	return activatedCode{told, false}, queryErr
+}
+
+// twin is the name of another instance that has the code and comes first: activated, or else made earlier. Empty when there is
+// none. The API server is asked, because two instances may have been made a moment ago.
+func (r *LicenseReconciler) twin(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (string, error) {
+	list := &v1alpha1.MarketplaceInstanceList{}
+	err := r.APIReader.List(ctx, list, client.InNamespace(mpi.Namespace),
+		client.MatchingFields{instanceIDField: mpi.Spec.Subscription.InstanceID})
+	if err != nil {
+		return "", fmt.Errorf("looking for another instance with the same licence code: %w", err)
+	}
+	for i := range list.Items {
+		other := &list.Items[i]
+		sub := other.Spec.Subscription
+		if other.UID == mpi.UID || sub == nil || sub.Marketplace != mpi.Spec.Subscription.Marketplace ||
+			sub.InstanceID != mpi.Spec.Subscription.InstanceID {
+			continue
+		}
+		active := licenses.IsCode(sub) && !sub.License.ActivatedAt.IsZero()
+		earlier := other.CreationTimestamp.Before(&mpi.CreationTimestamp) ||
+			other.CreationTimestamp.Equal(&mpi.CreationTimestamp) && other.Name < mpi.Name
+		if active || earlier {
+			return other.Name, nil
+		}
+	}
+	return "", nil
+}
+
+func (r *LicenseReconciler) store(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, sub *v1alpha1.Subscription) error {
+	return storeSubscription(ctx, r.Client, r.APIReader, mpi, orders.Result{Subscription: sub})
+}
+
+// licenseAPI makes the client for an instance's marketplace; nil with what to report when there is none.
+func licenseAPI(ctx context.Context, apis openAPIs, cached client.Reader, mpi *v1alpha1.MarketplaceInstance,
+) (marketplace.LicenseClient, lookup, error) {
+	mp := &v1alpha1.Marketplace{}
+	key := types.NamespacedName{Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace}
+	if err := cached.Get(ctx, key, mp); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, mistake(v1alpha1.ReasonMarketplaceNotFound, fmt.Sprintf(
+				"Marketplace %q does not exist in this namespace: create it", key.Name)), nil
+		}
+		return nil, lookup{}, err
+	}
+	api, err := apis.licenses(ctx, mp)
+	var credentials *credentialsError
+	switch {
+	case errors.As(err, &credentials):
+		found := mistake(v1alpha1.ReasonCredentialsMissing, credentials.text)
+		found.after = credentialsRetry
+		return nil, found, nil
+	case err != nil:
+		return nil, lookup{}, err
+	case api == nil:
+		return nil, mistake(v1alpha1.ReasonLicenseUnsupported, fmt.Sprintf(
+			"Protocol %q of Marketplace %q has no licences", mp.Spec.Protocol, mp.Name)), nil
+	}
+	return api, lookup{}, nil
+}
+
+// activationFailed says what a failed activation means: on the way, or a mistake that a person has to put right.
+func activationFailed(err error) (lookup, error) {
+	var failed *marketplace.LicenseError
+	if !errors.As(err, &failed) {
+		return onTheWay(v1alpha1.ReasonLicenseAPIUnavailable, "The code can't be activated now; it is tried again"), err
+	}
+	message := "The licence code: " + failed.Error()
+	switch {
+	case errors.Is(err, marketplace.ErrLicenseNotCollected):
+		found := mistake(v1alpha1.ReasonLicenseNotCollected, message)
+		found.after = notCollectedRetry
+		return found, nil
+	case errors.Is(err, marketplace.ErrLicenseUnknown):
+		return mistake(v1alpha1.ReasonLicenseUnknown, message), nil
+	case errors.Is(err, marketplace.ErrLicenseActivated):
+		// The query was made already, and says that it is not active.
+		return mistake(v1alpha1.ReasonLicenseRefused,
+			"The licence code is not activated, and its state allows no activation: compare it with the seller console"), nil
+	case errors.Is(err, marketplace.ErrLicenseRefused):
+		found := mistake(v1alpha1.ReasonLicenseAPIRefused, message)
+		found.after = refusedRetry
+		return found, nil
+	case !errors.Is(err, marketplace.ErrUnavailable):
+		return mistake(v1alpha1.ReasonLicenseRefused, message), nil
+	case failed.RetryAfter > 0:
+		found := onTheWay(v1alpha1.ReasonLicenseAPIUnavailable, message)
+		found.after = failed.RetryAfter
+		return found, nil
+	}
+	return onTheWay(v1alpha1.ReasonLicenseAPIUnavailable, message), err
+}
+
+// codeVerdict says how a code stands that is activated, or whose sale has ended. It comes from the facts in the spec alone.
+func codeVerdict(mpi *v1alpha1.MarketplaceInstance, now time.Time, interval time.Duration) lookup {
+	sub := mpi.Spec.Subscription
+	license := sub.License
+	because := func(status metav1.ConditionStatus, reason, message string) lookup {
+		return lookup{status: status, reason: reason, message: message}
+	}
+	since := license.QueriedAt.Time
+	if since.IsZero() {
+		since = license.ActivatedAt.Time
+	}
+	stale := since.Add(staleAfter * interval)
+	switch {
+	case licenses.EndedByQuery(sub):
+		return because(metav1.ConditionFalse, v1alpha1.ReasonLicenseEnded, fmt.Sprintf(
+			"The marketplace said at %s, when it was asked, that the code was released; no call had told. If the seller console"+
+				" shows otherwise, set spec.subscription.entitlement.state to Active before the tenant is deleted", stamp(license.QueriedAt.Time)))
+	case sub.Entitlement.State == v1alpha1.EntitlementReleased:
+		return because(metav1.ConditionFalse, v1alpha1.ReasonReleased, "The marketplace has ended the sale")
+	case !now.Before(stale):
+		return because(metav1.ConditionUnknown, v1alpha1.ReasonLicenseAPIUnavailable, fmt.Sprintf(
+			"The marketplace was last heard about the code at %s; it is asked again, and the controller's log says what it answers",
+			stamp(since)))
+	}
+	found := because(metav1.ConditionTrue, v1alpha1.ReasonLicenseActivated, fmt.Sprintf(
+		"Activated at %s; the marketplace is asked about the code every day", stamp(license.ActivatedAt.Time)))
+	switch license.State {
+	case v1alpha1.LicenseExpired:
+		found = because(metav1.ConditionFalse, v1alpha1.ReasonLicenseExpired, "The marketplace says that the code has expired; a renewal lifts that")
+	case v1alpha1.LicenseReleased:
+		found = because(metav1.ConditionFalse, v1alpha1.ReasonReleased,
+			"The marketplace says that the code was released, and a person has taken that back: nothing but a person ends the sale any more")
+	case v1alpha1.LicenseOther:
+		found = because(metav1.ConditionUnknown, v1alpha1.ReasonLicenseStateUnknown,
+			"The marketplace calls the code's state by a word that this version does not know; nothing follows from it")
+	}
+	found.after = stale.Sub(now)
+	return found
+}
+
+// waitsForLicense says what keeps it from being known what a licence code has sold; false when nothing does.
+func waitsForLicense(mpi *v1alpha1.MarketplaceInstance) (bool, lookup) {
+	sub := mpi.Spec.Subscription
+	switch {
+	case !licenses.IsActivated(sub):
+		return true, onTheWay(v1alpha1.ReasonWaitingForActivation,
+			"What was sold is known when the licence code is activated: see the condition LicenseActivated")
+	case licenses.OrderKnown(sub), mpi.Spec.ProductRef.Name != "" && mpi.Spec.Plan != "":
+		return false, lookup{}
+	}
+	return true, mistake(v1alpha1.ReasonLicenseOrderUnknown, "The licence code is activated, and the marketplace does not say for which"+
+		" order: set spec.subscription.orderID as the seller console shows it, or productRef and plan in this instance's spec")
+}

@@ -1,0 +1,174 @@
+package controllers
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+)
+
+// licenceAPI is a marketplace's licence API with codes that a test mints.
+type licenceAPI struct {
+	mu      sync.Mutex
+	codes   map[string]*licenceCode
+	uploads map[string]upload
+	// refusal answers every upload, and every question about several codes; nil for none.
+	refusal, batchRefusal error
+	// asked are the codes of each question about one or several.
+	asked [][]string
+}
+
+// licenceCode is a code at the marketplace.
+type licenceCode struct {
+	marketplace.LicenseCode
+	// err answers the next activations; activated is true after one.
+	err       error
+	activated bool
+}
+
+type upload struct{ name, content string }
+
+// mints adds a code that sells three of a product.
+func (a *licenceAPI) mints(code, productID string, changes ...func(*licenceCode)) {
+	quantity := int32(3)
+	minted := &licenceCode{LicenseCode: marketplace.LicenseCode{
+		Code: code, State: marketplace.LicenseAlive, OrderID: "CS-" + code, ProductID: productID, Quantity: &quantity,
+		ExpiresAt: time.Now().Add(240 * time.Hour).Truncate(time.Second),
+	}}
+	for _, change := range changes {
+		change(minted)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.codes[code] = minted
+}
+
+// sets changes a code.
+func (a *licenceAPI) sets(code string, change func(*licenceCode)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	change(a.codes[code])
+}
+
+// refuses makes uploads and questions about several codes fail.
+func (a *licenceAPI) refuses(uploads, batches error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.refusal, a.batchRefusal = uploads, batches
+}
+
+// questions are the codes of the questions since the last time.
+func (a *licenceAPI) questions() [][]string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	asked := a.asked
+	a.asked = nil
+	return asked
+}
+
+func (a *licenceAPI) uploaded(request string) upload {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.uploads[request]
+}
+
+func licenceError(kind error) error {
+	return &marketplace.LicenseError{Kind: kind, Detail: "code 9202", Remedy: "do this"}
+}
+
+// ActivateLicense implements marketplace.LicenseClient.
+func (a *licenceAPI) ActivateLicense(_ context.Context, code string) (marketplace.LicenseCode, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	minted, ok := a.codes[code]
+	switch {
+	case !ok:
+		return marketplace.LicenseCode{}, licenceError(marketplace.ErrLicenseUnknown)
+	case minted.err != nil:
+		return marketplace.LicenseCode{}, minted.err
+	case minted.activated:
+		return marketplace.LicenseCode{}, licenceError(marketplace.ErrLicenseActivated)
+	}
+	minted.activated = true
+	return minted.LicenseCode, nil
+}
+
+// QueryLicense implements marketplace.LicenseClient. As the real one it does not tell of order and product.
+func (a *licenceAPI) QueryLicense(_ context.Context, code string) (marketplace.LicenseCode, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.asked = append(a.asked, []string{code})
+	minted, ok := a.codes[code]
+	switch {
+	case !ok:
+		return marketplace.LicenseCode{}, licenceError(marketplace.ErrLicenseUnknown)
+	case !minted.activated:
+		return marketplace.LicenseCode{}, licenceError(marketplace.ErrLicenseNotActivated)
+	}
+	return marketplace.LicenseCode{Code: code, State: minted.State, ExpiresAt: minted.ExpiresAt}, nil
+}
+
+// QueryLicenses implements marketplace.LicenseClient.
+func (a *licenceAPI) QueryLicenses(_ context.Context, codes []string) ([]marketplace.LicenseCode, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.asked = append(a.asked, codes)
+	if a.batchRefusal != nil {
+		return nil, a.batchRefusal
+	}
+	var told []marketplace.LicenseCode
+	for _, code := range codes {
+		minted, ok := a.codes[code]
+		if !ok || !minted.activated {
+			return nil, licenceError(marketplace.ErrLicenseBatch)
+		}
+		told = append(told, marketplace.LicenseCode{Code: code, State: minted.State, ExpiresAt: minted.ExpiresAt})
+	}
+	return told, nil
+}
+
+// UploadLicense implements marketplace.LicenseClient.
+func (a *licenceAPI) UploadLicense(_ context.Context, request string, license marketplace.LicenseFile, _ string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.refusal != nil {
+		return a.refusal
+	}
+	a.uploads[request] = upload{license.Name, string(license.Content)}
+	return nil
+}
+
+// withoutTemplate makes a product for which nothing runs, whose small plan is the product id P1.
+func withoutTemplate(p *v1alpha1.MarketplaceProduct) {
+	p.Spec.Template, p.Spec.Isolation = v1alpha1.ProductTemplate{}, v1alpha1.Isolation{}
+	for i := range p.Spec.Plans {
+		p.Spec.Plans[i].Quota, p.Spec.Plans[i].Values = nil, nil
+	}
+	p.Spec.Access = v1alpha1.ProductAccess{FrontEndURL: "https://licences.example.com/{{ .instance.name }}", Memo: "{{ .quantity }} seats"}
+	listedAs("P1")(p)
+}
+
+// listedAs makes a product id mean the small plan as well.
+func listedAs(productID string) productChange {
+	return func(p *v1alpha1.MarketplaceProduct) {
+		p.Spec.Listings = append(p.Spec.Listings, v1alpha1.Listing{Marketplace: "koogallery", ProductIDs: []string{productID}, Plan: "small"})
+	}
+}
+
+// enters creates the instance of a licence code as a person does.
+func (x *shop) enters(name, code string, changes ...instanceChange) *v1alpha1.MarketplaceInstance {
+	x.t.Helper()
+	mpi := &v1alpha1.MarketplaceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: name}}
+	mpi.Spec.Subscription = &v1alpha1.Subscription{
+		Marketplace: "koogallery", InstanceID: code, License: v1alpha1.License{Type: v1alpha1.LicenseTypeCode},
+	}
+	for _, change := range changes {
+		change(mpi)
+	}
+	x.create(mpi)
+	return mpi
+}

@@ -1,0 +1,112 @@
+package marketplace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// What can go wrong with licences at a marketplace, besides ErrUnavailable, which passes by itself.
+var (
+	// ErrLicenseUnknown: the marketplace minted no such code.
+	ErrLicenseUnknown = errors.New("the licence code does not exist")
+	// ErrLicenseNotCollected: the buyer has not collected the code yet.
+	ErrLicenseNotCollected = errors.New("the buyer has not collected the licence code")
+	// ErrLicenseActivated: the code's state allows no activation, perhaps because an earlier one was successful. A query tells.
+	ErrLicenseActivated = errors.New("the state of the licence code allows no activation")
+	// ErrLicenseNotActivated: a code was asked about that was never activated.
+	ErrLicenseNotActivated = errors.New("the licence code is not activated")
+	// ErrLicenseBatch: one of several codes can't be asked about, and the marketplace does not say which. Ask for each by itself.
+	ErrLicenseBatch = errors.New("one of the licence codes can't be asked about")
+	// ErrLicenseRefused: the marketplace does not accept these credentials.
+	ErrLicenseRefused = errors.New("the licence API refuses the credentials")
+	// ErrLicenseInvalid: the marketplace calls the question or the licence wrong. Asking again does not help.
+	ErrLicenseInvalid = errors.New("the marketplace does not take it")
+)
+
+// MaxLicenseBatch is how many codes a LicenseClient can be asked about at once.
+const MaxLicenseBatch = 100
+
+// LicenseError is a failed call about licences. Its text does not change from call to call and holds no key, code or licence,
+// so that it can stand in a condition.
+type LicenseError struct {
+	// Kind is ErrUnavailable or one of the sentinels of licences.
+	Kind error
+	// Detail says more, such as "HTTP 200, code 92020005"; may be empty.
+	Detail string
+	// Remedy is what a person can do, without capital letter and full stop; may be empty.
+	Remedy string
+	// RetryAfter is how long the marketplace asked to wait; zero when it did not.
+	RetryAfter time.Duration
+	// Cause is the error below, for logs; may be nil.
+	Cause error
+}
+
+func (e *LicenseError) Error() string {
+	return (&OrderError{Kind: e.Kind, Detail: e.Detail, Remedy: e.Remedy}).Error()
+}
+
+// Unwrap makes errors.Is find the kind.
+func (e *LicenseError) Unwrap() error { return e.Kind }
+
+// LicenseState is what a marketplace says about a licence code; a state that this package does not name stands as the
+// marketplace wrote it.
+type LicenseState string
+
+const (
+	// LicenseAlive entitles to use.
+	LicenseAlive LicenseState = "Alive"
+	// LicenseExpired says that the paid time is over.
+	LicenseExpired LicenseState = "Expired"
+	// LicenseReleased says that the sale has ended.
+	LicenseReleased LicenseState = "Released"
+)
+
+// LicenseCode is what a marketplace says about one licence code. What it does not say is empty.
+type LicenseCode struct {
+	Code  string
+	State LicenseState
+	// ActivatedAt is when the code was activated.
+	ActivatedAt time.Time
+	// ExpiresAt is the end of the paid period.
+	ExpiresAt time.Time
+	// OrderID and ProductID are what was ordered, Quantity how much of it.
+	OrderID, ProductID string
+	Quantity           *int32
+}
+
+// Format hides the code, with which anybody could use what was sold, whatever the verb.
+func (c LicenseCode) Format(state fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(state, "LicenseCode{State:%q, OrderID:%q}", c.State, c.OrderID)
+}
+
+// LicenseFile is a licence to deliver. Printing it shows nothing of its content.
+type LicenseFile struct {
+	// Name is the name of the file that the buyer gets; empty for a licence that is a text.
+	Name string
+	// Content is the licence.
+	Content []byte
+}
+
+// Format shows the name, whatever the verb.
+func (f LicenseFile) Format(state fmt.State, _ rune) {
+	_, _ = io.WriteString(state, "LicenseFile{Name:"+f.Name+"}")
+}
+
+// LicenseClient does what a marketplace offers for licences. It is safe for concurrent use. The contexts bound a call with all
+// its repeats. All errors are *LicenseError.
+type LicenseClient interface {
+	// ActivateLicense activates one code that the buyer has collected. ErrLicenseActivated also means that the code is active
+	// already, perhaps by an earlier call whose answer was lost.
+	ActivateLicense(ctx context.Context, code string) (LicenseCode, error)
+	// QueryLicense asks about one activated code.
+	QueryLicense(ctx context.Context, code string) (LicenseCode, error)
+	// QueryLicenses asks about 1 to MaxLicenseBatch activated codes. A code that the answer does not tell of is left out, which
+	// says nothing about it.
+	QueryLicenses(ctx context.Context, codes []string) ([]LicenseCode, error)
+	// UploadLicense delivers the licence that a LicenseRequest, by its ID, has asked for. A repeat with the same licence does no
+	// harm. A text that is too long for the marketplace is delivered as a file of the name textName.
+	UploadLicense(ctx context.Context, requestID string, license LicenseFile, textName string) error
+}

@@ -1,0 +1,92 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+)
+
+// changeCode stores an event about a licence code. The code is the instance's id; an instance that is no licence code's is
+// unknown, whatever its id.
+func (r *recorder) changeCode(ctx context.Context, of *v1alpha1.Marketplace, event marketplace.Event) error {
+	event.InstanceID = event.License
+	instance, err := r.find(ctx, of, event.InstanceID)
+	switch {
+	case err != nil:
+		return err
+	case instance.Spec.Subscription.License.Type != v1alpha1.LicenseTypeCode:
+		return fmt.Errorf("%w: it is no licence code", marketplace.ErrUnknownInstance)
+	}
+	_, err = r.merge(ctx, of, event)
+	return err
+}
+
+// requestLicense stores a request for a licence, or finds it and says whether the licence was delivered.
+func (r *recorder) requestLicense(ctx context.Context, of *v1alpha1.Marketplace, event marketplace.Event) marketplace.Outcome {
+	outcome := marketplace.Outcome{Instance: marketplace.Instance{ID: event.InstanceID}}
+	instance, err := r.find(ctx, of, event.InstanceID)
+	for err == nil {
+		var policy LicensePolicy
+		if policy, err = r.licensePolicy(ctx, instance.MarketplaceInstance); err != nil {
+			break
+		}
+		sub := instance.Spec.Subscription
+		merged, refused := MergeLicenseRequest(sub, *event.LicenseRequest, policy, r.clock.Now())
+		if refused == nil {
+			// Such a sale is asked for by nothing else.
+			merged = acknowledged(merged, change{Event: event, sentAt: wholeSecond(event.SentAt)})
+		}
+		unchanged := refused == nil && equality.Semantic.DeepEqual(merged, sub)
+		switch {
+		case instance.live && (unchanged || refused != nil):
+			outcome.Instance.State, outcome.Err = deliveryOf(sub, *event.LicenseRequest), refused
+			return outcome
+		case !unchanged && refused == nil:
+			if _, err = r.patch(ctx, instance.MarketplaceInstance, merged); err == nil {
+				outcome.Instance.State = marketplace.StateInProgress
+				return outcome
+			}
+			if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+				outcome.Err = unavailable("patching MarketplaceInstance "+instance.Name, err)
+				return outcome
+			}
+		}
+		instance, err = r.findLive(ctx, of, event.InstanceID)
+	}
+	outcome.Err = err
+	return outcome
+}
+
+// deliveryOf says how far the licence of a request is.
+func deliveryOf(sub *v1alpha1.Subscription, request marketplace.LicenseRequest) marketplace.State {
+	if known := knownRequest(sub, request); known != nil && !known.DeliveredAt.IsZero() {
+		return marketplace.StateReady
+	}
+	return marketplace.StateInProgress
+}
+
+// licensePolicy is what the sale's product and a person say about licences; the product says nothing as long as it is not known
+// what was sold. It is read live: such requests are rare.
+func (r *recorder) licensePolicy(ctx context.Context, instance *v1alpha1.MarketplaceInstance) (LicensePolicy, error) {
+	policy := LicensePolicy{Quantity: instance.Spec.Quantity}
+	name := instance.Spec.ProductRef.Name
+	if name == "" {
+		return policy, nil
+	}
+	product := &v1alpha1.MarketplaceProduct{}
+	err := r.live.Get(ctx, client.ObjectKey{Namespace: instance.Namespace, Name: name}, product)
+	switch {
+	case apierrors.IsNotFound(err):
+		return policy, nil
+	case err != nil:
+		return policy, unavailable("reading MarketplaceProduct "+name, err)
+	}
+	policy.ProductLicense = product.Spec.License
+	return policy, nil
+}
