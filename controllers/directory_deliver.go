@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -99,7 +98,11 @@ func (r *DirectoryReconciler) deliverShards(ctx context.Context, mpi *v1alpha1.M
 func (r *DirectoryReconciler) deliverIndex(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, stored *storedDirectory,
 	ns *unstructured.Unstructured, has delivered,
 ) error {
-	client, err := oauthData(stored.Clients())
+	keys, err := r.tenantKeys(ctx, mpi)
+	if err != nil {
+		return err
+	}
+	client, err := oauthData(stored.Clients(), keys.login)
 	if err != nil {
 		return err
 	}
@@ -108,12 +111,8 @@ func (r *DirectoryReconciler) deliverIndex(ctx context.Context, mpi *v1alpha1.Ma
 		return fmt.Errorf("encoding the index: %w", err)
 	}
 	own := map[string][]byte{v1alpha1.DirectoryIndexKey: append(index, '\n')}
-	key, err := r.forwardKey(ctx, mpi)
-	if err != nil {
-		return err
-	}
-	if key != "" {
-		own[v1alpha1.DirectoryForwardKey] = []byte(key)
+	if keys.forward != "" {
+		own[v1alpha1.DirectoryForwardKey] = []byte(keys.forward)
 	}
 	for _, secret := range []struct {
 		name string
@@ -131,8 +130,8 @@ func (r *DirectoryReconciler) deliverIndex(ctx context.Context, mpi *v1alpha1.Ma
 	return nil
 }
 
-// oauthData is the Secret of the OAuth2 client; nothing without an application.
-func oauthData(clients []directory.Client) (map[string][]byte, error) {
+// oauthData is the Secret of the OAuth2 client; nothing without an application. loginKey is empty where nobody signs in through us.
+func oauthData(clients []directory.Client, loginKey string) (map[string][]byte, error) {
 	if len(clients) == 0 {
 		return nil, nil
 	}
@@ -141,14 +140,18 @@ func oauthData(clients []directory.Client) (map[string][]byte, error) {
 		return nil, fmt.Errorf("encoding the applications: %w", err)
 	}
 	first := clients[0]
-	return map[string][]byte{
+	data := map[string][]byte{
 		v1alpha1.OAuthClientIDKey:     []byte(first.ClientID),
 		v1alpha1.OAuthClientSecretKey: []byte(first.ClientSecret),
 		v1alpha1.OAuthDomainNameKey:   []byte(first.DomainName),
 		v1alpha1.OAuthTenantIDKey:     []byte(first.TenantID),
 		v1alpha1.OAuthAppIDKey:        []byte(first.AppID),
 		v1alpha1.OAuthApplicationsKey: append(all, '\n'),
-	}, nil
+	}
+	if loginKey != "" {
+		data[v1alpha1.LoginTokenKey] = []byte(loginKey)
+	}
+	return data, nil
 }
 
 // dataDigest is the same for equal data; empty for none, which a tenant has from the beginning.
@@ -182,27 +185,34 @@ func (r *DirectoryReconciler) applySecret(ctx context.Context, mpi *v1alpha1.Mar
 	return nil
 }
 
-// forwardKey is the key that changes are signed with for the instance's workload; empty where its product forwards none.
-func (r *DirectoryReconciler) forwardKey(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (string, error) {
-	product, err := productOf(ctx, r.Client, mpi)
-	if err != nil || product == nil || product.Spec.Directory.Forward.Service == "" {
-		return "", err
-	}
-	return readForwardKey(ctx, r.APIReader, mpi)
+// tenantKeys are the keys that a workload is given, as texts; each is empty where its product does not ask for it.
+type tenantKeys struct {
+	// forward signs the changes that are forwarded, login the tokens of users.
+	forward, login string
 }
 
-// readForwardKey derives the key from the instance's seed, so that it is made once and needs no keeping. It is empty before there
-// is a seed.
-func readForwardKey(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance) (string, error) {
+func (r *DirectoryReconciler) tenantKeys(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (keys tenantKeys, err error) {
+	product, err := productOf(ctx, r.Client, mpi)
+	if err != nil || product == nil {
+		return tenantKeys{}, err
+	}
+	if product.Spec.Directory.Forward.Service != "" {
+		if keys.forward, err = readTenantKey(ctx, r.APIReader, mpi, directory.ForForwarding); err != nil {
+			return tenantKeys{}, err
+		}
+	}
+	if product.Spec.Login.Path != "" {
+		keys.login, err = readTenantKey(ctx, r.APIReader, mpi, directory.ForLoginTokens)
+	}
+	return keys, err
+}
+
+// readTenantKey derives a key from the instance's seed, in hex. It is empty before there is a seed.
+func readTenantKey(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance, use directory.Use) (string, error) {
 	secret := &corev1.Secret{}
 	key := types.NamespacedName{Namespace: mpi.Namespace, Name: v1alpha1.AccessSecretName(mpi.Name)}
 	if err := reader.Get(ctx, key, secret); client.IgnoreNotFound(err) != nil {
 		return "", fmt.Errorf("reading Secret %s: %w", key.Name, err)
 	}
-	if len(secret.Data[v1alpha1.AccessSeedKey]) < seedBytes {
-		return "", nil
-	}
-	mac := hmac.New(sha256.New, secret.Data[v1alpha1.AccessSeedKey])
-	mac.Write([]byte("stallkeeper.io/directory/forward"))
-	return hex.EncodeToString(mac.Sum(nil)), nil
+	return hex.EncodeToString(directory.DeriveKey(secret.Data[v1alpha1.AccessSeedKey], use)), nil
 }

@@ -128,7 +128,7 @@ func (r *DirectoryForwarder) target(ctx context.Context, mpi *v1alpha1.Marketpla
 	if err != nil || !runs {
 		return target{}, pending(v1alpha1.ReasonForwardPending, "The endpoint is told when the tenant runs again", forwardPendingRetry), err
 	}
-	key, err := readForwardKey(ctx, r.APIReader, mpi)
+	key, err := readTenantKey(ctx, r.APIReader, mpi, directory.ForForwarding)
 	if err != nil || key == "" {
 		return target{}, pending(v1alpha1.ReasonForwardPending, "The endpoint is told when the tenant has its key", forwardPendingRetry), err
 	}

@@ -124,10 +124,6 @@ func directoryChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		was, isProduct := e.ObjectOld.(*v1alpha1.MarketplaceProduct)
 		is, stillProduct := e.ObjectNew.(*v1alpha1.MarketplaceProduct)
-		return isProduct && stillProduct && !sameForward(was.Spec.Directory.Forward, is.Spec.Directory.Forward)
+		return isProduct && stillProduct && (was.Spec.Directory != is.Spec.Directory || was.Spec.Login != is.Spec.Login)
 	}}
-}
-
-func sameForward(a, b v1alpha1.DirectoryForward) bool {
-	return a == b
 }

@@ -14,11 +14,11 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/directory"
 )
 
-// Keys of the directory's own Secrets. They are read by nobody else.
+// Keys of the directory's own Secrets. Beside the controller the login server reads the first and the third.
 const (
-	directoryHeadKey      = "head.json"
+	directoryHeadKey      = directory.HeadKey
 	directoryDeliveredKey = "delivered.json"
-	directoryShardKey     = "records.json.gz"
+	directoryShardKey     = directory.ShardKey
 	directoryCursorKey    = "cursor.json"
 )
 

@@ -13,10 +13,11 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/directory"
 )
 
 // seedBytes is the length of a tenant's seed.
-const seedBytes = 32
+const seedBytes = directory.SeedBytes
 
 // ensureAccessSecret makes an instance's seed and initial credentials once and never again: everything that the template
 // derives from them, such as a database's password, would change with them.

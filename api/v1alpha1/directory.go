@@ -36,6 +36,8 @@ const (
 	// OAuthApplicationsKey lists all applications as JSON, where an enterprise has several: the other keys are those of the one
 	// that was changed last.
 	OAuthApplicationsKey = "applications.json"
+	// LoginTokenKey is the key that users' tokens are signed with; there only where the product has a login.
+	LoginTokenKey = "login.key"
 )
 
 // Keys of the Secret TenantDirectoryName.

@@ -53,6 +53,17 @@ const (
 	UsageValueNumber UsageValueForm = "Number"
 )
 
+// SignOnPKCE says whether a sign-on is bound to the one who began it by PKCE (RFC 7636), beside the state and the client secret.
+// +kubebuilder:validation:Enum=Send;Omit
+type SignOnPKCE string
+
+const (
+	// SignOnPKCESend sends a challenge. A sign-on server that does not know it has to ignore it (RFC 6749, 3.1 and 3.2).
+	SignOnPKCESend SignOnPKCE = "Send"
+	// SignOnPKCEOmit sends none, for a sign-on server that refuses what it does not know.
+	SignOnPKCEOmit SignOnPKCE = "Omit"
+)
+
 // MarketplaceDisclosure says what may be shown to whom.
 // +kubebuilder:validation:MinProperties=1
 type MarketplaceDisclosure struct {
@@ -99,6 +110,11 @@ type MarketplaceSpec struct {
 	// its value wants Number.
 	// +optional
 	UsageValues UsageValueForm `json:"usageValues,omitempty"`
+
+	// signOnPKCE says whether users who sign in through Stallkeeper do so with PKCE. Send when not set; a site that refuses to sign
+	// users in for it wants Omit.
+	// +optional
+	SignOnPKCE SignOnPKCE `json:"signOnPKCE,omitempty"`
 
 	// disclosure says what may be shown to whom.
 	// +optional

@@ -413,6 +413,17 @@ type Directory struct {
 	Forward DirectoryForward `json:"forward,omitempty,omitzero"`
 }
 
+// ProductLogin lets the users of a buyer's enterprise sign in through Stallkeeper, for an application that has no OAuth2 of its own.
+type ProductLogin struct {
+	// path is where the application takes the token of a user who has signed in, at the front-end URL's scheme and host, such as
+	// /sso. The token is posted to it by the user's browser.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.matches('^/([A-Za-z0-9._~-]+/?)*$')",message="path must begin with one slash and hold letters, digits, dots, dashes, underscores and single slashes only"
+	Path string `json:"path,omitempty"`
+}
+
 // LicenseFingerprint says whether a licence is bound to a device.
 // +kubebuilder:validation:Enum=Required;Optional
 type LicenseFingerprint string
@@ -458,6 +469,7 @@ type ProductLicense struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.listings) || self.listings.all(l, self.plans.exists(p, p.name == l.plan))",message="every listing's plan must be one of plans"
 // +kubebuilder:validation:XValidation:rule="has(self.template) || (!has(self.isolation) && self.plans.all(p, !has(p.quota)))",message="isolation and quota are for a tenant's namespace, and without a template there is none"
 // +kubebuilder:validation:XValidation:rule="has(self.template) == has(oldSelf.template)",message="template can't be added or removed: tenants of this product have a namespace or have none; make another product"
+// +kubebuilder:validation:XValidation:rule="has(self.template) || !has(self.login)",message="login is for a tenant with a namespace, where its key is put, and without a template there is none"
 type MarketplaceProductSpec struct {
 	// listings say which of a marketplace's products mean which plan.
 	// +optional
@@ -503,6 +515,11 @@ type MarketplaceProductSpec struct {
 	// revision.
 	// +optional
 	Directory Directory `json:"directory,omitempty,omitzero"`
+
+	// login lets the users that the marketplace synchronises sign in through `stallkeeper login`. Nobody does when not set. A change
+	// of it is no new revision.
+	// +optional
+	Login ProductLogin `json:"login,omitempty,omitzero"`
 }
 
 // InstanceCount is how many of a product's instances are in one state.

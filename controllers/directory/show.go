@@ -135,6 +135,22 @@ func enterpriseLine(r Record) EnterpriseLine {
 // Users are the users that a loaded shard shows, as JSON lines sorted by their key.
 func (d *Directory) Users(shard int) []byte { return lines(d.loaded[shard], d.hidden(), KindUser) }
 
+// UserShard is the shard that a user is in, if the directory has the user.
+func (d *Directory) UserShard(enterprise, application, userName string) int {
+	return shardOf(Key{KindUser, enterprise, application, userName}, len(d.Shards))
+}
+
+// User is one user as the workload reads it; not ok for one that is not shown. The user's shard must be loaded.
+func (d *Directory) User(enterprise, application, userName string) (user UserLine, ok bool) {
+	key := Key{KindUser, enterprise, application, userName}
+	record, found := d.loaded[shardOf(key, len(d.Shards))][key]
+	if !found || !shows(record, d.hidden()) {
+		return UserLine{}, false
+	}
+	user, ok = line(record).(UserLine)
+	return user, ok
+}
+
 // Departments are the departments that a loaded shard shows, as JSON lines sorted by their key.
 func (d *Directory) Departments(shard int) []byte {
 	return lines(d.loaded[shard], d.hidden(), KindDepartment)

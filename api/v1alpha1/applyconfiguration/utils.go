@@ -96,6 +96,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ProductAccessApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProductLicense"):
 		return &apiv1alpha1.ProductLicenseApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ProductLogin"):
+		return &apiv1alpha1.ProductLoginApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProductReference"):
 		return &apiv1alpha1.ProductReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProductTemplate"):

@@ -519,6 +519,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Listing
           elementRelationship: atomic
+    - name: login
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductLogin
     - name: plans
       type:
         list:
@@ -586,6 +589,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: protocol
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceProtocol
+    - name: signOnPKCE
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.SignOnPKCE
     - name: site
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceSite
@@ -832,6 +838,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: term
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.LicenseTerm
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductLogin
+  map:
+    fields:
+    - name: path
+      type:
+        scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductReference
   map:
     fields:
@@ -876,6 +888,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.SignOnPKCE
+  scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.SoldItem
   map:
     fields:

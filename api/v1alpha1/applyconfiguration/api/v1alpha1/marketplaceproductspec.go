@@ -27,6 +27,9 @@ type MarketplaceProductSpecApplyConfiguration struct {
 	// directory says what happens with users and departments that the marketplace synchronises. A change of it is no new
 	// revision.
 	Directory *DirectoryApplyConfiguration `json:"directory,omitempty"`
+	// login lets the users that the marketplace synchronises sign in through `stallkeeper login`. Nobody does when not set. A change
+	// of it is no new revision.
+	Login *ProductLoginApplyConfiguration `json:"login,omitempty"`
 }
 
 // MarketplaceProductSpecApplyConfiguration constructs a declarative configuration of the MarketplaceProductSpec type for use with
@@ -114,5 +117,13 @@ func (b *MarketplaceProductSpecApplyConfiguration) WithRollout(value *RolloutApp
 // If called multiple times, the Directory field is set to the value of the last call.
 func (b *MarketplaceProductSpecApplyConfiguration) WithDirectory(value *DirectoryApplyConfiguration) *MarketplaceProductSpecApplyConfiguration {
 	b.Directory = value
+	return b
+}
+
+// WithLogin sets the Login field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Login field is set to the value of the last call.
+func (b *MarketplaceProductSpecApplyConfiguration) WithLogin(value *ProductLoginApplyConfiguration) *MarketplaceProductSpecApplyConfiguration {
+	b.Login = value
 	return b
 }

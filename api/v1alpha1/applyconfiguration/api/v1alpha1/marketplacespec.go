@@ -27,6 +27,9 @@ type MarketplaceSpecApplyConfiguration struct {
 	// usageValues says how amounts of use are written when they are pushed. Text when not set; a site that refuses every record for
 	// its value wants Number.
 	UsageValues *apiv1alpha1.UsageValueForm `json:"usageValues,omitempty"`
+	// signOnPKCE says whether users who sign in through Stallkeeper do so with PKCE. Send when not set; a site that refuses to sign
+	// users in for it wants Omit.
+	SignOnPKCE *apiv1alpha1.SignOnPKCE `json:"signOnPKCE,omitempty"`
 	// disclosure says what may be shown to whom.
 	Disclosure *MarketplaceDisclosureApplyConfiguration `json:"disclosure,omitempty"`
 }
@@ -82,6 +85,14 @@ func (b *MarketplaceSpecApplyConfiguration) WithOpenAPISecretRef(value *SecretRe
 // If called multiple times, the UsageValues field is set to the value of the last call.
 func (b *MarketplaceSpecApplyConfiguration) WithUsageValues(value apiv1alpha1.UsageValueForm) *MarketplaceSpecApplyConfiguration {
 	b.UsageValues = &value
+	return b
+}
+
+// WithSignOnPKCE sets the SignOnPKCE field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SignOnPKCE field is set to the value of the last call.
+func (b *MarketplaceSpecApplyConfiguration) WithSignOnPKCE(value apiv1alpha1.SignOnPKCE) *MarketplaceSpecApplyConfiguration {
+	b.SignOnPKCE = &value
 	return b
 }
 

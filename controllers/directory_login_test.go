@@ -1,0 +1,58 @@
+package controllers
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
+func TestATenantHasTheKeyOfItsLoginWhileTheProductHasOne(t *testing.T) {
+	x := newShop(t, "sales-login")
+	x.operate()
+	x.sells(withAccess)
+	mpi := x.bought("acme")
+	x.create(kept(t, mpi, "MarketplaceInstance", enterpriseCall(10)), kept(t, mpi, "MarketplaceInstance", applicationCall(11, "a-secret")))
+	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
+	namespace := x.instance("acme").Status.Namespace
+	oauth := func() map[string][]byte { return x.secret(namespace, v1alpha1.OAuthSecretName).Data }
+	x.eventually(oauth).Should(And(HaveKey(v1alpha1.OAuthClientIDKey), Not(HaveKey(v1alpha1.LoginTokenKey))))
+	untouched := x.secret(namespace, v1alpha1.TenantDirectoryName).ResourceVersion
+
+	product := &v1alpha1.MarketplaceProduct{}
+	product.Namespace, product.Name = x.name, mpi.Spec.ProductRef.Name
+	revision := x.instance("acme").Status.Revision
+	change(x, product, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = "/sso" })
+	x.eventually(func() int { return len(oauth()[v1alpha1.LoginTokenKey]) }).Should(Equal(64))
+	x.Expect(x.instance("acme").Status.Revision).To(Equal(revision))
+	x.Expect(x.secret(namespace, v1alpha1.TenantDirectoryName).ResourceVersion).To(Equal(untouched))
+	first := oauth()[v1alpha1.LoginTokenKey]
+
+	change(x, product, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login = v1alpha1.ProductLogin{} })
+	x.eventually(oauth).Should(And(HaveKey(v1alpha1.OAuthClientIDKey), Not(HaveKey(v1alpha1.LoginTokenKey))))
+	change(x, product, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = "/login/sso" })
+	x.eventually(oauth).Should(HaveKeyWithValue(v1alpha1.LoginTokenKey, first))
+}
+
+func TestALoginsPathIsWithinTheApplication(t *testing.T) {
+	x := newShop(t, "sales-login-refused")
+	for path, want := range map[string]string{
+		"sso": "path must begin with one slash", "//evil.example.com": "path must begin with one slash", "/a//b": "path must begin with one slash",
+		"/a?b=c": "path must begin with one slash", "/a#b": "path must begin with one slash", "/\\a": "path must begin with one slash",
+	} {
+		p := here(x, product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = path }))
+		x.Expect(x.client.Create(t.Context(), p)).To(MatchError(ContainSubstring(want)), path)
+	}
+	for _, path := range []string{"/", "/sso", "/a/b.c-d/"} {
+		p := here(x, product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = path }))
+		x.Expect(x.client.Create(t.Context(), p, client.DryRunAll)).To(Succeed(), path)
+	}
+	p := here(x, product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = "/sso" }))
+	p.Spec.Template, p.Spec.Isolation = v1alpha1.ProductTemplate{}, v1alpha1.Isolation{}
+	for i := range p.Spec.Plans {
+		p.Spec.Plans[i].Quota = nil
+	}
+	x.Expect(x.client.Create(t.Context(), p)).To(MatchError(ContainSubstring("without a template there is none")))
+}
