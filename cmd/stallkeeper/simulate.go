@@ -79,7 +79,7 @@ func simulateGroups() []simulateGroup {
 		}},
 		{"Order notification:", []*cobra.Command{newNotifyCommand()}},
 		{"Joint operations:", newKitCommands()},
-		{"The other direction:", []*cobra.Command{newOpenAPICommand(), newUsageCommand()}},
+		{"The other direction:", []*cobra.Command{newOpenAPICommand(), newUsageCommand(), newSignOnCommand()}},
 	}
 }
 
@@ -87,7 +87,7 @@ func simulateGroups() []simulateGroup {
 func newSimulateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulate",
-		Short: "Act as KooGallery: call a callback URL, or serve the open API",
+		Short: "Act as KooGallery: call a callback URL, or serve the open API or the sign-on",
 		Long: `Act as KooGallery, to try an endpoint before going live.
 
 Each call is signed as KooGallery signs it in that generation of its protocol, and the answer is checked as its debug console

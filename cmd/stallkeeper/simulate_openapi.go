@@ -70,7 +70,7 @@ and the chart's controller.trustedCAConfigMap.`,
 				}
 				api.RefuseUsage(instance, code)
 			}
-			return serveOpenAPI(cmd.Context(), address, pair, api, cmd.OutOrStdout())
+			return serveFake(cmd.Context(), address, pair, api, cmd.OutOrStdout(), openAPIReady)
 		},
 	}
 	flags := cmd.Flags()
@@ -98,8 +98,15 @@ func orEnvironment(value, variable string) string {
 // certificateFiles are the paths of a certificate and its private key; both empty for plain HTTP.
 type certificateFiles struct{ certificate, privateKey string }
 
-// serveOpenAPI serves until ctx ends, then lets calls in flight come to their end.
-func serveOpenAPI(ctx context.Context, address string, pair certificateFiles, api http.Handler, out io.Writer) error {
+// openAPIReady says how the fake open API is used that serves at base.
+func openAPIReady(base string) string {
+	return fmt.Sprintf("The fake open API is ready.\n  spec.openAPIURL of a Marketplace  %s\n  POST an order's orderInfo to      %s\n"+
+		"  POST a licence code to            %s\n  what was pushed                   stallkeeper simulate usage --url %s\n",
+		base, base+ordersPath, base+licensesPath, base)
+}
+
+// serveFake serves until ctx ends, then lets calls in flight come to their end. ready is what is printed at the beginning.
+func serveFake(ctx context.Context, address string, pair certificateFiles, fake http.Handler, out io.Writer, ready func(base string) string) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return usageError("serving on --bind-address: %w", err)
@@ -109,10 +116,8 @@ func serveOpenAPI(ctx context.Context, address string, pair certificateFiles, ap
 		scheme = "https"
 	}
 	base := scheme + "://" + listener.Addr().String()
-	fmt.Fprintf(out, "The fake open API is ready.\n  spec.openAPIURL of a Marketplace  %s\n  POST an order's orderInfo to      %s\n"+
-		"  POST a licence code to            %s\n  what was pushed                   stallkeeper simulate usage --url %s\n",
-		base, base+ordersPath, base+licensesPath, base)
-	server := &http.Server{Handler: logged(out, api), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second}
+	fmt.Fprint(out, ready(base))
+	server := &http.Server{Handler: logged(out, fake), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second}
 	ended := make(chan error, 1)
 	go func() {
 		if pair.certificate == "" {
@@ -123,13 +128,13 @@ func serveOpenAPI(ctx context.Context, address string, pair certificateFiles, ap
 	}()
 	select {
 	case err := <-ended:
-		return fmt.Errorf("serving the fake open API: %w", err)
+		return fmt.Errorf("serving: %w", err)
 	case <-ctx.Done():
 	}
 	shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := server.Shutdown(shutdown); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("ending the fake open API: %w", err)
+		return fmt.Errorf("ending: %w", err)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func TestSimulatedOpenAPIAnswersPostedOrders(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		api := koogallerytest.NewOpenAPI(koogallerytest.OpenAPIOptions{AK: "ak", SK: "sk", OrdersPath: ordersPath})
-		ended <- serveOpenAPI(ctx, "127.0.0.1:0", certificateFiles{}, api, out)
+		ended <- serveFake(ctx, "127.0.0.1:0", certificateFiles{}, api, out, openAPIReady)
 	}()
 	lines := bufio.NewScanner(printed)
 	var base string

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
+)
+
+const envClientSecret = "CLIENT_SECRET"
+
+// newSignOnCommand serves a fake of KooGallery's sign-on until it is ended.
+func newSignOnCommand() *cobra.Command {
+	var (
+		address string
+		pair    certificateFiles
+		pkce    string
+		user    koogallerytest.SignOnUser
+		options koogallerytest.SignOnOptions
+	)
+	cmd := &cobra.Command{
+		Use:   "sign-on",
+		Short: "Serve a fake of the sign-on: authorize, token, userinfo and logout",
+		Long: `Serve a fake of the sign-on of an enterprise, until interrupted: the four endpoints that "stallkeeper login" calls. Its address
+is the domain to tell with "simulate kit-tenant --domain", its client the one of "simulate kit-application". "stallkeeper login" takes
+plain HTTP with --allow-loopback-http only.
+
+All browsers share one session. With --user somebody is signed in from the beginning. Else authorize shows a form; programs post
+userName and tenant to ` + koogallerytest.SignOnSessionPath + `. A line is printed for each call, without its query. Anyone who
+reaches it signs in as anybody: keep it on 127.0.0.1.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			options.ClientSecret = orEnvironment(options.ClientSecret, envClientSecret)
+			options.PKCE = koogallerytest.SignOnPKCE(pkce)
+			switch options.PKCE {
+			case koogallerytest.PKCEAccepted, koogallerytest.PKCEIgnored, koogallerytest.PKCERefused:
+			default:
+				return usageError("--pkce must be accept, ignore or refuse")
+			}
+			switch {
+			case options.ClientID == "" || options.ClientSecret == "":
+				return usageError("the OAuth2 client is missing: give --client-id, and the secret in $%s", envClientSecret)
+			case (pair.certificate == "") != (pair.privateKey == ""):
+				return usageError("--tls-cert-file and --tls-private-key-file need each other")
+			}
+			fake := koogallerytest.NewSignOn(options)
+			if user.UserName != "" {
+				user.Name, user.Role = "Example User", "user"
+				fake.SignIn(user)
+			}
+			return serveFake(cmd.Context(), address, pair, fake, cmd.OutOrStdout(), func(base string) string {
+				return fmt.Sprintf("The fake sign-on is ready.\n  stallkeeper simulate kit-tenant --domain %s\n  POST userName and tenant to    %s\n",
+					base, base+koogallerytest.SignOnSessionPath)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&address, "bind-address", "127.0.0.1:8481", "address to serve on; with port 0 a free one is taken")
+	flags.StringVar(&pair.certificate, "tls-cert-file", "", "PEM file with the certificate to serve HTTPS with; plain HTTP when empty")
+	flags.StringVar(&pair.privateKey, "tls-private-key-file", "", "PEM file with its private key")
+	flags.StringVar(&options.ClientID, "client-id", "example-client", "client id of the application")
+	flags.StringVar(&options.ClientSecret, "client-secret", "",
+		"client secret; better in $"+envClientSecret+", where other users of this machine can't see it")
+	flags.StringVar(&pkce, "pkce", string(koogallerytest.PKCEIgnored), "what is done with PKCE: accept (and check), ignore, or refuse")
+	flags.StringVar(&user.UserName, "user", "", "account name of the user who is signed in from the beginning")
+	flags.StringVar(&user.LoginName, "login-name", "", "the user's loginName, which one version of userinfo has")
+	flags.StringVar(&user.Tenant, "tenant-id", "example-tenant", "KooGallery's id of the user's enterprise")
+	return cmd
+}

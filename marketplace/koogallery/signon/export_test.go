@@ -1,0 +1,4 @@
+package signon
+
+// DecodeUserInfo is for tests.
+var DecodeUserInfo = decodeUserInfo
