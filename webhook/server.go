@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -29,10 +30,12 @@ const (
 )
 
 // errNotServing is why the server is not ready.
-var errNotServing = errors.New("the callback server is not accepting calls")
+var errNotServing = errors.New("the server is not accepting calls")
 
 // ServerOptions say where a Server listens.
 type ServerOptions struct {
+	// Name says in logs and errors what is served; "callbacks" when empty.
+	Name string
 	// Address is host and port, such as ":8443".
 	Address string
 	// CertFile and KeyFile are PEM files; the server takes them up again when they change. When both are empty it speaks
@@ -48,7 +51,7 @@ type ServerOptions struct {
 // first calls.
 type server struct{ *manager.Server }
 
-// Server serves callbacks. It is a Runnable of a manager.
+// Server serves callbacks, or what else the internet reaches. It is a Runnable of a manager.
 type Server struct {
 	server  server
 	certs   *certwatcher.CertWatcher
@@ -59,6 +62,7 @@ type Server struct {
 // NewServer makes a server and takes its port, so that a port that is in use and a certificate that can't be read are known
 // before anything starts.
 func NewServer(handler http.Handler, options ServerOptions) (*Server, error) {
+	options.Name = cmp.Or(options.Name, "callbacks")
 	s := &Server{options: options}
 	httpServer := &http.Server{
 		Handler:           handler,
@@ -78,7 +82,7 @@ func NewServer(handler http.Handler, options ServerOptions) (*Server, error) {
 		return nil, err
 	}
 	s.server = server{&manager.Server{
-		Name: "callbacks", Server: httpServer, Listener: listener, ShutdownTimeout: ptr.To(shutdownTimeout),
+		Name: s.options.Name, Server: httpServer, Listener: listener, ShutdownTimeout: ptr.To(shutdownTimeout),
 	}}
 	return s, nil
 }
@@ -95,7 +99,7 @@ func (s *Server) listen() (net.Listener, error) {
 	}
 	listener, err := net.Listen("tcp", s.options.Address)
 	if err != nil {
-		return nil, fmt.Errorf("listening for callbacks: %w", err)
+		return nil, fmt.Errorf("listening for %s: %w", s.options.Name, err)
 	}
 	if s.certs == nil {
 		return listener, nil

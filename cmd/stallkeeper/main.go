@@ -39,6 +39,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newControllerCommand(),
 		newWebhookCommand(),
+		newLoginCommand(),
 		newSimulateCommand(),
 		newVersionCommand(),
 	)

@@ -1,0 +1,4 @@
+package login
+
+// SafeReturn is for tests.
+var SafeReturn = safeReturn

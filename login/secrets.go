@@ -1,0 +1,141 @@
+package login
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/expirable"
+	"golang.org/x/sync/singleflight"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/directory"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+)
+
+const (
+	// knownFor is the time between two reads of one instance's Secrets for those who begin to sign in, so that whoever calls again and
+	// again makes us read once.
+	knownFor = 10 * time.Second
+	// knownMost is of how many instances something is known.
+	knownMost = 1024
+	// readTimeout bounds such a read, which goes on when the first who wanted it has gone away.
+	readTimeout = 3 * time.Second
+)
+
+// known is what an instance's Secrets say to those who begin.
+type known struct {
+	cookieKey, tokenKey []byte
+	// clients are the applications', the one that changed last first.
+	clients []directory.Client
+}
+
+// client is that of an enterprise and an application, each empty for any.
+func (k known) client(enterprise, application string) (directory.Client, error) {
+	for _, c := range k.clients {
+		if (enterprise == "" || c.TenantID == enterprise) && (application == "" || c.AppID == application) {
+			if c.ClientID == "" || c.ClientSecret == "" || c.DomainName == "" {
+				return c, fmt.Errorf("%w: the directory has no client id, no client secret or no domain name", errNoClient)
+			}
+			return c, nil
+		}
+	}
+	return directory.Client{}, fmt.Errorf("%w: the directory has no such application", errNoClient)
+}
+
+func signOnClient(c directory.Client) marketplace.SignOnClient {
+	return marketplace.SignOnClient{DomainName: c.DomainName, ClientID: c.ClientID, ClientSecret: c.ClientSecret}
+}
+
+// secrets read instances' Secrets by their names.
+type secrets struct {
+	reader client.Reader
+	known  *expirable.LRU[types.UID, known]
+	flight singleflight.Group
+}
+
+func newSecrets(reader client.Reader) *secrets {
+	return &secrets{reader: reader, known: expirable.NewLRU[types.UID, known](knownMost, nil, knownFor)}
+}
+
+// of is what is known of an instance, up to knownFor old.
+func (s *secrets) of(ctx context.Context, instance *v1alpha1.MarketplaceInstance) (known, error) {
+	if k, ok := s.known.Get(instance.UID); ok {
+		return k, nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	read, err, _ := s.flight.Do(string(instance.UID), func() (any, error) {
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
+		defer cancel()
+		seed, err := s.read(ctx, instance, v1alpha1.AccessSecretName(instance.Name), v1alpha1.AccessSeedKey)
+		if err != nil {
+			return known{}, err
+		}
+		k := known{cookieKey: directory.DeriveKey(seed, directory.ForLoginCookies), tokenKey: directory.DeriveKey(seed, directory.ForLoginTokens)}
+		if k.cookieKey == nil {
+			// Made with the tenant.
+			return known{}, fmt.Errorf("%w: the instance has no seed", errNotRunning)
+		}
+		d, err := s.directory(ctx, instance)
+		if err != nil {
+			return known{}, err
+		}
+		k.clients = d.Clients()
+		s.known.Add(instance.UID, k)
+		return k, nil
+	})
+	k, _ := read.(known)
+	return k, err
+}
+
+// directory reads the directory's first Secret anew: the enterprises and applications.
+func (s *secrets) directory(ctx context.Context, instance *v1alpha1.MarketplaceInstance) (*directory.Directory, error) {
+	name := v1alpha1.DirectorySecretName(instance.Name)
+	head, err := s.read(ctx, instance, name, directory.HeadKey)
+	if err != nil || head == nil {
+		return directory.New(), err
+	}
+	d, err := directory.Decode(head)
+	if err != nil {
+		return nil, fmt.Errorf("%w: Secret %s: %w", errUnavailable, name, err)
+	}
+	return d, nil
+}
+
+// loadUsers reads the shards that some users would be in.
+func (s *secrets) loadUsers(ctx context.Context, instance *v1alpha1.MarketplaceInstance, d *directory.Directory, a attempt, names []string) error {
+	for _, name := range names {
+		shard := d.UserShard(a.Enterprise, a.Application, name)
+		if d.Loaded(shard) {
+			continue
+		}
+		secret := v1alpha1.DirectoryShardName(instance.Name, shard)
+		data, err := s.read(ctx, instance, secret, directory.ShardKey)
+		if err != nil {
+			return err
+		}
+		if err := d.Load(shard, data); err != nil {
+			return fmt.Errorf("%w: Secret %s: %w", errUnavailable, secret, err)
+		}
+	}
+	return nil
+}
+
+// read is one key of an instance's Secret; nil where there is none, or where it is that of an instance of the same name that is gone.
+func (s *secrets) read(ctx context.Context, instance *v1alpha1.MarketplaceInstance, name, key string) ([]byte, error) {
+	secret := &corev1.Secret{}
+	err := s.reader.Get(ctx, types.NamespacedName{Namespace: instance.Namespace, Name: name}, secret)
+	switch owners := secret.GetOwnerReferences(); {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("%w: reading Secret %s: %w", errUnavailable, name, err)
+	case len(owners) == 1 && owners[0].UID != instance.UID:
+		return nil, nil
+	}
+	return secret.Data[key], nil
+}
