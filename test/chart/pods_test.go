@@ -1,6 +1,7 @@
 package chart_test
 
 import (
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -30,12 +31,17 @@ func TestPodsAreRestrictedWhateverTheValues(t *testing.T) {
 	level := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
 	for name, values := range map[string]string{
 		"defaults":            "",
+		"a sign-on":           "login: {enabled: true, url: 'https://login.example.com', env: [{name: HTTPS_PROXY, value: http://proxy}]}",
 		"plain HTTP":          "webhook: {tls: {mode: ingress}}",
 		"everything of a pod": "{priorityClassName: high, nodeSelector: {a: b}, tolerations: [{operator: Exists}], webhook: {affinity: {podAntiAffinity: {}}}, controller: {env: [{name: HTTPS_PROXY, value: http://proxy}]}}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			rendered := render(t, chart.Release{}, values)
-			for _, name := range []string{"stallkeeper-webhook", "stallkeeper-controller"} {
+			accounts := []string{"stallkeeper-webhook", "stallkeeper-controller"}
+			if strings.Contains(values, "login") {
+				accounts = append(accounts, "stallkeeper-login")
+			}
+			for _, name := range accounts {
 				template := deployment(t, rendered, name).Spec.Template
 				for _, result := range evaluator.EvaluatePod(level, &template.ObjectMeta, &template.Spec) {
 					if !result.Allowed {

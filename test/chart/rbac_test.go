@@ -23,6 +23,13 @@ var (
 		{"stallkeeper.io", "marketplaceinstances", "", "get list watch create patch"},
 		{"", "secrets", "", "get create"},
 	}
+	// It reads, and by name what is secret.
+	loginInSales = []grant{
+		{"stallkeeper.io", "marketplaces", "", "get list watch"},
+		{"stallkeeper.io", "marketplaceproducts", "", "get list watch"},
+		{"stallkeeper.io", "marketplaceinstances", "", "get list watch"},
+		{"", "secrets", "", "get"},
+	}
 	controllerInSales = []grant{
 		{"stallkeeper.io", "marketplaces", "", "get list watch"},
 		{"stallkeeper.io", "marketplaceproducts", "", "get list watch"},
@@ -136,6 +143,7 @@ func TestRightsAreTheTableAndNotOneVerbMore(t *testing.T) {
 	tests := map[string]struct {
 		values                      string
 		wantWebhook, wantController map[string][]grant
+		wantLogin                   map[string][]grant
 	}{
 		"with the defaults": {
 			wantWebhook: map[string][]grant{"sales": webhookInSales},
@@ -151,6 +159,15 @@ func TestRightsAreTheTableAndNotOneVerbMore(t *testing.T) {
 				"": controllerInCluster, "eu": controllerInSales, "cn": controllerInSales,
 				"stallkeeper-system": controllerAtHome, "vault": controllerCredentials,
 			},
+		},
+		"with a sign-on": {
+			values:      "{salesNamespaces: [eu, cn], login: {enabled: true, url: 'https://login.example.com'}}",
+			wantWebhook: map[string][]grant{"eu": webhookInSales, "cn": webhookInSales},
+			wantController: map[string][]grant{
+				"": controllerInCluster, "eu": controllerInSales, "cn": controllerInSales,
+				"stallkeeper-system": with(controllerAtHome, controllerCredentials...),
+			},
+			wantLogin: map[string][]grant{"eu": loginInSales, "cn": loginInSales},
 		},
 		"without any order API": {
 			values:      "credentials: {secretNames: []}",
@@ -190,7 +207,7 @@ func TestRightsAreTheTableAndNotOneVerbMore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rendered := render(t, chart.Release{}, tc.values)
 			for account, want := range map[string]map[string][]grant{
-				"stallkeeper-webhook": tc.wantWebhook, "stallkeeper-controller": tc.wantController,
+				"stallkeeper-webhook": tc.wantWebhook, "stallkeeper-controller": tc.wantController, "stallkeeper-login": tc.wantLogin,
 			} {
 				if diff := cmp.Diff(sorted(want), sorted(grantsOf(t, rendered, account)), cmp.AllowUnexported(grant{})); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", account, diff)

@@ -87,6 +87,26 @@ func TestSwitchesOfObjects(t *testing.T) {
 			values:    "webhook: {host: shop.example.com, tls: {mode: ingress}, ingress: {enabled: true, tlsSecretName: shop-tls}}",
 			wantAdded: []string{"Ingress/" + system + "stallkeeper-webhook"},
 		},
+		"a sign-on": {
+			values: "login: {enabled: true, url: 'https://login.example.com'}",
+			wantAdded: []string{
+				"Deployment/" + system + "stallkeeper-login", "NetworkPolicy/" + system + "stallkeeper-login",
+				"PodDisruptionBudget/" + system + "stallkeeper-login", "Role/sales/stallkeeper-login", "RoleBinding/sales/stallkeeper-login",
+				"Service/" + system + "stallkeeper-login", "Service/" + system + "stallkeeper-login-metrics",
+				"ServiceAccount/" + system + "stallkeeper-login",
+			},
+		},
+		"a sign-on with an ingress and a certificate, of one replica": {
+			values: `{login: {enabled: true, url: 'https://login.example.com', replicas: 1, tls: {mode: certManager}, ingress: {enabled: true}},
+				webhook: {tls: {certManager: {issuerName: letsencrypt}}}, networkPolicy: {enabled: false}}`,
+			wantAdded: []string{
+				"Certificate/" + system + "stallkeeper-login", "Deployment/" + system + "stallkeeper-login", "Ingress/" + system + "stallkeeper-login",
+				"Role/sales/stallkeeper-login", "RoleBinding/sales/stallkeeper-login",
+				"Service/" + system + "stallkeeper-login", "Service/" + system + "stallkeeper-login-metrics",
+				"ServiceAccount/" + system + "stallkeeper-login",
+			},
+			wantRemoved: []string{"NetworkPolicy/" + system + "stallkeeper-controller", "NetworkPolicy/" + system + "stallkeeper-webhook"},
+		},
 		"service monitors where the cluster knows them": {
 			release:   chart.Release{APIVersions: []string{"monitoring.coreos.com/v1"}},
 			values:    "metrics: {serviceMonitor: {enabled: true}}",
@@ -121,6 +141,7 @@ func TestSwitchesOfFields(t *testing.T) {
 		system     = "stallkeeper-system/"
 		webhook    = "Deployment/" + system + "stallkeeper-webhook"
 		controller = "Deployment/" + system + "stallkeeper-controller"
+		signOn     = "Deployment/" + system + "stallkeeper-login"
 		callback   = "Service/" + system + "stallkeeper-webhook"
 		pod        = "spec.template.spec."
 		args       = pod + "containers.0.args"
@@ -207,6 +228,21 @@ func TestSwitchesOfFields(t *testing.T) {
 		"kinds are kept on uninstall":                {object: "CustomResourceDefinition/marketplaceinstances.stallkeeper.io", path: "metadata.annotations", want: "helm.sh/resource-policy:keep"},
 		"kinds go on uninstall if so wished":         {values: "crds: {keep: false}", object: "CustomResourceDefinition/marketplaceinstances.stallkeeper.io", path: "metadata.annotations", want: "map[controller-gen.kubebuilder.io/version:v0.23.0]"},
 		"sales namespaces are kept and protected":    {object: "Namespace/sales", path: "metadata", want: "stallkeeper.io/deletion-protection:Enabled"},
+		"the sign-on's URL":                          {values: "{login: {enabled: true, url: 'https://login.example.com:8443'}}", object: signOn, path: args, want: "--url=https://login.example.com:8443"},
+		"the sign-on's sales namespaces":             {values: "{login: {enabled: true, url: 'https://login.example.com:8443'}, salesNamespaces: [a, b]}}", object: signOn, path: args, want: "--namespaces=a,b"},
+		"the sign-on's replicas":                     {values: "{login: {enabled: true, url: 'https://login.example.com:8443', replicas: 0}}", object: signOn, path: "spec.replicas", want: "0"},
+		"the sign-on's TLS Secret":                   {values: "{login: {enabled: true, url: 'https://login.example.com:8443', tls: {secretName: mine}}}", object: signOn, path: pod + "volumes.0.secret.secretName", want: "mine"},
+		"the sign-on's TLS Secret's default name":    {values: "{login: {enabled: true, url: 'https://login.example.com:8443'}}", object: signOn, path: pod + "volumes.0.secret.secretName", want: "stallkeeper-login-tls"},
+		"the sign-on speaks HTTP behind an ingress":  {values: "{login: {enabled: true, url: 'https://login.example.com:8443', tls: {mode: ingress}}}", object: "Service/" + system + "stallkeeper-login", path: "spec.ports.0.port", want: "80"},
+		"no certificate behind an ingress":           {values: "{login: {enabled: true, url: 'https://login.example.com:8443', tls: {mode: ingress}}}", object: signOn, path: pod + "volumes"},
+		"the sign-on's Service":                      {values: "{login: {enabled: true, url: 'https://login.example.com:8443', service: {type: LoadBalancer, annotations: {a: b}}}}", object: "Service/" + system + "stallkeeper-login", path: "spec.type", want: "LoadBalancer"},
+		"the sign-on's Service's annotations":        {values: "{login: {enabled: true, url: 'https://login.example.com:8443', service: {annotations: {a: b}}}}", object: "Service/" + system + "stallkeeper-login", path: "metadata.annotations.a", want: "b"},
+		"the sign-on's ingress has the URL's host":   {values: "{login: {enabled: true, url: 'https://login.example.com:8443', ingress: {enabled: true, className: nginx, annotations: {a: b}, tlsSecretName: t}}}", object: "Ingress/" + system + "stallkeeper-login", path: "spec", want: "host:login.example.com"},
+		"the sign-on's ingress's Secret":             {values: "{login: {enabled: true, url: 'https://login.example.com:8443', ingress: {enabled: true, tlsSecretName: t}}}", object: "Ingress/" + system + "stallkeeper-login", path: "spec.tls.0", want: "secretName:t"},
+		"the sign-on's proxy":                        {values: "{login: {enabled: true, url: 'https://login.example.com:8443', env: [{name: HTTPS_PROXY, value: http://p}]}}", object: signOn, path: pod + "containers.0.env.0.value", want: "http://p"},
+		"more arguments of the sign-on":              {values: "{login: {enabled: true, url: 'https://login.example.com:8443', extraArgs: [--log-level=1]}}", object: signOn, path: args, want: "--log-level=1"},
+		"the sign-on's resources":                    {values: "{login: {enabled: true, url: 'https://login.example.com:8443', resources: {limits: {memory: 1Gi}}}}", object: signOn, path: pod + "containers.0.resources.limits.memory", want: "1Gi"},
+		"the sign-on from the ingress only":          {values: "{login: {enabled: true, url: 'https://login.example.com:8443'}, networkPolicy: {callbackFrom: [{namespaceSelector: {matchLabels: {a: b}}}]}}", object: "NetworkPolicy/" + system + "stallkeeper-login", path: "spec.ingress.0.from.0.namespaceSelector", want: "a:b"},
 		"the clock skew is read from the webhook":    {object: controller, path: args, want: "--clock-skew-url=http://stallkeeper-webhook-metrics.stallkeeper-system.svc:8080/clock-skew"},
 	}
 	for sentence, tc := range tests {

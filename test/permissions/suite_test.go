@@ -30,9 +30,10 @@ const (
 	admin      = "admin"
 	webhook    = "stallkeeper-webhook"
 	controller = "stallkeeper-controller"
+	login      = "stallkeeper-login"
 )
 
-// callers are the REST configurations of admin and the two ServiceAccounts.
+// callers are the REST configurations of admin and the three ServiceAccounts.
 var callers = map[string]*rest.Config{}
 
 func TestMain(m *testing.M) {
@@ -74,6 +75,7 @@ func install(config *rest.Config) error {
 	rendered, err := chart.Render(chart.Release{}, map[string]any{
 		"webhook":    map[string]any{"replicas": 0},
 		"controller": map[string]any{"replicas": 0},
+		"login":      map[string]any{"enabled": true, "url": "https://login.example.com", "replicas": 0},
 		"tenantRBAC": map[string]any{"enabled": true},
 	})
 	if err != nil {
@@ -96,7 +98,7 @@ func install(config *rest.Config) error {
 			return err
 		}
 	}
-	for _, account := range []string{webhook, controller} {
+	for _, account := range []string{webhook, controller, login} {
 		if callers[account], err = withToken(ctx, config, account); err != nil {
 			return err
 		}

@@ -15,6 +15,13 @@
 {{- define "stallkeeper.webhook" -}}{{ include "stallkeeper.fullname" . }}-webhook{{- end -}}
 {{- define "stallkeeper.controller" -}}{{ include "stallkeeper.fullname" . }}-controller{{- end -}}
 
+{{- define "stallkeeper.login" -}}{{ include "stallkeeper.fullname" . }}-login{{- end -}}
+
+{{/* The components that run, as a JSON list. */}}
+{{- define "stallkeeper.components" -}}
+{{ concat (list "webhook" "controller") (ternary (list "login") list .Values.login.enabled) | toJson }}
+{{- end -}}
+
 {{/* Labels that select a component's pods. Takes (dict "root" $ "component" "webhook"). */}}
 {{- define "stallkeeper.selectorLabels" -}}
 app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride | trunc 63 | trimSuffix "-" }}
@@ -51,6 +58,15 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name (replace "+" "_" .root.Chart.V
 
 {{- define "stallkeeper.tlsSecretName" -}}
 {{ default (printf "%s-tls" (include "stallkeeper.webhook" .)) .Values.webhook.tls.secretName }}
+{{- end -}}
+
+{{- define "stallkeeper.loginTLSSecretName" -}}
+{{ default (printf "%s-tls" (include "stallkeeper.login" .)) .Values.login.tls.secretName }}
+{{- end -}}
+
+{{/* The host of login.url, without its port. */}}
+{{- define "stallkeeper.loginHost" -}}
+{{ (urlParse .Values.login.url).hostname }}
 {{- end -}}
 
 {{- define "stallkeeper.callbackPort" -}}
@@ -113,7 +129,7 @@ it makes of itself for every tenant, and Roles where they are allowed.
   "privileged" (list "restricted" "baseline" "privileged")) .Values.maxPodSecurityLevel | toJson -}}
 {{- end -}}
 
-{{/* The parts of a pod that both components share. Takes (dict "root" $ "component" "webhook" "values" $.Values.webhook). */}}
+{{/* The parts of a pod that all components share. Takes (dict "root" $ "component" "webhook" "values" $.Values.webhook). */}}
 {{- define "stallkeeper.pod" -}}
 serviceAccountName: {{ include (printf "stallkeeper.%s" .component) .root }}
 automountServiceAccountToken: true
@@ -154,7 +170,7 @@ topologySpreadConstraints:
   {{- end }}
 {{- end -}}
 
-{{/* The parts of a container that both components share. Takes the same as stallkeeper.pod. */}}
+{{/* The parts of a container that all components share. Takes the same as stallkeeper.pod. */}}
 {{- define "stallkeeper.container" -}}
 image: {{ include "stallkeeper.image" .root }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
