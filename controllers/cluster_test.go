@@ -235,6 +235,8 @@ type shop struct {
 	clock clock.PassiveClock
 	// protocol is what the operator knows of the marketplace, beside how it is asked for orders.
 	protocol Protocol
+	// endpoint stands in for the network between the controller and the tenants' workloads.
+	endpoint *endpoint
 }
 
 // shops counts them, so that a test can run more than once.
@@ -244,7 +246,7 @@ func newShop(t testing.TB, name string) *shop {
 	t.Helper()
 	name = fmt.Sprintf("%s-%d", name, shops.Add(1))
 	x := &shop{cluster: theCluster(t), WithT: gomega.NewWithT(t), t: t, name: name,
-		orders: &orderAPI{answers: map[string]orderAnswer{}}, kinds: tenantKinds(), clock: clock.RealClock{},
+		orders: &orderAPI{answers: map[string]orderAnswer{}}, kinds: tenantKinds(), clock: clock.RealClock{}, endpoint: &endpoint{},
 		licenses: &licenceAPI{codes: map[string]*licenceCode{}, uploads: map[string]upload{}},
 	}
 	x.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
@@ -355,6 +357,9 @@ func (x *shop) setUp(mgr ctrl.Manager, o *operator, only []string) error {
 			errs = append(errs, r.SetupWithManager(mgr))
 		}
 	}
+	if len(only) == 0 {
+		errs = append(errs, x.setUpDirectories(mgr, protocols))
+	}
 	return errors.Join(errs...)
 }
 
@@ -365,6 +370,26 @@ func (x *shop) protocols() Protocols {
 	protocol.NewLicenseClient = func(OpenAPI) (marketplace.LicenseClient, error) { return x.licenses, nil }
 	protocol.DefaultGrace = 15 * 24 * time.Hour
 	return Protocols{v1alpha1.ProtocolKooGallery: protocol}
+}
+
+// setUpDirectories does what the stallkeeper command does.
+func (x *shop) setUpDirectories(mgr ctrl.Manager, protocols Protocols) error {
+	options := DirectoryCache([]string{x.name})
+	options.Scheme, options.Mapper, options.HTTPClient = mgr.GetScheme(), mgr.GetRESTMapper(), mgr.GetHTTPClient()
+	calls, err := cache.New(mgr.GetConfig(), options)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		mgr.Add(calls),
+		(&DirectoryReconciler{
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Calls: calls, TenantPrefix: v1alpha1.DefaultTenantPrefix,
+		}).SetupWithManager(mgr, calls),
+		(&DirectoryForwarder{
+			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, TenantPrefix: v1alpha1.DefaultTenantPrefix,
+			Protocols: protocols, HTTP: &http.Client{Transport: x.endpoint},
+		}).SetupWithManager(mgr, calls),
+	)
 }
 
 // create makes objects.

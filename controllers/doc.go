@@ -1,6 +1,8 @@
 // Package controllers holds the reconcilers:
 //
 //   - OrderReconciler finds out what was sold and writes it into spec.subscription.
+//   - DirectoryReconciler folds what the marketplace says of a buyer's users into the directory and brings it to the tenant;
+//     DirectoryForwarder tells the workload of it by HTTP.
 //   - LicenseReconciler activates licence codes and delivers the licences that buyers ask for.
 //   - LicenseQueryReconciler asks every day what became of the codes.
 //   - InstanceReconciler makes each tenant what its instance says, for as long as it is paid.
@@ -9,7 +11,7 @@
 //   - UsagePushReconciler tells the marketplaces.
 //   - MarketplaceReconciler checks the keys of the connections.
 //
-// Deciding is not doing: what shall be true is decided by pure packages below this one (orders, licenses, lifecycle, template,
-// workload), and done by apply and the reconcilers. Status is written once at the end of a pass, also of a failed one, and is
-// never an input: erased, the next pass restores it.
+// Deciding is not doing: what shall be true is decided by pure packages below this one (orders, licenses, directory, lifecycle,
+// template, workload), and done by apply and the reconcilers. Status is written once at the end of a pass, also of a failed one,
+// and is never an input: erased, the next pass restores it.
 package controllers

@@ -164,6 +164,18 @@ func protocolOf(ctx context.Context, reader client.Reader, protocols Protocols, 
 	return defaults, nil
 }
 
+// readDecision decides for a reconciler that knows of a tenant only what it has used.
+func readDecision(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance, l ledger, p lifecycle.Policy, now time.Time,
+) (lifecycle.Decision, error) {
+	acknowledged, err := acknowledgementOf(ctx, reader, mpi, now)
+	if err != nil {
+		return lifecycle.Decision{}, err
+	}
+	f := facts(mpi, acknowledged, now)
+	f.UsedUp = l.usedUp(mpi)
+	return lifecycle.Decide(f, p), nil
+}
+
 // decide says what shall be true of the tenant. One that has to stop is waited for while it has something to tell about its usage.
 func (r *InstanceReconciler) decide(mpi *v1alpha1.MarketplaceInstance, k known, memory *memory, now time.Time) lifecycle.Decision {
 	f := facts(mpi, k.acknowledgement, now)

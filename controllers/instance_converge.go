@@ -230,7 +230,7 @@ func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k k
 	if k.next != "" {
 		inputs["next"] = k.next
 	}
-	if asked := askedServices(k.ledger); len(asked) > 0 {
+	if asked := askedServices(k); len(asked) > 0 {
 		inputs["asked"], inputs["controller"] = asked, r.Permissions.Controller
 	}
 	raw, err := json.Marshal(inputs)

@@ -175,14 +175,19 @@ func orNothing(name string) string {
 func workloadPolicy(rev *revision, plan v1alpha1.Plan, k known) workload.Policy {
 	return workload.Policy{
 		Isolation: rev.data.Isolation, Quota: plan.Quota, DataKinds: k.lifecycle.DataKinds, Suspension: k.lifecycle.Suspension,
-		Asked: askedServices(k.ledger),
+		Asked: askedServices(k),
 	}
 }
 
-// askedServices are the tenant's Services that the controller asks how much was used.
-func askedServices(l ledger) []workload.ServicePort {
+// askedServices are the tenant's Services that the controller connects to: it asks them how much was used, and tells them of
+// changes of the directory.
+func askedServices(k known) []workload.ServicePort {
 	var asked []workload.ServicePort
-	for _, m := range l.meters {
+	if k.product != nil && k.product.Spec.Directory.Forward.Service != "" {
+		forward := k.product.Spec.Directory.Forward
+		asked = append(asked, workload.ServicePort{Service: forward.Service, Port: forward.Port})
+	}
+	for _, m := range k.ledger.meters {
 		port := workload.ServicePort{Service: m.spec.HTTP.Service, Port: m.spec.HTTP.Port}
 		if m.spec.Source == v1alpha1.MeterSourceHTTP && !slices.Contains(asked, port) {
 			asked = append(asked, port)

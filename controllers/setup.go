@@ -60,7 +60,7 @@ func (r *InstanceReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	}
 	b := ctrl.NewControllerManagedBy(mgr).Named("instance").
 		Watches(&v1alpha1.MarketplaceInstance{}, instanceEvents()).
-		Watches(&v1alpha1.MarketplaceProduct{}, handler.EnqueueRequestsFromMapFunc(r.instancesOfProduct),
+		Watches(&v1alpha1.MarketplaceProduct{}, handler.EnqueueRequestsFromMapFunc(instancesOfProduct(r.Client)),
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, revisionChanged()))).
 		Watches(&v1alpha1.UsageRecord{}, handler.EnqueueRequestsFromMapFunc(r.instanceOfRecord)).
 		WatchesRawSource(source.TypedChannel(raise, raisedEvents())).
@@ -126,10 +126,12 @@ func revisionChanged() predicate.Predicate {
 	}
 }
 
-func (r *InstanceReconciler) instancesOfProduct(ctx context.Context, product client.Object) []request {
-	return instancesWhere(ctx, r.Client, product.GetNamespace(), func(mpi *v1alpha1.MarketplaceInstance) bool {
-		return mpi.Spec.ProductRef.Name == product.GetName()
-	})
+func instancesOfProduct(reader client.Reader) handler.MapFunc {
+	return func(ctx context.Context, product client.Object) []request {
+		return instancesWhere(ctx, reader, product.GetNamespace(), func(mpi *v1alpha1.MarketplaceInstance) bool {
+			return mpi.Spec.ProductRef.Name == product.GetName()
+		})
+	}
 }
 
 // instancesWhere lists instances from the cache. A list that fails brings nothing: the cache is filled, or the process ends.

@@ -17,19 +17,23 @@ import (
 // Field owners of an instance's status. Each reconciler applies what is its own, so that none has to wait for another and none
 // takes another's conditions back.
 const (
-	instanceStatusOwner = v1alpha1.FieldOwner
-	orderStatusOwner    = v1alpha1.FieldOwner + "/order"
-	licenseStatusOwner  = v1alpha1.FieldOwner + "/license"
-	usageStatusOwner    = v1alpha1.FieldOwner + "/usage"
+	instanceStatusOwner  = v1alpha1.FieldOwner
+	orderStatusOwner     = v1alpha1.FieldOwner + "/order"
+	licenseStatusOwner   = v1alpha1.FieldOwner + "/license"
+	usageStatusOwner     = v1alpha1.FieldOwner + "/usage"
+	directoryStatusOwner = v1alpha1.FieldOwner + "/directory"
+	forwardStatusOwner   = v1alpha1.FieldOwner + "/forward"
 )
 
 // conditionOwners are the owners of the conditions that are not the instance reconciler's.
 var conditionOwners = map[string]string{
-	v1alpha1.ConditionOrderResolved:    orderStatusOwner,
-	v1alpha1.ConditionLicenseActivated: licenseStatusOwner,
-	v1alpha1.ConditionLicenseDelivered: licenseStatusOwner,
-	v1alpha1.ConditionUsageReported:    usageStatusOwner,
-	v1alpha1.ConditionPackageAvailable: usageStatusOwner,
+	v1alpha1.ConditionOrderResolved:      orderStatusOwner,
+	v1alpha1.ConditionLicenseActivated:   licenseStatusOwner,
+	v1alpha1.ConditionLicenseDelivered:   licenseStatusOwner,
+	v1alpha1.ConditionUsageReported:      usageStatusOwner,
+	v1alpha1.ConditionPackageAvailable:   usageStatusOwner,
+	v1alpha1.ConditionDirectorySynced:    directoryStatusOwner,
+	v1alpha1.ConditionDirectoryForwarded: forwardStatusOwner,
 }
 
 // applyInstanceStatus writes everything of an instance's status but what the other reconcilers own, if it changed.

@@ -99,13 +99,9 @@ func (r *UsageReconciler) gather(ctx context.Context, mpi *v1alpha1.MarketplaceI
 		return usageKnown{}, err
 	}
 	policy := lifecyclePolicy(lifecycleOf(k.product, k.effective.Plan), protocol.DefaultGrace)
-	acknowledged, err := acknowledgementOf(ctx, r.Client, mpi, now)
-	if err != nil {
+	if k.decision, err = readDecision(ctx, r.Client, mpi, k.ledger, policy, now); err != nil {
 		return usageKnown{}, err
 	}
-	f := facts(mpi, acknowledged, now)
-	f.UsedUp = k.usedUp(mpi)
-	k.decision = lifecycle.Decide(f, policy)
 	k.moment = momentOf(mpi, k.decision, policy, memory, now)
 	return k, nil
 }

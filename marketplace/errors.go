@@ -15,6 +15,8 @@ var (
 	ErrMalformed = errors.New("the request is malformed")
 	// ErrTooLarge: the body or the query is longer than any real call. Wraps ErrMalformed.
 	ErrTooLarge = kind{"the request is too large", ErrMalformed}
+	// ErrUndecipherable: a secret in the request can't be decrypted with our private key. Wraps ErrMalformed.
+	ErrUndecipherable = kind{"a secret can't be decrypted", ErrMalformed}
 	// ErrUnknownInstance: the instance id is not one of ours, or the instance was released.
 	ErrUnknownInstance = errors.New("the instance does not exist")
 	// ErrConflict: understood, but what it asks for is not allowed in the instance's state. The text says why.

@@ -26,6 +26,8 @@ const (
 	Notify Kind = "Notify"
 	// RequestLicense asks for a licence file or text for an instance, by Event.LicenseRequest. It may be delivered later.
 	RequestLicense Kind = "RequestLicense"
+	// Synchronize tells of an enterprise, its application, its users or departments, by Event.Sync. It changes no sale.
+	Synchronize Kind = "Synchronize"
 )
 
 // ReasonExpired is the Reason of a Suspend that the marketplace sends because the paid time is over, whatever date is known
@@ -82,7 +84,8 @@ type Event struct {
 	// OrderID and OrderLineID name the order that caused the call. In a Purchase they are the sale's key, as InstanceName wants
 	// it: OrderLineID is empty where a marketplace sells one instance by order.
 	OrderID, OrderLineID string
-	// InstanceID is the instance that the call is about, as we named it. Empty for a Purchase, and where License is set.
+	// InstanceID is the instance that the call is about, as we named it. Empty for a Purchase, where License is set, and in a
+	// Synchronize that comes before there is an order.
 	InstanceID string
 	// License is the code of the licence that the call is about, where the marketplace itself made the code and knows no
 	// instance id; empty otherwise.
@@ -113,6 +116,8 @@ type Event struct {
 	Wants Want
 	// LicenseRequest says which licence a RequestLicense asks for; nil otherwise.
 	LicenseRequest *LicenseRequest
+	// Sync is what a Synchronize says; nil otherwise. It holds personal data.
+	Sync *Sync
 	// SentAt is the time of the call by the marketplace's clock. It orders Suspend against Resume and nothing else.
 	SentAt time.Time
 	// Reason is why, in a Suspend or Release: ReasonExpired or the marketplace's own word; may be empty.

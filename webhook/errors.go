@@ -39,6 +39,7 @@ var reasons = []struct {
 	{marketplace.ErrReplayed, "Replayed"},
 	{marketplace.ErrUnauthenticated, "Unauthenticated"},
 	{marketplace.ErrTooLarge, "TooLarge"},
+	{marketplace.ErrUndecipherable, "Undecipherable"},
 	{marketplace.ErrMalformed, "Malformed"},
 	{marketplace.ErrUnknownInstance, "UnknownInstance"},
 	{marketplace.ErrConflict, "Conflict"},

@@ -67,6 +67,8 @@ type Options struct {
 	MaxReading int
 	// MaxBody bounds a body, in bytes; 0 means DefaultMaxBody.
 	MaxBody int64
+	// MaxBodyOf bounds the bodies of single paths below the callback URL, where they are larger; nil means none are.
+	MaxBodyOf func(path string) int64
 }
 
 // Handler answers callbacks. It is an http.Handler, safe for concurrent use.
@@ -109,7 +111,7 @@ func NewHandler(options Options) (*Handler, error) {
 			decoy:      options.Decoy,
 		},
 		limits: newLimits(
-			orDefault(options.MaxBody, DefaultMaxBody),
+			orDefault(options.MaxBody, DefaultMaxBody), options.MaxBodyOf,
 			orDefault(options.MaxReading, DefaultMaxReading),
 			orDefault(options.MaxConcurrent, DefaultMaxConcurrent),
 		),
@@ -215,7 +217,7 @@ func (h *Handler) process(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if c.connection, err = h.connections.open(ctx, c.target); err != nil {
 		return err
 	}
-	body, err := h.limits.read(ctx, w, r)
+	body, err := h.limits.read(ctx, w, r, c.path)
 	if err != nil {
 		return err
 	}
@@ -231,7 +233,7 @@ func (h *Handler) process(ctx context.Context, w http.ResponseWriter, r *http.Re
 
 // record takes a place among the verified calls at work, decodes the call and stores it.
 func (h *Handler) record(ctx context.Context, c *call, req marketplace.Request) error {
-	leave, err := h.limits.admit(ctx)
+	leave, err := h.limits.admit(ctx, len(req.Body))
 	if err != nil {
 		return err
 	}

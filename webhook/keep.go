@@ -21,6 +21,8 @@ type content struct {
 	call []string
 	// data are the Secret's. They hold personal data.
 	data map[string][]byte
+	// labels are those beside the ones that say what it is and whose; may be nil.
+	labels map[string]string
 }
 
 // keepOf keeps a call's content beside an instance, and goes with it.
@@ -51,6 +53,7 @@ func (r *recorder) keep(ctx context.Context, namespace string, owner metav1.Owne
 		},
 		Type: v1alpha1.CallSecretType, Immutable: ptr.To(true), Data: c.data,
 	}
+	maps.Copy(secret.Labels, c.labels)
 	secret.Labels[v1alpha1.CallLabel] = string(c.kind)
 	err := r.client.Create(ctx, secret, client.FieldOwner(FieldOwner))
 	if err != nil && !apierrors.IsAlreadyExists(err) {

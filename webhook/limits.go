@@ -14,41 +14,66 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
+const (
+	// maxLarge is how many verified calls with a large body are at work at once.
+	maxLarge = 16
+	// maxLargeReading is how many large bodies of callers not yet verified are in memory at once.
+	maxLargeReading = 48
+)
+
 // maxDiscarded is how many bytes of a body that is too large are still taken from the connection.
 const maxDiscarded = 1 << 20
 
 // limits keep a flood of calls from taking the memory, or the turn of the real ones.
 type limits struct {
-	maxBody int64
+	// maxBody says the size in bytes of a body that is refused unread, by the path below the callback URL. One above ordinary
+	// is large: of those fewer are in memory at once.
+	maxBody  func(path string) int64
+	ordinary int64
 
 	// Bodies of callers that nobody has verified yet. When there are too many, the oldest makes room: a real call's body is
 	// there within milliseconds, so the one that reads longest is the one that means to stay.
-	mu         sync.Mutex
-	maxReading int
-	reading    list.List // of *http.ResponseController, oldest first
+	mu                 sync.Mutex
+	readers, largeOnes readers
 
-	// verified holds one token for each verified call at work.
-	verified chan struct{}
+	// verified holds one token for each verified call at work, large one more for each whose body is.
+	verified, large chan struct{}
 }
 
-func newLimits(maxBody int64, maxReading, maxVerified int) *limits {
-	return &limits{maxBody: maxBody, maxReading: maxReading, verified: make(chan struct{}, maxVerified)}
+// readers are the bodies of one size that are being read.
+type readers struct {
+	most    int
+	reading list.List // of *http.ResponseController, oldest first
 }
 
-// read takes the whole body, which has to be there before ctx ends.
-func (l *limits) read(ctx context.Context, w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	leave := l.startReading(ctx, w)
-	defer leave()
-	if r.ContentLength > l.maxBody {
-		return nil, l.tooLarge(r)
+func newLimits(ordinary int64, maxBody func(path string) int64, maxReading, maxVerified int) *limits {
+	if maxBody == nil {
+		maxBody = func(string) int64 { return ordinary }
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, l.maxBody))
-	var tooLarge *http.MaxBytesError
+	return &limits{
+		maxBody: maxBody, ordinary: ordinary, readers: readers{most: maxReading}, largeOnes: readers{most: maxLargeReading},
+		verified: make(chan struct{}, maxVerified), large: make(chan struct{}, maxLarge),
+	}
+}
+
+// read takes the whole body of a call to a path below the callback URL. It has to be there before ctx ends.
+func (l *limits) read(ctx context.Context, w http.ResponseWriter, r *http.Request, path string) ([]byte, error) {
+	maxBody, among := l.maxBody(path), &l.readers
+	if maxBody > l.ordinary {
+		among = &l.largeOnes
+	}
+	leave := l.startReading(ctx, w, among)
+	defer leave()
+	if r.ContentLength > maxBody {
+		return nil, tooLarge(r, maxBody)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var exceeded *http.MaxBytesError
 	switch {
 	case err == nil:
 		return body, nil
-	case errors.As(err, &tooLarge):
-		return nil, l.tooLarge(r)
+	case errors.As(err, &exceeded):
+		return nil, tooLarge(r, maxBody)
 	case errors.Is(err, os.ErrDeadlineExceeded), ctx.Err() != nil:
 		return nil, errBodyLate
 	}
@@ -58,13 +83,13 @@ func (l *limits) read(ctx context.Context, w http.ResponseWriter, r *http.Reques
 
 // tooLarge lets some more of the body pass unkept: a caller whose connection is closed while it still sends never sees the
 // answer that says why.
-func (l *limits) tooLarge(r *http.Request) error {
+func tooLarge(r *http.Request, maxBody int64) error {
 	_, _ = io.CopyN(io.Discard, r.Body, maxDiscarded)
-	return fmt.Errorf("%w: the body has more than %d bytes", marketplace.ErrTooLarge, l.maxBody)
+	return fmt.Errorf("%w: the body has more than %d bytes", marketplace.ErrTooLarge, maxBody)
 }
 
 // startReading makes room among the readers; leave gives the room back.
-func (l *limits) startReading(ctx context.Context, w http.ResponseWriter) (leave func()) {
+func (l *limits) startReading(ctx context.Context, w http.ResponseWriter, among *readers) (leave func()) {
 	controller := http.NewResponseController(w)
 	if deadline, ok := ctx.Deadline(); ok {
 		// Without it a slow body could hold the call beyond the time for the answer. Writers that have no deadline are
@@ -73,24 +98,39 @@ func (l *limits) startReading(ctx context.Context, w http.ResponseWriter) (leave
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.reading.Len() >= l.maxReading {
-		oldest := l.reading.Remove(l.reading.Front())
+	if among.reading.Len() >= among.most {
+		oldest := among.reading.Remove(among.reading.Front())
 		_ = oldest.(*http.ResponseController).SetReadDeadline(time.Unix(1, 0))
 	}
-	reader := l.reading.PushBack(controller)
+	reader := among.reading.PushBack(controller)
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.reading.Remove(reader) // does nothing for one that had to make room
+		among.reading.Remove(reader) // does nothing for one that had to make room
 	}
 }
 
-// admit waits for one of the places of verified calls; leave gives it back.
-func (l *limits) admit(ctx context.Context) (leave func(), err error) {
-	select {
-	case l.verified <- struct{}{}:
-		return func() { <-l.verified }, nil
-	case <-ctx.Done():
-		return nil, errBusy
+// admit waits for one of the places of verified calls; leave gives it back. What a large body is decoded to takes several times
+// its size, so those wait for one of their own places first.
+func (l *limits) admit(ctx context.Context, size int) (leave func(), err error) {
+	places := []chan struct{}{l.verified}
+	if int64(size) > l.ordinary {
+		places = []chan struct{}{l.large, l.verified}
 	}
+	taken := 0
+	leave = func() {
+		for _, place := range places[:taken] {
+			<-place
+		}
+	}
+	for _, place := range places {
+		select {
+		case place <- struct{}{}:
+			taken++
+		case <-ctx.Done():
+			leave()
+			return nil, errBusy
+		}
+	}
+	return leave, nil
 }

@@ -38,17 +38,17 @@ func (b *slowBody) Read([]byte) (int, error) {
 func (b *slowBody) Close() error { return nil }
 
 func TestASlowBodyMakesRoomForTheNextOne(t *testing.T) {
-	l := newLimits(1<<10, 2, 1)
+	l := newLimits(1<<10, nil, 2, 1)
 	failed := make(chan error)
 	slow := []*slowBody{newSlowBody(), newSlowBody()}
 	for _, body := range slow {
 		go func() {
-			_, err := l.read(context.Background(), body, httptest.NewRequest(http.MethodPost, "/", body))
+			_, err := l.read(context.Background(), body, httptest.NewRequest(http.MethodPost, "/", body), "")
 			failed <- err
 		}()
 		<-body.started
 	}
-	body, err := l.read(context.Background(), httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader("a call")))
+	body, err := l.read(context.Background(), httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader("a call")), "")
 	if err != nil || string(body) != "a call" {
 		t.Errorf("the third call read %q, %v", body, err)
 	}
@@ -65,23 +65,60 @@ func TestASlowBodyMakesRoomForTheNextOne(t *testing.T) {
 }
 
 func TestVerifiedCallsWaitForAPlaceAsLongAsTheyHaveTime(t *testing.T) {
-	l := newLimits(1<<10, 1, 1)
-	leave, err := l.admit(context.Background())
+	l := newLimits(1<<10, nil, 1, 1)
+	leave, err := l.admit(context.Background(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	expired, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := l.admit(expired); !errors.Is(err, marketplace.ErrUnavailable) {
+	if _, err := l.admit(expired, 1); !errors.Is(err, marketplace.ErrUnavailable) {
 		t.Errorf("without time: %v, want unavailable", err)
 	}
 	admitted := make(chan error)
 	go func() {
-		_, err := l.admit(context.Background())
+		_, err := l.admit(context.Background(), 1)
 		admitted <- err
 	}()
 	leave()
 	if err := <-admitted; err != nil {
 		t.Errorf("with time: %v", err)
+	}
+}
+
+func TestALargeBodyIsReadWhereItsPathHasThem(t *testing.T) {
+	l := newLimits(8, func(path string) int64 { return map[string]int64{"/large": 16}[path] + 8 }, 1, 20)
+	read := func(path string, size int) error {
+		_, err := l.read(context.Background(), httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", size))), path)
+		return err
+	}
+	if err := read("/large", 24); err != nil {
+		t.Errorf("24 bytes: %v", err)
+	}
+	for path, size := range map[string]int{"/large": 25, "": 9} {
+		if err := read(path, size); !errors.Is(err, marketplace.ErrTooLarge) {
+			t.Errorf("%d bytes to %q: %v", size, path, err)
+		}
+	}
+	var leave func()
+	for range maxLarge {
+		var err error
+		if leave, err = l.admit(context.Background(), 24); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expired, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := l.admit(expired, 24); !errors.Is(err, marketplace.ErrUnavailable) {
+		t.Errorf("one large body too many: %v", err)
+	}
+	small, err := l.admit(context.Background(), 8)
+	if err != nil {
+		t.Errorf("a small one beside them: %v", err)
+	}
+	small()
+	leave()
+	if _, err := l.admit(context.Background(), 24); err != nil {
+		t.Errorf("after one has left: %v", err)
 	}
 }

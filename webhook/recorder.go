@@ -48,6 +48,8 @@ func (r *recorder) record(ctx context.Context, of *v1alpha1.Marketplace, event m
 		return marketplace.Outcome{Err: r.check(ctx, of, event)}
 	case event.Kind == marketplace.Notify:
 		return marketplace.Outcome{Err: r.notify(ctx, of, event)}
+	case event.Kind == marketplace.Synchronize:
+		return marketplace.Outcome{Err: r.synchronize(ctx, of, event)}
 	case event.LicenseRequest != nil:
 		return r.requestLicense(ctx, of, event)
 	case event.License != "":

@@ -39,7 +39,7 @@ func (h *Handler) supply(ctx context.Context, c *call) error {
 
 // look takes a place and reads what is wanted; done is false if it is worth to wait for more.
 func (h *Handler) look(ctx context.Context, c *call) (done bool, err error) {
-	leave, err := h.limits.admit(ctx)
+	leave, err := h.limits.admit(ctx, 0)
 	if err != nil {
 		return false, err
 	}

@@ -28,6 +28,9 @@ type CallContent string
 const (
 	// CallOrder is an order that came with a call, under the keys CallOrderKey and CallRawKey.
 	CallOrder CallContent = "Order"
+	// CallSync is what a call says of an enterprise, its application, users or departments, under the key CallSyncKey. The Secret
+	// carries EnterpriseLabel too. The controller deletes it once the instance's directory holds it.
+	CallSync CallContent = "Sync"
 	// CallNotification is the notification of an order, under the keys CallOrderIDKey and CallOrderLineIDKey.
 	CallNotification CallContent = "Notification"
 )
@@ -38,6 +41,8 @@ const (
 	CallOrderKey = "order.json"
 	// CallRawKey holds all that the call said, in the marketplace's words.
 	CallRawKey = "raw.json"
+	// CallSyncKey holds a Sync as package marketplace encodes it, compressed.
+	CallSyncKey = "sync.json.gz"
 	// CallOrderIDKey holds the id of an order.
 	CallOrderIDKey = "orderID"
 	// CallOrderLineIDKey holds the id of an order's line; it may be missing.

@@ -24,6 +24,41 @@ const (
 	ConditionPackageAvailable = "PackageAvailable"
 	// ConditionPaused is True while a person has told the controller to leave the tenant alone.
 	ConditionPaused = "Paused"
+	// ConditionDirectorySynced is True while the tenant has all that the marketplace has said of the buyer's sign-on, users and
+	// departments. Only instances of which something was said have it.
+	ConditionDirectorySynced = "DirectorySynced"
+	// ConditionDirectoryForwarded is True while the tenant's endpoint has taken all of it too. Only instances with a directory
+	// whose product forwards it have it.
+	ConditionDirectoryForwarded = "DirectoryForwarded"
+)
+
+// Reasons of DirectorySynced.
+const (
+	// ReasonDirectoryDelivered surfaces when the tenant has everything.
+	ReasonDirectoryDelivered = "Delivered"
+	// ReasonDirectoryPending surfaces while something is stored and the tenant can't have it yet: it does not exist, or is
+	// paused.
+	ReasonDirectoryPending = "Pending"
+	// ReasonDirectoryFailed surfaces while reading or writing failed in a way that passes; it is tried again.
+	ReasonDirectoryFailed = "Failed"
+	// ReasonDirectoryRefused surfaces when the API server refuses the directory's Secrets in the tenant's namespace.
+	ReasonDirectoryRefused = "Refused"
+	// ReasonDirectoryUnreadable surfaces when a Secret with a call or with a part of the directory can't be read.
+	ReasonDirectoryUnreadable = "Unreadable"
+	// ReasonDirectoryFull surfaces when there is no room for more users or departments; later calls wait.
+	ReasonDirectoryFull = "Full"
+)
+
+// Reasons of DirectoryForwarded.
+const (
+	// ReasonForwarded surfaces when the endpoint has taken everything.
+	ReasonForwarded = "Forwarded"
+	// ReasonForwarding surfaces while changes are on their way.
+	ReasonForwarding = "Forwarding"
+	// ReasonForwardPending surfaces while the tenant can't take anything: it does not exist, is suspended or is paused.
+	ReasonForwardPending = "Pending"
+	// ReasonForwardFailed surfaces when the endpoint can't be reached, or answers anything but success; it is tried again.
+	ReasonForwardFailed = "ForwardFailed"
 )
 
 // Conditions of a MarketplaceInstance that only sales of licences have. The license reconciler sets them.

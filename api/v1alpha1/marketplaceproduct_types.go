@@ -381,6 +381,38 @@ type Rollout struct {
 	State RolloutState `json:"state,omitempty"`
 }
 
+// DirectoryForward is an HTTP endpoint of the tenant's workload that is told of every change of the directory.
+type DirectoryForward struct {
+	// service is the name of a Service in the tenant's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="service must be the name of a Service in the tenant's namespace: lower-case letters, digits and dashes"
+	Service string `json:"service,omitempty"`
+
+	// port is the port of the Service.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+
+	// path is the path that changes are posted to, such as /internal/directory.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(/[A-Za-z0-9._~-]*)+$')",message="path must begin with a slash and hold letters, digits, dots, dashes, underscores and slashes only"
+	Path string `json:"path,omitempty"`
+}
+
+// Directory says what happens with what a marketplace says of a buyer's sign-on, users and departments. The Secrets in the
+// tenant's namespace are made whether it is set or not.
+// +kubebuilder:validation:MinProperties=1
+type Directory struct {
+	// forward is an HTTP endpoint of the workload that is told of every change as well. None when not set.
+	// +optional
+	Forward DirectoryForward `json:"forward,omitempty,omitzero"`
+}
+
 // LicenseFingerprint says whether a licence is bound to a device.
 // +kubebuilder:validation:Enum=Required;Optional
 type LicenseFingerprint string
@@ -466,6 +498,11 @@ type MarketplaceProductSpec struct {
 	// rollout says how a new revision reaches tenants.
 	// +optional
 	Rollout Rollout `json:"rollout,omitempty,omitzero"`
+
+	// directory says what happens with users and departments that the marketplace synchronises. A change of it is no new
+	// revision.
+	// +optional
+	Directory Directory `json:"directory,omitempty,omitzero"`
 }
 
 // InstanceCount is how many of a product's instances are in one state.

@@ -236,6 +236,7 @@ func setupReconcilers(mgr ctrl.Manager, f *controllerFlags, kinds tenantKinds) e
 			},
 			Permissions: permissions, TenantPrefix: f.tenantPrefix, Protocols: protocols,
 		}).SetupWithManager(mgr),
+		setupDirectories(mgr, f, protocols),
 	)
 }
 
@@ -243,8 +244,11 @@ func setupReconcilers(mgr ctrl.Manager, f *controllerFlags, kinds tenantKinds) e
 func koogalleryProtocol() controllers.Protocol {
 	return controllers.Protocol{
 		CheckCallbackKeys: func(data map[string][]byte) error {
-			_, err := koogallery.NewCallbacks(data)
-			return err
+			callbacks, err := koogallery.NewCallbacks(data)
+			if err != nil {
+				return err
+			}
+			return callbacks.CheckKit()
 		},
 		NewOrderReader: func(api controllers.OpenAPI) (marketplace.OrderReader, error) {
 			client, err := koogalleryClient(api)

@@ -78,6 +78,7 @@ func simulateGroups() []simulateGroup {
 			newV1EndCommand("license1-release", "End the sale of a licence for good (releaseLicense)", licenseKey, koogallerytest.V1.ReleaseLicense),
 		}},
 		{"Order notification:", []*cobra.Command{newNotifyCommand()}},
+		{"Joint operations:", newKitCommands()},
 		{"The other direction:", []*cobra.Command{newOpenAPICommand(), newUsageCommand()}},
 	}
 }
@@ -100,7 +101,8 @@ licence has a default:
   stallkeeper simulate purchase --debug
 
 KooGallery has a key for each kind of interface: calls of licence products take theirs from $LICENSE_ACCESS_KEY, order
-notifications from $NOTIFY_ACCESS_KEY, and both from $ACCESS_KEY where that is not set.
+notifications from $NOTIFY_ACCESS_KEY, the joint-operations Kit from $KIT_ACCESS_KEY, and all from $ACCESS_KEY where that is not
+set.
 
 The exit code is 0 when the answer is good, 1 when it is not or when there is none, and 2 when a flag is wrong.`,
 		Args: noArguments,

@@ -17,13 +17,57 @@ import (
 // errConformance is the end of a run in which not every case was good; which ones was printed before.
 var errConformance = exitError{exitAnswer, errors.New("KooGallery would not accept every answer")}
 
+// conformanceFlags say which cases are played, and with which keys.
+type conformanceFlags struct {
+	connectionFlags
+	license, notify, kit keyFlags
+	kitPublicKeyFile     string
+	generations, types   []string
+}
+
+func (f *conformanceFlags) register(cmd *cobra.Command) {
+	f.connectionFlags.register(cmd, basicKey)
+	f.license.kind, f.notify.kind, f.kit.kind = licenseKey, notifyKey, kitKey
+	f.license.register(cmd, "license-")
+	f.notify.register(cmd, "notify-")
+	f.kit.register(cmd, "kit-")
+	flags := cmd.Flags()
+	flags.StringVar(&f.kitPublicKeyFile, "kit-public-key-file", "",
+		"PEM file with the public key to kitPrivateKey; without it applicationSync is played as a deletion")
+	flags.StringSliceVar(&f.generations, "generation", nil,
+		"play the cases of these only: "+joined(koogallerytest.Generations()))
+	flags.StringSliceVar(&f.types, "product-type", nil,
+		"play only what products of these types need: "+joined(koogallerytest.ProductTypes()))
+}
+
+// plan is the run that the flags describe.
+func (f *conformanceFlags) plan() (run koogallerytest.Conformance, err error) {
+	if run.Caller, err = f.caller(koogallerytest.Options{}); err != nil {
+		return run, err
+	}
+	for _, key := range []struct {
+		into *string
+		from *keyFlags
+	}{{&run.LicenseKey, &f.license}, {&run.NotifyKey, &f.notify}, {&run.KitKey, &f.kit}} {
+		if *key.into, err = key.from.optional(); err != nil {
+			return run, err
+		}
+	}
+	if f.kitPublicKeyFile != "" {
+		if run.KitPublicKey, err = readPublicKey("kit-public-key-file", f.kitPublicKeyFile); err != nil {
+			return run, err
+		}
+	}
+	if run.Generations, err = choices("generation", f.generations, koogallerytest.Generations()); err != nil {
+		return run, err
+	}
+	run.Types, err = choices("product-type", f.types, koogallerytest.ProductTypes())
+	return run, err
+}
+
 // newConformanceCommand plays all debug cases. clock gives the time of the calls; nil means the real one.
 func newConformanceCommand(clock func() time.Time) *cobra.Command {
-	var (
-		flags              connectionFlags
-		license, notify    = keyFlags{kind: licenseKey}, keyFlags{kind: notifyKey}
-		generations, types []string
-	)
+	var flags conformanceFlags
 	cmd := &cobra.Command{
 		Use:   "conformance",
 		Short: "Play every debug case that KooGallery plays, and calls that have to be refused",
@@ -33,32 +77,20 @@ changed.
 
 A case is good when every answer of it follows the rules: HTTP status 200, JSON, the fields and their lengths, Body-Sign, within
 5 s, and the code 000000, or a refusal where one is due. Cases marked with * rest on what we conclude, because no page of
-KooGallery says it. The joint-operations Kit has no cases yet.
+KooGallery says it.
 
-Without a key of its own, a kind of interface is called with the access key of the basic interfaces.
+Without a key of its own, a kind of interface is called with the access key of the basic interfaces. The cases of the
+joint-operations Kit are left out without its key, unless --generation names them.
 
 The exit code is 0 when every case is good, 1 when one is not, and 2 when a flag is wrong.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			caller, err := flags.caller(koogallerytest.Options{})
+			run, err := flags.plan()
 			if err != nil {
 				return err
 			}
-			run := koogallerytest.Conformance{Caller: caller}
 			run.Caller.Clock = clock
-			if run.LicenseKey, err = license.optional(); err != nil {
-				return err
-			}
-			if run.NotifyKey, err = notify.optional(); err != nil {
-				return err
-			}
-			if run.Generations, err = choices("generation", generations, koogallerytest.Generations()); err != nil {
-				return err
-			}
-			if run.Types, err = choices("product-type", types, koogallerytest.ProductTypes()); err != nil {
-				return err
-			}
-			report := newConformanceReport(caller.URL, run.Run(cmd.Context()))
+			report := newConformanceReport(run.Caller.URL, run.Run(cmd.Context()))
 			if err := report.print(cmd.OutOrStdout(), flags.output); err != nil {
 				return fmt.Errorf("printing the verdicts: %w", err)
 			}
@@ -68,13 +100,7 @@ The exit code is 0 when every case is good, 1 when one is not, and 2 when a flag
 			return nil
 		},
 	}
-	flags.register(cmd, basicKey)
-	license.register(cmd, "license-")
-	notify.register(cmd, "notify-")
-	cmd.Flags().StringSliceVar(&generations, "generation", nil,
-		"play the cases of these only: "+joined(koogallerytest.Generations()))
-	cmd.Flags().StringSliceVar(&types, "product-type", nil,
-		"play only what products of these types need: "+joined(koogallerytest.ProductTypes()))
+	flags.register(cmd)
 	return cmd
 }
 

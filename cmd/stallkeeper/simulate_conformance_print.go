@@ -107,6 +107,8 @@ var generationTitles = map[koogallerytest.Generation]string{
 	koogallerytest.OnlineLicense:     "Online License",
 	koogallerytest.License1:          "License 1.0",
 	koogallerytest.OrderNotification: "Order notification",
+	koogallerytest.KitV2:             "Joint-operations Kit V2",
+	koogallerytest.KitV1:             "Joint-operations Kit V1",
 }
 
 // text is the report for people: a table for each generation, with the problems below their case.

@@ -64,6 +64,7 @@ func newShop(t testing.TB) *shop {
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "keys"}, Data: map[string][]byte{
 			koogallery.KeyAccess: []byte(testKey), koogallery.KeyAccess + koogallery.NextSuffix: []byte(testKey + "-next"),
 			koogallery.KeyLicense: []byte(shopLicenseKey), koogallery.KeyNotify: []byte(shopNotifyKey),
+			koogallery.KeyKit: []byte(testKitKey),
 		}},
 	)
 	for field, values := range webhook.Indexes {
@@ -81,7 +82,7 @@ func newShop(t testing.TB) *shop {
 				return koogallery.NewCallbacks(secret)
 			},
 		},
-		Registerer: prometheus.NewRegistry(), Log: logr.Discard(), Clock: s.clock, MaxBody: koogallery.MaxBody,
+		Registerer: prometheus.NewRegistry(), Log: logr.Discard(), Clock: s.clock, MaxBody: koogallery.MaxBody, MaxBodyOf: koogallery.MaxBodyOf,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -98,6 +99,7 @@ func conformance(t *testing.T, s *shop, handler http.Handler, args ...string) (r
 	t.Setenv(envAccessKey, testKey)
 	t.Setenv(envLicenseKey, shopLicenseKey)
 	t.Setenv(envNotifyKey, shopNotifyKey)
+	t.Setenv(envKitKey, testKitKey)
 	t.Setenv(envCAFile, "")
 	cmd := newConformanceCommand(s.clock.Now)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
@@ -166,7 +168,7 @@ func spoil(s *shop, change func(r *http.Request, a *shopAnswer)) http.Handler {
 		if json.Unmarshal(raw, &answer.body) != nil {
 			answer.raw = raw
 		}
-		for _, key := range []string{testKey, shopLicenseKey, shopNotifyKey} {
+		for _, key := range []string{testKey, shopLicenseKey, shopNotifyKey, testKitKey} {
 			if recorder.Header().Get(koogallery.HeaderBodySign) == koogallery.BodySign([]byte(key), raw) {
 				answer.key = key
 			}
@@ -297,7 +299,7 @@ func TestConformanceFindsEachBrokenRule(t *testing.T) {
 		"Body-Sign in another case": {answers(func(a *shopAnswer) { a.signatureName = "Body-sign" }), every, "it has to be Body-Sign in this case"},
 		"Body-Sign of other bytes": {answers(func(a *shopAnswer) { a.added = "\n" }), func(c caseDocument) bool {
 			// Nobody can tell whose key the answer to a call should be signed with that proves nothing.
-			return every(c) && !named("a wrong signature", "a wrong authToken", "on the way", "no signature", "no timestamp", "no nonce",
+			return every(c) && !named("a wrong signature", "signed with another key", "a wrong authToken", "on the way", "no signature", "no timestamp", "no nonce",
 				"no authToken", "a body of 256 KiB")(c)
 		}, "the signature in Body-Sign is wrong"},
 		"another content type": {answers(func(a *shopAnswer) { a.header.Set("Content-Type", "text/html") }), every,

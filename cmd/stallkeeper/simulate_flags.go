@@ -23,6 +23,7 @@ const (
 
 	envLicenseKey = "LICENSE_ACCESS_KEY"
 	envNotifyKey  = "NOTIFY_ACCESS_KEY"
+	envKitKey     = "KIT_ACCESS_KEY"
 )
 
 // keyKind is one of the access keys, of which KooGallery has one for each kind of interface.
@@ -32,6 +33,7 @@ var (
 	basicKey   = keyKind{"the basic interfaces", envAccessKey}
 	licenseKey = keyKind{"the licence products", envLicenseKey}
 	notifyKey  = keyKind{"order notifications", envNotifyKey}
+	kitKey     = keyKind{"the joint-operations Kit", envKitKey}
 )
 
 // keyFlags name an access key, or the file that holds it.

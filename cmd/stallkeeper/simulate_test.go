@@ -50,7 +50,11 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		e.t.Error(err)
 	}
+	_, path, _ := strings.Cut(r.URL.Path, "/produceAPI/")
 	request := marketplace.Request{Method: r.Method, Query: r.URL.RawQuery, Header: r.Header, Body: body}
+	if path != "" {
+		request.Path = "/produceAPI/" + path
+	}
 	var (
 		event   marketplace.Event
 		outcome marketplace.Outcome
@@ -351,6 +355,7 @@ func TestSimulateTakesTheKeyOfTheInterface(t *testing.T) {
 
 // Every command but those that serve and play cases has a default for whatever a debug call needs.
 func TestSimulateDebugNeedsNoFlags(t *testing.T) {
+	t.Setenv(envKitKey, testKitKey)
 	s := newShop(t)
 	s.clock.SetTime(time.Now())
 	server := httptest.NewServer(s)

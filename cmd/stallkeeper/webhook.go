@@ -158,7 +158,9 @@ func tellChanges(ctx context.Context, mgr ctrl.Manager, handler *webhook.Handler
 }
 
 func newCallbackHandler(mgr ctrl.Manager, f *webhookFlags, namespaces []string, log logr.Logger) (*webhook.Handler, error) {
-	decoy, err := koogallery.NewCallbacks(map[string][]byte{koogallery.KeyAccess: []byte(rand.Text())})
+	decoy, err := koogallery.NewCallbacks(map[string][]byte{
+		koogallery.KeyAccess: []byte(rand.Text()), koogallery.KeyKit: []byte(rand.Text()),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("making the decoy's key: %w", err)
 	}
@@ -176,5 +178,6 @@ func newCallbackHandler(mgr ctrl.Manager, f *webhookFlags, namespaces []string, 
 		Log:           log,
 		MaxConcurrent: f.maxConcurrent,
 		MaxBody:       koogallery.MaxBody,
+		MaxBodyOf:     koogallery.MaxBodyOf,
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -39,6 +40,14 @@ var reserved = sets.New(
 	identity{kindConfigMap, "kube-root-ca.crt"},
 	identity{kindConfigMap, v1alpha1.LicenseRequestsName},
 )
+
+// isReserved says whether a template may not have an object. The Secrets that bring a directory to the workload are applied by
+// another owner, who would take a template's for his own.
+func isReserved(id identity) bool {
+	return reserved.Has(id) || id.kind == kindSecret &&
+		(id.name == v1alpha1.OAuthSecretName || id.name == v1alpha1.TenantDirectoryName ||
+			strings.HasPrefix(id.name, v1alpha1.TenantDirectoryName+"-"))
+}
 
 // ownObjects are the operator's own objects in the tenant's namespace.
 func ownObjects(t Tenant, p Policy, asked []*networkingv1ac.NetworkPolicyIngressRuleApplyConfiguration,

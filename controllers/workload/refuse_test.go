@@ -74,6 +74,11 @@ func TestWhatATemplateMayNotAskFor(t *testing.T) {
 			want: []string{"Secret/access (app.yaml): the name belongs to an object that every tenant has already; " +
 				"use another name"},
 		},
+		"the name of a Secret that brings the directory": {
+			template: `{apiVersion: v1, kind: Secret, metadata: {name: stallkeeper-directory-07}}`,
+			want: []string{"Secret/stallkeeper-directory-07 (app.yaml): the name belongs to an object that every tenant has already; " +
+				"use another name"},
+		},
 		"the same object twice": {
 			template: `{apiVersion: v1, kind: ConfigMap, metadata: {name: web}}
 ---

@@ -15,6 +15,9 @@ const (
 	ResultUnknownInstance  = "000003"
 	ResultInProgress       = "000004"
 	ResultInternalError    = "000005"
+	// ResultAppSecret is the answer to an applicationSync whose clientSecret can't be decrypted. KooGallery's own sample uses
+	// this code so, and no table does (protocol page 8.3).
+	ResultAppSecret = "000101"
 
 	// The following are answers to getLicenseAsync only.
 	ResultLicenseQuota   = "000900"
@@ -59,6 +62,7 @@ var licenseErrors = []errorResult{
 var errorResults = []errorResult{
 	{marketplace.ErrStale, result{code: ResultInvalidParameter, message: "timestamp must be within 60 s of now"}},
 	{marketplace.ErrUnauthenticated, result{code: ResultUnauthenticated, message: "authentication failed"}},
+	{marketplace.ErrUndecipherable, result{code: ResultAppSecret, message: "something wrong with appSecret"}},
 	{marketplace.ErrMalformed, result{code: ResultInvalidParameter, detail: true}},
 	{marketplace.ErrUnknownInstance, unknownInstance},
 	{marketplace.ErrConflict, result{code: ResultInvalidParameter, detail: true}},

@@ -82,6 +82,9 @@ func (c *Callbacks) Decode(req marketplace.Request) (marketplace.Event, error) {
 	if err := checkSize(req); err != nil {
 		return event, err
 	}
+	if isKit(req.Path) {
+		return c.decodeKit(req)
+	}
 	if req.Method == http.MethodGet {
 		return c.decodeQuery(req.Query)
 	}

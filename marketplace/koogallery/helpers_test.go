@@ -105,7 +105,7 @@ func (q queryCall) request() marketplace.Request {
 // allKeys are those of every family.
 func allKeys(t testing.TB) *koogallery.Callbacks {
 	return newCallbacks(t, map[string]string{
-		koogallery.KeyAccess: accessKey, "accessKeyNext": nextKey, koogallery.KeyKit: "kit-key",
+		koogallery.KeyAccess: accessKey, "accessKeyNext": nextKey, koogallery.KeyKit: "kit-key", "kitAccessKeyNext": "kit-key-next",
 		koogallery.KeyLicense: "license-key", "licenseAccessKeyNext": "license-key-next",
 		koogallery.KeyNotify: "notify-key", "notifyAccessKeyNext": "notify-key-next",
 	})

@@ -2,6 +2,7 @@ package koogallery
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,8 @@ const (
 	KeyLicense = "licenseAccessKey"
 	// KeyNotify is for order notifications.
 	KeyNotify = "notifyAccessKey"
+	// KeyKitPrivate is the RSA private key, in PEM, to the public key that was uploaded for the Kit. It decrypts.
+	KeyKitPrivate = "kitPrivateKey"
 	// NextSuffix makes the name of a key's successor, such as "accessKeyNext".
 	NextSuffix = "Next"
 )
@@ -75,8 +78,11 @@ type key struct {
 type Callbacks struct {
 	// keys are by name; those that the Secret lacks are missing.
 	keys map[string][]byte
-	// signature are the present ones of signatureKeys, each followed by its successor; token those of tokenKeys.
-	signature, token []key
+	// signature are the present ones of signatureKeys, each followed by its successor; token those of tokenKeys, kit of kitKeys.
+	signature, token, kit []key
+	// kitPrivate are the Kit's private keys; kitProblem is what is wrong with them.
+	kitPrivate []*rsa.PrivateKey
+	kitProblem error
 	// encrypt is how sensitive fields of answers are encrypted.
 	encrypt EncryptType
 }
@@ -97,8 +103,20 @@ func NewCallbacks(secret map[string][]byte) (*Callbacks, error) {
 	if c.keys[KeyAccess] == nil {
 		return nil, missingKeyError(secret)
 	}
-	c.signature, c.token = c.present(signatureKeys), c.present(tokenKeys)
+	c.signature, c.token, c.kit = c.present(signatureKeys), c.present(tokenKeys), c.present(kitKeys)
+	c.kitPrivate, c.kitProblem = kitPrivateKeys(secret)
 	return c, nil
+}
+
+// CheckKit says what is wrong with the keys of the Kit, in words that name the key and the remedy. It is no reason for
+// NewCallbacks to fail, because sales do not need them. Without a private key only applicationSync fails, which not every
+// product has.
+func (c *Callbacks) CheckKit() error {
+	if c.kitProblem == nil && len(c.kitPrivate) > 0 && len(c.kit) == 0 {
+		return errors.New("the callback Secret has the key \"" + KeyKitPrivate + "\" and no \"" + KeyKit +
+			"\": add it, with the access key of the seller console's joint-operations interfaces as its value")
+	}
+	return c.kitProblem
 }
 
 // WithEncryptType is a copy that encrypts the sensitive fields of SaaS V1.0's answers in another way than EncryptAES256, for a

@@ -24,7 +24,13 @@ var byteOrderMarks = [][]byte{{0xEF, 0xBB, 0xBF}, {0xFE, 0xFF}, {0xFF, 0xFE}}
 
 // parseBody reads a body that has to be one JSON object in UTF-8. It is stricter than encoding/json, which takes the last of
 // two members of one name: a signature over the one and a decision over the other would not fit together.
-func parseBody(body []byte) (object, error) {
+func parseBody(body []byte) (object, error) { return parse(body, false) }
+
+// parseKitBody reads a body of the Kit, whose printed examples have a field twice, and blanks inside the quotes of names
+// (protocol page 8.2): both are taken as long as no two values of one field differ.
+func parseKitBody(body []byte) (object, error) { return parse(body, true) }
+
+func parse(body []byte, kit bool) (object, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, malformed("the body is empty, not a JSON object")
 	}
@@ -37,7 +43,7 @@ func parseBody(body []byte) (object, error) {
 		return nil, malformed("the body is not UTF-8")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
-	members, err := parseMembers(decoder)
+	members, err := parseMembers(decoder, kit)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +53,7 @@ func parseBody(body []byte) (object, error) {
 	return members, nil
 }
 
-func parseMembers(decoder *json.Decoder) (object, error) {
+func parseMembers(decoder *json.Decoder, kit bool) (object, error) {
 	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
 		return nil, malformed("the body is not a JSON object")
 	}
@@ -62,7 +68,10 @@ func parseMembers(decoder *json.Decoder) (object, error) {
 		if err := decoder.Decode(&value); err != nil {
 			return nil, malformed("the body is not JSON")
 		}
-		if _, repeated := members[name]; repeated {
+		if kit {
+			name = strings.TrimSpace(name)
+		}
+		if former, repeated := members[name]; repeated && (!kit || !bytes.Equal(former, value)) {
 			return nil, malformed("the body has the field %s twice", printable(name))
 		}
 		members[name] = value

@@ -2,6 +2,7 @@ package koogallery_test
 
 import (
 	"encoding/base64"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -32,8 +33,24 @@ func strangers() map[string]marketplace.Request {
 	get := func(query string) marketplace.Request {
 		return marketplace.Request{Method: "GET", Query: token + query[:min(len(query), koogallery.MaxQuery-len(token))]}
 	}
+	kit := func(path, body string) marketplace.Request {
+		return marketplace.Request{Method: "POST", Path: path, Body: []byte(body), Header: http.Header{
+			"X-Sign": {strings.Repeat("00", 32)}, "X-Timestamp": {"1680508066618"}, "X-Nonce": {"n"},
+			"Authtoken": {koogallery.AuthToken([]byte("other"), nil)},
+		}}
+	}
+	const kitV1, kitV2 = koogallery.KitPath + koogallery.ActivityAuthSync, koogallery.KitV2Path + koogallery.ActivityAuthSync
+	users := `{"b":1,"a":[` + whole(`{"userName": "u", "name":"\u5f20\u4e09"},`, mebibyte-20) + `{}]}`
+	escaped := `{"b":1,"a":"` + whole(`\u00e9`, mebibyte-14) + `"}`
 	const body, query, rewritten = koogallery.MaxBody, koogallery.MaxQuery, 16 << 10
 	return map[string]marketplace.Request{
+		"the Kit, above 1 MiB":             kit(kitV2, fill("[", mebibyte+1)),
+		"the Kit, 1 MiB nested":            kit(kitV2, `{"a":`+fill("[", mebibyte-5)),
+		"the Kit, 1 MiB escaped":           kit(kitV2, escaped),
+		"the Kit, 1 MiB of users":          kit(kitV2, users),
+		"the Kit, 1 MiB of members":        kit(kitV2, "{"+fill(`"a":1,`, mebibyte-1)),
+		"the Kit's V1, 1 MiB escaped":      kit(kitV1, escaped),
+		"the Kit's V1, 1 MiB of users":     kit(kitV1, users),
 		"1 MiB of nested arrays":           post(fill("[", mebibyte)),
 		"1 MiB of nested objects":          post(whole(`{"a":`, mebibyte)),
 		"1 MiB of members":                 post("{" + whole(`"a":1,`, mebibyte) + `"b":1}`),

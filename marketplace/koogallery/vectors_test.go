@@ -38,6 +38,14 @@ type vectors struct {
 	ExtendParams []struct {
 		Name, JSON, Base64, URLEncoded string
 	} `json:"saas_extend_params"`
+	KitSigns []struct {
+		Name, AccessKey, RawBody, XSignHexLower string
+		Headers                                 map[string]string
+	} `json:"kit_v2_x_sign"`
+	KitTokens []struct {
+		Name, AccessKey, AuthTokenHeader string
+		Body                             json.RawMessage
+	} `json:"kit_v1_auth_token_header"`
 }
 
 func readVectors(t testing.TB) vectors {
@@ -52,6 +60,7 @@ func readVectors(t testing.TB) vectors {
 	}
 	for _, length := range []int{
 		len(read.Requests), len(read.Answers), len(read.Tokens), len(read.FieldKeys), len(read.Fields), len(read.ExtendParams),
+		len(read.KitSigns), len(read.KitTokens),
 	} {
 		if length == 0 {
 			t.Fatal("the vectors lack a section")

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// MaxBody is the size in bytes above which a body is refused unread. The longest real one, a query for 100 instances,
-	// has under 7 KiB.
+	// MaxBody is the size in bytes above which a body is refused unread, of every interface but the Kit. The longest real one, a
+	// query for 100 instances, has under 7 KiB.
 	MaxBody = 64 << 10
 	// MaxQuery is the size in bytes above which a query string is refused unread. SaaS V1.0 puts everything there: extension
 	// parameters of up to 2048 characters, and two names of 64 characters of nine bytes each.
@@ -42,8 +42,8 @@ type parameters struct{ signature, timestamp, nonce string }
 //
 //   - ErrUnauthenticated: the signature is missing or wrong, or (with the Proof) made by a key of another kind of interface.
 //   - ErrStale, with the Proof: the signature of a POST holds, and the call is more than 60 s before or after now.
-//   - ErrTooLarge: above MaxBody or MaxQuery.
-//   - ErrMalformed: another method, a path below the callback URL, a query that can't be read, a parameter given twice, a
+//   - ErrTooLarge: above MaxBody, MaxKitBody or MaxQuery.
+//   - ErrMalformed: another method, another path below the callback URL, a query that can't be read, a parameter given twice, a
 //     timestamp or nonce that is missing, or (with the Proof) a time that is not of its form.
 //
 // The signature joins nonce and timestamp without a mark between them. Only 10 and 13 digits are taken as a timestamp, so
@@ -51,6 +51,9 @@ type parameters struct{ signature, timestamp, nonce string }
 func (c *Callbacks) Verify(req marketplace.Request, now time.Time) (marketplace.Proof, error) {
 	if err := checkSize(req); err != nil {
 		return marketplace.Proof{}, err
+	}
+	if isKit(req.Path) {
+		return c.verifyKit(req, now)
 	}
 	if err := checkEnvelope(req); err != nil {
 		return marketplace.Proof{}, err
@@ -84,11 +87,19 @@ func (c *Callbacks) verifySignature(req marketplace.Request, now time.Time) (mar
 	return proof, nil
 }
 
+// MaxBodyOf is the size in bytes above which a body is refused unread, by its path below the callback URL.
+func MaxBodyOf(path string) int64 {
+	if isKit(path) {
+		return MaxKitBody
+	}
+	return MaxBody
+}
+
 // checkSize refuses what costs too much to look at.
 func checkSize(req marketplace.Request) error {
-	switch {
-	case len(req.Body) > MaxBody:
-		return fmt.Errorf("%w: the body has more than %d bytes", marketplace.ErrTooLarge, MaxBody)
+	switch maxBody := MaxBodyOf(req.Path); {
+	case int64(len(req.Body)) > maxBody:
+		return fmt.Errorf("%w: the body has more than %d bytes", marketplace.ErrTooLarge, maxBody)
 	case len(req.Query) > MaxQuery:
 		return fmt.Errorf("%w: the query string has more than %d bytes", marketplace.ErrTooLarge, MaxQuery)
 	}
@@ -101,7 +112,7 @@ func checkEnvelope(req marketplace.Request) error {
 	case req.Method != http.MethodPost && (req.Method != http.MethodGet || !hasToken(req.Query)):
 		return malformed("the method must be POST, or GET with an authToken (SaaS V1.0)")
 	case req.Path != "" && req.Path != "/":
-		return malformed("no interface has a path below the callback URL")
+		return malformed("no interface has this path below the callback URL")
 	}
 	return nil
 }

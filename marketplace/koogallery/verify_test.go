@@ -126,7 +126,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"two signatures":             {changed(func(r *marketplace.Request) { r.Query += "&signature=00" }), marketplace.ErrMalformed, "", "signature is given twice"},
 		"a query that can't be read": {changed(func(r *marketplace.Request) { r.Query += "&x=%zz" }), marketplace.ErrMalformed, "", "query string"},
 		"GET":                        {changed(func(r *marketplace.Request) { r.Method = "GET" }), marketplace.ErrMalformed, "", "POST"},
-		"a path below":               {changed(func(r *marketplace.Request) { r.Path = "/produceAPI/v2/tenantSync" }), marketplace.ErrMalformed, "", "path"},
+		"a path below":               {changed(func(r *marketplace.Request) { r.Path = "/produceAPI/v2/otherSync" }), marketplace.ErrMalformed, "", "path"},
 		"a timestamp of 12 digits":   {signed(func(c *call) { c.timestamp = c.timestamp[:12] }), marketplace.ErrMalformed, "accessKey", "13 digits"},
 		"a signed timestamp":         {signed(func(c *call) { c.timestamp = "+" + c.timestamp[:12] }), marketplace.ErrMalformed, "accessKey", "13 digits"},
 		"60.001 s ago":               {signed(func(c *call) { c.timestamp = millis(now.Add(-60001 * time.Millisecond)) }), marketplace.ErrStale, "accessKey", "1m0s before our time"},

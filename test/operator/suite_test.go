@@ -44,6 +44,7 @@ var _ = Describe("Stallkeeper", func() {
 	Describe("A call that was lost", lostCalls)
 	Describe("A sale by use", Ordered, salesByUse)
 	Describe("A new revision", revisions)
+	Describe("A buyer's directory", directories)
 	Describe("Until here", permissions)
 	Describe("Without an API server", withoutAPIServer)
 	Describe("In the end", secrecy)

@@ -63,6 +63,8 @@ func TestWebhookKeepsCalls(t *testing.T) {
 	whole := fresh + ", " + labels + ", ownerReferences: [" + owner + "]"
 	try(t, map[string]attempt{
 		"keeps what a call says":                 {secret(whole, ofCall), ""},
+		"keeps what a call says of a buyer":      {secret("name: sold-call-abcdefghijklmnopqrstuvwxy3, labels: {stallkeeper.io/call: Sync, stallkeeper.io/enterprise: abc, stallkeeper.io/instance: sold}, ownerReferences: ["+owner+"]", ofCall), ""},
+		"makes no Secret of a directory":         {secret(whole, "type: stallkeeper.io/directory, immutable: true"), onlyCalls},
 		"keeps it nowhere else":                  {as(webhook, "POST /api/v1/namespaces/elsewhere/secrets", "{apiVersion: v1, kind: Secret, metadata: {"+whole+"}, "+ofCall+"}"), byRBAC},
 		"makes no Secret that can change":        {secret(whole, "type: stallkeeper.io/call"), onlyCalls},
 		"makes no Secret of another type":        {secret(whole, "type: Opaque, immutable: true"), onlyCalls},
@@ -179,6 +181,9 @@ func TestControllerInSalesNamespaces(t *testing.T) {
 		"finds calls' Secrets":                 {as(controller, "GET "+secret), ""},
 		"deletes a call's Secret":              {as(controller, "DELETE "+secret+"/"+callName), ""},
 		"makes no call's Secret":               {as(controller, "APPLY "+secret+"/"+callName+"x", "type: stallkeeper.io/call\nmetadata: {labels: {stallkeeper.io/instance: new}}"), "of a type other than Opaque"},
+		"makes a directory's Secret":           {as(controller, "APPLY "+secret+"/sold-directory-01", "type: stallkeeper.io/directory\nmetadata: {labels: {stallkeeper.io/instance: sold}}"), ""},
+		"makes no directory of nobody":         {as(controller, "APPLY "+secret+"/directory", "type: stallkeeper.io/directory"), notIts},
+		"deletes a directory's Secret":         {as(controller, "DELETE "+secret+"/sold-directory"), ""},
 		"deletes no seed of passwords":         {as(controller, "DELETE "+secret+"/sold-access"), "no Secret but a call's"},
 		"deletes no callback keys":             {as(controller, "DELETE "+secret+"/koogallery"), "no Secret but a call's"},
 		"updates no instance":                  {as(controller, "PUT "+instances+"/sold", "{}"), byRBAC},

@@ -26,6 +26,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ChartApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConfigMapKeyReference"):
 		return &apiv1alpha1.ConfigMapKeyReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Directory"):
+		return &apiv1alpha1.DirectoryApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DirectoryForward"):
+		return &apiv1alpha1.DirectoryForwardApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EffectiveSubscription"):
 		return &apiv1alpha1.EffectiveSubscriptionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Entitlement"):

@@ -36,6 +36,10 @@ var codesOf = map[string]*regexp.Regexp{
 	koogallery.ActivityUpdateLicenseCodeStatus: licenseCodeCodes,
 	koogallery.ActivityReleaseLicenseCode:      licenseCodeCodes,
 	koogallery.ActivityOrderNotify:             licenseCodeCodes,
+	koogallery.ActivityTenantSync:              licenseCodeCodes,
+	koogallery.ActivityAuthSync:                licenseCodeCodes,
+	koogallery.ActivitySingleOrgSync:           licenseCodeCodes,
+	koogallery.ActivityAllOrgSync:              licenseCodeCodes,
 	koogallery.ActivityGetLicenseAsync:         licenseCodes,
 	koogallery.ActivityChangeInstanceCheck:     anyCode,
 }

@@ -2,6 +2,7 @@ package koogallerytest
 
 import (
 	"context"
+	"crypto/rsa"
 	"fmt"
 	"net/url"
 	"slices"
@@ -18,11 +19,13 @@ const (
 	OnlineLicense     Generation = "online-license"
 	License1          Generation = "license-v1"
 	OrderNotification Generation = "order-notification"
+	KitV2             Generation = "kit-v2" // of the joint operations
+	KitV1             Generation = "kit-v1"
 )
 
 // Generations are all of them, in the order in which their cases are run.
 func Generations() []Generation {
-	return []Generation{SaaSV2, SaaSV1, LicenseCode2, OnlineLicense, License1, OrderNotification}
+	return []Generation{SaaSV2, SaaSV1, LicenseCode2, OnlineLicense, License1, OrderNotification, KitV2, KitV1}
 }
 
 // ProductType is how a product is charged.
@@ -91,6 +94,10 @@ type Conformance struct {
 	Caller Caller
 	// LicenseKey and NotifyKey are the keys of the licence products and of order notifications; "" means the AccessKey.
 	LicenseKey, NotifyKey string
+	// KitKey is the key of the joint-operations Kit. Without one its cases are played only if they are chosen, with the AccessKey.
+	KitKey string
+	// KitPublicKey encrypts client secrets; without one none is sent.
+	KitPublicKey *rsa.PublicKey
 	// Generations and Types choose cases; nil means all.
 	Generations []Generation
 	Types       []ProductType
@@ -116,6 +123,10 @@ const maxSilent = 3
 func (c Conformance) Cases() []Case {
 	var chosen []Case
 	for _, candidate := range debugCases() {
+		kit := candidate.Generation == KitV2 || candidate.Generation == KitV1
+		if kit && c.KitKey == "" && len(c.Generations) == 0 {
+			continue
+		}
 		if len(c.Generations) > 0 && !slices.Contains(c.Generations, candidate.Generation) {
 			continue
 		}
@@ -149,7 +160,7 @@ func (c Conformance) Run(ctx context.Context) []CaseResult {
 
 func (c Conformance) run(ctx context.Context, chosen Case, unknown string) CaseResult {
 	result := CaseResult{Case: chosen}
-	attempt := &attempt{Caller: c.callerFor(chosen), unknown: unknown}
+	attempt := &attempt{Caller: c.callerFor(chosen), unknown: unknown, kitPublicKey: c.KitPublicKey}
 	for _, call := range chosen.calls {
 		answer, err := call(ctx, attempt)
 		if err != nil {
@@ -176,6 +187,8 @@ func (c Conformance) callerFor(chosen Case) Caller {
 	switch chosen.Generation {
 	case LicenseCode2, OnlineLicense, License1:
 		caller.AccessKey = orElse(c.LicenseKey, caller.AccessKey)
+	case KitV2, KitV1:
+		caller.AccessKey = orElse(c.KitKey, caller.AccessKey)
 	case OrderNotification:
 		caller.AccessKey = orElse(c.NotifyKey, caller.AccessKey)
 	}
@@ -193,7 +206,8 @@ func orElse(text, otherwise string) string {
 type attempt struct {
 	Caller
 	// unknown is an instance id that never existed.
-	unknown string
+	unknown      string
+	kitPublicKey *rsa.PublicKey
 	// answers are those so far.
 	answers []*Exchange
 	notes   []string

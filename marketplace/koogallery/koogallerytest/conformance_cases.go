@@ -35,7 +35,7 @@ const (
 func debugCases() []Case {
 	return slices.Concat(
 		saasV2Cases(), saasV2Refusals(), saasV1Cases(), saasV1Refusals(),
-		licenseCodeCases(), onlineLicenseCases(), license1Cases(), notificationCases(),
+		licenseCodeCases(), onlineLicenseCases(), license1Cases(), notificationCases(), kitCases(KitV2), kitCases(KitV1),
 	)
 }
 

@@ -53,6 +53,8 @@ func TestEveryProductTypeIsAskedForAllItNeeds(t *testing.T) {
 			"newInstance", "refreshInstance", "updateInstanceStatus", "releaseInstance", "getLicenseAsync",
 		}},
 		"License 1.0":        {koogallerytest.License1, koogallerytest.OneTime, []string{"getLicense", "releaseLicense"}},
+		"the Kit's V2":       {koogallerytest.KitV2, koogallerytest.Period, []string{"tenantSync", "applicationSync", "authSync", "singleOrgSync", "allOrgSync"}},
+		"the Kit's V1":       {koogallerytest.KitV1, koogallerytest.Period, []string{"tenantSync", "applicationSync", "authSync", "singleOrgSync", "allOrgSync"}},
 		"order notification": {koogallerytest.OrderNotification, koogallerytest.OneTime, []string{"orderNotify"}},
 	}
 	for name, tc := range tests {

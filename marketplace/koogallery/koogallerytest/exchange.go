@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -64,6 +65,8 @@ type message struct {
 	// target is the whole URL with what signs the call.
 	method, target string
 	body           []byte
+	// header is what signs a call of the Kit; nil for others.
+	header http.Header
 	// v1 is true for SaaS V1.0 and License 1.0.
 	v1 bool
 
@@ -129,6 +132,7 @@ func (c Caller) exchange(ctx context.Context, sent message) (*Exchange, error) {
 		// The parser's own text quotes the signed URL.
 		return nil, fmt.Errorf("calling %q: it is not a URL", c.URL)
 	}
+	maps.Copy(req.Header, sent.header)
 	req.Header.Set("Accept", "application/json")
 	if sent.method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/json;charset=utf8")

@@ -99,6 +99,24 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.DesiredState
   scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Directory
+  map:
+    fields:
+    - name: forward
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.DirectoryForward
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.DirectoryForward
+  map:
+    fields:
+    - name: path
+      type:
+        scalar: string
+    - name: port
+      type:
+        scalar: numeric
+    - name: service
+      type:
+        scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.DisclosurePolicy
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.EffectiveSubscription
@@ -483,6 +501,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: access
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductAccess
+    - name: directory
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Directory
     - name: isolation
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Isolation

@@ -24,6 +24,9 @@ type MarketplaceProductSpecApplyConfiguration struct {
 	License *ProductLicenseApplyConfiguration `json:"license,omitempty"`
 	// rollout says how a new revision reaches tenants.
 	Rollout *RolloutApplyConfiguration `json:"rollout,omitempty"`
+	// directory says what happens with users and departments that the marketplace synchronises. A change of it is no new
+	// revision.
+	Directory *DirectoryApplyConfiguration `json:"directory,omitempty"`
 }
 
 // MarketplaceProductSpecApplyConfiguration constructs a declarative configuration of the MarketplaceProductSpec type for use with
@@ -103,5 +106,13 @@ func (b *MarketplaceProductSpecApplyConfiguration) WithLicense(value *ProductLic
 // If called multiple times, the Rollout field is set to the value of the last call.
 func (b *MarketplaceProductSpecApplyConfiguration) WithRollout(value *RolloutApplyConfiguration) *MarketplaceProductSpecApplyConfiguration {
 	b.Rollout = value
+	return b
+}
+
+// WithDirectory sets the Directory field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Directory field is set to the value of the last call.
+func (b *MarketplaceProductSpecApplyConfiguration) WithDirectory(value *DirectoryApplyConfiguration) *MarketplaceProductSpecApplyConfiguration {
+	b.Directory = value
 	return b
 }

@@ -1,0 +1,249 @@
+package controllers
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/directory"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+)
+
+// kept is a call's Secret as the callback server makes it.
+func kept(t testing.TB, owner client.Object, kind string, s marketplace.Sync) *corev1.Secret {
+	t.Helper()
+	if s.EnterpriseID == "" {
+		s.EnterpriseID = "t1"
+	}
+	encoded, err := marketplace.EncodeSync(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compressed bytes.Buffer
+	writer := gzip.NewWriter(&compressed)
+	if _, err := writer.Write(encoded); err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	labels := map[string]string{v1alpha1.InstanceLabel: owner.GetName(), v1alpha1.InstanceNamespaceLabel: owner.GetNamespace()}
+	if kind == "Marketplace" {
+		labels = map[string]string{v1alpha1.MarketplaceLabel: owner.GetName()}
+	}
+	labels[v1alpha1.CallLabel], labels[v1alpha1.EnterpriseLabel] = string(v1alpha1.CallSync), v1alpha1.EnterpriseHash(s.EnterpriseID)
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: owner.GetNamespace(), Name: v1alpha1.CallSecretName(owner.GetName(), owner.GetUID(), string(encoded)), Labels: labels,
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: v1alpha1.GroupVersion.String(), Kind: kind, Name: owner.GetName(), UID: owner.GetUID(),
+			}},
+		},
+		Type: v1alpha1.CallSecretType, Immutable: ptr.To(true), Data: map[string][]byte{v1alpha1.CallSyncKey: compressed.Bytes()},
+	}
+}
+
+func authorised(millis int64, action marketplace.SyncAction, names ...string) marketplace.Sync {
+	s := marketplace.Sync{At: time.UnixMilli(millis), Action: action}
+	for _, name := range names {
+		s.Users = append(s.Users, marketplace.User{
+			ApplicationID: "a1", UserName: name, Name: "Real " + name, Role: marketplace.RoleAdmin, Mobile: "13800000000",
+		})
+	}
+	return s
+}
+
+func enterpriseCall(millis int64) marketplace.Sync {
+	return marketplace.Sync{At: time.UnixMilli(millis), Action: marketplace.SyncPut, Enterprise: &marketplace.Enterprise{
+		Code: "hw", Name: "Real Enterprise", DomainName: "https://login.example.com",
+	}}
+}
+
+func applicationCall(millis int64, secret string) marketplace.Sync {
+	return marketplace.Sync{At: time.UnixMilli(millis), Action: marketplace.SyncPut, Application: &marketplace.Application{
+		ID: "a1", ClientID: "client-1", ClientSecret: secret,
+	}}
+}
+
+// bought is an instance of a sale whose product is given.
+func (x *shop) bought(name string) *v1alpha1.MarketplaceInstance {
+	x.t.Helper()
+	return x.buys(name, func(mpi *v1alpha1.MarketplaceInstance) {
+		mpi.Spec.Subscription = &v1alpha1.Subscription{
+			Marketplace: "koogallery", InstanceID: name, OrderID: "CS1", OrderLineID: "CS1-1", Plan: "small",
+			Entitlement: v1alpha1.Entitlement{State: v1alpha1.EntitlementActive},
+			Items:       []v1alpha1.SoldItem{{ProductID: "p1"}},
+		}
+		mpi.Spec.Plan = ""
+	})
+}
+
+// users are the lines of a tenant's users, in all shards.
+func (x *shop) users(namespace string) string {
+	x.t.Helper()
+	index := x.index(namespace)
+	var lines strings.Builder
+	for shard := range index.Shards {
+		secret := &corev1.Secret{}
+		err := x.client.Get(x.t.Context(), client.ObjectKey{Namespace: namespace, Name: v1alpha1.TenantDirectoryShardName(shard)}, secret)
+		if client.IgnoreNotFound(err) != nil {
+			x.t.Fatal(err)
+		}
+		lines.Write(secret.Data[fmt.Sprintf("users-%02d.jsonl", shard)])
+	}
+	return lines.String()
+}
+
+func (x *shop) index(namespace string) directory.Index {
+	secret := &corev1.Secret{}
+	index := directory.Index{}
+	if err := x.client.Get(x.t.Context(), client.ObjectKey{Namespace: namespace, Name: v1alpha1.TenantDirectoryName}, secret); err == nil {
+		x.Expect(json.Unmarshal(secret.Data[v1alpha1.DirectoryIndexKey], &index)).To(Succeed())
+	}
+	return index
+}
+
+// waitingCalls counts the calls about instances that are left.
+func (x *shop) waitingCalls() int {
+	list := &corev1.SecretList{}
+	x.Expect(x.client.List(x.t.Context(), list, client.InNamespace(x.name), client.HasLabels{v1alpha1.CallLabel, v1alpha1.InstanceLabel})).To(Succeed())
+	return len(list.Items)
+}
+
+func TestATenantGetsItsDirectory(t *testing.T) {
+	x := newShop(t, "sales-directory")
+	connection := &v1alpha1.Marketplace{
+		ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: "koogallery"},
+		Spec: v1alpha1.MarketplaceSpec{
+			Protocol: v1alpha1.ProtocolKooGallery, Site: v1alpha1.SiteChina, CallbackSecretRef: v1alpha1.SecretReference{Name: "keys"},
+		},
+	}
+	x.create(connection)
+	// The credentials come before there is an order, and another enterprise's too.
+	x.create(kept(t, connection, "Marketplace", enterpriseCall(1)), kept(t, connection, "Marketplace", applicationCall(2, "first-secret")))
+	other := enterpriseCall(1)
+	other.EnterpriseID = "t2"
+	x.create(kept(t, connection, "Marketplace", other))
+	x.operate()
+	x.sells(withAccess)
+	mpi := x.bought("acme")
+	x.create(kept(t, mpi, "MarketplaceInstance", authorised(10, marketplace.SyncPut, "u1", "u2")))
+	// An older deletion that comes late.
+	x.create(kept(t, mpi, "MarketplaceInstance", authorised(5, marketplace.SyncRemove, "u1")))
+
+	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
+	namespace := v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, x.name, "acme")
+	x.eventually(x.waitingCalls).Should(BeZero())
+	x.eventually(func() string { return x.users(namespace) }).Should(And(ContainSubstring(`"userName":"u1"`), ContainSubstring(`"userName":"u2"`)))
+	oauth := x.secret(namespace, v1alpha1.OAuthSecretName)
+	x.Expect(oauth.Type).To(Equal(corev1.SecretTypeOpaque))
+	x.Expect(oauth.Data).To(And(
+		HaveKeyWithValue("clientId", []byte("client-1")), HaveKeyWithValue("clientSecret", []byte("first-secret")),
+		HaveKeyWithValue("domainName", []byte("https://login.example.com")), HaveKeyWithValue("tenantId", []byte("t1")), HaveKeyWithValue("appId", []byte("a1")),
+	))
+	x.Expect(x.index(namespace)).To(And(HaveField("Users", 2), HaveField("Tenants", HaveLen(1))))
+
+	// A repeat of what is folded already changes nothing and goes.
+	before := x.secret(namespace, v1alpha1.TenantDirectoryName).ResourceVersion
+	x.create(kept(t, mpi, "MarketplaceInstance", authorised(10, marketplace.SyncPut, "u1", "u2")))
+	x.eventually(x.waitingCalls).Should(BeZero())
+	// New credentials for the enterprise, again without an instance.
+	x.create(kept(t, connection, "Marketplace", applicationCall(20, "second-secret")))
+	x.eventually(func() string { return string(x.secret(namespace, v1alpha1.OAuthSecretName).Data["clientSecret"]) }).Should(Equal("second-secret"))
+	x.Expect(x.secret(namespace, v1alpha1.TenantDirectoryShardName(0)).ManagedFields).To(HaveLen(1))
+
+	x.create(kept(t, mpi, "MarketplaceInstance", authorised(30, marketplace.SyncRemove, "u1")), kept(t, mpi, "MarketplaceInstance", authorised(31, marketplace.SyncWithdraw, "u2")))
+	x.eventually(func() string { return x.users(namespace) }).Should(And(
+		Not(ContainSubstring("u1")), ContainSubstring(`"userName":"u2","authorized":false`)))
+	x.Expect(x.secret(namespace, v1alpha1.TenantDirectoryName).ResourceVersion).NotTo(Equal(before))
+
+	// The instance's own reconciler takes none of it for its own.
+	x.touch("acme", "again")
+	status, err := json.Marshal(x.instance("acme").Status)
+	x.Expect(err).NotTo(HaveOccurred())
+	x.Expect(string(status)).NotTo(Or(ContainSubstring("Real"), ContainSubstring("secret\""), ContainSubstring("u2"), ContainSubstring("Secret/stallkeeper")))
+}
+
+func TestADirectoryWaitsForItsTenant(t *testing.T) {
+	x := newShop(t, "sales-directory-waits")
+	x.operate()
+	mpi := x.bought("acme")
+	x.create(kept(t, mpi, "MarketplaceInstance", authorised(10, marketplace.SyncPut, "u1")))
+	x.says("acme", v1alpha1.ConditionDirectorySynced, "Unknown Pending")
+	x.eventually(x.waitingCalls).Should(BeZero())
+	x.sells()
+	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
+}
+
+func TestSuspendedTenantsAreKeptUpToDateAndReleasedOnesForgotten(t *testing.T) {
+	x := newShop(t, "sales-directory-ends")
+	x.operate()
+	x.sells(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Lifecycle.RetentionPeriodSeconds = ptr.To(int64(1)) })
+	mpi := x.bought("acme")
+	x.create(kept(t, mpi, "MarketplaceInstance", authorised(10, marketplace.SyncPut, "u1")))
+	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
+	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = v1alpha1.DesiredStateSuspended })
+	x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
+	x.create(kept(t, mpi, "MarketplaceInstance", authorised(20, marketplace.SyncRemove, "u1")))
+	namespace := x.instance("acme").Status.Namespace
+	x.eventually(func() int { return x.index(namespace).Users }).Should(BeZero())
+
+	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) {
+		mpi.Spec.Subscription.Entitlement = v1alpha1.Entitlement{
+			State: v1alpha1.EntitlementReleased, Reason: v1alpha1.EntitlementByMarketplace, Time: metav1.NewTime(time.Now().Add(-time.Minute)),
+		}
+	})
+	x.namespaceGoes(namespace)
+	for _, name := range []string{v1alpha1.DirectorySecretName("acme"), v1alpha1.DirectoryShardName("acme", 0)} {
+		x.eventually(func() bool {
+			err := x.client.Get(t.Context(), client.ObjectKey{Namespace: x.name, Name: name}, &corev1.Secret{})
+			return apierrors.IsNotFound(err)
+		}).Should(BeTrue(), name)
+	}
+	x.eventually(func() []metav1.Condition { return x.instance("acme").Status.Conditions }).
+		ShouldNot(ContainElement(HaveField("Type", v1alpha1.ConditionDirectorySynced)))
+}
+
+func TestWhatCannotBeReadIsSaidAndStopsNothingElse(t *testing.T) {
+	x := newShop(t, "sales-directory-broken")
+	x.operate()
+	x.sells()
+	mpi := x.bought("acme")
+	broken := kept(t, mpi, "MarketplaceInstance", authorised(10, marketplace.SyncPut, "u1"))
+	broken.Data[v1alpha1.CallSyncKey] = []byte("Real Name")
+	x.create(broken, kept(t, mpi, "MarketplaceInstance", authorised(11, marketplace.SyncPut, "u2")))
+	said := x.says("acme", v1alpha1.ConditionDirectorySynced, "False Unreadable")
+	x.Expect(fmt.Sprint(said.Status.Conditions)).To(And(ContainSubstring(broken.Name), Not(ContainSubstring("Real Name"))))
+	namespace := v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, x.name, "acme")
+	x.eventually(func() string { return x.users(namespace) }).Should(ContainSubstring("u2"))
+	x.Expect(x.client.Delete(t.Context(), broken)).To(Succeed())
+	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
+}
+
+func TestAnEndpointIsAServiceOfTheTenantAndNothingElse(t *testing.T) {
+	x := newShop(t, "sales-forward-refused")
+	for name, tc := range map[string]struct {
+		forward v1alpha1.DirectoryForward
+		want    string
+	}{
+		"another namespace's Service": {v1alpha1.DirectoryForward{Service: "web.kube-system", Port: 80, Path: "/"}, "service must be the name of a Service"},
+		"a path with a query":         {v1alpha1.DirectoryForward{Service: "web", Port: 80, Path: "/a?b=c"}, "path must begin with a slash"},
+		"a path without a slash":      {v1alpha1.DirectoryForward{Service: "web", Port: 80, Path: "a"}, "path must begin with a slash"},
+		"no port":                     {v1alpha1.DirectoryForward{Service: "web", Path: "/"}, "spec.directory.forward.port"},
+	} {
+		p := here(x, product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Directory.Forward = tc.forward }))
+		x.Expect(x.client.Create(t.Context(), p)).To(MatchError(ContainSubstring(tc.want)), name)
+	}
+}

@@ -1,0 +1,179 @@
+package controllers
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	networkingv1 "k8s.io/api/networking/v1"
+	testingclock "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/directory"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+)
+
+// endpoint is a workload's, as an http.RoundTripper. It answers 200 unless it is told otherwise.
+type endpoint struct {
+	mu     sync.Mutex
+	status int
+	taken  []directory.Change
+	last   *http.Request
+	body   []byte
+}
+
+// RoundTrip implements http.RoundTripper.
+func (e *endpoint) RoundTrip(req *http.Request) (*http.Response, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	var told forwardBody
+	if err := json.Unmarshal(body, &told); err != nil {
+		return nil, err
+	}
+	e.last, e.body = req, body
+	if e.status != 0 {
+		return &http.Response{StatusCode: e.status, Body: io.NopCloser(strings.NewReader("Real Name")), Header: http.Header{"Location": {"http://elsewhere/"}}}, nil
+	}
+	e.taken = append(e.taken, told.Changes...)
+	return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody}, nil
+}
+
+func (e *endpoint) answers(status int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.status = status
+}
+
+// told is what was taken, one word for each change.
+func (e *endpoint) told() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var words []string
+	for _, change := range e.taken {
+		word := change.Change + ":" + string(change.Kind)
+		if change.User != nil {
+			word += ":" + change.User.UserName
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, " ")
+}
+
+func forwards(p *v1alpha1.MarketplaceProduct) {
+	p.Spec.Directory.Forward = v1alpha1.DirectoryForward{Service: "web", Port: 8080, Path: "/internal/directory"}
+}
+
+func TestChangesAreForwardedInOrder(t *testing.T) {
+	x := newShop(t, "sales-forward")
+	x.operate()
+	service := "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 8080, targetPort: http}]}\n"
+	x.sells(forwards, inline(web+settings+service), withAccess)
+	mpi := x.bought("acme")
+	x.create(kept(t, mpi, "MarketplaceInstance", authorised(10, marketplace.SyncPut, "u1")), kept(t, mpi, "MarketplaceInstance", enterpriseCall(11)))
+	x.says("acme", v1alpha1.ConditionDirectoryForwarded, "True Forwarded")
+	x.eventually(x.endpoint.told).Should(And(ContainSubstring("Put:Enterprise"), ContainSubstring("Put:User:u1")))
+
+	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
+	namespace := x.instance("acme").Status.Namespace
+	key := x.secret(namespace, v1alpha1.TenantDirectoryName).Data[v1alpha1.DirectoryForwardKey]
+	x.Expect(x.endpoint.last.URL.String()).To(Equal("http://web." + namespace + ".svc:8080/internal/directory"))
+	x.Expect(signed(x.endpoint.last.Header.Get(HeaderSignature), key, x.endpoint.body)).To(BeTrue())
+	policy := &networkingv1.NetworkPolicy{}
+	x.Expect(x.client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "tenant"}, policy)).To(Succeed())
+	x.Expect(policy.Spec.Ingress).To(HaveLen(2))
+	x.Expect(fmt.Sprint(policy.Spec.Ingress[1])).To(And(ContainSubstring("stallkeeper-system"), ContainSubstring("controller")))
+	x.Expect(policy.Spec.Ingress[1].Ports).To(HaveLen(1))
+	x.Expect(policy.Spec.Ingress[1].Ports[0].Port.String()).To(Equal("http"))
+
+	// What it does not take is told again, and nothing else waits for it.
+	x.endpoint.answers(http.StatusInternalServerError)
+	x.create(kept(t, mpi, "MarketplaceInstance", authorised(20, marketplace.SyncRemove, "u1")))
+	failed := x.says("acme", v1alpha1.ConditionDirectoryForwarded, "False ForwardFailed")
+	x.Expect(fmt.Sprint(failed.Status.Conditions)).To(And(ContainSubstring("answers 500"), Not(ContainSubstring("Real"))))
+	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
+	x.endpoint.answers(0)
+	x.eventually(x.endpoint.told).Should(HaveSuffix("Removed:User:u1"))
+	x.says("acme", v1alpha1.ConditionDirectoryForwarded, "True Forwarded")
+
+	// A process that starts anew goes on where the former was.
+	before := x.endpoint.told()
+	x.running.stop()
+	x.operate()
+	x.create(kept(t, mpi, "MarketplaceInstance", authorised(30, marketplace.SyncPut, "u2")))
+	x.eventually(x.endpoint.told).Should(Equal(before + " Put:User:u2"))
+
+	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = v1alpha1.DesiredStateSuspended })
+	x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
+	x.create(kept(t, mpi, "MarketplaceInstance", authorised(40, marketplace.SyncPut, "u3")))
+	x.says("acme", v1alpha1.ConditionDirectoryForwarded, "Unknown Pending")
+	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
+
+	product := &v1alpha1.MarketplaceProduct{}
+	product.Namespace, product.Name = x.name, mpi.Spec.ProductRef.Name
+	change(x, product, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Directory = v1alpha1.Directory{} })
+	x.eventually(func() []string {
+		var kinds []string
+		for _, condition := range x.instance("acme").Status.Conditions {
+			kinds = append(kinds, condition.Type)
+		}
+		return kinds
+	}).ShouldNot(ContainElement(v1alpha1.ConditionDirectoryForwarded))
+	x.eventually(func() map[string][]byte { return x.secret(namespace, v1alpha1.TenantDirectoryName).Data }).ShouldNot(HaveKey(v1alpha1.DirectoryForwardKey))
+}
+
+// signed checks a signature as a workload would.
+func signed(header string, key, body []byte) bool {
+	stamp, given, ok := strings.Cut(strings.TrimPrefix(header, "t="), ",v1=")
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(stamp + "."))
+	mac.Write(body)
+	return ok && len(key) > 0 && hmac.Equal([]byte(given), []byte(hex.EncodeToString(mac.Sum(nil))))
+}
+
+func TestWhatAnEndpointAnswers(t *testing.T) {
+	tests := map[string]struct {
+		answer  func(*http.Request) (*http.Response, error)
+		wantErr string
+	}{
+		"taken":            {answer: status(http.StatusAccepted)},
+		"a redirect":       {answer: status(http.StatusFound), wantErr: "http://web.t.svc:80/ answers 302"},
+		"refused":          {answer: status(http.StatusUnauthorized), wantErr: "http://web.t.svc:80/ answers 401"},
+		"nobody there":     {answer: func(*http.Request) (*http.Response, error) { return nil, errors.New("dial: refused by Real Name") }, wantErr: "http://web.t.svc:80/ can't be reached"},
+		"slower than that": {answer: func(*http.Request) (*http.Response, error) { return nil, context.DeadlineExceeded }, wantErr: "http://web.t.svc:80/ did not answer within 10s"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := &DirectoryForwarder{
+				Clock: testingclock.NewFakePassiveClock(time.Unix(1, 0)),
+				HTTP:  &http.Client{Transport: roundTripper(tc.answer), CheckRedirect: forwardClient.CheckRedirect},
+			}
+			err := r.post(t.Context(), target{"http://web.t.svc:80/", "key"}, []byte("{}"))
+			if text := fmt.Sprint(err); (err != nil) != (tc.wantErr != "") || tc.wantErr != "" && text != tc.wantErr {
+				t.Errorf("post() = %v, want %q", err, tc.wantErr)
+			}
+		})
+	}
+}
+
+func status(code int) func(*http.Request) (*http.Response, error) {
+	return func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: code, Body: io.NopCloser(bytes.NewReader(nil)), Header: http.Header{"Location": {"http://elsewhere/"}}}, nil
+	}
+}

@@ -1,0 +1,184 @@
+package koogallery
+
+import (
+	"crypto/hmac"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stallkeeper/stallkeeper/marketplace"
+)
+
+// MaxKitBody is the size in bytes above which a body of the Kit is refused unread: 500 users with all their fields at full
+// length, in Chinese and escaped.
+const MaxKitBody = 1 << 20
+
+// Headers of the Kit (protocol page 8.1).
+const (
+	HeaderKitSign      = "X-Sign"
+	HeaderKitTimestamp = "X-Timestamp"
+	HeaderKitNonce     = "X-Nonce"
+	HeaderKitToken     = "Authtoken"
+)
+
+// Paths of the Kit below the callback URL (protocol page 8.1): one of them and the name of an activity.
+const (
+	KitPath   = "/produceAPI/"
+	KitV2Path = "/produceAPI/v2/"
+)
+
+// kitKeys are the keys of the Kit.
+var kitKeys = []string{KeyKit}
+
+// kitActivity is the activity that a path below the callback URL names, and whether the Kit's V2 is spoken; ok is false for
+// any other path.
+func kitActivity(path string) (name string, v2, ok bool) {
+	name, v2 = strings.CutPrefix(path, KitV2Path)
+	if !v2 {
+		if name, ok = strings.CutPrefix(path, KitPath); !ok {
+			return "", false, false
+		}
+	}
+	name = strings.TrimSuffix(name, "/")
+	_, ok = kitActivities[name]
+	return name, v2, ok
+}
+
+// isKit reports whether a path is one of the Kit's.
+func isKit(path string) bool {
+	_, _, ok := kitActivity(path)
+	return ok
+}
+
+// KitSign is the signature of a call of the Kit's V2 (protocol page 8.1), in lower-case hex. payload is the body in the form
+// that is signed, timestamp the exact text of the header.
+func KitSign(kitAccessKey []byte, nonce, timestamp string, payload []byte) string {
+	return hex.EncodeToString(kitSignature(kitAccessKey, nonce, timestamp, payload))
+}
+
+// kitSignature is over the payload itself, where other interfaces sign its hash.
+func kitSignature(key []byte, nonce, timestamp string, payload []byte) []byte {
+	return hmacSHA256(key, key, []byte(nonce), []byte(timestamp), payload)
+}
+
+// verifyKit checks a call of the joint-operations Kit (protocol page 8.1), by the Kit's own keys only.
+func (c *Callbacks) verifyKit(req marketplace.Request, now time.Time) (marketplace.Proof, error) {
+	switch _, v2, _ := kitActivity(req.Path); {
+	case req.Method != http.MethodPost:
+		return marketplace.Proof{}, malformed("the method must be POST")
+	case v2:
+		return c.verifyKitSign(req, now)
+	}
+	return c.verifyKitToken(req)
+}
+
+// notTheKits is the error of a call that none of the Kit's keys has made. Where there is no key everything else is looked at
+// before, so that a stranger can't tell.
+func (c *Callbacks) notTheKits(what string) error {
+	if len(c.kit) == 0 {
+		return fmt.Errorf("%w: the callback Secret has no %s", marketplace.ErrUnauthenticated, KeyKit)
+	}
+	return fmt.Errorf("%w: the %s is wrong", marketplace.ErrUnauthenticated, what)
+}
+
+// verifyKitSign checks a call of V2. The parts of what is signed are joined without a mark, as in verifySignature.
+func (c *Callbacks) verifyKitSign(req marketplace.Request, now time.Time) (marketplace.Proof, error) {
+	for _, name := range []string{HeaderKitSign, HeaderKitTimestamp, HeaderKitNonce} {
+		if len(req.Header.Values(name)) > 1 {
+			return marketplace.Proof{}, malformed("the header %s is given twice", name)
+		}
+	}
+	params := parameters{req.Header.Get(HeaderKitSign), req.Header.Get(HeaderKitTimestamp), req.Header.Get(HeaderKitNonce)}
+	switch {
+	case params.signature == "":
+		return marketplace.Proof{}, fmt.Errorf("%w: the header %s is missing", marketplace.ErrUnauthenticated, HeaderKitSign)
+	case params.timestamp == "":
+		return marketplace.Proof{}, malformed("the header %s is missing", HeaderKitTimestamp)
+	case params.nonce == "":
+		return marketplace.Proof{}, malformed("the header %s is missing", HeaderKitNonce)
+	case len(params.nonce) > maxNonce:
+		return marketplace.Proof{}, malformed("the header %s has more than %d characters", HeaderKitNonce, maxNonce)
+	}
+	name, ok := c.kitSigningKey(params, req.Body)
+	if !ok {
+		return marketplace.Proof{}, c.notTheKits("signature")
+	}
+	proof := marketplace.Proof{KeyName: name, Nonce: params.nonce}
+	if proof.SentAt, ok = parseTimestamp(params.timestamp); !ok {
+		return proof, malformed("%s must be UNIX time, 13 digits of milliseconds or 10 of seconds", HeaderKitTimestamp)
+	}
+	if skew := now.Sub(proof.SentAt); skew.Abs() > maxSkew {
+		return proof, fmt.Errorf("%w: %s", marketplace.ErrStale, describeSkew(skew))
+	}
+	return proof, nil
+}
+
+func (c *Callbacks) kitSigningKey(params parameters, body []byte) (name string, ok bool) {
+	given, err := hex.DecodeString(params.signature)
+	if err != nil {
+		return "", false
+	}
+	fits := func(payload []byte) bool {
+		for _, key := range c.kit {
+			if hmac.Equal(given, kitSignature(key.value, params.nonce, params.timestamp, payload)) {
+				name = key.name
+				return true
+			}
+		}
+		return false
+	}
+	if fits(body) {
+		return name, true
+	}
+	for _, form := range kitForms(body) {
+		if string(form) != string(body) && fits(form) {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// verifyKitToken checks a call of V1. It has neither window nor nonce: what verifyToken says holds here too. An old call that
+// somebody makes again is older than all that came after it, and changes nothing.
+func (c *Callbacks) verifyKitToken(req marketplace.Request) (marketplace.Proof, error) {
+	token := req.Header.Get(HeaderKitToken)
+	if token == "" {
+		return marketplace.Proof{}, fmt.Errorf("%w: the header authToken is missing", marketplace.ErrUnauthenticated)
+	}
+	given, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(token, " ", "+"))
+	params, ok := kitParams(req.Body)
+	if err != nil || !ok {
+		return marketplace.Proof{}, c.notTheKits("authToken")
+	}
+	for _, key := range c.kit {
+		if hmac.Equal(given, authToken(key.value, params)) {
+			return marketplace.Proof{KeyName: key.name}, nil
+		}
+	}
+	return marketplace.Proof{}, c.notTheKits("authToken")
+}
+
+// kitParams are the members of a body of V1 as its token joins them: strings as they are meant, all else as it was written.
+func kitParams(body []byte) (map[string]string, bool) {
+	members, ok := scanMembers(body)
+	if !ok || !utf8.Valid(body) {
+		return nil, false
+	}
+	params := make(map[string]string, len(members))
+	for _, found := range members {
+		switch {
+		case isNull(found.value):
+			delete(params, found.name)
+		case found.value[0] == '"':
+			text := unescape(nil, found.value)
+			params[found.name] = strings.TrimSuffix(strings.TrimPrefix(string(text), `"`), `"`)
+		default:
+			params[found.name] = string(appendCompact(nil, found.value))
+		}
+	}
+	return params, true
+}
