@@ -153,7 +153,9 @@ func permissions() workload.Permissions {
 		kinds.Insert(kind.GroupKind())
 	}
 	kinds.Insert(schema.GroupKind{Kind: "Secret"})
-	return workload.Permissions{Kinds: kinds}
+	return workload.Permissions{Kinds: kinds, Controller: workload.Peer{
+		Namespace: "stallkeeper-system", Labels: map[string]string{"app.kubernetes.io/component": "controller"},
+	}}
 }
 
 // tenantKinds are the kinds that are watched.

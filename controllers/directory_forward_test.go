@@ -83,7 +83,8 @@ func forwards(p *v1alpha1.MarketplaceProduct) {
 func TestChangesAreForwardedInOrder(t *testing.T) {
 	x := newShop(t, "sales-forward")
 	x.operate()
-	x.sells(forwards, withAccess)
+	service := "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 8080, targetPort: http}]}\n"
+	x.sells(forwards, inline(web+settings+service), withAccess)
 	mpi := x.bought("acme")
 	x.create(kept(t, mpi, "MarketplaceInstance", authorised(10, marketplace.SyncPut, "u1")), kept(t, mpi, "MarketplaceInstance", enterpriseCall(11)))
 	x.says("acme", v1alpha1.ConditionDirectoryForwarded, "True Forwarded")
@@ -96,7 +97,10 @@ func TestChangesAreForwardedInOrder(t *testing.T) {
 	x.Expect(signed(x.endpoint.last.Header.Get(HeaderSignature), key, x.endpoint.body)).To(BeTrue())
 	policy := &networkingv1.NetworkPolicy{}
 	x.Expect(x.client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "tenant"}, policy)).To(Succeed())
-	x.Expect(fmt.Sprint(policy.Spec.Ingress)).To(And(ContainSubstring("stallkeeper-system"), ContainSubstring("controller")))
+	x.Expect(policy.Spec.Ingress).To(HaveLen(2))
+	x.Expect(fmt.Sprint(policy.Spec.Ingress[1])).To(And(ContainSubstring("stallkeeper-system"), ContainSubstring("controller")))
+	x.Expect(policy.Spec.Ingress[1].Ports).To(HaveLen(1))
+	x.Expect(policy.Spec.Ingress[1].Ports[0].Port.String()).To(Equal("http"))
 
 	// What it does not take is told again, and nothing else waits for it.
 	x.endpoint.answers(http.StatusInternalServerError)
