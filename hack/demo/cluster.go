@@ -87,6 +87,7 @@ func (d *demo) installChart(ctx context.Context) error {
 			// A cluster that ran already may have the sales namespace or the kinds from elsewhere.
 			"--take-ownership",
 			"--set", "webhook.replicas=0,controller.replicas=0,salesNamespaces={" + salesNamespace + "}",
+			"--set", "login.enabled=true,login.replicas=0,login.url=https://login.example.com,login.extraArgs={--allow-loopback-http}",
 		},
 	})
 	return err

@@ -126,7 +126,7 @@ func TestSamplesHaveNoUnknownFields(t *testing.T) {
 			t.Errorf("%s: kind %q, %v", path, got.Kind, err)
 		}
 	}
-	for _, path := range []string{"smallest/product.yaml", "demo/product.yaml", "chart-product/product.yaml"} {
+	for _, path := range []string{"smallest/product.yaml", "demo/product.yaml", "demo/joint.yaml", "chart-product/product.yaml"} {
 		if got, err := readSample[v1alpha1.MarketplaceProduct](filepath.Join(samples, path)); err != nil || got.Kind != "MarketplaceProduct" {
 			t.Errorf("%s: kind %q, %v", path, got.Kind, err)
 		}

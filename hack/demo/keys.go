@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
@@ -19,12 +20,17 @@ import (
 // keys are the secrets of one run.
 type keys struct {
 	accessKey string // of the callbacks
-	ak, sk    string // of the open API
-	run       string // makes the orders of this run differ from those of others
+	// kitAccessKey is the joint-operations Kit's, kitPrivateKey what decrypts its client secrets, in PEM.
+	kitAccessKey, kitPrivateKey string
+	clientSecret                string // of the OAuth2 client
+	ak, sk                      string // of the open API
+	run                         string // makes the orders of this run differ from those of others
 }
 
 func newKeys() keys {
-	return keys{accessKey: random(20), ak: random(10), sk: random(20), run: random(4)}
+	return keys{
+		accessKey: random(20), kitAccessKey: random(20), clientSecret: random(20), ak: random(10), sk: random(20), run: random(4),
+	}
 }
 
 // random is n bytes of randomness in hex.
@@ -85,6 +91,24 @@ func (d *demo) writeCertificates() error {
 		writePEM(d.paths.certificate(), "CERTIFICATE", serverDER, 0o644),
 		writePEM(d.paths.privateKey(), "PRIVATE KEY", keyDER, 0o600),
 	)
+}
+
+// makeKitKeys makes the key pair that KooGallery encrypts client secrets with, as the seller uploads it.
+func (d *demo) makeKitKeys() error {
+	private, err := rsa.GenerateKey(rand.Reader, 3072)
+	if err != nil {
+		return fmt.Errorf("making the Kit's key: %w", err)
+	}
+	privateDER, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return fmt.Errorf("encoding the Kit's private key: %w", err)
+	}
+	publicDER, err := x509.MarshalPKIXPublicKey(private.Public())
+	if err != nil {
+		return fmt.Errorf("encoding the Kit's public key: %w", err)
+	}
+	d.keys.kitPrivateKey = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: privateDER}))
+	return writePEM(d.paths.kitPublicKey(), "PUBLIC KEY", publicDER, 0o644)
 }
 
 func writePEM(path, kind string, der []byte, mode os.FileMode) error {

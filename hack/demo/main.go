@@ -34,6 +34,7 @@ type demo struct {
 	ordersURL string           // where the fake open API takes orders
 	apiURL    string           // base URL of the fake open API
 	sold      listing          // what the product's first listing sells
+	signOn    signOn           // where an enterprise's users sign in
 	timeline  timeline         // what happened, for the end
 }
 
@@ -102,7 +103,7 @@ func (d *demo) prepare(ctx context.Context) error {
 		{"Building what is missing (the control plane takes about 12 minutes the first time)", d.build},
 		{"Starting a Kubernetes control plane", d.startCluster},
 		{"Installing the chart with Helm", d.installChart},
-		{"Starting the fake open API, the webhook server and the controller", d.startProcesses},
+		{"Starting the fake open API and sign-on, the webhook server, the controller and the sign-on bridge", d.startProcesses},
 		{"Connecting the marketplace and describing the product", d.describeProduct},
 	}
 	for i, step := range steps {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,11 +23,12 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
 
-// The operator's two processes: the first argument of each, and the process's name here.
+// The operator's processes: the first argument of each, and the process's name here.
 const (
 	webhookProcess    = "webhook"
 	controllerProcess = "controller"
 	openAPIProcess    = "openapi"
+	loginProcess      = "login"
 )
 
 // readyTimeout is how long a process may take until its probe says that it is ready. A controller that takes the lease over
@@ -38,7 +40,7 @@ const tokenLife = int64(24 * 60 * 60)
 
 // startProcesses starts the fake open API and the operator, and waits until they are ready.
 func (d *demo) startProcesses(ctx context.Context) error {
-	if err := d.writeCertificates(); err != nil {
+	if err := errors.Join(d.writeCertificates(), d.makeKitKeys()); err != nil {
 		return err
 	}
 	ports, err := freePorts(6)
@@ -72,7 +74,7 @@ func (d *demo) startProcesses(ctx context.Context) error {
 		return err
 	}
 	d.callback = "https://" + callback
-	return nil
+	return d.startSignOn(ctx)
 }
 
 // startOpenAPI starts KooGallery's open API, which is the simulator.
@@ -87,13 +89,7 @@ func (d *demo) startOpenAPI(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	return d.untilReady(ctx, p, func() error {
-		connection, err := net.DialTimeout("tcp", address, time.Second)
-		if err != nil {
-			return err
-		}
-		return connection.Close()
-	})
+	return d.untilReady(ctx, p, func() error { return answers(address) })
 }
 
 // startDeployed starts one of the chart's Deployments as a process: with its arguments, but for those that are local, and
@@ -259,13 +255,20 @@ func (d *demo) describeProduct(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, object := range []client.Object{&marketplace, &product} {
+	joint, err := readSample[v1alpha1.MarketplaceProduct](d.paths.sample("joint.yaml"))
+	if err != nil {
+		return err
+	}
+	joint.Spec.Access.FrontEndURL = d.signOn.frontEnd.url + "/"
+	for _, object := range []client.Object{&marketplace, &product, &joint} {
 		if err := d.apply(ctx, object); err != nil {
 			return err
 		}
 	}
-	if err := d.untilDescribed(ctx, &marketplace, &product); err != nil {
-		return err
+	for _, sold := range []*v1alpha1.MarketplaceProduct{&product, &joint} {
+		if err := d.untilDescribed(ctx, &marketplace, sold); err != nil {
+			return err
+		}
 	}
 	d.callback += marketplace.Status.CallbackPath
 	if d.keep {

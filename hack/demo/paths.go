@@ -63,6 +63,7 @@ func (p paths) record() string                 { return filepath.Join(p.demo, "p
 func (p paths) env() string                    { return filepath.Join(p.demo, "env") }
 func (p paths) authority() string              { return filepath.Join(p.demo, "ca.crt") }
 func (p paths) certificate() string            { return filepath.Join(p.demo, "tls.crt") }
+func (p paths) kitPublicKey() string           { return filepath.Join(p.demo, "kit.pub") }
 func (p paths) privateKey() string             { return filepath.Join(p.demo, "tls.key") }
 func (p paths) log(process string) string      { return filepath.Join(p.demo, process+".log") }
 func (p paths) tokenFor(process string) string { return filepath.Join(p.demo, process+".kubeconfig") }

@@ -59,7 +59,9 @@ func readSample[T any](path string) (T, error) {
 // controller.
 func (d *demo) applySecrets(ctx context.Context) error {
 	secrets := []*corev1ac.SecretApplyConfiguration{
-		corev1ac.Secret("koogallery-callbacks", salesNamespace).WithStringData(map[string]string{"accessKey": d.keys.accessKey}),
+		corev1ac.Secret("koogallery-callbacks", salesNamespace).WithStringData(map[string]string{
+			"accessKey": d.keys.accessKey, "kitAccessKey": d.keys.kitAccessKey, "kitPrivateKey": d.keys.kitPrivateKey,
+		}),
 		corev1ac.Secret("koogallery-openapi", systemNamespace).WithStringData(map[string]string{"ak": d.keys.ak, "sk": d.keys.sk}),
 	}
 	for _, secret := range secrets {

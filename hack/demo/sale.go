@@ -123,7 +123,7 @@ type accessData struct {
 func (d *demo) koogallery(ctx context.Context, s *sale, verb, detail string, flags ...string) (simulated, error) {
 	began := time.Now()
 	output, err := d.runCommand(ctx, command{
-		env:  []string{"CALLBACK_URL=" + d.callback, "ACCESS_KEY=" + d.keys.accessKey, "CA_FILE=" + d.paths.authority()},
+		env:  []string{"CALLBACK_URL=" + d.callback, "ACCESS_KEY=" + d.keys.accessKey, "KIT_ACCESS_KEY=" + d.keys.kitAccessKey, "CA_FILE=" + d.paths.authority()},
 		args: append([]string{d.paths.stallkeeper(), "simulate", verb, "-o", "json"}, flags...),
 	})
 	var result simulated

@@ -18,7 +18,7 @@ const paidTime = 30 * time.Second
 // clockTimeout is how long a step may take that has to wait for a moment as well.
 const clockTimeout = 2 * time.Minute
 
-// playSales plays the three sales beside each other, as far as they do not have to wait for one another.
+// playSales plays the sales beside each other, as far as they do not have to wait for one another.
 func (d *demo) playSales(ctx context.Context) error {
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
@@ -31,6 +31,8 @@ func (d *demo) playSales(ctx context.Context) error {
 	second := &sale{title: "second sale", order: "DEMO-" + d.keys.run + "-2", skuCode: d.sold.skuCode, expires: expires}
 	third := &sale{title: "third sale", order: "DEMO-" + d.keys.run + "-3", skuCode: "sold-by-nobody", expires: begin.Add(24 * time.Hour)}
 
+	fourth := &sale{title: "fourth sale", order: "DEMO-" + d.keys.run + "-4", skuCode: jointSKU, expires: begin.Add(24 * time.Hour)}
+
 	chapters := []struct {
 		title string
 		play  func(context.Context) error
@@ -40,6 +42,9 @@ func (d *demo) playSales(ctx context.Context) error {
 		}},
 		{"The buyer opens the first: KooGallery asks for its access data", func(ctx context.Context) error { return d.accessData(ctx, first) }},
 		{"The first is upgraded from 2 to 5", func(ctx context.Context) error { return d.upgrade(ctx, first) }},
+		{"An enterprise buys: its users sign in at KooGallery, and reach the tenant through the sign-on bridge", func(ctx context.Context) error {
+			return d.enterpriseSignsOn(ctx, fourth)
+		}},
 		{"The paid time ends: the first is frozen by KooGallery", func(ctx context.Context) error { return d.freeze(ctx, first) }},
 		{"For the second no freeze comes: it runs on for its grace", func(ctx context.Context) error {
 			return d.untilTrue(ctx, second, stepTimeout, "in its grace, running on with 2", inGrace(2))
@@ -57,7 +62,7 @@ func (d *demo) playSales(ctx context.Context) error {
 			return err
 		}
 	}
-	d.showTimeline(begin, first, second, third)
+	d.showTimeline(begin, first, second, third, fourth)
 	return nil
 }
 
