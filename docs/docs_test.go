@@ -111,6 +111,19 @@ func TestTheSellersGuideExplainsCodesReasonsAndKeys(t *testing.T) {
 	}
 }
 
+func TestTheLoginsPageExplainsEveryRefusal(t *testing.T) {
+	explained := tableCells(read(t, "login.md"))
+	found := regexp.MustCompile(`= &refusal\{"([A-Za-z]+)"`).FindAllStringSubmatch(read(t, "../login/refusal.go"), -1)
+	if len(found) == 0 {
+		t.Error("login/refusal.go has no refusals")
+	}
+	for _, reason := range found {
+		if !strings.Contains(explained, "`"+reason[1]+"`") {
+			t.Errorf("no table of login.md explains %s", reason[1])
+		}
+	}
+}
+
 func TestTheReadmeShowsTheSmallestSamples(t *testing.T) {
 	readme := read(t, "../README.md")
 	// The block stands in a list, three blanks to the right.
