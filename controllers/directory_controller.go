@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/directory"
 )
 
 const (
@@ -58,7 +60,7 @@ func (r *DirectoryReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	synced, err := r.synchronize(ctx, mpi)
 	synced.report(mpi, v1alpha1.ConditionDirectorySynced, err)
 	result := ctrl.Result{Priority: ptr.To(priorityNormal), RequeueAfter: synced.after}
-	if err := errors.Join(err, applyConditions(ctx, r.Client, before, mpi, directoryStatusOwner)); err != nil {
+	if err := errors.Join(err, applyDirectoryStatus(ctx, r.Client, before, mpi)); err != nil {
 		return ctrl.Result{Priority: ptr.To(priorityNormal)}, err
 	}
 	warn(r.Recorder, before, mpi, v1alpha1.ConditionDirectorySynced)
@@ -78,14 +80,19 @@ func warn(recorder events.EventRecorder, before, after *v1alpha1.MarketplaceInst
 // synchronize folds what waits, stores it, and delivers what the tenant does not have yet.
 func (r *DirectoryReconciler) synchronize(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (directoryReport, error) {
 	waiting, err := r.waiting(ctx, mpi)
-	if err != nil || waiting.nothing() {
+	if err != nil {
 		return directoryReport{none: true}, err
+	}
+	if waiting.nothing() {
+		mpi.Status.Enterprises = nil
+		return directoryReport{none: true}, nil
 	}
 	place, err := tenantPlace(ctx, r.Client, r.TenantPrefix, mpi)
 	if err != nil {
 		return directoryReport{}, err
 	}
 	if place.ended {
+		mpi.Status.Enterprises = nil
 		return directoryReport{none: true}, r.forget(ctx, mpi, waiting)
 	}
 	stored, err := r.open(ctx, mpi)
@@ -96,6 +103,7 @@ func (r *DirectoryReconciler) synchronize(ctx context.Context, mpi *v1alpha1.Mar
 	if err != nil || folded.reason == v1alpha1.ReasonDirectoryFull {
 		return folded, err
 	}
+	mpi.Status.Enterprises = enterpriseHashes(stored.Index().Tenants)
 	switch {
 	case stored.head == nil:
 		// Somebody has deleted it, and nothing has come since.
@@ -113,6 +121,16 @@ func (r *DirectoryReconciler) synchronize(ctx context.Context, mpi *v1alpha1.Mar
 		folded.verdict = delivered.verdict
 	}
 	return folded, nil
+}
+
+// enterpriseHashes stand for enterprises in a status that everybody may read who reads instances; sorted.
+func enterpriseHashes(enterprises []directory.EnterpriseLine) []string {
+	var hashes []string
+	for _, enterprise := range enterprises {
+		hashes = append(hashes, v1alpha1.EnterpriseHash(enterprise.TenantID))
+	}
+	slices.Sort(hashes)
+	return hashes
 }
 
 // place is where a tenant is.

@@ -2,11 +2,13 @@ package controllers
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
 func TestATenantHasTheKeyOfItsLoginWhileTheProductHasOne(t *testing.T) {
@@ -34,6 +36,30 @@ func TestATenantHasTheKeyOfItsLoginWhileTheProductHasOne(t *testing.T) {
 	x.eventually(oauth).Should(And(HaveKey(v1alpha1.OAuthClientIDKey), Not(HaveKey(v1alpha1.LoginTokenKey))))
 	change(x, product, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = "/login/sso" })
 	x.eventually(oauth).Should(HaveKeyWithValue(v1alpha1.LoginTokenKey, first))
+}
+
+func TestAnInstanceSaysWhichEnterprisesItIsOf(t *testing.T) {
+	x := newShop(t, "sales-enterprises")
+	x.operate()
+	x.sells(withAccess)
+	mpi := x.bought("acme")
+	other := enterpriseCall(12)
+	other.EnterpriseID = "t2"
+	x.create(kept(t, mpi, "MarketplaceInstance", enterpriseCall(10)), kept(t, mpi, "MarketplaceInstance", other))
+	enterprises := func() []string { return x.instance("acme").Status.Enterprises }
+	both := ConsistOf(v1alpha1.EnterpriseHash("t1"), v1alpha1.EnterpriseHash("t2"))
+	x.eventually(enterprises).Should(both)
+	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.Expect(enterprises()).To(both)
+
+	erased := x.instance("acme")
+	erased.Status.Enterprises = nil
+	x.Expect(x.client.Status().Update(t.Context(), erased)).To(Succeed())
+	x.eventually(enterprises).Should(both)
+
+	gone := marketplace.Sync{EnterpriseID: "t2", At: time.UnixMilli(20), Action: marketplace.SyncRemove, Enterprise: &marketplace.Enterprise{}}
+	x.create(kept(t, mpi, "MarketplaceInstance", gone))
+	x.eventually(enterprises).Should(ConsistOf(v1alpha1.EnterpriseHash("t1")))
 }
 
 func TestALoginsPathIsWithinTheApplication(t *testing.T) {

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -110,12 +111,14 @@ func (r *DirectoryReconciler) instancesOfCall(ctx context.Context, secret client
 	return requests
 }
 
-// placeChanged lets an instance through when it may have got a tenant or lost it, or was paused or released.
+// placeChanged lets an instance through when it may have got a tenant or lost it, was paused or released, or somebody has erased what is
+// said of its directory.
 func placeChanged() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		was, isInstance := e.ObjectOld.(*v1alpha1.MarketplaceInstance)
 		is, stillInstance := e.ObjectNew.(*v1alpha1.MarketplaceInstance)
-		return isInstance && stillInstance && was.Status.Namespace != is.Status.Namespace
+		return isInstance && stillInstance &&
+			(was.Status.Namespace != is.Status.Namespace || !slices.Equal(was.Status.Enterprises, is.Status.Enterprises))
 	}})
 }
 

@@ -45,7 +45,7 @@ func applyInstanceStatus(ctx context.Context, c client.Client, before, after *v1
 	status.Conditions = slices.DeleteFunc(status.Conditions, func(condition metav1.Condition) bool {
 		return conditionOwners[condition.Type] != ""
 	})
-	status.Usage = nil
+	status.Usage, status.Enterprises = nil, nil
 	return applyStatus(ctx, c, after, status, instanceStatusOwner)
 }
 
@@ -54,13 +54,33 @@ func applyConditions(ctx context.Context, c client.Client, before, after *v1alph
 	if equality.Semantic.DeepEqual(before.Status.Conditions, after.Status.Conditions) {
 		return nil
 	}
-	status := &v1alpha1.MarketplaceInstanceStatus{}
-	for _, condition := range after.Status.Conditions {
+	return applyStatus(ctx, c, after, &v1alpha1.MarketplaceInstanceStatus{Conditions: conditionsOf(after, owner)}, owner)
+}
+
+// applyDirectoryStatus writes what is known of an instance's directory, if it changed.
+func applyDirectoryStatus(ctx context.Context, c client.Client, before, after *v1alpha1.MarketplaceInstance) error {
+	was, is := directoryStatus(before), directoryStatus(after)
+	if equality.Semantic.DeepEqual(was, is) {
+		return nil
+	}
+	return applyStatus(ctx, c, after, is, directoryStatusOwner)
+}
+
+func directoryStatus(mpi *v1alpha1.MarketplaceInstance) *v1alpha1.MarketplaceInstanceStatus {
+	return &v1alpha1.MarketplaceInstanceStatus{
+		Enterprises: mpi.Status.Enterprises, Conditions: conditionsOf(mpi, directoryStatusOwner),
+	}
+}
+
+// conditionsOf are an instance's conditions of one of the conditionOwners.
+func conditionsOf(mpi *v1alpha1.MarketplaceInstance, owner string) []metav1.Condition {
+	var own []metav1.Condition
+	for _, condition := range mpi.Status.Conditions {
 		if conditionOwners[condition.Type] == owner {
-			status.Conditions = append(status.Conditions, condition)
+			own = append(own, condition)
 		}
 	}
-	return applyStatus(ctx, c, after, status, owner)
+	return own
 }
 
 // applyUsageStatus writes what is known of an instance's usage, if it changed.
@@ -73,13 +93,7 @@ func applyUsageStatus(ctx context.Context, c client.Client, before, after *v1alp
 }
 
 func usageStatus(mpi *v1alpha1.MarketplaceInstance) *v1alpha1.MarketplaceInstanceStatus {
-	status := &v1alpha1.MarketplaceInstanceStatus{Usage: mpi.Status.Usage}
-	for _, condition := range mpi.Status.Conditions {
-		if conditionOwners[condition.Type] == usageStatusOwner {
-			status.Conditions = append(status.Conditions, condition)
-		}
-	}
-	return status
+	return &v1alpha1.MarketplaceInstanceStatus{Usage: mpi.Status.Usage, Conditions: conditionsOf(mpi, usageStatusOwner)}
 }
 
 // applyStatus applies one owner's part of a status. An object that is gone needs none.

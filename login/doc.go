@@ -1,8 +1,9 @@
 // Package login signs the users of a buyer's enterprise in at the marketplace, for applications that have no OAuth2 of their own, and
 // hands them over to the tenant's front end with a short-lived signed token.
 //
-// Three paths for each instance:
+// One path for each product, and three for each instance:
 //
+//	/enter/NAMESPACE/PRODUCT             find the instance of the enterprise that the marketplace names → to the next
 //	/login/NAMESPACE/INSTANCE            find → read the client → seal an attempt into a cookie → to the marketplace
 //	/login/NAMESPACE/INSTANCE/callback   find → open the cookie → exchange the code → admit by the directory → hand over
 //	/login/NAMESPACE/INSTANCE/logout     find → to the marketplace's logout, and from there to the front end

@@ -1,7 +1,9 @@
 package login
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -73,6 +75,50 @@ func (p *places) get(ctx context.Context, name types.NamespacedName, into client
 		return fmt.Errorf("%w: reading %T: %w", errUnavailable, into, err)
 	}
 	return nil
+}
+
+// EnterpriseField is a field by which instances are looked up.
+const EnterpriseField = "status.enterprises"
+
+// EnterprisesOf are an instance's values of EnterpriseField, for a cache.
+func EnterprisesOf(object client.Object) []string {
+	instance, ok := object.(*v1alpha1.MarketplaceInstance)
+	if !ok {
+		return nil
+	}
+	return instance.Status.Enterprises
+}
+
+// ofEnterprise is the instance of a product that an enterprise uses: of several one that runs before others, and the newest first.
+func (p *places) ofEnterprise(ctx context.Context, product types.NamespacedName, enterprise string) (types.NamespacedName, error) {
+	if !slices.Contains(p.namespaces, product.Namespace) || enterprise == "" {
+		return types.NamespacedName{}, errNotFound
+	}
+	var list v1alpha1.MarketplaceInstanceList
+	err := p.cached.List(ctx, &list, client.InNamespace(product.Namespace), client.MatchingFields{EnterpriseField: v1alpha1.EnterpriseHash(enterprise)})
+	if err != nil {
+		return types.NamespacedName{}, fmt.Errorf("%w: listing instances: %w", errUnavailable, err)
+	}
+	var found []place
+	for i := range list.Items {
+		at, err := p.find(ctx, client.ObjectKeyFromObject(&list.Items[i]))
+		switch {
+		case errors.Is(err, errUnavailable):
+			return types.NamespacedName{}, err
+		case err == nil && at.instance.Spec.ProductRef.Name == product.Name:
+			found = append(found, at)
+		}
+	}
+	if len(found) == 0 {
+		return types.NamespacedName{}, errNotFound
+	}
+	return client.ObjectKeyFromObject(slices.MinFunc(found, func(a, b place) int {
+		stopped := map[bool]int{true: 1}
+		return cmp.Or(
+			cmp.Compare(stopped[a.runs() != nil], stopped[b.runs() != nil]),
+			b.instance.CreationTimestamp.Compare(a.instance.CreationTimestamp.Time), cmp.Compare(a.instance.Name, b.instance.Name),
+		)
+	}).instance), nil
 }
 
 // runs says whether the tenant can take users. One that ran and is not healthy at the moment can tell them so itself.

@@ -33,8 +33,11 @@ const (
 	DefaultAnswerTimeout = 9 * time.Second
 )
 
-// root begins every path.
-const root = "/login/"
+// root begins the paths of instances, enterRoot those of products.
+const (
+	root      = "/login/"
+	enterRoot = "/enter/"
+)
 
 // Log lines a second for what was refused, so that strangers can't fill the logs. The metrics count them all.
 const (
@@ -127,11 +130,13 @@ const (
 	stepStart    step = "start"
 	stepCallback step = "callback"
 	stepLogout   step = "logout"
+	stepEnter    step = "enter"
 	stepNone     step = "none"
 )
 
 // visit is one request.
 type visit struct {
+	// instance is what the path names; with stepEnter a product.
 	instance types.NamespacedName
 	step     step
 	query    url.Values
@@ -152,7 +157,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	result, err := h.process(ctx, r, v)
 	if err != nil {
-		result = refused(refusalOf(err), h.address(v.instance, stepStart))
+		again := ""
+		if v.step != stepEnter {
+			again = h.address(v.instance, stepStart)
+		}
+		result = refused(refusalOf(err), again)
 	}
 	if v.step == stepCallback && result.cookie == nil && v.cookie != "" {
 		// A state is good for one callback, whatever came of it.
@@ -164,9 +173,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // routed takes a request apart.
 func routed(r *http.Request) visit {
+	v := visit{step: stepNone, query: r.URL.Query()}
+	if product, ok := strings.CutPrefix(r.URL.Path, enterRoot); ok {
+		if namespace, name, ok := strings.Cut(product, "/"); ok && namespace != "" && name != "" && !strings.Contains(name, "/") {
+			v.step, v.instance = stepEnter, types.NamespacedName{Namespace: namespace, Name: name}
+		}
+		return v
+	}
 	below, ok := strings.CutPrefix(r.URL.Path, root)
 	parts := strings.Split(below, "/")
-	v := visit{step: stepNone, query: r.URL.Query()}
 	if !ok || len(parts) < 2 || len(parts) > 3 || parts[0] == "" || parts[1] == "" {
 		return v
 	}
@@ -197,6 +212,9 @@ func (h *Handler) process(ctx context.Context, r *http.Request, v visit) (result
 	if v.step == stepNone {
 		return answer{}, errNotFound
 	}
+	if v.step == stepEnter {
+		return h.enter(ctx, v)
+	}
 	at, err := h.places.find(ctx, v.instance)
 	if err != nil {
 		return answer{}, err
@@ -211,6 +229,17 @@ func (h *Handler) process(ctx context.Context, r *http.Request, v visit) (result
 		return h.callback(ctx, v, at)
 	}
 	return h.start(ctx, v, at, v.query.Get("tenant"), false)
+}
+
+// enter leads a user whom the marketplace sends, with the enterprise and a code, to the enterprise's instance. The code is dropped, as
+// callback drops it.
+func (h *Handler) enter(ctx context.Context, v visit) (answer, error) {
+	enterprise := v.query.Get("tenant")
+	instance, err := h.places.ofEnterprise(ctx, v.instance, enterprise)
+	if err != nil {
+		return answer{}, err
+	}
+	return redirect(h.address(instance, stepStart)+"?"+url.Values{"tenant": {enterprise}}.Encode(), resultLed, nil), nil
 }
 
 // start sends the browser to the marketplace, with an attempt in its cookie. enterprise is empty for the one that changed last.
@@ -372,7 +401,11 @@ func (h *Handler) report(v visit, result string, err error, took time.Duration) 
 		log.V(1).Info("Login refused")
 		return
 	}
-	log = log.WithValues("instance", klog.KRef(v.instance.Namespace, v.instance.Name))
+	what := "instance"
+	if v.step == stepEnter {
+		what = "product"
+	}
+	log = log.WithValues(what, klog.KRef(v.instance.Namespace, v.instance.Name))
 	switch {
 	case err == nil:
 		log.V(1).Info("Login answered")

@@ -586,3 +586,30 @@ func TestTheEnterpriseCanBeNamed(t *testing.T) {
 		t.Errorf("the front end got no token\n%s", s.log.text())
 	}
 }
+
+// The marketplace knows one address for a product, and says which enterprise a user is of.
+func TestTheMarketplaceSendsUsersToAProduct(t *testing.T) {
+	s := newStand(t, func(s *stand) {
+		// A sale of the same enterprise that is over, one that is suspended, and one of another product.
+		over, suspended, other, plain := theInstance("over"), theInstance("suspended"), theInstance("other"), theProduct()
+		over.Spec.Subscription.Entitlement.State = v1alpha1.EntitlementReleased
+		meta.SetStatusCondition(&suspended.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionSuspended, Status: metav1.ConditionTrue, Reason: "PaymentOverdue"})
+		suspended.CreationTimestamp = metav1.NewTime(noon)
+		plain.Name, other.Spec.ProductRef.Name = "plain", "plain"
+		s.make(over, suspended, other, plain)
+	})
+	s.signOn.SignIn(koogallerytest.SignOnUser{Tenant: enterprise, UserName: "li.si"})
+	planted := s.signOn.Portal(publicURL + "/enter/sales/joint")
+	s.signIn("zhang.san")
+	s.browser.submit(t, s.browser.open(t, planted))
+	if is, err := verified(s.frontEnd.tokens[0], "sold", noon); err != nil || is.Subject != "zhang.san" {
+		t.Fatalf("the front end got %q (%v)", is.Subject, err)
+	}
+	if s.counted("enter", "Led") != 1 || s.counted("callback", "SignedIn") != 1 {
+		t.Error("the metrics do not count it")
+	}
+	for _, path := range []string{"/enter/sales/joint", "/enter/sales/joint?tenant=enterprise-2", "/enter/sales/nothing?tenant=" + enterprise,
+		"/enter/elsewhere/joint?tenant=" + enterprise, "/enter/sales/joint/x?tenant=" + enterprise, "/enter/sales", "/enter//joint"} {
+		s.wantRefused(t, s.browser.open(t, publicURL+path), http.StatusNotFound, "NotFound")
+	}
+}

@@ -13,6 +13,7 @@ const unknownLabel = "unknown"
 const (
 	resultSent      = "Sent"      // to the marketplace, to sign in or out
 	resultSignedIn  = "SignedIn"  // handed over to the front end
+	resultLed       = "Led"       // to the instance of an enterprise
 	resultRestarted = "Restarted" // a code that came unasked was dropped
 )
 

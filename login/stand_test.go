@@ -200,6 +200,7 @@ func newStand(t *testing.T, changes ...func(*stand)) *stand {
 	s := &stand{
 		T: t, clock: testingclock.NewFakeClock(noon), registry: prometheus.NewRegistry(), log: &logLines{}, frontEnd: &frontEnd{},
 		world: fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1alpha1.MarketplaceInstance{}).
+			WithIndex(&v1alpha1.MarketplaceInstance{}, login.EnterpriseField, login.EnterprisesOf).
 			WithObjects(theMarketplace(), theProduct(), theInstance("sold"), theSeed("sold")).Build(),
 	}
 	s.signOn = koogallerytest.NewSignOn(koogallerytest.SignOnOptions{ClientID: "client-1", ClientSecret: clientSecret, PKCE: koogallerytest.PKCEAccepted})
@@ -331,7 +332,8 @@ func theInstance(name string) *v1alpha1.MarketplaceInstance {
 			},
 		},
 		Status: v1alpha1.MarketplaceInstanceStatus{
-			Revision: "joint-1", Access: v1alpha1.InstanceAccess{FrontEndURL: "https://" + name + ".app.example.com/start?x=1"},
+			Enterprises: []string{v1alpha1.EnterpriseHash(enterprise)},
+			Revision:    "joint-1", Access: v1alpha1.InstanceAccess{FrontEndURL: "https://" + name + ".app.example.com/start?x=1"},
 		},
 	}
 	meta.SetStatusCondition(&mpi.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionProvisioned, Status: metav1.ConditionTrue, Reason: "Provisioned"})

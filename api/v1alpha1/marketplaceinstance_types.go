@@ -867,6 +867,16 @@ type MarketplaceInstanceStatus struct {
 	// +kubebuilder:validation:MaxItems=8
 	Usage []MeterUsage `json:"usage,omitempty"`
 
+	// enterprises are digests of the ids of the enterprises whose users the directory holds. Users whom the marketplace sends are led to
+	// the instance by them; who may come in is asked of the directory itself.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=0
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=64
+	Enterprises []string `json:"enterprises,omitempty"`
+
 	// inputsDigest is the digest of everything that the tenant's objects were made from.
 	// +optional
 	// +kubebuilder:validation:MinLength=1

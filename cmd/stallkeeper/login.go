@@ -127,6 +127,9 @@ func newLoginManager(ctx context.Context, f *loginFlags, namespaces []string, lo
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the cluster: %w", err)
 	}
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.MarketplaceInstance{}, login.EnterpriseField, login.EnterprisesOf); err != nil {
+		return nil, fmt.Errorf("indexing MarketplaceInstances by %s: %w", login.EnterpriseField, err)
+	}
 	for _, kind := range []client.Object{&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{}} {
 		if _, err := mgr.GetCache().GetInformer(ctx, kind); err != nil {
 			return nil, fmt.Errorf("watching %T: %w", kind, err)

@@ -431,6 +431,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: effective
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.EffectiveSubscription
+    - name: enterprises
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
     - name: inputsDigest
       type:
         scalar: string

@@ -41,6 +41,9 @@ type MarketplaceInstanceStatusApplyConfiguration struct {
 	Orphans []string `json:"orphans,omitempty"`
 	// usage is what the meters have counted so far, for a sale that is charged by use. The marketplace is told it.
 	Usage []MeterUsageApplyConfiguration `json:"usage,omitempty"`
+	// enterprises are digests of the ids of the enterprises whose users the directory holds. Users whom the marketplace sends are led to
+	// the instance by them; who may come in is asked of the directory itself.
+	Enterprises []string `json:"enterprises,omitempty"`
 	// inputsDigest is the digest of everything that the tenant's objects were made from.
 	InputsDigest *string `json:"inputsDigest,omitempty"`
 	// objectsDigest is the digest of the tenant's objects as they were last applied.
@@ -175,6 +178,16 @@ func (b *MarketplaceInstanceStatusApplyConfiguration) WithUsage(values ...*Meter
 			panic("nil value passed to WithUsage")
 		}
 		b.Usage = append(b.Usage, *values[i])
+	}
+	return b
+}
+
+// WithEnterprises adds the given value to the Enterprises field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Enterprises field.
+func (b *MarketplaceInstanceStatusApplyConfiguration) WithEnterprises(values ...string) *MarketplaceInstanceStatusApplyConfiguration {
+	for i := range values {
+		b.Enterprises = append(b.Enterprises, values[i])
 	}
 	return b
 }
