@@ -99,6 +99,9 @@ func installChart(ctx context.Context, c *cluster) (chart.Rendered, error) {
 	defer cancel()
 	rendered, err := chart.Render(chart.Release{Namespace: systemNamespace}, map[string]any{
 		"webhook": map[string]any{"replicas": 0},
+		"login": map[string]any{
+			"enabled": true, "replicas": 0, "url": "https://login.example.com", "extraArgs": []any{"--allow-loopback-http"},
+		},
 		// Nobody waits a day for a query.
 		"controller":      map[string]any{"replicas": 0, "extraArgs": []any{"--license-query-interval=2s"}},
 		"salesNamespaces": []any{salesNamespace},

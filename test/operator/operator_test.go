@@ -26,12 +26,12 @@ func startOperator(ctx context.Context, release chart.Rendered) error {
 	if world.trust, err = newAuthority(world.paths.dir); err != nil {
 		return fmt.Errorf("making certificates: %w", err)
 	}
-	ports, err := freePorts(5)
+	ports, err := freePorts(8)
 	if err != nil {
 		return err
 	}
 	world.callback = "https://" + ports[0]
-	metricsAddresses = ports[1:3]
+	metricsAddresses = ports[1:3:3]
 	world.webhook, err = startDeployed(ctx, release, "webhook", ports[3], map[string]string{
 		"bind-address":         ports[0],
 		"metrics-bind-address": ports[1],
@@ -46,6 +46,18 @@ func startOperator(ctx context.Context, release chart.Rendered) error {
 	world.controller, err = startDeployed(ctx, release, "controller", ports[4], map[string]string{
 		"metrics-bind-address": ports[2],
 		"clock-skew-url":       "http://" + ports[1],
+	})
+	if err != nil {
+		return err
+	}
+	world.signOn = "https://" + ports[5]
+	metricsAddresses = append(metricsAddresses, ports[6])
+	world.login, err = startDeployed(ctx, release, "login", ports[7], map[string]string{
+		"bind-address":         ports[5],
+		"metrics-bind-address": ports[6],
+		"url":                  world.signOn,
+		"tls-cert-file":        world.trust.certificate,
+		"tls-private-key-file": world.trust.privateKey,
 	})
 	return err
 }
@@ -107,7 +119,7 @@ func localArguments(args []string, local map[string]string) []string {
 	return changed
 }
 
-// metrics are both processes' metrics.
+// metrics are all processes' metrics.
 func metrics(ctx context.Context) (string, error) {
 	var text strings.Builder
 	for _, address := range metricsAddresses {

@@ -17,8 +17,8 @@ import (
 // permissions looks for rights that were missing. An API server that has just started refuses everything for a moment, so it
 // is done before that.
 func permissions() {
-	It("the API server has refused nothing to either process", func() {
-		for _, p := range []*process{world.webhook, world.controller} {
+	It("the API server has refused nothing to any process", func() {
+		for _, p := range processes() {
 			for line := range strings.Lines(p.text()) {
 				Expect(strings.ToLower(line)).NotTo(ContainSubstring("forbidden"), "the log of %s", p.name)
 			}
@@ -28,8 +28,8 @@ func permissions() {
 
 // secrecy looks at all that the suite has left behind.
 func secrecy() {
-	It("neither process has panicked", func() {
-		for _, p := range []*process{world.webhook, world.controller} {
+	It("no process has panicked", func() {
+		for _, p := range processes() {
 			Expect(strings.ToLower(p.text())).NotTo(ContainSubstring("panic"), "the log of %s", p.name)
 		}
 	})
@@ -48,7 +48,7 @@ func secrecy() {
 		}
 		Expect(passwords).NotTo(BeZero())
 
-		texts := map[string]string{"the webhook server's log": world.webhook.text(), "the controller's log": world.controller.text()}
+		texts := map[string]string{"the webhook server's log": world.webhook.text(), "the controller's log": world.controller.text(), "the login server's log": world.login.text()}
 		var err error
 		texts["the metrics"], err = metrics(ctx)
 		Expect(err).NotTo(HaveOccurred())

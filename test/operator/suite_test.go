@@ -1,8 +1,8 @@
-// Package operator_test plays sales against the operator as it is installed: its two processes, with nothing but the tokens of
+// Package operator_test plays sales against the operator as it is installed: its processes, with nothing but the tokens of
 // the chart's ServiceAccounts and the arguments of the chart's Deployments, on a control plane of its own. Only KooGallery and
 // the node are simulated.
 //
-//	control plane → chart → webhook and controller → Marketplaces and products → calls of KooGallery → what people see
+//	control plane → chart → webhook, controller and login → Marketplaces and products → calls of KooGallery → what people see
 //
 // Run it with `go test ./test/operator -v -ginkgo.v`. What it needs it builds; the control plane's programs take minutes the
 // first time, so `make controlplane` before is better. It ends what it has started, also when a spec fails or it runs out of
@@ -45,6 +45,7 @@ var _ = Describe("Stallkeeper", func() {
 	Describe("A sale by use", Ordered, salesByUse)
 	Describe("A new revision", revisions)
 	Describe("A buyer's directory", directories)
+	Describe("A user of a buyer's enterprise", logins)
 	Describe("Until here", permissions)
 	Describe("Without an API server", withoutAPIServer)
 	Describe("In the end", secrecy)
@@ -58,14 +59,19 @@ var world struct {
 	cluster      *cluster
 	webhook      *process
 	controller   *process
+	login        *process
 	// callback is the address of the callback port; trust its authority.
 	callback string
-	trust    *authority
+	// signOn is the address of the login server.
+	signOn string
+	trust  *authority
 	// main is the connection of all specs that need none of their own.
 	main *connection
 	// hidden are texts that must not be seen anywhere but in Secrets.
 	hidden hidden
 }
+
+func processes() []*process { return []*process{world.webhook, world.controller, world.login} }
 
 func TestOperator(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -112,7 +118,7 @@ var _ = AfterSuite(func() {
 	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
 	defer cancel()
 	var errs []error
-	for _, p := range []*process{world.controller, world.webhook} {
+	for _, p := range processes() {
 		if p != nil {
 			errs = append(errs, p.stop(ctx))
 		}
@@ -128,7 +134,7 @@ var _ = ReportAfterEach(func(report SpecReport) {
 	if !report.Failed() {
 		return
 	}
-	for _, p := range []*process{world.webhook, world.controller} {
+	for _, p := range processes() {
 		if p != nil {
 			AddReportEntry("the end of the log of "+p.name, p.endOfLog())
 		}
