@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -134,6 +135,14 @@ const (
 	stepNone     step = "none"
 )
 
+// steps are what paths do, without the two names in their middle.
+var steps = map[string]step{
+	enterRoot:                   stepEnter,
+	root:                        stepStart,
+	root + string(stepCallback): stepCallback,
+	root + string(stepLogout):   stepLogout,
+}
+
 // visit is one request.
 type visit struct {
 	// instance is what the path names; with stepEnter a product.
@@ -174,28 +183,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // routed takes a request apart.
 func routed(r *http.Request) visit {
 	v := visit{step: stepNone, query: r.URL.Query()}
-	if product, ok := strings.CutPrefix(r.URL.Path, enterRoot); ok {
-		if namespace, name, ok := strings.Cut(product, "/"); ok && namespace != "" && name != "" && !strings.Contains(name, "/") {
-			v.step, v.instance = stepEnter, types.NamespacedName{Namespace: namespace, Name: name}
-		}
+	parts := strings.Split(r.URL.Path, "/")
+	if len(parts) < 4 || len(validation.IsDNS1123Label(parts[2]))+len(validation.IsDNS1123Subdomain(parts[3])) > 0 {
 		return v
 	}
-	below, ok := strings.CutPrefix(r.URL.Path, root)
-	parts := strings.Split(below, "/")
-	if !ok || len(parts) < 2 || len(parts) > 3 || parts[0] == "" || parts[1] == "" {
+	step, ok := steps["/"+parts[1]+"/"+strings.Join(parts[4:], "/")]
+	if !ok || len(parts) > 5 || len(parts) == 5 && parts[4] == "" {
 		return v
 	}
-	switch {
-	case len(parts) == 2:
-		v.step = stepStart
-	case parts[2] == string(stepCallback):
-		v.step = stepCallback
-	case parts[2] == string(stepLogout):
-		v.step = stepLogout
-	default:
-		return v
-	}
-	v.instance = types.NamespacedName{Namespace: parts[0], Name: parts[1]}
+	v.step, v.instance = step, types.NamespacedName{Namespace: parts[2], Name: parts[3]}
 	if brought, err := r.Cookie(cookieName(v.instance)); err == nil {
 		v.cookie = brought.Value
 	}

@@ -3,36 +3,46 @@ package login
 import (
 	"context"
 	"sync"
+	"time"
 
+	"github.com/hashicorp/golang-lru/v2/expirable"
+	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// maxPerInstance is how many users of one instance are asked about at once, so that a sign-on server that is slow takes nobody else's
-// turn.
-const maxPerInstance = 8
+const (
+	// maxPerInstance is how many users of one instance are asked about at once, so that a sign-on server that is slow takes nobody
+	// else's turn.
+	maxPerInstance = 8
+	// instanceRate and instanceBurst are how many users of one instance are asked about, a second and at the beginning: anybody can make
+	// us ask, with a code that is none.
+	instanceRate  = 20
+	instanceBurst = 60
+	// rateMemory is how long an instance's rate is kept after its first use; it then begins anew.
+	rateMemory = time.Minute
+	rateMost   = 4096
+)
 
 // limits bound the sign-ons for which a marketplace is asked.
 type limits struct {
 	// places holds one token for each that is at work.
 	places chan struct{}
 
-	mu sync.Mutex
-	of map[types.NamespacedName]int
+	mu    sync.Mutex
+	of    map[types.NamespacedName]int
+	rates *expirable.LRU[types.NamespacedName, *rate.Limiter]
 }
 
 func newLimits(most int) *limits {
-	return &limits{places: make(chan struct{}, most), of: map[types.NamespacedName]int{}}
+	return &limits{
+		places: make(chan struct{}, most), of: map[types.NamespacedName]int{},
+		rates: expirable.NewLRU[types.NamespacedName, *rate.Limiter](rateMost, nil, rateMemory),
+	}
 }
 
 // enter waits for a place; leave gives it back.
 func (l *limits) enter(ctx context.Context, instance types.NamespacedName) (leave func(), err error) {
-	l.mu.Lock()
-	full := l.of[instance] >= maxPerInstance
-	if !full {
-		l.of[instance]++
-	}
-	l.mu.Unlock()
-	if full {
+	if !l.allow(instance) {
 		return nil, errBusy
 	}
 	select {
@@ -45,6 +55,25 @@ func (l *limits) enter(ctx context.Context, instance types.NamespacedName) (leav
 		l.forget(instance)
 		return nil, errBusy
 	}
+}
+
+// allow notes one more of an instance, unless there are too many.
+func (l *limits) allow(instance types.NamespacedName) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.of[instance] >= maxPerInstance {
+		return false
+	}
+	limiter, ok := l.rates.Get(instance)
+	if !ok {
+		limiter = rate.NewLimiter(instanceRate, instanceBurst)
+		l.rates.Add(instance, limiter)
+	}
+	if !limiter.Allow() {
+		return false
+	}
+	l.of[instance]++
+	return true
 }
 
 func (l *limits) forget(instance types.NamespacedName) {

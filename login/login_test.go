@@ -149,7 +149,7 @@ func TestWhoIsNotLetIn(t *testing.T) {
 		"anybody when the token is slow": {answering(signon.TokenPath, slow), 502, "SignOnUnavailable"},
 		"anybody when there is no token": {answering(signon.TokenPath, fails(200, `{"secret-of-the-answer":1}`)), 502, "SignOn"},
 		"anybody when it sends elsewhere": {answering(signon.TokenPath, func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://sold.app.example.com/stolen", 307)
+			http.Redirect(w, r, "https://sold.app.example.com/stolen", http.StatusTemporaryRedirect)
 		}), 502, "SignOn"},
 		"anybody when userinfo refuses":   {answering(signon.UserInfoPath, fails(401, `{"error":"secret-of-the-answer"}`)), 502, "SignOn"},
 		"anybody when userinfo fails":     {answering(signon.UserInfoPath, fails(503, ``)), 502, "SignOnUnavailable"},
@@ -409,7 +409,8 @@ func TestWhatHasNoLoginIsNotToldFromWhatDoesNotExist(t *testing.T) {
 
 func TestPathsThatLeadNowhere(t *testing.T) {
 	s := newStand(t)
-	for _, path := range []string{"/login", "/login/", "/login/sales", "/login/sales/", "/login/sales/sold/", "/login/sales/sold/other", "/login/sales/sold/callback/x", "/x", "/login//sold"} {
+	for _, path := range []string{"/login", "/login/", "/login/sales", "/login/sales/", "/login/sales/sold/", "/login/sales/sold/other", "/login/sales/sold/callback/x", "/x", "/login//sold",
+		"/login/sales/a%20b", "/login/sales/Sold", "/login/sales/..", "/login/sales/%3Cscript%3E"} {
 		s.wantRefused(t, s.browser.open(t, publicURL+path), http.StatusNotFound, "NotFound")
 	}
 	answer, err := s.browser.PostForm(publicURL+startPath, url.Values{})
@@ -519,10 +520,9 @@ func TestAUserOfASlowSignOnTakesNobodyElsesTurn(t *testing.T) {
 			return false
 		}
 	})
-	first, second := s.comesBack(t), ""
-	waiting := s.browser
+	first, waiting := s.comesBack(t), s.browser
 	s.browser = s.anotherBrowser()
-	second = s.comesBack(t)
+	second := s.comesBack(t)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -535,6 +535,22 @@ func TestAUserOfASlowSignOnTakesNobodyElsesTurn(t *testing.T) {
 	s.wantRefused(t, s.browser.open(t, second), http.StatusServiceUnavailable, "Busy")
 	close(release)
 	<-ended
+}
+
+// Whoever knows an instance's address could else make us call its marketplace as fast as we can.
+func TestAnInstanceIsAskedAboutNoMoreOftenThanThat(t *testing.T) {
+	s := newStand(t)
+	back := s.comesBack(t)
+	kept := s.cookies()
+	busy := false
+	for range 200 {
+		s.setCookies(kept)
+		word := reasonWord.FindStringSubmatch(s.browser.open(t, back+"&").body)
+		busy = busy || word != nil && word[1] == "Busy"
+	}
+	if !busy {
+		t.Error("200 callbacks at once are all passed on")
+	}
 }
 
 func TestOptionsThatCannotWork(t *testing.T) {
