@@ -1,4 +1,7 @@
 package login
 
-// SafeReturn is for tests.
-var SafeReturn = safeReturn
+// For tests.
+var (
+	SafeReturn = safeReturn
+	CookieName = cookieName
+)
