@@ -76,6 +76,9 @@ func TestNotesSayWhatToDoNext(t *testing.T) {
 	if lines := strings.Count(strings.TrimSpace(notes), "\n") + 1; lines > 10 {
 		t.Errorf("the notes have %d lines, want at most 10", lines)
 	}
+	if notes := render(t, chart.Release{}, "login: {enabled: true, url: 'https://login.example.com/'}").Notes; !strings.Contains(notes, "https://login.example.com/login/sales/INSTANCE") {
+		t.Errorf("the notes do not say where users sign in:\n%s", notes)
+	}
 	if notes := render(t, chart.Release{}, "admissionPolicies: {enabled: false}").Notes; !strings.Contains(notes, "WARNING") {
 		t.Errorf("the notes do not warn of switched off policies:\n%s", notes)
 	}

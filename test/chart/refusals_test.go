@@ -19,7 +19,7 @@ func TestRefusals(t *testing.T) {
 		"a sign-on without a URL":                  {"login: {enabled: true}", []string{"login.enabled needs login.url"}},
 		"a sign-on without TLS":                    {"login: {enabled: true, url: 'http://login.example.com'}", []string{"/login/url"}},
 		"a sign-on below a path":                   {"login: {enabled: true, url: 'https://login.example.com/x'}", []string{"/login/url"}},
-		"a sign-on at the callbacks' host":         {"{webhook: {host: shop.example.com}, login: {enabled: true, url: 'https://shop.example.com'}}", []string{"host of its own"}},
+		"a sign-on at the callbacks' host":         {"{webhook: {host: shop.example.com}, login: {enabled: true, url: 'https://shop.example.com/'}}", []string{"host of its own"}},
 		"a sign-on's URL without a sign-on":        {"login: {url: 'https://login.example.com'}", []string{"login.enabled is false"}},
 		"a sign-on's certificate without issuer":   {"login: {enabled: true, url: 'https://login.example.com', tls: {mode: certManager}}", []string{"needs webhook.tls.certManager.issuerName"}},
 		"a sign-on's TLS Secret of plain HTTP":     {"login: {enabled: true, url: 'https://login.example.com', tls: {mode: ingress, secretName: t}}", []string{"Set login.ingress.tlsSecretName"}},
