@@ -62,6 +62,8 @@ func (r *InstanceReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MarketplaceInstance{}, instanceEvents()).
 		Watches(&v1alpha1.MarketplaceProduct{}, handler.EnqueueRequestsFromMapFunc(instancesOfProduct(r.Client)),
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, revisionChanged()))).
+		Watches(&v1alpha1.MarketplaceInstance{}, handler.EnqueueRequestsFromMapFunc(relatedInstances(r.Client)),
+			builder.WithPredicates(relationChanged())).
 		Watches(&v1alpha1.UsageRecord{}, handler.EnqueueRequestsFromMapFunc(r.instanceOfRecord)).
 		WatchesRawSource(source.TypedChannel(raise, raisedEvents())).
 		WithOptions(controller.Options{
@@ -112,6 +114,9 @@ func (r *InstanceReconciler) instanceOfRecord(ctx context.Context, object client
 		(isPackage(mpi) && !record.Spec.Delivery.PushedAt.IsZero()) {
 		return []request{{NamespacedName: key}}
 	}
+	if delivery := record.Spec.Delivery; delivery.PackageRef.Name != "" && !delivery.PushedAt.IsZero() {
+		return instancesOfRecord(record)
+	}
 	return nil
 }
 
@@ -151,24 +156,90 @@ func instancesWhere(ctx context.Context, reader client.Reader, namespace string,
 	return requests
 }
 
-// Fields by which usage records are found in the cache; the first one also at the API server.
+// Fields by which usage records, and the packages that an instance uses, are found in the cache; the first one also at the API
+// server.
 const (
 	recordInstanceField = "spec.instanceRef.name"
 	recordOpenField     = "open"
+	packageUserField    = "spec.subscription.packageUsedBy.name"
 	// recordIsOpen is the value of recordOpenField of a record that the marketplace has not accepted and that has something to push.
 	recordIsOpen = "true"
 )
 
-// SetupIndexes makes the cache find usage records by their instance, and those that are not pushed. The reconcilers need it.
+// SetupIndexes makes the cache find usage records by their instance and those that are not pushed, and packages by the instance
+// that uses them. The reconcilers need it.
 func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	err := indexer.IndexField(ctx, &v1alpha1.UsageRecord{}, recordInstanceField, recordInstance)
 	if err == nil {
 		err = indexer.IndexField(ctx, &v1alpha1.UsageRecord{}, recordOpenField, recordOpen)
 	}
+	if err == nil {
+		err = indexer.IndexField(ctx, &v1alpha1.MarketplaceInstance{}, packageUserField, packageUserOf)
+	}
 	if err != nil {
-		return fmt.Errorf("indexing the usage records: %w", err)
+		return fmt.Errorf("indexing the usage records and packages: %w", err)
 	}
 	return nil
+}
+
+// packageUserOf is the name of the instance that uses a package.
+func packageUserOf(object client.Object) []string {
+	mpi, ok := object.(*v1alpha1.MarketplaceInstance)
+	if !ok || !linked(mpi) {
+		return nil
+	}
+	return []string{mpi.Spec.Subscription.PackageUsedBy.Name}
+}
+
+// relatedInstances finds the instance that uses a package, and the packages that an instance uses: what becomes of the one is
+// looked at again when the other has changed.
+func relatedInstances(reader client.Reader) handler.MapFunc {
+	return func(ctx context.Context, object client.Object) []request {
+		mpi, ok := object.(*v1alpha1.MarketplaceInstance)
+		if !ok || !metered(mpi) {
+			return nil
+		}
+		if names := packageUserOf(mpi); len(names) > 0 {
+			return []request{{NamespacedName: types.NamespacedName{Namespace: mpi.Namespace, Name: names[0]}}}
+		}
+		list := &v1alpha1.MarketplaceInstanceList{}
+		err := reader.List(ctx, list, client.InNamespace(mpi.Namespace), client.MatchingFields{packageUserField: mpi.Name})
+		if err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "Listing the packages of an instance failed")
+			return nil
+		}
+		var requests []request
+		for i := range list.Items {
+			requests = append(requests, request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		}
+		return requests
+	}
+}
+
+// relationChanged drops changes of an instance that mean nothing to its packages or to the instance that uses it.
+func relationChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		was, isInstance := e.ObjectOld.(*v1alpha1.MarketplaceInstance)
+		is, stillInstance := e.ObjectNew.(*v1alpha1.MarketplaceInstance)
+		provisioned := func(mpi *v1alpha1.MarketplaceInstance) bool {
+			return meta.IsStatusConditionTrue(mpi.Status.Conditions, v1alpha1.ConditionProvisioned)
+		}
+		return isInstance && stillInstance && (was.Generation != is.Generation || was.Status.Access != is.Status.Access ||
+			provisioned(was) != provisioned(is))
+	}}
+}
+
+// instancesOfRecord finds the instance that a usage record is of, and the package that it is deducted from.
+func instancesOfRecord(object client.Object) []request {
+	record, ok := object.(*v1alpha1.UsageRecord)
+	if !ok {
+		return nil
+	}
+	requests := []request{{NamespacedName: types.NamespacedName{Namespace: record.Namespace, Name: record.Spec.InstanceRef.Name}}}
+	if name := record.Spec.Delivery.PackageRef.Name; name != "" {
+		requests = append(requests, request{NamespacedName: types.NamespacedName{Namespace: record.Namespace, Name: name}})
+	}
+	return requests
 }
 
 func recordInstance(object client.Object) []string {
@@ -195,15 +266,13 @@ func (r *UsageReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		})
 	})
 	ofRecord := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, object client.Object) []request {
-		names := recordInstance(object)
-		if len(names) == 0 {
-			return nil
-		}
-		return []request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: names[0]}}}
+		return instancesOfRecord(object)
 	})
 	return ctrl.NewControllerManagedBy(mgr).Named("usage").
 		Watches(&v1alpha1.MarketplaceInstance{}, instanceEvents(),
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, usageNotReported()))).
+		Watches(&v1alpha1.MarketplaceInstance{}, handler.EnqueueRequestsFromMapFunc(relatedInstances(r.Client)),
+			builder.WithPredicates(relationChanged())).
 		Watches(&v1alpha1.MarketplaceProduct{}, ofProduct, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.UsageRecord{}, ofRecord).
 		WithOptions(controller.Options{

@@ -269,6 +269,12 @@ func TestAQueryTellsWhatWasUsed(t *testing.T) {
 			used(v1alpha1.MeterUsage{Meter: "requests", Total: "112.5", PackageUsed: "12.5", PackageSize: "100", CountedUntil: at}),
 			[]koogallery.UsageInfo{{UsageValue: "12.5", StatisticalTime: day(1).UTC().Format("20060102150405") + "000"}},
 		},
+		"of a package that another instance uses, which one that is": {
+			used(v1alpha1.MeterUsage{Meter: "requests", Total: "12.5", PackageUsed: "12.5", RelatedInstanceID: "i9", CountedUntil: at}),
+			[]koogallery.UsageInfo{{
+				RelatedInstanceID: "i9", UsageValue: "12.5", StatisticalTime: day(1).UTC().Format("20060102150405") + "000",
+			}},
+		},
 		"nothing used": {
 			used(v1alpha1.MeterUsage{Meter: "requests", Total: "0", CountedUntil: at}),
 			[]koogallery.UsageInfo{{UsageValue: "0", StatisticalTime: day(1).UTC().Format("20060102150405") + "000"}},

@@ -251,7 +251,7 @@ func (r *recorder) access(ctx context.Context, of *v1alpha1.Marketplace, instanc
 	}
 	secret := &corev1.Secret{}
 	// The name is computed, not taken from the status, so that no status can lead to another Secret.
-	key := client.ObjectKey{Namespace: instance.Namespace, Name: v1alpha1.AccessSecretName(instance.Name)}
+	key := client.ObjectKey{Namespace: instance.Namespace, Name: v1alpha1.AccessSecretName(tenantOf(instance))}
 	err := r.live.Get(ctx, key, secret)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -261,4 +261,12 @@ func (r *recorder) access(ctx context.Context, of *v1alpha1.Marketplace, instanc
 	}
 	addCredentials(access, secret.Data, of.Spec.Disclosure)
 	return access, nil
+}
+
+// tenantOf is the name of the instance whose tenant a buyer uses: of a package it may be another one's.
+func tenantOf(instance *v1alpha1.MarketplaceInstance) string {
+	if sub := instance.Spec.Subscription; sub.ChargingMode == v1alpha1.ChargingOnDemandPackage && sub.PackageUsedBy.Name != "" {
+		return sub.PackageUsedBy.Name
+	}
+	return instance.Name
 }

@@ -193,6 +193,12 @@ type MeterUsage struct {
 	// +kubebuilder:validation:MaxLength=20
 	PackageSize string `json:"packageSize,omitempty"`
 
+	// relatedInstanceID is the marketplace's id of the instance that uses the package, where that is another one.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	RelatedInstanceID string `json:"relatedInstanceID,omitempty"`
+
 	// countedUntil is the end of the last interval that is counted.
 	// +optional
 	CountedUntil metav1.Time `json:"countedUntil,omitempty,omitzero"`

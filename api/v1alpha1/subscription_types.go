@@ -171,6 +171,7 @@ type Acknowledgement struct {
 // +kubebuilder:validation:XValidation:rule="self.marketplace == oldSelf.marketplace && self.instanceID == oldSelf.instanceID",message="marketplace and instanceID name the sale at the marketplace and can't be changed"
 // +kubebuilder:validation:XValidation:rule="has(self.license) == has(oldSelf.license)",message="license can't be added or removed: make another instance"
 // +kubebuilder:validation:XValidation:rule="has(self.entitlement) || has(self.license)",message="entitlement is required, but for a licence code, whose entitlement the marketplace tells"
+// +kubebuilder:validation:XValidation:rule="has(self.packageUsedBy) == has(oldSelf.packageUsedBy) || (has(self.packageUsedBy) && !has(oldSelf.items))",message="packageUsedBy can't be added or removed once the order was read: the package would lose its tenant or its use; name another instance, or make another package"
 type Subscription struct {
 	// marketplace is the name of the Marketplace in this namespace that the sale came from.
 	// +required
@@ -251,6 +252,12 @@ type Subscription struct {
 	// chargingMode is how the sale is charged.
 	// +optional
 	ChargingMode ChargingMode `json:"chargingMode,omitempty"`
+
+	// packageUsedBy names the instance that is charged by use and uses this package, which then has no tenant of its own. It is
+	// found by buyer and product when the order of a plan with package.usedBy: OnDemandInstance is read; where not exactly one
+	// instance fits, a person names it here.
+	// +optional
+	PackageUsedBy InstanceReference `json:"packageUsedBy,omitempty,omitzero"`
 
 	// startsAt is when the paid time began.
 	// +optional

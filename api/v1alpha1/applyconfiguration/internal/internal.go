@@ -653,6 +653,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: size
       type:
         scalar: string
+    - name: usedBy
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.PackageUser
     - name: warnAtPercent
       type:
         list:
@@ -693,6 +696,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: pending
       type:
         scalar: numeric
+    - name: relatedInstanceID
+      type:
+        scalar: string
     - name: total
       type:
         scalar: string
@@ -741,6 +747,20 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderLookup
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderSource
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PackageCheckpoint
+  map:
+    fields:
+    - name: beginsAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: name
+      type:
+        scalar: string
+    - name: used
+      type:
+        scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PackageUser
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PendingChange
   map:
@@ -961,6 +981,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderCall
           elementRelationship: atomic
+    - name: packageUsedBy
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.InstanceReference
     - name: pendingChange
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.PendingChange
@@ -1018,6 +1041,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: packageUsed
       type:
         scalar: string
+    - name: packages
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.PackageCheckpoint
+          elementRelationship: associative
+          keys:
+          - name
     - name: total
       type:
         scalar: string
@@ -1027,6 +1058,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: attemptedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: packageRef
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.InstanceReference
     - name: pushedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
