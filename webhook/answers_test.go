@@ -236,6 +236,17 @@ func TestQueryTellsTheBuyer(t *testing.T) {
 	}
 }
 
+// A package that another instance uses has no credentials of its own.
+func TestAQueryOfAPackageTellsTheTenantThatUsesIt(t *testing.T) {
+	usedBy := subscribed(func(sub *v1alpha1.Subscription) {
+		sub.ChargingMode, sub.PackageUsedBy.Name = v1alpha1.ChargingOnDemandPackage, "user"
+	})
+	s := newStand(t, []client.Object{instance("i1", provisioned, withCredentials, usedBy), accessSecret("user")})
+	if got := s.do(query("i1"), "000000").Info[0].AppInfo; got == nil || got.Password != "initial-password" {
+		t.Errorf("the buyer is told %v", got)
+	}
+}
+
 func TestAQueryOfManyAnswersTheKnownOnesInTheirOrder(t *testing.T) {
 	s := newStand(t, []client.Object{
 		instance("c", provisioned, withFrontEnd), instance("a", provisioned, withFrontEnd), instance("b"),

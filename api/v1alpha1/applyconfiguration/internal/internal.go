@@ -165,6 +165,8 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ExpirySource
   scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.FieldEncryption
+  scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.GroupKind
   map:
     fields:
@@ -577,6 +579,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: disclosure
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceDisclosure
+    - name: fieldEncryption
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.FieldEncryption
     - name: openAPISecretRef
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.SecretReference

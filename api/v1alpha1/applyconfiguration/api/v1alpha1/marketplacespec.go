@@ -27,6 +27,9 @@ type MarketplaceSpecApplyConfiguration struct {
 	// usageValues says how amounts of use are written when they are pushed. Text when not set; a site that refuses every record for
 	// its value wants Number.
 	UsageValues *apiv1alpha1.UsageValueForm `json:"usageValues,omitempty"`
+	// fieldEncryption says how the initial user name and password are encrypted in answers, where the marketplace wants that:
+	// KooGallery in SaaS V1.0. AES256 when not set. Fields that come encrypted are read in both forms.
+	FieldEncryption *apiv1alpha1.FieldEncryption `json:"fieldEncryption,omitempty"`
 	// disclosure says what may be shown to whom.
 	Disclosure *MarketplaceDisclosureApplyConfiguration `json:"disclosure,omitempty"`
 }
@@ -82,6 +85,14 @@ func (b *MarketplaceSpecApplyConfiguration) WithOpenAPISecretRef(value *SecretRe
 // If called multiple times, the UsageValues field is set to the value of the last call.
 func (b *MarketplaceSpecApplyConfiguration) WithUsageValues(value apiv1alpha1.UsageValueForm) *MarketplaceSpecApplyConfiguration {
 	b.UsageValues = &value
+	return b
+}
+
+// WithFieldEncryption sets the FieldEncryption field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the FieldEncryption field is set to the value of the last call.
+func (b *MarketplaceSpecApplyConfiguration) WithFieldEncryption(value apiv1alpha1.FieldEncryption) *MarketplaceSpecApplyConfiguration {
+	b.FieldEncryption = &value
 	return b
 }
 
