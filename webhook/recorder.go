@@ -32,6 +32,8 @@ type recorder struct {
 	// live reads from the API server.
 	live  client.Reader
 	clock clock.PassiveClock
+	// writes tell which instances the cache does not show yet as they were stored.
+	writes *writes
 }
 
 // record does what an event asks for. When it returns without an error the API server has stored it. The error in the
@@ -175,7 +177,11 @@ func (r *recorder) patch(ctx context.Context, instance *v1alpha1.MarketplaceInst
 	after := instance.DeepCopy()
 	after.Spec.Subscription = merged
 	patch := client.MergeFromWithOptions(instance, client.MergeFromWithOptimisticLock{})
-	return after, r.client.Patch(ctx, after, patch, client.FieldOwner(FieldOwner))
+	err := r.client.Patch(ctx, after, patch, client.FieldOwner(FieldOwner))
+	if err == nil {
+		r.writes.add(after)
+	}
+	return after, err
 }
 
 // query describes the instances that an event asks about. Unknown ones are left out. When none is left that could be
