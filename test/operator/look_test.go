@@ -143,10 +143,11 @@ func becomes(ctx SpecContext, name string, l look, also ...func(Gomega, *v1alpha
 		for _, check := range also {
 			check(g, mpi, t)
 		}
+		if l.state != "" {
+			// What was just put right is on its way until the controller has seen it, and says so.
+			g.Expect(row(ctx, "mpi", name)["STATE"]).To(Equal(string(l.state)))
+		}
 	}).Should(Succeed())
-	if l.state != "" {
-		Expect(row(ctx, "mpi", name)["STATE"]).To(Equal(string(l.state)))
-	}
 	return mpi, t
 }
 
