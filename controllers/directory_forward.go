@@ -149,8 +149,7 @@ func (r *DirectoryForwarder) runs(ctx context.Context, mpi *v1alpha1.Marketplace
 		return false, err
 	}
 	policy := lifecyclePolicy(lifecycleOf(product, effective(mpi).Plan), protocol.DefaultGrace)
-	decision, err := readDecision(ctx, r.Client, mpi, used, policy, now)
-	return decision.Phase == lifecycle.Run, err
+	return decide(mpi, product, used, policy, now).Phase == lifecycle.Run, nil
 }
 
 // forwardBody is the body of a request. docs/joint-operations.md describes it.

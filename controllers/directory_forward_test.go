@@ -191,10 +191,6 @@ func TestAStoppedTenantIsToldLater(t *testing.T) {
 	ago := func(hours int) metav1.Time {
 		return metav1.NewTime(time.Now().Add(-time.Duration(hours) * time.Hour).Truncate(time.Second))
 	}
-	x.bought("asked", func(sub *v1alpha1.Subscription) {
-		sub.PurchasedAt = ago(24)
-		sub.Acknowledgement = v1alpha1.Acknowledgement{State: v1alpha1.AcknowledgementReceived, By: v1alpha1.AcknowledgedByQuery, Time: ago(24)}
-	})
 	tests := map[string]func(*v1alpha1.Subscription){
 		v1alpha1.ReasonNotAcknowledged: func(sub *v1alpha1.Subscription) {
 			sub.PurchasedAt, sub.Acknowledgement.State = ago(48), v1alpha1.AcknowledgementAwaited

@@ -107,9 +107,7 @@ func (r *InstanceReconciler) gather(ctx context.Context, mpi *v1alpha1.Marketpla
 	if err != nil {
 		return known{}, err
 	}
-	if k.acknowledgement, err = acknowledgementOf(ctx, r.Client, mpi, r.Clock.Now()); err != nil {
-		return known{}, err
-	}
+	k.acknowledgement = acknowledgementOf(mpi, k.product)
 	k.observed, err = apply.Observe(ctx, r.Applier.Cache, r.Applier.Kinds, k.namespace)
 	if err != nil {
 		return known{}, err
@@ -164,16 +162,12 @@ func protocolOf(ctx context.Context, reader client.Reader, protocols Protocols, 
 	return defaults, nil
 }
 
-// readDecision decides for a reconciler that knows of a tenant only what it has used.
-func readDecision(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance, l ledger, p lifecycle.Policy, now time.Time,
-) (lifecycle.Decision, error) {
-	acknowledged, err := acknowledgementOf(ctx, reader, mpi, now)
-	if err != nil {
-		return lifecycle.Decision{}, err
-	}
-	f := facts(mpi, acknowledged, now)
+// decide decides for a reconciler that knows of a tenant only what it has used.
+func decide(mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplaceProduct, l ledger, p lifecycle.Policy, now time.Time,
+) lifecycle.Decision {
+	f := facts(mpi, acknowledgementOf(mpi, product), now)
 	f.UsedUp = l.usedUp(mpi)
-	return lifecycle.Decide(f, p), nil
+	return lifecycle.Decide(f, p)
 }
 
 // decide says what shall be true of the tenant. One that has to stop is waited for while it has something to tell about its usage.

@@ -99,9 +99,7 @@ func (r *UsageReconciler) gather(ctx context.Context, mpi *v1alpha1.MarketplaceI
 		return usageKnown{}, err
 	}
 	policy := lifecyclePolicy(lifecycleOf(k.product, k.effective.Plan), protocol.DefaultGrace)
-	if k.decision, err = readDecision(ctx, r.Client, mpi, k.ledger, policy, now); err != nil {
-		return usageKnown{}, err
-	}
+	k.decision = decide(mpi, k.product, k.ledger, policy, now)
 	k.moment = momentOf(mpi, k.decision, policy, memory, now)
 	return k, nil
 }

@@ -156,10 +156,11 @@ const (
 	ReasonNotAwaited = "NotAwaited"
 	// ReasonAwaitingAcknowledgement surfaces in the first hours after a sale.
 	ReasonAwaitingAcknowledgement = "AwaitingAcknowledgement"
-	// ReasonAcknowledgementOverdue surfaces when the marketplace has not called for hours, and nothing shows that it could have.
+	// ReasonAcknowledgementOverdue surfaces on a licence sale that the marketplace has not called for in hours: it is not stopped,
+	// because nobody calls for it before its buyer asks for a licence.
 	ReasonAcknowledgementOverdue = "AcknowledgementOverdue"
-	// ReasonNotAcknowledged surfaces, on Suspended and Ready too, when the marketplace asked for later sales of the product and
-	// not for this one: the order was most likely cancelled. The tenant is stopped and the data are kept.
+	// ReasonNotAcknowledged surfaces, on Suspended and Ready too, when the marketplace has not called for hours, as it does after
+	// a sale that it knows of: the order was most likely cancelled. The tenant is stopped and the data are kept.
 	ReasonNotAcknowledged = "NotAcknowledged"
 )
 

@@ -39,21 +39,20 @@ func lostCalls() {
 		lost := world.main.buys(ctx, "unheard", orderOptions{quantity: 1})
 		lost.becomes(ctx, acknowledged("Unknown AwaitingAcknowledgement: has not called by the instance's id yet"))
 
-		By("saying so when nothing shows that KooGallery's calls arrive, and stopping nothing")
-		lost.bought(ctx, 5*time.Hour)
-		lost.becomes(ctx, acknowledged("False AcknowledgementOverdue: Look up order "+lost.order))
-
-		By("stopping it when a later sale was asked for")
+		By("leaving alone what KooGallery has asked for")
 		other := world.main.buys(ctx, "unheard", orderOptions{quantity: 1})
 		other.becomes(ctx, acknowledged("Unknown AwaitingAcknowledgement"))
 		other.query(ctx, koogallery.ResultSuccess)
 		other.becomes(ctx, acknowledged("True Acknowledged"), func(g Gomega, mpi *v1alpha1.MarketplaceInstance, _ tenant) {
 			g.Expect(mpi.Spec.Subscription.Acknowledgement.By).To(Equal(v1alpha1.AcknowledgedByQuery))
 		})
-		other.bought(ctx, 90*time.Minute)
-		lost.bought(ctx, 6*time.Hour)
+		other.bought(ctx, 5*time.Hour)
+		other.becomes(ctx, acknowledged("True Acknowledged"))
+
+		By("stopping the other")
+		lost.bought(ctx, 4*time.Hour)
 		stopped := look{state: v1alpha1.StateBlocked, web: pods(0), conditions: map[string]string{
-			"Acknowledged": "False NotAcknowledged: set spec.subscription.acknowledgement.state to Received",
+			"Acknowledged": "False NotAcknowledged: Look up order " + lost.order,
 			"Ready":        "False NotAcknowledged", "Suspended": "True NotAcknowledged",
 		}}
 		mpi, _ := lost.becomes(ctx, stopped)
