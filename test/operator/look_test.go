@@ -157,6 +157,9 @@ func (l look) missing(mpi *v1alpha1.MarketplaceInstance, t tenant) []string {
 	if l.state != "" && mpi.Status.State != l.state {
 		missing = append(missing, fmt.Sprintf("the state is %s, not %s", mpi.Status.State, l.state))
 	}
+	if seen := ptr.Deref(mpi.Status.ObservedGeneration, 0); l.state != "" && seen < mpi.Generation {
+		missing = append(missing, fmt.Sprintf("the state is that of generation %d, not %d", seen, mpi.Generation))
+	}
 	for kind, want := range l.conditions {
 		if problem := conditionMissing(mpi.Status.Conditions, kind, want, mpi.Generation); problem != "" {
 			missing = append(missing, problem)
