@@ -74,6 +74,13 @@ func TestAPackageIsUsedByTheInstanceThatTheBuyerHas(t *testing.T) {
 	x.Expect([]string{got[0].RelatedInstanceID, got[0].PackageUsed, got[0].PackageSize}).To(Equal([]string{"acme", "103", "50"}))
 	x.Expect(x.instance("acme").Status.Usage[0].Total).To(Equal("103"), "the instance tells all that it used")
 
+	t.Run("and has no use of its own", func(*testing.T) {
+		x.create(x.handWritten("own", "pack", "requests", "7", 0, 30))
+		x.pass("pack")
+		x.Expect(x.records("pack")).To(Equal([]string{"0:17 0:47 7 Refused UnknownInstance"}))
+		x.Expect(x.instance("pack").Status.Usage[0].PackageUsed).To(Equal("103"))
+	})
+
 	t.Run("and goes on with another one", func(*testing.T) {
 		x.sellsByUse("pack-2", usedBy("acme"), func(mpi *v1alpha1.MarketplaceInstance) {
 			mpi.Spec.Subscription.StartsAt = metav1.NewTime(x.clock.Now())

@@ -97,6 +97,13 @@ type collected struct {
 	next time.Time
 }
 
+// refuse notes records that name no instance which could have used something.
+func (c *collected) refuse(records []*v1alpha1.UsageRecord, format string, args ...any) {
+	for _, record := range records {
+		c.unclear = append(c.unclear, duePush{object: record, unclear: &problem{v1alpha1.ReasonUnknownInstance, fmt.Sprintf(format, args...)}})
+	}
+}
+
 // collect finds the records that are due. It reads caches only.
 func (r *UsagePushReconciler) collect(ctx context.Context, mp *v1alpha1.Marketplace, now time.Time) (collected, error) {
 	open := &v1alpha1.UsageRecordList{}
@@ -116,10 +123,11 @@ func (r *UsagePushReconciler) collect(ctx context.Context, mp *v1alpha1.Marketpl
 		case client.IgnoreNotFound(err) != nil:
 			return collected{}, err
 		case err != nil || !metered(mpi):
-			for _, record := range records {
-				found.unclear = append(found.unclear, duePush{object: record, unclear: &problem{v1alpha1.ReasonUnknownInstance, fmt.Sprintf(
-					"There is no MarketplaceInstance %q that is charged by use: correct spec.instanceRef in a new record", name)}})
-			}
+			found.refuse(records, "There is no MarketplaceInstance %q that is charged by use: correct spec.instanceRef in a new record", name)
+			continue
+		case linked(mpi):
+			found.refuse(records, "MarketplaceInstance %q is a package that %q uses: name that one in spec.instanceRef of a new record", name,
+				mpi.Spec.Subscription.PackageUsedBy.Name)
 			continue
 		case mpi.Spec.Subscription.Marketplace != mp.Name:
 			continue

@@ -340,7 +340,8 @@ const (
 	ReasonMeterHasSource = "MeterHasSource"
 	// ReasonUnknownMeter surfaces when the instance's plan has no such meter.
 	ReasonUnknownMeter = "UnknownMeter"
-	// ReasonUnknownInstance surfaces when there is no such instance, or it is not charged by use.
+	// ReasonUnknownInstance surfaces when there is no such instance, it is not charged by use, or it is a package that another
+	// instance uses.
 	ReasonUnknownInstance = "UnknownInstance"
 	// ReasonNotOver surfaces while the record's interval is not over.
 	ReasonNotOver = "NotOver"
