@@ -67,6 +67,10 @@ e2e: build $(HELM) ## Play sales in real pods: Linux and root, or KUBECONFIG=...
 bench: ## Run the Go benchmarks
 	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) $(TEST)
 
+.PHONY: footprint
+footprint: build controlplane ## Measure the processes' memory and processor time with up to 3000 tenants (half an hour)
+	hack/footprint.sh
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Check import rules, API rules, complexity, security, style
 	$(GOLANGCI_LINT) run ./...
