@@ -103,6 +103,11 @@ spec:
         securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 `
 
+// webService is a template of the web server's Service with a port.
+func webService(port string) string {
+	return "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  selector: {app: web}\n  ports: [{port: " + port + ", targetPort: http}]\n"
+}
+
 // settings is a template of a ConfigMap with what the tenant is told.
 const settings = `
 ---

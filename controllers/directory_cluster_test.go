@@ -78,13 +78,16 @@ func applicationCall(millis int64, secret string) marketplace.Sync {
 }
 
 // bought is an instance of a sale whose product is given.
-func (x *shop) bought(name string) *v1alpha1.MarketplaceInstance {
+func (x *shop) bought(name string, changes ...func(*v1alpha1.Subscription)) *v1alpha1.MarketplaceInstance {
 	x.t.Helper()
 	return x.buys(name, func(mpi *v1alpha1.MarketplaceInstance) {
 		mpi.Spec.Subscription = &v1alpha1.Subscription{
 			Marketplace: "koogallery", InstanceID: name, OrderID: "CS1", OrderLineID: "CS1-1", Plan: "small",
 			Entitlement: v1alpha1.Entitlement{State: v1alpha1.EntitlementActive},
 			Items:       []v1alpha1.SoldItem{{ProductID: "p1"}},
+		}
+		for _, change := range changes {
+			change(mpi.Spec.Subscription)
 		}
 		mpi.Spec.Plan = ""
 	})

@@ -18,7 +18,10 @@ import (
 
 	. "github.com/onsi/gomega"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	testingclock "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -83,8 +86,7 @@ func forwards(p *v1alpha1.MarketplaceProduct) {
 func TestChangesAreForwardedInOrder(t *testing.T) {
 	x := newShop(t, "sales-forward")
 	x.operate()
-	service := "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 8080, targetPort: http}]}\n"
-	x.sells(forwards, inline(web+settings+service), withAccess)
+	x.sells(forwards, withAccess, inline(web+settings+webService("8080")))
 	mpi := x.bought("acme")
 	x.create(kept(t, mpi, "MarketplaceInstance", authorised(10, marketplace.SyncPut, "u1")), kept(t, mpi, "MarketplaceInstance", enterpriseCall(11)))
 	x.says("acme", v1alpha1.ConditionDirectoryForwarded, "True Forwarded")
@@ -97,10 +99,10 @@ func TestChangesAreForwardedInOrder(t *testing.T) {
 	x.Expect(signed(x.endpoint.last.Header.Get(HeaderSignature), key, x.endpoint.body)).To(BeTrue())
 	policy := &networkingv1.NetworkPolicy{}
 	x.Expect(x.client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "tenant"}, policy)).To(Succeed())
-	x.Expect(policy.Spec.Ingress).To(HaveLen(2))
-	x.Expect(fmt.Sprint(policy.Spec.Ingress[1])).To(And(ContainSubstring("stallkeeper-system"), ContainSubstring("controller")))
-	x.Expect(policy.Spec.Ingress[1].Ports).To(HaveLen(1))
-	x.Expect(policy.Spec.Ingress[1].Ports[0].Port.String()).To(Equal("http"))
+	rules := policy.Spec.Ingress
+	x.Expect(rules).To(HaveLen(2))
+	x.Expect(rules[1].Ports).To(ConsistOf(HaveField("Port", ptr.To(intstr.FromString("http")))), "the port of the pods behind the Service, and no other")
+	x.Expect(rules[1].From[0].PodSelector.MatchLabels).To(Equal(permissions().Controller.Labels))
 
 	// What it does not take is told again, and nothing else waits for it.
 	x.endpoint.answers(http.StatusInternalServerError)
@@ -176,4 +178,43 @@ func status(code int) func(*http.Request) (*http.Response, error) {
 	return func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: code, Body: io.NopCloser(bytes.NewReader(nil)), Header: http.Header{"Location": {"http://elsewhere/"}}}, nil
 	}
+}
+
+// A tenant that was stopped by a rule that nobody but the reconcilers knows of is no endpoint that fails.
+func TestAStoppedTenantIsToldLater(t *testing.T) {
+	x := newShop(t, "sales-forward-stop")
+	x.operate()
+	x.sells(forwards, inline(web+settings+webService("8080")), meteredBy(byRecords, func(m *v1alpha1.Meter) {
+		m.Package = v1alpha1.MeterPackage{Size: "50", WhenUsedUp: v1alpha1.UsedUpSuspend}
+	}))
+	x.endpoint.answers(http.StatusInternalServerError)
+	ago := func(hours int) metav1.Time {
+		return metav1.NewTime(time.Now().Add(-time.Duration(hours) * time.Hour).Truncate(time.Second))
+	}
+	tests := map[string]func(*v1alpha1.Subscription){
+		v1alpha1.ReasonNotAcknowledged: func(sub *v1alpha1.Subscription) {
+			sub.PurchasedAt, sub.Acknowledgement.State = ago(48), v1alpha1.AcknowledgementAwaited
+		},
+		v1alpha1.ReasonPackageUsedUp: func(sub *v1alpha1.Subscription) {
+			sub.PurchasedAt, sub.ChargingMode = ago(48), v1alpha1.ChargingOnDemandPackage
+		},
+	}
+	for reason, by := range tests {
+		t.Run(reason, func(t *testing.T) {
+			name := strings.ToLower(reason)
+			mpi := x.bought(name, by)
+			if reason == v1alpha1.ReasonPackageUsedUp {
+				x.create(&v1alpha1.UsageRecord{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: "all"}, Spec: v1alpha1.UsageRecordSpec{
+					InstanceRef: v1alpha1.InstanceReference{Name: name}, Meter: "requests", BeginsAt: ago(3), EndsAt: ago(2), Value: "50",
+					Delivery: v1alpha1.UsageDelivery{PushedAt: ago(1)},
+				}})
+			}
+			x.says(name, v1alpha1.ConditionReady, "False "+reason)
+			x.create(kept(t, mpi, "MarketplaceInstance", authorised(10, marketplace.SyncPut, "u1")), kept(t, mpi, "MarketplaceInstance", enterpriseCall(11)))
+			x.says(name, v1alpha1.ConditionDirectorySynced, "True Delivered")
+			told := x.says(name, v1alpha1.ConditionDirectoryForwarded, "Unknown Pending")
+			x.Expect(fmt.Sprint(told.Status.Conditions)).To(ContainSubstring("is told when the tenant runs again"))
+		})
+	}
+	x.Expect(x.endpoint.last).To(BeNil(), "nothing is sent to a tenant that does not run")
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
 )
@@ -38,8 +40,33 @@ func (r *InstanceReconciler) withoutWorkload(ctx context.Context, mpi *v1alpha1.
 	return result
 }
 
+// withoutTenant is for a package that another instance uses: its buyer is told where that one is.
+func (r *InstanceReconciler) withoutTenant(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, suspended bool, memory *memory,
+) outcome {
+	user := k.ledger.user
+	switch {
+	case k.observed.Namespace != nil:
+		return r.look(ctx, mpi, k, outcome{problem: &problem{v1alpha1.ReasonPackageUserUnclear, fmt.Sprintf(
+			"spec.subscription.packageUsedBy names another instance, but namespace %q has this package's own tenant, which is left as it is:"+
+				" move its data and delete the namespace, or make another instance", k.namespace)}}, nil, memory)
+	case user == nil:
+		return outcome{nothing: true, problem: k.ledger.unclear}
+	}
+	result := outcome{bare: true, published: true, access: user.Status.Access, readiness: bareReadiness(suspended)}
+	if !meta.IsStatusConditionTrue(user.Status.Conditions, v1alpha1.ConditionProvisioned) {
+		result.readiness.State = apply.StateProgressing
+		result.readiness.Blockers = []apply.Blocker{{
+			Key: apply.Key{Group: v1alpha1.GroupVersion.Group, Kind: "MarketplaceInstance", Name: user.Name}, State: apply.StateProgressing,
+		}}
+	}
+	return result
+}
+
 // isBare says whether a sale without a workload is in place, as far as its status tells.
 func isBare(mpi *v1alpha1.MarketplaceInstance, k known) bool {
+	if linked(mpi) {
+		return k.observed.Namespace == nil
+	}
 	return k.product != nil && k.product.Spec.Template == (v1alpha1.ProductTemplate{}) && k.observed.Namespace == nil &&
 		mpi.Status.InputsDigest != ""
 }

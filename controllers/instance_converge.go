@@ -62,7 +62,8 @@ type outcome struct {
 	torn bool
 	// published says that access is known by this pass, and nothing else yet.
 	published bool
-	// bare is true if nothing runs for the sale because its product has no template.
+	// bare is true if nothing runs for the sale because its product has no template, or because it is a package that another
+	// instance uses.
 	bare bool
 	// rendered says that access, limits, revision, digests and orphans are known by this pass.
 	rendered       bool
@@ -104,6 +105,9 @@ func (r *InstanceReconciler) provision(ctx context.Context, mpi *v1alpha1.Market
 ) outcome {
 	if err := r.ensureFinalizer(ctx, mpi); err != nil {
 		return outcome{err: err}
+	}
+	if linked(mpi) {
+		return r.withoutTenant(ctx, mpi, k, suspended, memory)
 	}
 	if result, waits := r.prepare(ctx, mpi, k, suspended, memory); waits {
 		return result

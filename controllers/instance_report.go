@@ -230,7 +230,7 @@ func provisionedVerdict(d lifecycle.Decision, o outcome) verdict {
 		return movingVerdict(d, o)
 	}
 	if o.bare {
-		return yes(v1alpha1.ReasonProvisioned, "Nothing has to run: the product has no template")
+		return yes(v1alpha1.ReasonProvisioned, "Nothing has to run: the product has no template, or another instance uses the package")
 	}
 	return yes(v1alpha1.ReasonProvisioned, "Everything is in place and healthy")
 }

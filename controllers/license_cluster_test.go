@@ -6,6 +6,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -307,8 +308,16 @@ func (x *shop) asker(now time.Time) (*LicenseQueryReconciler, *testingclock.Fake
 		Protocols: Protocols{v1alpha1.ProtocolKooGallery: {
 			NewLicenseClient: func(OpenAPI) (marketplace.LicenseClient, error) { return x.licenses, nil },
 		}},
-		Interval: DefaultLicenseQueryInterval,
+		Interval: DefaultLicenseQueryInterval, Metrics: NewLicenseMetrics(x.client),
 	}, fake, recorder
+}
+
+// answered are the queries that the metrics count as answered, and as failed.
+func (x *shop) answered(r *LicenseQueryReconciler) []float64 {
+	of := func(result string) float64 {
+		return testutil.ToFloat64(r.Metrics.queries.WithLabelValues(x.name, "koogallery", result))
+	}
+	return []float64{of("Answered"), of("Failed")}
 }
 
 func (x *shop) asks(r *LicenseQueryReconciler) (time.Duration, error) {
@@ -389,6 +398,7 @@ func TestOneBadCodeDoesNotKeepTheOthersFromBeingAskedAbout(t *testing.T) {
 	x.Expect(x.licenses.questions()).To(ConsistOf(HaveLen(2), ConsistOf("PL-good"), ConsistOf("PL-bad")))
 	x.Expect(x.instance("good").Spec.Subscription.License.State).To(Equal(v1alpha1.LicenseAlive))
 	x.Expect(x.instance("bad").Spec.Subscription.License.QueriedAt.IsZero()).To(BeTrue())
+	x.Expect(x.answered(r)).To(Equal([]float64{1, 1}))
 
 	pause, err := x.asks(r)
 	x.Expect(err).NotTo(HaveOccurred())
@@ -426,5 +436,6 @@ func TestNothingIsConcludedFromAnAPIThatIsAway(t *testing.T) {
 	r, _, _ := x.asker(day(1))
 	_, err := x.asks(r)
 	x.Expect(err).To(MatchError(marketplace.ErrLicenseRefused))
+	x.Expect(x.answered(r)).To(Equal([]float64{0, 2}))
 	x.Expect([]any{x.instance("a").Spec, x.instance("b").Spec}).To(Equal(before))
 }

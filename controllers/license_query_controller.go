@@ -48,6 +48,8 @@ type LicenseQueryReconciler struct {
 	Protocols            Protocols
 	// Interval is the pause between two queries of a code.
 	Interval time.Duration
+	// Metrics counts; nil counts nothing.
+	Metrics *LicenseMetrics
 
 	failures queryFailures
 }
@@ -68,6 +70,7 @@ func (r *LicenseQueryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	switch {
 	case errors.As(err, &credentials):
 		// The connection says so itself.
+		r.Metrics.queried(false, due...)
 		return ctrl.Result{RequeueAfter: credentialsRetry}, nil
 	case err != nil || api == nil:
 		return ctrl.Result{}, err
@@ -118,6 +121,7 @@ func (r *LicenseQueryReconciler) ask(ctx context.Context, api marketplace.Licens
 	asked := r.Clock.Now()
 	told, err := r.askTogether(ctx, api, due)
 	if err != nil {
+		r.Metrics.queried(false, due...)
 		return err
 	}
 	for _, mpi := range due {
@@ -125,6 +129,7 @@ func (r *LicenseQueryReconciler) ask(ctx context.Context, api marketplace.Licens
 		if !ok || licenses.IsNews(mpi.Spec.Subscription, answer, asked, r.Interval) {
 			err = r.askAlone(ctx, api, mpi)
 		} else {
+			r.Metrics.queried(true, mpi)
 			err = r.note(ctx, mpi, answer, asked)
 		}
 		if err == nil {
@@ -173,6 +178,7 @@ func (r *LicenseQueryReconciler) askAlone(ctx context.Context, api marketplace.L
 	callCtx, cancel := context.WithTimeout(ctx, licenseAPITimeout)
 	defer cancel()
 	answer, err := api.QueryLicense(callCtx, mpi.Spec.Subscription.InstanceID)
+	r.Metrics.queried(err == nil, mpi)
 	if err != nil {
 		return fmt.Errorf("asking about a licence code: %w", err)
 	}

@@ -139,12 +139,23 @@ func (r *OrderReconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceI
 	if err := r.List(ctx, products, client.InNamespace(mpi.Namespace)); err != nil {
 		return lookup{}, err
 	}
+	users := &v1alpha1.MarketplaceInstanceList{}
+	if order.Charging == marketplace.ChargingOnDemandPackage {
+		if err := r.List(ctx, users, client.InNamespace(mpi.Namespace)); err != nil {
+			return lookup{}, err
+		}
+	}
 	result, problem := orders.Apply(orders.Sale{
-		Subscription: mpi.Spec.Subscription, Product: mpi.Spec.ProductRef.Name, PlanOverride: mpi.Spec.Plan != "",
+		Instances: users.Items, Subscription: mpi.Spec.Subscription, Product: mpi.Spec.ProductRef.Name, PlanOverride: mpi.Spec.Plan != "",
 		ShowCustomerName: mp.Spec.Disclosure.CustomerName == v1alpha1.DisclosureShow, Call: call,
 	}, order, products.Items)
 	if problem != nil {
-		return mistake(problem.Reason, problem.Message), nil
+		found := mistake(problem.Reason, problem.Message)
+		if problem.Reason == v1alpha1.ReasonPackageUserUnclear {
+			// The buyer may have ordered the other instance in the same moment, and its order is not read yet.
+			found.after = refusedRetry
+		}
+		return found, nil
 	}
 	if err := r.store(ctx, mpi, result); err != nil {
 		return lookup{}, err

@@ -39,6 +39,7 @@ func checkProduct(product *v1alpha1.MarketplaceProduct, name string, data revisi
 		return "", templateProblem(err)
 	}
 	var notes, idle []string
+	unknown := map[workload.ServicePort]bool{}
 	for _, plan := range data.Plans {
 		for _, suspended := range []bool{false, true} {
 			checked, err := checkPlan(product, rev, plan, perms, suspended)
@@ -46,6 +47,13 @@ func checkProduct(product *v1alpha1.MarketplaceProduct, name string, data revisi
 				return "", inPlan(err, plan.Name)
 			}
 			idle = append(idle, checked.idle...)
+			for _, asked := range checked.unknown {
+				if !unknown[asked] {
+					unknown[asked] = true
+					notes = append(notes, fmt.Sprintf("Plan %q has no Service %q with the TCP port %d, which a meter or spec.directory.forward"+
+						" names: the controller can't reach it", plan.Name, asked.Service, asked.Port))
+				}
+			}
 			for _, blocker := range checked.blockers {
 				notes = append(notes, fmt.Sprintf("%s of plan %q runs on while a tenant is suspended: %s",
 					blocker.Object, plan.Name, blocker.Remedy))
@@ -74,9 +82,11 @@ func withoutAttributes(product *v1alpha1.MarketplaceProduct, rev *revision, plan
 
 // checkedPlan is what is worth knowing of a plan that may run.
 type checkedPlan struct {
-	// blockers are what runs on while a tenant is suspended, idle the hooks that never run.
+	// blockers are what runs on while a tenant is suspended, idle the hooks that never run, unknown the Services that the controller
+	// asks and the template does not have.
 	blockers []v1alpha1.Blocker
 	idle     []string
+	unknown  []workload.ServicePort
 }
 
 func checkPlan(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha1.Plan, perms workload.Permissions, suspended bool,
@@ -96,7 +106,11 @@ func checkPlan(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha
 	if rev.template == nil {
 		return checkedPlan{}, nil
 	}
-	policy := workloadPolicy(rev, plan, known{lifecycle: lifecycleOf(product, plan.Name)})
+	asks := known{product: product, lifecycle: lifecycleOf(product, plan.Name)}
+	for _, meter := range metersOf(product, plan.Name) {
+		asks.ledger.meters = append(asks.ledger.meters, meterAccount{spec: meter})
+	}
+	policy := workloadPolicy(rev, plan, asks)
 	set, err := workload.Desired(workload.Tenant{
 		Namespace: in.namespace, Instance: sampleName, InstanceNamespace: product.Namespace, InstanceUID: sampleUID,
 		Product: product.Name, Revision: rev.name,
@@ -116,7 +130,7 @@ func checkPlan(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha
 	if len(problems) > 0 {
 		return checkedPlan{}, &productProblem{reason: v1alpha1.ReasonPodSecurity, message: strings.Join(problems, "; ")}
 	}
-	return checkedPlan{blockers: set.Blockers, idle: rendered.idle}, nil
+	return checkedPlan{blockers: set.Blockers, idle: rendered.idle, unknown: set.Unknown}, nil
 }
 
 // sampleInputs are an instance's inputs with a value for everything that the product asks for.

@@ -73,6 +73,15 @@ func TestCheckProduct(t *testing.T) {
 		"a chart that is too large": {
 			product: product(inline("")), chart: make([]byte, template.MaxChartBytes+1), reason: v1alpha1.ReasonChartTooLarge,
 		},
+		"changes forwarded to a Service that is not there": {
+			product: product(forwards), note: `Plan "small" has no Service "web" with the TCP port 8080`,
+		},
+		"changes forwarded to a Service of another port": {
+			product: product(forwards, inline(web+settings+webService("80"))), note: `no Service "web" with the TCP port 8080`,
+		},
+		"changes forwarded to a Service":            {product: product(forwards, inline(web+settings+webService("8080")))},
+		"a meter that asks a Service that is there": {product: product(meteredBy(byHTTP), inline(web+settings+webService("80")))},
+		"a meter that asks one that is not there":   {product: product(meteredBy(byHTTP)), note: `no Service "web" with the TCP port 80`},
 		"a hook": {product: product(inline(web + hook("v1", "ConfigMap", "pre-install")))},
 		"a hook that never runs": {
 			product: product(inline(web + hook("batch/v1", "Job", "pre-delete,post-rollback"))),

@@ -23,7 +23,6 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
-	"github.com/stallkeeper/stallkeeper/controllers/licenses"
 	"github.com/stallkeeper/stallkeeper/controllers/orders"
 )
 
@@ -62,6 +61,8 @@ func (r *InstanceReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MarketplaceInstance{}, instanceEvents()).
 		Watches(&v1alpha1.MarketplaceProduct{}, handler.EnqueueRequestsFromMapFunc(instancesOfProduct(r.Client)),
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, revisionChanged()))).
+		Watches(&v1alpha1.MarketplaceInstance{}, handler.EnqueueRequestsFromMapFunc(relatedInstances(r.Client)),
+			builder.WithPredicates(relationChanged())).
 		Watches(&v1alpha1.UsageRecord{}, handler.EnqueueRequestsFromMapFunc(r.instanceOfRecord)).
 		WatchesRawSource(source.TypedChannel(raise, raisedEvents())).
 		WithOptions(controller.Options{
@@ -112,6 +113,9 @@ func (r *InstanceReconciler) instanceOfRecord(ctx context.Context, object client
 		(isPackage(mpi) && !record.Spec.Delivery.PushedAt.IsZero()) {
 		return []request{{NamespacedName: key}}
 	}
+	if delivery := record.Spec.Delivery; delivery.PackageRef.Name != "" && !delivery.PushedAt.IsZero() {
+		return instancesOfRecord(record)
+	}
 	return nil
 }
 
@@ -151,118 +155,6 @@ func instancesWhere(ctx context.Context, reader client.Reader, namespace string,
 	return requests
 }
 
-// Fields by which usage records are found in the cache; the first one also at the API server.
-const (
-	recordInstanceField = "spec.instanceRef.name"
-	recordOpenField     = "open"
-	// recordIsOpen is the value of recordOpenField of a record that the marketplace has not accepted and that has something to push.
-	recordIsOpen = "true"
-)
-
-// SetupIndexes makes the cache find usage records by their instance, and those that are not pushed. The reconcilers need it.
-func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
-	err := indexer.IndexField(ctx, &v1alpha1.UsageRecord{}, recordInstanceField, recordInstance)
-	if err == nil {
-		err = indexer.IndexField(ctx, &v1alpha1.UsageRecord{}, recordOpenField, recordOpen)
-	}
-	if err != nil {
-		return fmt.Errorf("indexing the usage records: %w", err)
-	}
-	return nil
-}
-
-func recordInstance(object client.Object) []string {
-	record, ok := object.(*v1alpha1.UsageRecord)
-	if !ok {
-		return nil
-	}
-	return []string{record.Spec.InstanceRef.Name}
-}
-
-func recordOpen(object client.Object) []string {
-	record, ok := object.(*v1alpha1.UsageRecord)
-	if !ok || !record.Spec.Delivery.PushedAt.IsZero() || record.Spec.Checkpoint.Total != "" || record.Spec.Value == "0" {
-		return nil
-	}
-	return []string{recordIsOpen}
-}
-
-// SetupWithManager makes the reconciler run.
-func (r *UsageReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	ofProduct := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, product client.Object) []request {
-		return instancesWhere(ctx, r.Client, product.GetNamespace(), func(mpi *v1alpha1.MarketplaceInstance) bool {
-			return mpi.Spec.ProductRef.Name == product.GetName() && metered(mpi)
-		})
-	})
-	ofRecord := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, object client.Object) []request {
-		names := recordInstance(object)
-		if len(names) == 0 {
-			return nil
-		}
-		return []request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: names[0]}}}
-	})
-	return ctrl.NewControllerManagedBy(mgr).Named("usage").
-		Watches(&v1alpha1.MarketplaceInstance{}, instanceEvents(),
-			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, usageNotReported()))).
-		Watches(&v1alpha1.MarketplaceProduct{}, ofProduct, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.UsageRecord{}, ofRecord).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: usageWorkers, UsePriorityQueue: ptr.To(true), RateLimiter: retries(time.Second),
-		}).
-		Complete(r)
-}
-
-// usageNotReported lets an instance through whose status should speak of usage and does not, or does and should not, and one that
-// the buyer can use while a meter waits for that.
-func usageNotReported() predicate.Predicate {
-	return predicate.NewPredicateFuncs(func(object client.Object) bool {
-		mpi, ok := object.(*v1alpha1.MarketplaceInstance)
-		if !ok {
-			return false
-		}
-		said := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionUsageReported) != nil
-		return said != metered(mpi) || usable(mpi) && slices.ContainsFunc(mpi.Status.Usage, func(used v1alpha1.MeterUsage) bool {
-			return used.CountedUntil.IsZero()
-		})
-	})
-}
-
-// SetupWithManager makes the reconciler run.
-func (r *UsagePushReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	later := func(ctx context.Context, object client.Object, q queue) {
-		if len(recordOpen(object)) == 0 {
-			return
-		}
-		mpi := &v1alpha1.MarketplaceInstance{}
-		key := types.NamespacedName{Namespace: object.GetNamespace(), Name: recordInstance(object)[0]}
-		if r.Get(ctx, key, mpi) == nil && mpi.Spec.Subscription != nil {
-			q.AddAfter(request{NamespacedName: types.NamespacedName{
-				Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace,
-			}}, r.pause())
-			return
-		}
-		// It names no sale. Whoever comes first says so.
-		connections := &v1alpha1.MarketplaceList{}
-		if r.List(ctx, connections, client.InNamespace(object.GetNamespace())) == nil && len(connections.Items) > 0 {
-			q.AddAfter(request{NamespacedName: client.ObjectKeyFromObject(&connections.Items[0])}, r.pause())
-		}
-	}
-	return ctrl.NewControllerManagedBy(mgr).Named("usagepush").
-		For(&v1alpha1.Marketplace{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.UsageRecord{}, handler.Funcs{
-			CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { later(ctx, e.Object, q) },
-			UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
-				if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() {
-					later(ctx, e.ObjectNew, q)
-				}
-			},
-		}).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: pushWorkers, RateLimiter: retries(time.Second),
-		}).
-		Complete(r)
-}
-
 // SetupWithManager makes the reconciler run.
 func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	unresolved := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, changed client.Object) []request {
@@ -285,66 +177,6 @@ func (r *OrderReconciler) SetupWithManager(mgr ctrl.Manager) error {
 			RateLimiter: retries(100 * time.Millisecond),
 		}).
 		Complete(r)
-}
-
-// SetupWithManager makes the reconciler run.
-func (r *LicenseReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	waiting := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, changed client.Object) []request {
-		return instancesWhere(ctx, r.Client, changed.GetNamespace(), func(mpi *v1alpha1.MarketplaceInstance) bool {
-			sub := mpi.Spec.Subscription
-			return sub != nil && (!licenses.IsActivated(sub) || len(licenses.Open(sub)) > 0)
-		})
-	})
-	ofLicenses := predicate.NewPredicateFuncs(func(object client.Object) bool {
-		mpi, ok := object.(*v1alpha1.MarketplaceInstance)
-		return ok && sellsLicenses(mpi)
-	})
-	// A person who has put a licence into its Secret can annotate the instance, and need not wait for the next look.
-	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, licenseNotReported())
-	return ctrl.NewControllerManagedBy(mgr).Named("license").
-		Watches(&v1alpha1.MarketplaceInstance{}, instanceEvents(), builder.WithPredicates(ofLicenses, changed)).
-		Watches(&v1alpha1.Marketplace{}, waiting, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: licenseWorkers, UsePriorityQueue: ptr.To(true),
-			RateLimiter: retries(100 * time.Millisecond),
-		}).
-		Complete(r)
-}
-
-// licenseNotReported lets an instance through whose status says nothing of its licences.
-func licenseNotReported() predicate.Predicate {
-	return predicate.NewPredicateFuncs(func(object client.Object) bool {
-		mpi, ok := object.(*v1alpha1.MarketplaceInstance)
-		missing := func(kind string) bool { return meta.FindStatusCondition(mpi.Status.Conditions, kind) == nil }
-		return ok && (licenses.IsCode(mpi.Spec.Subscription) && missing(v1alpha1.ConditionLicenseActivated) ||
-			mpi.Spec.Subscription != nil && len(mpi.Spec.Subscription.LicenseRequests) > 0 && missing(v1alpha1.ConditionLicenseDelivered))
-	})
-}
-
-// SetupWithManager makes the reconciler run.
-func (r *LicenseQueryReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	marketplaceOf := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, object client.Object) []request {
-		mpi, ok := object.(*v1alpha1.MarketplaceInstance)
-		if !ok || !licenses.IsCode(mpi.Spec.Subscription) || !licenses.IsActivated(mpi.Spec.Subscription) {
-			return nil
-		}
-		return []request{{NamespacedName: types.NamespacedName{Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace}}}
-	})
-	return ctrl.NewControllerManagedBy(mgr).Named("license-query").
-		For(&v1alpha1.Marketplace{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.MarketplaceInstance{}, marketplaceOf, builder.WithPredicates(predicate.GenerationChangedPredicate{}, notJustQueried())).
-		WithOptions(controller.Options{RateLimiter: retries(time.Second)}).
-		Complete(r)
-}
-
-// notJustQueried drops the changes that a query itself has made: a hundred of them would each begin the next pass at once.
-func notJustQueried() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		was, isInstance := e.ObjectOld.(*v1alpha1.MarketplaceInstance)
-		is, stillInstance := e.ObjectNew.(*v1alpha1.MarketplaceInstance)
-		return isInstance && stillInstance && was.Spec.Subscription != nil && is.Spec.Subscription != nil &&
-			was.Spec.Subscription.License.QueriedAt.Equal(&is.Spec.Subscription.License.QueriedAt)
-	}}
 }
 
 // orderNotReported lets an instance through whose status says nothing of its order: one that somebody has erased would

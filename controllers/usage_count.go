@@ -41,8 +41,9 @@ type counted struct {
 func (r *UsageReconciler) count(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k *usageKnown, memory *usageMemory,
 ) counted {
 	done := counted{silent: map[string]problem{}}
-	if k.decision.Phase == lifecycle.Nothing {
-		// Nobody knows what was sold: neither that the tenant uses something, nor that it does not.
+	if k.decision.Phase == lifecycle.Nothing || linked(mpi) {
+		// Nobody knows what was sold: neither that the tenant uses something, nor that it does not. Or there is no tenant, because
+		// another instance uses the package and counts.
 		return done
 	}
 	for i := range k.meters {

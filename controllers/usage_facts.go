@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -25,6 +24,10 @@ type ledger struct {
 	meters []meterAccount
 	// records are all records that name the instance; strays those of them whose meter the plan does not have.
 	records, strays []v1alpha1.UsageRecord
+	// packages are those that this instance uses, where they are instances of their own, by name.
+	packages map[string]*v1alpha1.MarketplaceInstance
+	// user is, for a package that another instance uses, that instance.
+	user *v1alpha1.MarketplaceInstance
 	// unclear is why nothing can be pushed without a guess; nil when it is clear.
 	unclear *problem
 }
@@ -55,34 +58,43 @@ func readLedger(ctx context.Context, reader client.Reader, mpi *v1alpha1.Marketp
 	if !metered(mpi) {
 		return ledger{}, nil
 	}
+	if linked(mpi) {
+		return readLinkedLedger(ctx, reader, mpi, product, maxAge, now, options...)
+	}
+	packages, err := packagesOf(ctx, reader, mpi)
+	if err != nil {
+		return ledger{}, err
+	}
 	list := &v1alpha1.UsageRecordList{}
 	options = append(options, client.InNamespace(mpi.Namespace), client.MatchingFields{recordInstanceField: mpi.Name})
 	if err := reader.List(ctx, list, options...); err != nil {
 		return ledger{}, fmt.Errorf("listing the usage records: %w", err)
 	}
-	return ledgerOf(mpi, product, list.Items, maxAge, now), nil
+	return ledgerOf(mpi, product, list.Items, maxAge, now, packages...), nil
 }
 
 // ledgerOf judges an instance's records. It is pure.
 func ledgerOf(mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplaceProduct, records []v1alpha1.UsageRecord,
-	maxAge time.Duration, now time.Time,
+	maxAge time.Duration, now time.Time, packages ...linkedPackage,
 ) ledger {
 	runs := effective(mpi)
 	meters := metersOf(product, runs.Plan)
-	l := ledger{metered: true, records: records, unclear: unclearUsage(mpi, meters)}
+	l := ledger{
+		metered: true, records: records, unclear: unclearUsage(mpi, meters), packages: map[string]*v1alpha1.MarketplaceInstance{},
+	}
+	for _, p := range packages {
+		l.packages[p.instance.Name] = p.instance
+	}
 	sale := usage.Sale{
 		Instance: mpi.Name, InstanceID: mpi.Spec.Subscription.InstanceID, Begins: saleBegins(mpi.Spec.Subscription),
 		PackageBegins: packageBegins(mpi.Spec.Subscription), MaxAge: maxAge,
 	}
 	for _, meter := range meters {
-		account := meterAccount{spec: meter, pack: usage.Package{
-			Quantity: ptr.Deref(runs.Quantity, 0), WarnAtPercent: meter.Package.WarnAtPercent,
-		}}
-		if hasPackage(meter) {
-			account.pack.Size = amountOf(meter.Package.Size, usage.One)
-		}
-		account.account = usage.Read(meterFacts(meter), sale, recordFacts(records, meter.Name), now)
-		l.meters = append(l.meters, account)
+		facts := meterFacts(meter)
+		facts.Packages = deductions(packages, meter.Name)
+		l.meters = append(l.meters, meterAccount{
+			spec: meter, pack: packOf(meter, runs), account: usage.Read(facts, sale, recordFacts(records, meter.Name), now),
+		})
 	}
 	for _, record := range records {
 		if !slices.ContainsFunc(meters, func(m v1alpha1.Meter) bool { return m.Name == record.Spec.Meter }) {
@@ -134,12 +146,16 @@ func recordFact(record *v1alpha1.UsageRecord) usage.Record {
 		Name: record.Name, Begins: spec.BeginsAt.Time, Ends: spec.EndsAt.Time, Value: amountOf(spec.Value, 0),
 		Stopped: spec.Tenant == v1alpha1.TenantStopped, Lost: spec.Unmeasured == v1alpha1.UnmeasuredLost,
 		Unasked: spec.Unmeasured != "", Attempted: !spec.Delivery.AttemptedAt.IsZero(), Pushed: !spec.Delivery.PushedAt.IsZero(),
-		Created: record.CreationTimestamp.Time,
+		Created: record.CreationTimestamp.Time, Package: spec.Delivery.PackageRef.Name,
 	}
 	if checkpoint := spec.Checkpoint; checkpoint.Total != "" {
 		fact.Checkpoint = &usage.Checkpoint{
 			Total: amountOf(checkpoint.Total, 0), PackageBegins: checkpoint.PackageBeginsAt.Time,
 			PackageUsed: amountOf(checkpoint.PackageUsed, 0),
+		}
+		for _, p := range checkpoint.Packages {
+			fact.Checkpoint.Packages = append(fact.Checkpoint.Packages,
+				usage.Deduction{Name: p.Name, Begins: p.BeginsAt.Time, Used: amountOf(p.Used, 0)})
 		}
 	}
 	return fact
@@ -218,10 +234,13 @@ func unclearUsage(mpi *v1alpha1.MarketplaceInstance, meters []v1alpha1.Meter) *p
 	return nil
 }
 
-// usedUp says whether the tenant is to be stopped because nothing is left of its package. Only what the marketplace has accepted
-// counts, so that no error of ours stops a tenant that has paid.
+// usedUp says whether the tenant is to be stopped because nothing is left of its package, or of the packages that it uses. Only what
+// the marketplace has accepted counts, so that no error of ours stops a tenant that has paid.
 func (l ledger) usedUp(mpi *v1alpha1.MarketplaceInstance) bool {
-	return l.metered && isPackage(mpi) && slices.ContainsFunc(l.meters, func(m meterAccount) bool {
+	return l.metered && slices.ContainsFunc(l.meters, func(m meterAccount) bool {
+		if !isPackage(mpi) {
+			return m.account.Exhausted
+		}
 		return m.spec.Package.WhenUsedUp == v1alpha1.UsedUpSuspend && m.pack.UsedUp(m.account.PackageAccepted)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -83,6 +84,8 @@ type duePush struct {
 	instance *v1alpha1.MarketplaceInstance
 	record   marketplace.UsageRecord
 	old      bool
+	// packageName is the package that it is deducted from, where that is an instance of its own; empty otherwise.
+	packageName string
 	// unclear is why it is not pushed; nil when it is.
 	unclear *problem
 }
@@ -92,6 +95,13 @@ type collected struct {
 	due, unclear []duePush
 	// next is when the next record becomes due whose interval is not over.
 	next time.Time
+}
+
+// refuse notes records that name no instance which could have used something.
+func (c *collected) refuse(records []*v1alpha1.UsageRecord, format string, args ...any) {
+	for _, record := range records {
+		c.unclear = append(c.unclear, duePush{object: record, unclear: &problem{v1alpha1.ReasonUnknownInstance, fmt.Sprintf(format, args...)}})
+	}
 }
 
 // collect finds the records that are due. It reads caches only.
@@ -113,10 +123,11 @@ func (r *UsagePushReconciler) collect(ctx context.Context, mp *v1alpha1.Marketpl
 		case client.IgnoreNotFound(err) != nil:
 			return collected{}, err
 		case err != nil || !metered(mpi):
-			for _, record := range records {
-				found.unclear = append(found.unclear, duePush{object: record, unclear: &problem{v1alpha1.ReasonUnknownInstance, fmt.Sprintf(
-					"There is no MarketplaceInstance %q that is charged by use: correct spec.instanceRef in a new record", name)}})
-			}
+			found.refuse(records, "There is no MarketplaceInstance %q that is charged by use: correct spec.instanceRef in a new record", name)
+			continue
+		case linked(mpi):
+			found.refuse(records, "MarketplaceInstance %q is a package that %q uses: name that one in spec.instanceRef of a new record", name,
+				mpi.Spec.Subscription.PackageUsedBy.Name)
 			continue
 		case mpi.Spec.Subscription.Marketplace != mp.Name:
 			continue
@@ -153,7 +164,10 @@ func (r *UsagePushReconciler) collectInstance(ctx context.Context, mpi *v1alpha1
 		for _, judged := range m.account.Due() {
 			push := duePush{
 				object: objects[judged.Name], instance: mpi, record: pushRecord(mpi, m, judged),
-				old: m.spec.Push == v1alpha1.MeterPushOld,
+				old: m.spec.Push == v1alpha1.MeterPushOld, packageName: m.account.Deducted[judged.Name],
+			}
+			if sold := l.packages[push.packageName]; sold != nil && m.suspends(push.packageName) {
+				push.record.PackageInstanceID = sold.Spec.Subscription.InstanceID
 			}
 			if l.unclear != nil {
 				push.unclear = l.unclear
@@ -181,6 +195,11 @@ func pushRecord(mpi *v1alpha1.MarketplaceInstance, m meterAccount, j usage.Judge
 		record.PackageInstanceID = sub.InstanceID
 	}
 	return record
+}
+
+// suspends says whether a package that is an instance of its own stops the tenant when it is used up.
+func (m meterAccount) suspends(packageName string) bool {
+	return slices.ContainsFunc(m.account.Packages, func(d usage.Deduction) bool { return d.Name == packageName && d.Suspends })
 }
 
 // tellUnclear says of records that nobody knows how to push that they wait for a person.
@@ -220,6 +239,8 @@ func (r *UsagePushReconciler) push(ctx context.Context, mp *v1alpha1.Marketplace
 		// Only to store that had failed.
 		errs = append(errs, r.settled(ctx, push, nil))
 	}
+	due, chooseErr := r.chosen(ctx, due)
+	errs = append(errs, chooseErr)
 	// What was refused before goes by itself: to find a bad record among good ones takes many calls.
 	for _, batch := range r.tries.batches(due) {
 		var records []marketplace.UsageRecord
@@ -237,6 +258,26 @@ func (r *UsagePushReconciler) push(ctx context.Context, mp *v1alpha1.Marketplace
 	}
 	_, again = r.tries.ready(due, r.Clock.Now())
 	return again, errors.Join(errs...)
+}
+
+// chosen stores from which package each record is deducted, where that is an instance of its own: whatever is bought or used up
+// later, every push of a record has to name the same. What could not be stored is not pushed.
+func (r *UsagePushReconciler) chosen(ctx context.Context, due []duePush) ([]duePush, error) {
+	var ready []duePush
+	var errs []error
+	for _, push := range due {
+		if push.packageName != push.object.Spec.Delivery.PackageRef.Name {
+			after := push.object.DeepCopy()
+			after.Spec.Delivery.PackageRef.Name = push.packageName
+			if err := r.Patch(ctx, after, client.MergeFromWithOptions(push.object, client.MergeFromWithOptimisticLock{})); err != nil {
+				errs = append(errs, client.IgnoreNotFound(err))
+				continue
+			}
+			push.object = after
+		}
+		ready = append(ready, push)
+	}
+	return ready, errors.Join(errs...)
 }
 
 // pushOld pushes a record that must not be pushed twice.
@@ -257,7 +298,7 @@ func (r *UsagePushReconciler) pushOld(ctx, pushing context.Context, pusher marke
 		return nil
 	}
 	untried := push.object.DeepCopy()
-	untried.Spec.Delivery = v1alpha1.UsageDelivery{}
+	untried.Spec.Delivery.AttemptedAt = metav1.Time{}
 	if err := r.Patch(ctx, untried, client.MergeFrom(push.object)); err != nil {
 		return client.IgnoreNotFound(err)
 	}

@@ -27,6 +27,9 @@ func (r *UsageReconciler) keepRecords(ctx context.Context, mpi *v1alpha1.Marketp
 		byName[k.records[i].Name] = &k.records[i]
 		errs = append(errs, r.adopt(ctx, mpi, &k.records[i]))
 	}
+	if linked(mpi) {
+		return errors.Join(errs...)
+	}
 	for _, m := range k.meters {
 		for _, judged := range m.account.Records {
 			said, ok := recordVerdict(m, judged)
@@ -72,6 +75,10 @@ func (r *UsageReconciler) settle(ctx context.Context, mpi *v1alpha1.MarketplaceI
 				Total: c.Checkpoint.Total.String(), PackageBeginsAt: metaTime(c.Checkpoint.PackageBegins),
 				PackageUsed: c.Checkpoint.PackageUsed.String(),
 			},
+		}
+		for _, p := range c.Checkpoint.Packages {
+			spec.Checkpoint.Packages = append(spec.Checkpoint.Packages,
+				v1alpha1.PackageCheckpoint{Name: p.Name, BeginsAt: metaTime(p.Begins), Used: p.Used.String()})
 		}
 		if c.Stopped {
 			spec.Tenant = v1alpha1.TenantStopped

@@ -30,7 +30,7 @@ func reportUsage(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, now
 	}
 	status.Usage = nil
 	for _, m := range k.meters {
-		status.Usage = append(status.Usage, meterUsage(mpi, m))
+		status.Usage = append(status.Usage, meterUsage(mpi, k.user, m))
 	}
 	reported, late := usageVerdict(mpi, k, c, now)
 	set(v1alpha1.ConditionUsageReported, reported)
@@ -42,10 +42,13 @@ func reportUsage(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, now
 	return late
 }
 
-func meterUsage(mpi *v1alpha1.MarketplaceInstance, m meterAccount) v1alpha1.MeterUsage {
+func meterUsage(mpi, user *v1alpha1.MarketplaceInstance, m meterAccount) v1alpha1.MeterUsage {
 	used := v1alpha1.MeterUsage{
 		Meter: m.spec.Name, Unit: m.spec.Unit, Total: m.account.Total.String(), CountedUntil: metaTime(m.account.Until),
 		Pending: ptr.To(int32(min(len(m.account.Open()), 1<<30))),
+	}
+	if user != nil {
+		used.RelatedInstanceID = user.Spec.Subscription.InstanceID
 	}
 	if isPackage(mpi) {
 		used.PackageUsed = m.account.PackageUsed.String()
@@ -58,6 +61,9 @@ func meterUsage(mpi *v1alpha1.MarketplaceInstance, m meterAccount) v1alpha1.Mete
 
 // usageVerdict says whether the marketplace knows what was used. The first thing that needs a person decides.
 func usageVerdict(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, now time.Time) (v verdict, late time.Time) {
+	if linked(mpi) {
+		return linkedVerdict(mpi, k), time.Time{}
+	}
 	if len(k.meters) == 0 {
 		return no(v1alpha1.ReasonNoMeters, fmt.Sprintf("The sale is charged by use, and plan %q of product %q has no meters: nothing is"+
 			" reported. Add meters to the plan, or one with source Records and push: None if usage is reported by other means",
@@ -75,6 +81,20 @@ func usageVerdict(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, no
 		return v, time.Time{}
 	}
 	return timelyVerdict(k, c, now)
+}
+
+// linkedVerdict says whether the use of a package is counted that another instance uses. That instance says whether it is reported.
+func linkedVerdict(mpi *v1alpha1.MarketplaceInstance, k usageKnown) verdict {
+	user := mpi.Spec.Subscription.PackageUsedBy.Name
+	switch {
+	case k.unclear != nil:
+		return no(k.unclear.reason, k.unclear.message)
+	case len(k.meters) == 0:
+		return no(v1alpha1.ReasonNoMeters, fmt.Sprintf("Plan %q of the package and the plan of MarketplaceInstance %q have no meter of the"+
+			" same name: nothing is deducted from the package. Give a meter of the package's plan the name of the one that counts",
+			k.effective.Plan, user))
+	}
+	return yes(v1alpha1.ReasonUsageReported, fmt.Sprintf("MarketplaceInstance %q uses the package, and reports what it uses", user))
 }
 
 // recordsVerdict finds the records that need a person.

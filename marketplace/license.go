@@ -44,9 +44,7 @@ type LicenseError struct {
 	Cause error
 }
 
-func (e *LicenseError) Error() string {
-	return (&OrderError{Kind: e.Kind, Detail: e.Detail, Remedy: e.Remedy}).Error()
-}
+func (e *LicenseError) Error() string { return failure(e.Kind, e.Detail, e.Remedy) }
 
 // Unwrap makes errors.Is find the kind.
 func (e *LicenseError) Unwrap() error { return e.Kind }

@@ -33,16 +33,7 @@ type OrderError struct {
 	Cause error
 }
 
-func (e *OrderError) Error() string {
-	text := e.Kind.Error()
-	if e.Detail != "" {
-		text += " (" + e.Detail + ")"
-	}
-	if e.Remedy != "" {
-		text += ": " + e.Remedy
-	}
-	return text
-}
+func (e *OrderError) Error() string { return failure(e.Kind, e.Detail, e.Remedy) }
 
 // Unwrap makes errors.Is find the kind.
 func (e *OrderError) Unwrap() error { return e.Kind }

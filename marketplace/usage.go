@@ -49,16 +49,7 @@ type UsageError struct {
 	Cause error
 }
 
-func (e *UsageError) Error() string {
-	text := e.Kind.Error()
-	if e.Detail != "" {
-		text += " (" + e.Detail + ")"
-	}
-	if e.Remedy != "" {
-		text += ": " + e.Remedy
-	}
-	return text
-}
+func (e *UsageError) Error() string { return failure(e.Kind, e.Detail, e.Remedy) }
 
 // Unwrap makes errors.Is find the kind.
 func (e *UsageError) Unwrap() error { return e.Kind }

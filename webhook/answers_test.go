@@ -236,6 +236,17 @@ func TestQueryTellsTheBuyer(t *testing.T) {
 	}
 }
 
+// A package that another instance uses has no credentials of its own.
+func TestAQueryOfAPackageTellsTheTenantThatUsesIt(t *testing.T) {
+	usedBy := subscribed(func(sub *v1alpha1.Subscription) {
+		sub.ChargingMode, sub.PackageUsedBy.Name = v1alpha1.ChargingOnDemandPackage, "user"
+	})
+	s := newStand(t, []client.Object{instance("i1", provisioned, withCredentials, usedBy), accessSecret("user")})
+	if got := s.do(query("i1"), "000000").Info[0].AppInfo; got == nil || got.Password != "initial-password" {
+		t.Errorf("the buyer is told %v", got)
+	}
+}
+
 func TestAQueryOfManyAnswersTheKnownOnesInTheirOrder(t *testing.T) {
 	s := newStand(t, []client.Object{
 		instance("c", provisioned, withFrontEnd), instance("a", provisioned, withFrontEnd), instance("b"),
@@ -268,6 +279,12 @@ func TestAQueryTellsWhatWasUsed(t *testing.T) {
 		"of a package what was used of it": {
 			used(v1alpha1.MeterUsage{Meter: "requests", Total: "112.5", PackageUsed: "12.5", PackageSize: "100", CountedUntil: at}),
 			[]koogallery.UsageInfo{{UsageValue: "12.5", StatisticalTime: day(1).UTC().Format("20060102150405") + "000"}},
+		},
+		"of a package that another instance uses, which one that is": {
+			used(v1alpha1.MeterUsage{Meter: "requests", Total: "12.5", PackageUsed: "12.5", RelatedInstanceID: "i9", CountedUntil: at}),
+			[]koogallery.UsageInfo{{
+				RelatedInstanceID: "i9", UsageValue: "12.5", StatisticalTime: day(1).UTC().Format("20060102150405") + "000",
+			}},
 		},
 		"nothing used": {
 			used(v1alpha1.MeterUsage{Meter: "requests", Total: "0", CountedUntil: at}),

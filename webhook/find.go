@@ -55,16 +55,27 @@ func (r *recorder) find(ctx context.Context, of *v1alpha1.Marketplace, id string
 	named := &v1alpha1.MarketplaceInstance{}
 	err := r.client.Get(ctx, client.ObjectKey{Namespace: of.Namespace, Name: id}, named)
 	if err == nil && isSale(named, of, id) {
-		return found{MarketplaceInstance: named}, nil
+		return r.notOutdated(ctx, of, named)
 	}
 	if err != nil && !apierrors.IsNotFound(err) {
 		return found{}, unavailable("reading MarketplaceInstance "+id, err)
 	}
 	instance, err := findByID(ctx, r.client, of, id)
-	if err != nil || instance != nil {
-		return found{MarketplaceInstance: instance}, err
+	switch {
+	case err != nil:
+		return found{}, err
+	case instance != nil:
+		return r.notOutdated(ctx, of, instance)
 	}
 	return r.findLive(ctx, of, id)
+}
+
+// notOutdated is an instance of the cache, or what the API server shows where the cache lacks what was just stored.
+func (r *recorder) notOutdated(ctx context.Context, of *v1alpha1.Marketplace, cached *v1alpha1.MarketplaceInstance) (found, error) {
+	if r.writes.missing(cached) {
+		return r.findLive(ctx, of, cached.Spec.Subscription.InstanceID)
+	}
+	return found{MarketplaceInstance: cached}, nil
 }
 
 // findLive asks the API server only.

@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -50,5 +51,36 @@ func TestCallsInQueriesAreRecorded(t *testing.T) {
 	}), koogallery.ResultSuccess)
 	if got := s.stored("i1").Spec.Subscription.Entitlement.State; got != v1alpha1.EntitlementReleased {
 		t.Errorf("after the release: %s", got)
+	}
+}
+
+// The seller says with how many bits the initial credentials are encrypted, also while the server runs.
+func TestCredentialsAreEncryptedAsTheSellerSays(t *testing.T) {
+	s := newStand(t, []client.Object{instance("i1", provisioned, withCredentials), accessSecret("i1")})
+	for _, tc := range []struct {
+		encryption v1alpha1.FieldEncryption
+		want       koogallery.EncryptType
+	}{
+		{"", koogallery.EncryptAES256}, {v1alpha1.FieldEncryptionAES128, koogallery.EncryptAES128}, {v1alpha1.FieldEncryptionAES256, koogallery.EncryptAES256},
+	} {
+		mp := &v1alpha1.Marketplace{}
+		if err := s.world.Get(t.Context(), client.ObjectKey{Namespace: "sales", Name: "koogallery"}, mp); err != nil {
+			t.Fatal(err)
+		}
+		mp.Spec.FieldEncryption = tc.encryption
+		if err := s.world.Update(t.Context(), mp); err != nil {
+			t.Fatal(err)
+		}
+		got := s.do(queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
+			return v.QueryInstance(ctx, "i1")
+		}), koogallery.ResultSuccess)
+		var body koogallery.Response
+		if err := json.Unmarshal([]byte(got.Body), &body); err != nil {
+			t.Fatal(err)
+		}
+		plain, err := koogallery.DecryptField([]byte(accessKey), tc.want, body.Info[0].AppInfo.Password)
+		if body.EncryptType != tc.want || err != nil || plain != "initial-password" {
+			t.Errorf("with %q the type is %q, want %q, and the password %v", tc.encryption, body.EncryptType, tc.want, err)
+		}
 	}
 }

@@ -117,7 +117,7 @@ func NewHandler(options Options) (*Handler, error) {
 		),
 		arrivals:      newArrivals(orDefault(options.MaxWaiting, DefaultMaxWaiting)),
 		nonces:        newNonces(),
-		recorder:      &recorder{client: options.Client, live: options.APIReader, clock: options.Clock},
+		recorder:      &recorder{client: options.Client, live: options.APIReader, clock: options.Clock, writes: newWrites()},
 		skews:         &skews{},
 		metrics:       metrics,
 		clock:         options.Clock,

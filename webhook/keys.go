@@ -28,9 +28,9 @@ const (
 	keyGrace = 10 * time.Minute
 )
 
-// Protocol makes one marketplace's side of the callback server out of the data of a callback Secret. Its error names what
-// is missing and never holds a value.
-type Protocol func(secret map[string][]byte) (marketplace.Callbacks, error)
+// Protocol makes one marketplace's side of the callback server out of the data of a callback Secret, and of how fields of answers are
+// encrypted; empty for the marketplace's own way. Its error names what is missing and never holds a value.
+type Protocol func(secret map[string][]byte, encryption v1alpha1.FieldEncryption) (marketplace.Callbacks, error)
 
 // keyring holds the keys of all connections. Each Secret is read by its name from the API server, at most once in
 // keyInterval and by one call at a time; a cache would need the right to list all Secrets.
@@ -44,8 +44,9 @@ type keyring struct {
 }
 
 type keyEntryID struct {
-	protocol v1alpha1.MarketplaceProtocol
-	secret   types.NamespacedName
+	protocol   v1alpha1.MarketplaceProtocol
+	encryption v1alpha1.FieldEncryption
+	secret     types.NamespacedName
 }
 
 // keyEntry is what is known of one Secret. Whoever holds turn may read and change it.
@@ -67,8 +68,8 @@ func newKeyring(reader client.Reader, protocols map[v1alpha1.MarketplaceProtocol
 // be read leaves the last good keys in use for keyGrace. Errors wrap marketplace.ErrUnavailable.
 func (k *keyring) callbacks(ctx context.Context, connection *v1alpha1.Marketplace) (marketplace.Callbacks, error) {
 	id := keyEntryID{
-		protocol: connection.Spec.Protocol,
-		secret:   types.NamespacedName{Namespace: connection.Namespace, Name: connection.Spec.CallbackSecretRef.Name},
+		protocol: connection.Spec.Protocol, encryption: connection.Spec.FieldEncryption,
+		secret: types.NamespacedName{Namespace: connection.Namespace, Name: connection.Spec.CallbackSecretRef.Name},
 	}
 	entry := k.entry(id)
 	select {
@@ -141,7 +142,7 @@ func (k *keyring) use(id keyEntryID, entry *keyEntry, secret *corev1.Secret) {
 		entry.err = fmt.Errorf("%w: the protocol %q is not supported", errKeys, id.protocol)
 		return
 	}
-	callbacks, err := protocol(secret.Data)
+	callbacks, err := protocol(secret.Data, id.encryption)
 	if err != nil {
 		entry.err = fmt.Errorf("%w: %w", errKeys, err)
 		return

@@ -54,7 +54,7 @@ func usageOf(instance *v1alpha1.MarketplaceInstance) []marketplace.Usage {
 		if err != nil || meter.CountedUntil.IsZero() {
 			continue
 		}
-		used = append(used, marketplace.Usage{Value: value, At: meter.CountedUntil.Time})
+		used = append(used, marketplace.Usage{InstanceID: meter.RelatedInstanceID, Value: value, At: meter.CountedUntil.Time})
 	}
 	return used
 }

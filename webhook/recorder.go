@@ -32,6 +32,8 @@ type recorder struct {
 	// live reads from the API server.
 	live  client.Reader
 	clock clock.PassiveClock
+	// writes tell which instances the cache does not show yet as they were stored.
+	writes *writes
 }
 
 // record does what an event asks for. When it returns without an error the API server has stored it. The error in the
@@ -175,7 +177,11 @@ func (r *recorder) patch(ctx context.Context, instance *v1alpha1.MarketplaceInst
 	after := instance.DeepCopy()
 	after.Spec.Subscription = merged
 	patch := client.MergeFromWithOptions(instance, client.MergeFromWithOptimisticLock{})
-	return after, r.client.Patch(ctx, after, patch, client.FieldOwner(FieldOwner))
+	err := r.client.Patch(ctx, after, patch, client.FieldOwner(FieldOwner))
+	if err == nil {
+		r.writes.add(after)
+	}
+	return after, err
 }
 
 // query describes the instances that an event asks about. Unknown ones are left out. When none is left that could be
@@ -251,7 +257,7 @@ func (r *recorder) access(ctx context.Context, of *v1alpha1.Marketplace, instanc
 	}
 	secret := &corev1.Secret{}
 	// The name is computed, not taken from the status, so that no status can lead to another Secret.
-	key := client.ObjectKey{Namespace: instance.Namespace, Name: v1alpha1.AccessSecretName(instance.Name)}
+	key := client.ObjectKey{Namespace: instance.Namespace, Name: v1alpha1.AccessSecretName(tenantOf(instance))}
 	err := r.live.Get(ctx, key, secret)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -261,4 +267,12 @@ func (r *recorder) access(ctx context.Context, of *v1alpha1.Marketplace, instanc
 	}
 	addCredentials(access, secret.Data, of.Spec.Disclosure)
 	return access, nil
+}
+
+// tenantOf is the name of the instance whose tenant a buyer uses: of a package it may be another one's.
+func tenantOf(instance *v1alpha1.MarketplaceInstance) string {
+	if sub := instance.Spec.Subscription; sub.ChargingMode == v1alpha1.ChargingOnDemandPackage && sub.PackageUsedBy.Name != "" {
+		return sub.PackageUsedBy.Name
+	}
+	return instance.Name
 }

@@ -84,8 +84,12 @@ func (l *logLines) text() string {
 
 func (l *logLines) logger() logr.Logger { return funcr.New(l.add, funcr.Options{Verbosity: 10}) }
 
-func koogalleryProtocol(secret map[string][]byte) (marketplace.Callbacks, error) {
-	return koogallery.NewCallbacks(secret)
+func koogalleryProtocol(secret map[string][]byte, encryption v1alpha1.FieldEncryption) (marketplace.Callbacks, error) {
+	callbacks, err := koogallery.NewCallbacks(secret)
+	if err == nil && encryption == v1alpha1.FieldEncryptionAES128 {
+		callbacks = callbacks.WithEncryptType(koogallery.EncryptAES128)
+	}
+	return callbacks, err
 }
 
 // newStand serves over a world with a Marketplace, its keys, and objects. The changes come last.

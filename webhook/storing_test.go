@@ -288,6 +288,24 @@ func TestACacheThatIsBehindLosesNothing(t *testing.T) {
 	}
 }
 
+// What was confirmed is not contradicted, however far the cache is behind.
+func TestAQueryAfterAReleaseKnowsOfIt(t *testing.T) {
+	seen := func(mpi *v1alpha1.MarketplaceInstance) { mpi.UID, mpi.Generation = "uid-i1", 1 }
+	s := newStand(t, []client.Object{instance("i1", provisioned, withFrontEnd, seen)}, staleCache, func(s *stand) {
+		s.options.Client = interceptor.NewClient(s.options.Client.(client.WithWatch), interceptor.Funcs{
+			// An API server counts the changes of the spec, and the fake one does not.
+			Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+				err := c.Patch(ctx, object, patch, options...)
+				object.SetGeneration(object.GetGeneration() + 1)
+				return err
+			},
+		})
+	})
+	s.do(query("i1"), "000000")
+	s.do(releaseOf("i1"), "000000")
+	s.do(query("i1"), "000003")
+}
+
 func TestAQueryAsksTheAPIServerForWhatTheCacheDoesNotHaveYet(t *testing.T) {
 	s := newStand(t, nil, staleCache)
 	if err := s.world.Create(context.Background(), instance("i1")); err != nil {

@@ -138,6 +138,9 @@ const (
 	// ReasonProductChanged surfaces when an order means another product than the instance has, and in Provisioned when the
 	// product has lost the template that the instance's tenant was made from.
 	ReasonProductChanged = "ProductChanged"
+	// ReasonPackageUserUnclear surfaces when it is not clear which instance uses a package that has no tenant of its own; also in
+	// Provisioned and UsageReported, when that instance is gone or can't be the one.
+	ReasonPackageUserUnclear = "PackageUserUnclear"
 	// ReasonWaitingForActivation surfaces while a licence code is not activated; only then the marketplace says what was sold.
 	ReasonWaitingForActivation = "WaitingForActivation"
 	// ReasonLicenseOrderUnknown surfaces when the marketplace did not say which order an activated licence code belongs to.
@@ -337,7 +340,8 @@ const (
 	ReasonMeterHasSource = "MeterHasSource"
 	// ReasonUnknownMeter surfaces when the instance's plan has no such meter.
 	ReasonUnknownMeter = "UnknownMeter"
-	// ReasonUnknownInstance surfaces when there is no such instance, or it is not charged by use.
+	// ReasonUnknownInstance surfaces when there is no such instance, it is not charged by use, or it is a package that another
+	// instance uses.
 	ReasonUnknownInstance = "UnknownInstance"
 	// ReasonNotOver surfaces while the record's interval is not over.
 	ReasonNotOver = "NotOver"

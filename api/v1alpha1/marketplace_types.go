@@ -64,6 +64,17 @@ const (
 	SignOnPKCEOmit SignOnPKCE = "Omit"
 )
 
+// FieldEncryption is how single fields of an answer are encrypted.
+// +kubebuilder:validation:Enum=AES256;AES128
+type FieldEncryption string
+
+const (
+	// FieldEncryptionAES256 is AES with keys of 256 bits.
+	FieldEncryptionAES256 FieldEncryption = "AES256"
+	// FieldEncryptionAES128 is AES with keys of 128 bits.
+	FieldEncryptionAES128 FieldEncryption = "AES128"
+)
+
 // MarketplaceDisclosure says what may be shown to whom.
 // +kubebuilder:validation:MinProperties=1
 type MarketplaceDisclosure struct {
@@ -115,6 +126,11 @@ type MarketplaceSpec struct {
 	// users in for it wants Omit.
 	// +optional
 	SignOnPKCE SignOnPKCE `json:"signOnPKCE,omitempty"`
+
+	// fieldEncryption says how the initial user name and password are encrypted in answers, where the marketplace wants that:
+	// KooGallery in SaaS V1.0. AES256 when not set. Fields that come encrypted are read in both forms.
+	// +optional
+	FieldEncryption FieldEncryption `json:"fieldEncryption,omitempty"`
 
 	// disclosure says what may be shown to whom.
 	// +optional

@@ -94,6 +94,17 @@ const (
 	UsedUpSuspend UsedUpPolicy = "Suspend"
 )
 
+// PackageUser says who uses a package.
+// +kubebuilder:validation:Enum=OwnTenant;OnDemandInstance
+type PackageUser string
+
+const (
+	// PackageUsedByOwnTenant is a tenant that is made for the package.
+	PackageUsedByOwnTenant PackageUser = "OwnTenant"
+	// PackageUsedByOnDemandInstance is the tenant of an instance that the buyer has already and that is charged by use.
+	PackageUsedByOnDemandInstance PackageUser = "OnDemandInstance"
+)
+
 // MeterPackage says how much a package holds, and what happens at its end.
 // +kubebuilder:validation:MinProperties=1
 type MeterPackage struct {
@@ -117,6 +128,11 @@ type MeterPackage struct {
 	// whenUsedUp says what happens at the end. Continue when not set. Only what the marketplace has accepted counts.
 	// +optional
 	WhenUsedUp UsedUpPolicy `json:"whenUsedUp,omitempty"`
+
+	// usedBy says who uses the package. OwnTenant when not set. With OnDemandInstance nothing runs for the package, and the
+	// meter of the same name of that instance's plan counts. It holds for packages that are sold from then on.
+	// +optional
+	UsedBy PackageUser `json:"usedBy,omitempty"`
 }
 
 // Meter counts one thing that a sale is charged for by its use.

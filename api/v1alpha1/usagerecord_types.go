@@ -33,6 +33,26 @@ const (
 	UnmeasuredLost UnmeasuredReason = "Lost"
 )
 
+// PackageCheckpoint is what was used of a package that is an instance of its own.
+type PackageCheckpoint struct {
+	// name of the package's MarketplaceInstance.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	Name string `json:"name,omitempty"`
+
+	// beginsAt is when the package began that used is about. Not set for the first one.
+	// +optional
+	BeginsAt metav1.Time `json:"beginsAt,omitempty,omitzero"`
+
+	// used is what was used of it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:Pattern=`^(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?$`
+	Used string `json:"used,omitempty"`
+}
+
 // UsageCheckpoint is what was used until a record's endsAt. The records before it are removed, and it stands for them.
 type UsageCheckpoint struct {
 	// total is all that was used since the record's beginsAt.
@@ -52,12 +72,25 @@ type UsageCheckpoint struct {
 	// +kubebuilder:validation:MaxLength=20
 	// +kubebuilder:validation:Pattern=`^(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?$`
 	PackageUsed string `json:"packageUsed,omitempty"`
+
+	// packages are the packages that the use was deducted from, where they are instances of their own.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Packages []PackageCheckpoint `json:"packages,omitempty"`
 }
 
 // UsageDelivery is what became of the push of a record. The controller writes it; a person does to settle a push of which
 // nobody knows whether it has arrived: with pushedAt if the marketplace's console shows the usage, else by removing delivery.
 // +kubebuilder:validation:MinProperties=1
 type UsageDelivery struct {
+	// packageRef names the package, an instance of its own, that the use is deducted from. Written before the push, so that
+	// every push of the record says the same.
+	// +optional
+	PackageRef InstanceReference `json:"packageRef,omitempty,omitzero"`
+
 	// attemptedAt is when a push was begun that must not be made twice, because the marketplace could not tell a repeat.
 	// +optional
 	AttemptedAt metav1.Time `json:"attemptedAt,omitempty,omitzero"`

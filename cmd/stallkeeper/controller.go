@@ -129,10 +129,12 @@ func runController(ctx context.Context, f *controllerFlags) error {
 	if err := controllers.SetupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	if err := setupReconcilers(mgr, f, kinds); err != nil {
+	licenseMetrics := controllers.NewLicenseMetrics(mgr.GetCache())
+	if err := setupReconcilers(mgr, f, kinds, licenseMetrics); err != nil {
 		return err
 	}
 	if err := errors.Join(
+		metrics.Registry.Register(licenseMetrics),
 		metrics.Registry.Register(controllers.InstanceMetrics{Reader: mgr.GetCache()}),
 		metrics.Registry.Register(controllers.UsageMetrics{Reader: mgr.GetCache()}),
 	); err != nil {
@@ -185,7 +187,7 @@ func uncachedByController() []client.Object {
 	return []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}, &corev1.Pod{}, &appsv1.ControllerRevision{}}
 }
 
-func setupReconcilers(mgr ctrl.Manager, f *controllerFlags, kinds tenantKinds) error {
+func setupReconcilers(mgr ctrl.Manager, f *controllerFlags, kinds tenantKinds, licenseMetrics *controllers.LicenseMetrics) error {
 	discovered, err := discovery.NewDiscoveryClientForConfig(mgr.GetConfig())
 	if err != nil {
 		return fmt.Errorf("setting up discovery: %w", err)
@@ -215,7 +217,7 @@ func setupReconcilers(mgr ctrl.Manager, f *controllerFlags, kinds tenantKinds) e
 		}).SetupWithManager(mgr),
 		(&controllers.LicenseQueryReconciler{
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("stallkeeper"),
-			CredentialsNamespace: f.credentialsNamespace, Protocols: protocols, Interval: f.licenseQueryInterval,
+			CredentialsNamespace: f.credentialsNamespace, Protocols: protocols, Interval: f.licenseQueryInterval, Metrics: licenseMetrics,
 		}).SetupWithManager(mgr),
 		(&controllers.UsageReconciler{
 			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{},

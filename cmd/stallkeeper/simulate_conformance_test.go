@@ -28,7 +28,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/marketplace"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
 	"github.com/stallkeeper/stallkeeper/webhook"
@@ -77,11 +76,7 @@ func newShop(t testing.TB) *shop {
 	s := &shop{world: builder.Build(), clock: testingclock.NewFakeClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))}
 	s.Handler, err = webhook.NewHandler(webhook.Options{
 		Namespaces: []string{"sales"}, Client: s.world, APIReader: s.world, Decoy: decoy,
-		Protocols: map[v1alpha1.MarketplaceProtocol]webhook.Protocol{
-			v1alpha1.ProtocolKooGallery: func(secret map[string][]byte) (marketplace.Callbacks, error) {
-				return koogallery.NewCallbacks(secret)
-			},
-		},
+		Protocols:  map[v1alpha1.MarketplaceProtocol]webhook.Protocol{v1alpha1.ProtocolKooGallery: koogalleryCallbacks},
 		Registerer: prometheus.NewRegistry(), Log: logr.Discard(), Clock: s.clock, MaxBody: koogallery.MaxBody, MaxBodyOf: koogallery.MaxBodyOf,
 	})
 	if err != nil {

@@ -165,14 +165,10 @@ func newCallbackHandler(mgr ctrl.Manager, f *webhookFlags, namespaces []string, 
 		return nil, fmt.Errorf("making the decoy's key: %w", err)
 	}
 	return webhook.NewHandler(webhook.Options{
-		Namespaces: namespaces,
-		Client:     mgr.GetClient(),
-		APIReader:  mgr.GetAPIReader(),
-		Protocols: map[v1alpha1.MarketplaceProtocol]webhook.Protocol{
-			v1alpha1.ProtocolKooGallery: func(secret map[string][]byte) (marketplace.Callbacks, error) {
-				return koogallery.NewCallbacks(secret)
-			},
-		},
+		Namespaces:    namespaces,
+		Client:        mgr.GetClient(),
+		APIReader:     mgr.GetAPIReader(),
+		Protocols:     map[v1alpha1.MarketplaceProtocol]webhook.Protocol{v1alpha1.ProtocolKooGallery: koogalleryCallbacks},
 		Decoy:         decoy,
 		Registerer:    metrics.Registry,
 		Log:           log,
@@ -180,4 +176,16 @@ func newCallbackHandler(mgr ctrl.Manager, f *webhookFlags, namespaces []string, 
 		MaxBody:       koogallery.MaxBody,
 		MaxBodyOf:     koogallery.MaxBodyOf,
 	})
+}
+
+// koogalleryCallbacks makes KooGallery's side of the callback server.
+func koogalleryCallbacks(secret map[string][]byte, encryption v1alpha1.FieldEncryption) (marketplace.Callbacks, error) {
+	callbacks, err := koogallery.NewCallbacks(secret)
+	if err != nil {
+		return nil, err
+	}
+	if encryption == v1alpha1.FieldEncryptionAES128 {
+		return callbacks.WithEncryptType(koogallery.EncryptAES128), nil
+	}
+	return callbacks, nil
 }

@@ -23,6 +23,8 @@ type Sale struct {
 	PlanOverride bool
 	// ShowCustomerName is true if the buyer's account name may stand in the subscription.
 	ShowCustomerName bool
+	// Instances are those that may use the order's package, where it is one.
+	Instances []v1alpha1.MarketplaceInstance
 	// Call is the pending call that the order belongs to; the first one when not set.
 	Call v1alpha1.OrderCall
 }
@@ -109,6 +111,9 @@ func Apply(sale Sale, order marketplace.Order, products []v1alpha1.MarketplacePr
 	switch {
 	case IsPurchase(sub, told):
 		describePurchase(sub, sale, order)
+		if problem := linkPackage(sub, sale, match, products); problem != nil {
+			return Result{}, problem
+		}
 	case told.Lookup == v1alpha1.LookupPurchase && order.Charging != "":
 		// A trial that became formal is charged from now on. What the buyer entered for the trial stays.
 		sub.ChargingMode = v1alpha1.ChargingMode(order.Charging)

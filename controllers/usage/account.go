@@ -81,6 +81,11 @@ type Account struct {
 	// Total is all that was used; PackageUsed what was used of the present package, and PackageAccepted the part of it that the
 	// marketplace has accepted.
 	Total, PackageUsed, PackageAccepted Amount
+	// Packages are those of Meter, with what was used of each. Deducted says from which one each record is, by the record's name.
+	Packages []Deduction
+	Deducted map[string]string
+	// Exhausted is true if a package is used up that stops the tenant then, and no other one has anything left.
+	Exhausted bool
 	// Records are all of them, by their beginning.
 	Records []Judged
 	// base is the present checkpoint; nil when there is none.
@@ -114,6 +119,7 @@ func Read(meter Meter, sale Sale, records []Record, now time.Time) Account {
 		return cmp.Or(x.Begins.Compare(y.Begins), x.Ends.Compare(y.Ends), cmp.Compare(x.Name, y.Name))
 	})
 	a.sum()
+	a.Exhausted = exhausted(a.Packages, now)
 	return a
 }
 
@@ -184,6 +190,7 @@ func (a Account) NextDue() time.Time {
 }
 
 func (a *Account) sum() {
+	a.openPackages()
 	a.Since, a.Opened = a.Sale.Begins, a.Meter.Written
 	if a.Meter.Written {
 		a.Until = a.Sale.Begins
@@ -213,6 +220,7 @@ func (a *Account) sum() {
 			continue
 		}
 		a.Total += j.Value
+		a.deduct(j)
 		if !j.Begins.Before(a.Sale.PackageBegins) {
 			a.PackageUsed += j.Value
 			if j.Verdict == Done {

@@ -18,6 +18,8 @@ type Meter struct {
 	Daily bool
 	// Kept is true for a meter that is counted and not pushed.
 	Kept bool
+	// Packages are the packages that the use is deducted from, where they are instances of their own.
+	Packages []Deduction
 	// InTenant is true if only the running tenant can answer.
 	InTenant bool
 }
@@ -33,6 +35,8 @@ type Record struct {
 	Lost, Unasked bool
 	// Checkpoint is set where the record stands for all that ended until Ends.
 	Checkpoint *Checkpoint
+	// Package is the package that the record is deducted from, as it was pushed or is about to be; empty where none was chosen.
+	Package string
 	// Attempted is true if a push was begun that must not be made twice.
 	Attempted bool
 	// Pushed is true once the marketplace has accepted it.
@@ -47,6 +51,8 @@ type Checkpoint struct {
 	// PackageBegins is when the package began that PackageUsed is about; zero for the first.
 	PackageBegins time.Time
 	PackageUsed   Amount
+	// Packages are those of Meter.Packages, with what was used of each.
+	Packages []Deduction
 }
 
 // nameTime is the layout of times in names.

@@ -44,6 +44,7 @@ func (a Account) Settle(now time.Time, retention time.Duration) Settlement {
 	before.sum()
 	checkpoint.Stopped = before.Stopped
 	checkpoint.Checkpoint.Total, checkpoint.Checkpoint.PackageUsed = before.Total, before.PackageUsed
+	checkpoint.Checkpoint.Packages = slices.DeleteFunc(before.Packages, func(d Deduction) bool { return d.Used == 0 })
 	checkpoint.Name = CheckpointName(a.Sale.Instance, a.Sale.InstanceID, a.Meter.Name, until)
 	result.Checkpoint = &checkpoint
 	return result

@@ -111,6 +111,11 @@ func (b *builder) set() (Set, error) {
 		return Set{}, err
 	}
 	out := Set{Namespace: namespace, Scales: b.scales, Retain: b.retain, Blockers: b.blockers}
+	for _, asked := range b.policy.Asked {
+		if _, ok := targetPort(asked, b.workloads); !ok {
+			out.Unknown = append(out.Unknown, asked)
+		}
+	}
 	out.Prepare = b.before
 	out.Groups = slices.DeleteFunc(b.inOrder(own), func(group []*unstructured.Unstructured) bool { return len(group) == 0 })
 	return out, nil

@@ -114,6 +114,8 @@ type Set struct {
 	Retain []string
 	// Blockers are the objects that keep running although the tenant is suspended. Since is left to the caller.
 	Blockers []v1alpha1.Blocker
+	// Unknown are those of Policy.Asked that the template does not have. Nothing is opened for them.
+	Unknown []ServicePort
 }
 
 // RefusedError says that the template asks for what a tenant may not have. It is final until the template, the product

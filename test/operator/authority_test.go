@@ -19,6 +19,7 @@ import (
 
 // authority signs the callback port's certificate.
 type authority struct {
+	root                    string // path of its own certificate
 	certificate, privateKey string // paths of the server's
 	client                  *tls.Config
 }
@@ -63,10 +64,11 @@ func newAuthority(dir string) (*authority, error) {
 	pool := x509.NewCertPool()
 	pool.AddCert(trusted)
 	a := &authority{
-		certificate: filepath.Join(dir, "tls.crt"), privateKey: filepath.Join(dir, "tls.key"),
+		root: filepath.Join(dir, "ca.crt"), certificate: filepath.Join(dir, "tls.crt"), privateKey: filepath.Join(dir, "tls.key"),
 		client: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
 	}
 	return a, errors.Join(
+		os.WriteFile(a.root, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rootDER}), 0o600),
 		os.WriteFile(a.certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: serverDER}), 0o600),
 		os.WriteFile(a.privateKey, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600),
 	)

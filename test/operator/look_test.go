@@ -143,10 +143,11 @@ func becomes(ctx SpecContext, name string, l look, also ...func(Gomega, *v1alpha
 		for _, check := range also {
 			check(g, mpi, t)
 		}
+		if l.state != "" {
+			// What was just put right is on its way until the controller has seen it, and says so.
+			g.Expect(row(ctx, "mpi", name)["STATE"]).To(Equal(string(l.state)))
+		}
 	}).Should(Succeed())
-	if l.state != "" {
-		Expect(row(ctx, "mpi", name)["STATE"]).To(Equal(string(l.state)))
-	}
 	return mpi, t
 }
 
@@ -155,6 +156,9 @@ func (l look) missing(mpi *v1alpha1.MarketplaceInstance, t tenant) []string {
 	var missing []string
 	if l.state != "" && mpi.Status.State != l.state {
 		missing = append(missing, fmt.Sprintf("the state is %s, not %s", mpi.Status.State, l.state))
+	}
+	if seen := ptr.Deref(mpi.Status.ObservedGeneration, 0); l.state != "" && seen < mpi.Generation {
+		missing = append(missing, fmt.Sprintf("the state is that of generation %d, not %d", seen, mpi.Generation))
 	}
 	for kind, want := range l.conditions {
 		if problem := conditionMissing(mpi.Status.Conditions, kind, want, mpi.Generation); problem != "" {

@@ -86,6 +86,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.OCIChartApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("OrderCall"):
 		return &apiv1alpha1.OrderCallApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PackageCheckpoint"):
+		return &apiv1alpha1.PackageCheckpointApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PendingChange"):
 		return &apiv1alpha1.PendingChangeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Plan"):

@@ -165,6 +165,8 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ExpirySource
   scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.FieldEncryption
+  scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.GroupKind
   map:
     fields:
@@ -586,6 +588,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: disclosure
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceDisclosure
+    - name: fieldEncryption
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.FieldEncryption
     - name: openAPISecretRef
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.SecretReference
@@ -665,6 +670,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: size
       type:
         scalar: string
+    - name: usedBy
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.PackageUser
     - name: warnAtPercent
       type:
         list:
@@ -705,6 +713,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: pending
       type:
         scalar: numeric
+    - name: relatedInstanceID
+      type:
+        scalar: string
     - name: total
       type:
         scalar: string
@@ -753,6 +764,20 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderLookup
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderSource
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PackageCheckpoint
+  map:
+    fields:
+    - name: beginsAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: name
+      type:
+        scalar: string
+    - name: used
+      type:
+        scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PackageUser
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PendingChange
   map:
@@ -981,6 +1006,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderCall
           elementRelationship: atomic
+    - name: packageUsedBy
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.InstanceReference
     - name: pendingChange
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.PendingChange
@@ -1038,6 +1066,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: packageUsed
       type:
         scalar: string
+    - name: packages
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.PackageCheckpoint
+          elementRelationship: associative
+          keys:
+          - name
     - name: total
       type:
         scalar: string
@@ -1047,6 +1083,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: attemptedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: packageRef
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.InstanceReference
     - name: pushedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time

@@ -30,6 +30,9 @@ type MarketplaceSpecApplyConfiguration struct {
 	// signOnPKCE says whether users who sign in through Stallkeeper do so with PKCE. Send when not set; a site that refuses to sign
 	// users in for it wants Omit.
 	SignOnPKCE *apiv1alpha1.SignOnPKCE `json:"signOnPKCE,omitempty"`
+	// fieldEncryption says how the initial user name and password are encrypted in answers, where the marketplace wants that:
+	// KooGallery in SaaS V1.0. AES256 when not set. Fields that come encrypted are read in both forms.
+	FieldEncryption *apiv1alpha1.FieldEncryption `json:"fieldEncryption,omitempty"`
 	// disclosure says what may be shown to whom.
 	Disclosure *MarketplaceDisclosureApplyConfiguration `json:"disclosure,omitempty"`
 }
@@ -93,6 +96,14 @@ func (b *MarketplaceSpecApplyConfiguration) WithUsageValues(value apiv1alpha1.Us
 // If called multiple times, the SignOnPKCE field is set to the value of the last call.
 func (b *MarketplaceSpecApplyConfiguration) WithSignOnPKCE(value apiv1alpha1.SignOnPKCE) *MarketplaceSpecApplyConfiguration {
 	b.SignOnPKCE = &value
+	return b
+}
+
+// WithFieldEncryption sets the FieldEncryption field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the FieldEncryption field is set to the value of the last call.
+func (b *MarketplaceSpecApplyConfiguration) WithFieldEncryption(value apiv1alpha1.FieldEncryption) *MarketplaceSpecApplyConfiguration {
+	b.FieldEncryption = &value
 	return b
 }
 

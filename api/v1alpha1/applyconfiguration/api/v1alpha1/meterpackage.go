@@ -17,6 +17,9 @@ type MeterPackageApplyConfiguration struct {
 	WarnAtPercent []int32 `json:"warnAtPercent,omitempty"`
 	// whenUsedUp says what happens at the end. Continue when not set. Only what the marketplace has accepted counts.
 	WhenUsedUp *apiv1alpha1.UsedUpPolicy `json:"whenUsedUp,omitempty"`
+	// usedBy says who uses the package. OwnTenant when not set. With OnDemandInstance nothing runs for the package, and the
+	// meter of the same name of that instance's plan counts. It holds for packages that are sold from then on.
+	UsedBy *apiv1alpha1.PackageUser `json:"usedBy,omitempty"`
 }
 
 // MeterPackageApplyConfiguration constructs a declarative configuration of the MeterPackage type for use with
@@ -48,5 +51,13 @@ func (b *MeterPackageApplyConfiguration) WithWarnAtPercent(values ...int32) *Met
 // If called multiple times, the WhenUsedUp field is set to the value of the last call.
 func (b *MeterPackageApplyConfiguration) WithWhenUsedUp(value apiv1alpha1.UsedUpPolicy) *MeterPackageApplyConfiguration {
 	b.WhenUsedUp = &value
+	return b
+}
+
+// WithUsedBy sets the UsedBy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UsedBy field is set to the value of the last call.
+func (b *MeterPackageApplyConfiguration) WithUsedBy(value apiv1alpha1.PackageUser) *MeterPackageApplyConfiguration {
+	b.UsedBy = &value
 	return b
 }

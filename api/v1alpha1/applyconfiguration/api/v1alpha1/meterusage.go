@@ -21,6 +21,8 @@ type MeterUsageApplyConfiguration struct {
 	PackageUsed *string `json:"packageUsed,omitempty"`
 	// packageSize is what the present package holds.
 	PackageSize *string `json:"packageSize,omitempty"`
+	// relatedInstanceID is the marketplace's id of the instance that uses the package, where that is another one.
+	RelatedInstanceID *string `json:"relatedInstanceID,omitempty"`
 	// countedUntil is the end of the last interval that is counted.
 	CountedUntil *v1.Time `json:"countedUntil,omitempty"`
 	// pending is the number of records that the marketplace has not accepted yet.
@@ -70,6 +72,14 @@ func (b *MeterUsageApplyConfiguration) WithPackageUsed(value string) *MeterUsage
 // If called multiple times, the PackageSize field is set to the value of the last call.
 func (b *MeterUsageApplyConfiguration) WithPackageSize(value string) *MeterUsageApplyConfiguration {
 	b.PackageSize = &value
+	return b
+}
+
+// WithRelatedInstanceID sets the RelatedInstanceID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RelatedInstanceID field is set to the value of the last call.
+func (b *MeterUsageApplyConfiguration) WithRelatedInstanceID(value string) *MeterUsageApplyConfiguration {
+	b.RelatedInstanceID = &value
 	return b
 }
 

@@ -42,6 +42,10 @@ type SubscriptionApplyConfiguration struct {
 	Type *apiv1alpha1.SubscriptionType `json:"type,omitempty"`
 	// chargingMode is how the sale is charged.
 	ChargingMode *apiv1alpha1.ChargingMode `json:"chargingMode,omitempty"`
+	// packageUsedBy names the instance that is charged by use and uses this package, which then has no tenant of its own. It is
+	// found by buyer and product when the order of a plan with package.usedBy: OnDemandInstance is read; where not exactly one
+	// instance fits, a person names it here.
+	PackageUsedBy *InstanceReferenceApplyConfiguration `json:"packageUsedBy,omitempty"`
 	// startsAt is when the paid time began.
 	StartsAt *v1.Time `json:"startsAt,omitempty"`
 	// expiresAt is when the paid time ends. A sale without it never ends by the clock.
@@ -190,6 +194,14 @@ func (b *SubscriptionApplyConfiguration) WithType(value apiv1alpha1.Subscription
 // If called multiple times, the ChargingMode field is set to the value of the last call.
 func (b *SubscriptionApplyConfiguration) WithChargingMode(value apiv1alpha1.ChargingMode) *SubscriptionApplyConfiguration {
 	b.ChargingMode = &value
+	return b
+}
+
+// WithPackageUsedBy sets the PackageUsedBy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PackageUsedBy field is set to the value of the last call.
+func (b *SubscriptionApplyConfiguration) WithPackageUsedBy(value *InstanceReferenceApplyConfiguration) *SubscriptionApplyConfiguration {
+	b.PackageUsedBy = value
 	return b
 }
 

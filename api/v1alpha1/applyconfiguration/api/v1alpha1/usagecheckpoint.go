@@ -17,6 +17,8 @@ type UsageCheckpointApplyConfiguration struct {
 	PackageBeginsAt *v1.Time `json:"packageBeginsAt,omitempty"`
 	// packageUsed is what was used of that package.
 	PackageUsed *string `json:"packageUsed,omitempty"`
+	// packages are the packages that the use was deducted from, where they are instances of their own.
+	Packages []PackageCheckpointApplyConfiguration `json:"packages,omitempty"`
 }
 
 // UsageCheckpointApplyConfiguration constructs a declarative configuration of the UsageCheckpoint type for use with
@@ -46,5 +48,18 @@ func (b *UsageCheckpointApplyConfiguration) WithPackageBeginsAt(value v1.Time) *
 // If called multiple times, the PackageUsed field is set to the value of the last call.
 func (b *UsageCheckpointApplyConfiguration) WithPackageUsed(value string) *UsageCheckpointApplyConfiguration {
 	b.PackageUsed = &value
+	return b
+}
+
+// WithPackages adds the given value to the Packages field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Packages field.
+func (b *UsageCheckpointApplyConfiguration) WithPackages(values ...*PackageCheckpointApplyConfiguration) *UsageCheckpointApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithPackages")
+		}
+		b.Packages = append(b.Packages, *values[i])
+	}
 	return b
 }

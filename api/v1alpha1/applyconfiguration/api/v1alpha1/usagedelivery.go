@@ -12,6 +12,9 @@ import (
 // UsageDelivery is what became of the push of a record. The controller writes it; a person does to settle a push of which
 // nobody knows whether it has arrived: with pushedAt if the marketplace's console shows the usage, else by removing delivery.
 type UsageDeliveryApplyConfiguration struct {
+	// packageRef names the package, an instance of its own, that the use is deducted from. Written before the push, so that
+	// every push of the record says the same.
+	PackageRef *InstanceReferenceApplyConfiguration `json:"packageRef,omitempty"`
 	// attemptedAt is when a push was begun that must not be made twice, because the marketplace could not tell a repeat.
 	AttemptedAt *v1.Time `json:"attemptedAt,omitempty"`
 	// pushedAt is when the marketplace accepted the record.
@@ -22,6 +25,14 @@ type UsageDeliveryApplyConfiguration struct {
 // apply.
 func UsageDelivery() *UsageDeliveryApplyConfiguration {
 	return &UsageDeliveryApplyConfiguration{}
+}
+
+// WithPackageRef sets the PackageRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PackageRef field is set to the value of the last call.
+func (b *UsageDeliveryApplyConfiguration) WithPackageRef(value *InstanceReferenceApplyConfiguration) *UsageDeliveryApplyConfiguration {
+	b.PackageRef = value
+	return b
 }
 
 // WithAttemptedAt sets the AttemptedAt field in the declarative configuration to the given value
