@@ -1,4 +1,4 @@
-# The image of both processes. The bases are arguments, so that it can be built where only a local registry is reached.
+# The image of all processes. The bases are arguments, so that it can be built where only a local registry is reached.
 ARG BUILD_IMAGE=golang:1.26
 ARG BASE_IMAGE=gcr.io/distroless/static:nonroot
 
@@ -10,6 +10,7 @@ RUN go mod download
 COPY api/ api/
 COPY cmd/ cmd/
 COPY controllers/ controllers/
+COPY login/ login/
 COPY marketplace/ marketplace/
 COPY webhook/ webhook/
 ARG VERSION=dev
