@@ -26,7 +26,8 @@ const (
 	Notify Kind = "Notify"
 	// RequestLicense asks for a licence file or text for an instance, by Event.LicenseRequest. It may be delivered later.
 	RequestLicense Kind = "RequestLicense"
-	// Synchronize tells of an enterprise, its application, its users or departments, by Event.Sync. It changes no sale.
+	// Synchronize tells of an enterprise, its application, its users or departments, by Event.Sync. It changes nothing of a sale but
+	// that the marketplace knows of it.
 	Synchronize Kind = "Synchronize"
 )
 

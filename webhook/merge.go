@@ -53,7 +53,7 @@ func Merge(sub *v1alpha1.Subscription, event marketplace.Event, now time.Time) (
 	switch event.Kind {
 	case marketplace.Notify:
 		return sub.DeepCopy(), nil
-	case marketplace.Query, marketplace.Check:
+	case marketplace.Query, marketplace.Check, marketplace.Synchronize:
 		return acknowledged(sub, c), nil
 	case marketplace.Purchase:
 		if sub == nil {

@@ -31,7 +31,9 @@ func (r *recorder) synchronize(ctx context.Context, of *v1alpha1.Marketplace, ev
 		return nil
 	case err != nil:
 		return err
-	case adds && instance.Spec.Subscription.Entitlement.State == v1alpha1.EntitlementReleased:
+	}
+	r.acknowledge(ctx, event, instance)
+	if adds && instance.Spec.Subscription.Entitlement.State == v1alpha1.EntitlementReleased {
 		return fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
 	}
 	return r.keepOf(ctx, instance.MarketplaceInstance, kept)

@@ -104,6 +104,20 @@ func TestSynchronisationsAreKeptBeforeTheAnswer(t *testing.T) {
 	}
 }
 
+func TestASynchronisationShowsThatTheMarketplaceKnowsOfTheSale(t *testing.T) {
+	s := newKitStand(t, []client.Object{instance("i1", subscribed(awaiting)), instance("i2", subscribed(awaiting)), instance("old")})
+	s.do(tenantSync("i1", koogallery.FlagAdd), "000000")
+	s.do(tenantSync("old", koogallery.FlagAdd), "000000")
+	s.do(tenantSync("", koogallery.FlagAdd), "000000")
+	for name, want := range map[string]v1alpha1.AcknowledgementState{
+		"i1": v1alpha1.AcknowledgementReceived, "i2": v1alpha1.AcknowledgementAwaited, "old": "",
+	} {
+		if got := s.stored(name).Spec.Subscription.Acknowledgement.State; got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestSynchronisationsOfUnknownInstances(t *testing.T) {
 	s := newKitStand(t, []client.Object{instance("gone", releasedSale)})
 	for _, id := range []string{"never", "gone"} {

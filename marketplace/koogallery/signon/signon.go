@@ -222,7 +222,7 @@ func exchangeFailed(err error) error {
 	status, code := refused.Response.StatusCode, known(refused.ErrorCode)
 	kind := kindOf(status)
 	switch {
-	case kind == marketplace.ErrUnavailable: //nolint:errorlint // kindOf's own
+	case errors.Is(kind, marketplace.ErrUnavailable):
 	case code == "invalid_grant":
 		kind = marketplace.ErrSignOnCode
 	case code == "invalid_client", code == "unauthorized_client", code == other && status == http.StatusUnauthorized:
