@@ -28,22 +28,13 @@ import (
 // chartLayer is the media type of the chart in an OCI artifact that Helm has pushed.
 const chartLayer = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
-// productProblem is why a product is not ready. It is final until somebody acts, unless it passes.
-type productProblem struct {
-	reason, message string
-	// passes is true if the same product may be fine later without anybody acting.
-	passes bool
-}
-
-func (p *productProblem) Error() string { return p.message }
-
 // chartSource fetches charts.
 type chartSource struct {
 	// live reads ConfigMaps and Secrets, which are not cached.
 	live client.Reader
 }
 
-// fetch returns a product's chart archive; nothing for an inline template. Errors are *productProblem, or the API server's.
+// fetch returns a product's chart archive; nothing for an inline template. Errors are *Verdict, or the API server's.
 func (s chartSource) fetch(ctx context.Context, product *v1alpha1.MarketplaceProduct) ([]byte, error) {
 	chart := product.Spec.Template.Chart
 	switch {
@@ -59,17 +50,17 @@ func (s chartSource) fromConfigMap(ctx context.Context, namespace string, ref v1
 	configMap := &corev1.ConfigMap{}
 	err := s.live.Get(ctx, types.NamespacedName{Namespace: namespace, Name: ref.Name}, configMap)
 	if apierrors.IsNotFound(err) {
-		return nil, &productProblem{reason: v1alpha1.ReasonChartNotFound, message: fmt.Sprintf(
+		return nil, Problem(v1alpha1.ReasonChartNotFound, fmt.Sprintf(
 			"ConfigMap %q does not exist in this namespace: create it with `kubectl create configmap %s --from-file=%s=chart.tgz`",
-			ref.Name, ref.Name, ref.Key)}
+			ref.Name, ref.Name, ref.Key))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading ConfigMap %s: %w", ref.Name, err)
 	}
 	archive, ok := configMap.BinaryData[ref.Key]
 	if !ok {
-		return nil, &productProblem{reason: v1alpha1.ReasonChartNotFound, message: fmt.Sprintf(
-			"ConfigMap %q has no key %q in binaryData: it must hold the chart as `helm package` makes it", ref.Name, ref.Key)}
+		return nil, Problem(v1alpha1.ReasonChartNotFound, fmt.Sprintf(
+			"ConfigMap %q has no key %q in binaryData: it must hold the chart as `helm package` makes it", ref.Name, ref.Key))
 	}
 	return archive, nil
 }
@@ -80,8 +71,8 @@ func (s chartSource) fromRegistry(ctx context.Context, namespace string, chart v
 	tag := strings.ReplaceAll(chart.OCI.Version, "+", "_")
 	repository, err := remote.NewRepository(name)
 	if err != nil {
-		return nil, &productProblem{reason: v1alpha1.ReasonChartNotFound, message: fmt.Sprintf(
-			"%s is not a reference of a repository: it must look like oci://registry.example.com/charts/app", chart.OCI.Reference)}
+		return nil, Problem(v1alpha1.ReasonChartNotFound, fmt.Sprintf(
+			"%s is not a reference of a repository: it must look like oci://registry.example.com/charts/app", chart.OCI.Reference))
 	}
 	repository.PlainHTTP = chart.OCI.Transport == v1alpha1.TransportHTTP
 	authClient := &auth.Client{Client: http.DefaultClient, Cache: auth.NewCache()}
@@ -130,21 +121,21 @@ func registryProblem(chart v1alpha1.OCIChart, err error) error {
 	where := fmt.Sprintf("chart %s with version %s", chart.Reference, chart.Version)
 	switch {
 	case errors.Is(err, template.ErrChartTooLarge):
-		return &productProblem{reason: v1alpha1.ReasonChartTooLarge, message: fmt.Sprintf(
-			"The %s has more than %d bytes: leave out what the templates do not need", where, template.MaxChartBytes)}
+		return Problem(v1alpha1.ReasonChartTooLarge, fmt.Sprintf(
+			"The %s has more than %d bytes: leave out what the templates do not need", where, template.MaxChartBytes))
 	case errors.Is(err, errdef.ErrNotFound):
-		return &productProblem{reason: v1alpha1.ReasonChartNotFound, passes: true, message: fmt.Sprintf(
-			"The registry has no %s: push it with `helm push`, or correct reference and version", where)}
+		return Problem(v1alpha1.ReasonChartNotFound, fmt.Sprintf(
+			"The registry has no %s: push it with `helm push`, or correct reference and version", where))
 	case errors.Is(err, errdef.ErrUnsupported):
-		return &productProblem{reason: v1alpha1.ReasonInvalidTemplate, message: fmt.Sprintf(
-			"What the registry has as %s is no Helm chart", where)}
+		return Problem(v1alpha1.ReasonInvalidTemplate, fmt.Sprintf(
+			"What the registry has as %s is no Helm chart", where))
 	case refused:
-		return &productProblem{reason: v1alpha1.ReasonChartUnavailable, passes: true, message: fmt.Sprintf(
+		return Problem(v1alpha1.ReasonChartUnavailable, fmt.Sprintf(
 			"The registry refuses to hand out %s: name a Secret of type %s with a valid account in template.chart.pullSecretRef",
-			where, corev1.SecretTypeDockerConfigJson)}
+			where, corev1.SecretTypeDockerConfigJson))
 	}
-	return &productProblem{reason: v1alpha1.ReasonChartUnavailable, passes: true, message: fmt.Sprintf(
-		"The registry does not hand out %s now; it is tried again", where)}
+	return Problem(v1alpha1.ReasonChartUnavailable, fmt.Sprintf(
+		"The registry does not hand out %s now; it is tried again", where))
 }
 
 // pullCredentials reads a Secret of type kubernetes.io/dockerconfigjson.
@@ -156,9 +147,9 @@ func (s chartSource) pullCredentials(ctx context.Context, namespace, name string
 	}
 	store, parseErr := credentials.NewMemoryStoreFromDockerConfig(secret.Data[corev1.DockerConfigJsonKey])
 	if err != nil || parseErr != nil {
-		return nil, &productProblem{reason: v1alpha1.ReasonChartUnavailable, passes: true, message: fmt.Sprintf(
+		return nil, Problem(v1alpha1.ReasonChartUnavailable, fmt.Sprintf(
 			"Secret %q in this namespace is missing or not of type %s: create it with `kubectl create secret docker-registry`",
-			name, corev1.SecretTypeDockerConfigJson)}
+			name, corev1.SecretTypeDockerConfigJson))
 	}
 	return credentials.Credential(store), nil
 }

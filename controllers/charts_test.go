@@ -236,7 +236,7 @@ func TestChartsFromARegistry(t *testing.T) {
 // checkFetched compares a chart, or what is said about its absence, which must not repeat an account.
 func checkFetched(t *testing.T, got []byte, err error, want []byte, reason, says string) {
 	t.Helper()
-	var problem *productProblem
+	var problem *Verdict
 	switch {
 	case reason == "" && err != nil:
 		t.Fatalf("error %v, want the chart", err)
@@ -248,12 +248,12 @@ func checkFetched(t *testing.T, got []byte, err error, want []byte, reason, says
 	case !errors.As(err, &problem):
 		t.Fatalf("error %v is no problem of the product", err)
 	}
-	if problem.reason != reason || !strings.Contains(problem.message, says) {
-		t.Errorf("%s: %s; want %s with %q", problem.reason, problem.message, reason, says)
+	if problem.Reason != reason || !strings.Contains(problem.Message, says) {
+		t.Errorf("%s: %s; want %s with %q", problem.Reason, problem.Message, reason, says)
 	}
 	for _, secret := range []string{registryPassword, "guess-of-a-password"} {
-		if strings.Contains(problem.message, secret) {
-			t.Errorf("the message repeats a password: %s", problem.message)
+		if strings.Contains(problem.Message, secret) {
+			t.Errorf("the message repeats a password: %s", problem.Message)
 		}
 	}
 }

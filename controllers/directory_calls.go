@@ -84,18 +84,18 @@ func ownedBy(object metav1.Object, uid types.UID) bool {
 
 // fold takes waiting calls into the directory, stores it, and then deletes them. What is left of them is said by after.
 func (r *DirectoryReconciler) fold(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, stored *storedDirectory, waiting waitingCalls,
-) (directoryReport, error) {
+) (Verdict, error) {
 	batch := waiting.own[:min(len(waiting.own), callsAtOnce)]
 	joined, err := r.joining(ctx, mpi, stored, batch)
 	if err != nil {
-		return directoryReport{}, err
+		return Verdict{}, err
 	}
 	if len(batch)+len(joined) == 0 {
-		return directoryReport{}, nil
+		return Verdict{}, nil
 	}
 	calls, broken, err := r.read(ctx, slices.Concat(batch, joined))
 	if err != nil {
-		return directoryReport{}, err
+		return Verdict{}, err
 	}
 	for _, secret := range joined {
 		if !slices.Contains(broken, secret.Name) {
@@ -109,7 +109,7 @@ func (r *DirectoryReconciler) fold(ctx context.Context, mpi *v1alpha1.Marketplac
 		return fullOrUnreadable(err)
 	}
 	if err := r.discard(ctx, batch, broken); err != nil {
-		return directoryReport{}, err
+		return Verdict{}, err
 	}
 	r.Metrics.folded(mpi.Namespace, len(calls))
 	ctrl.LoggerFrom(ctx).V(1).Info("Folded calls into the directory", "calls", len(calls), "generation", stored.Generation)
@@ -117,9 +117,9 @@ func (r *DirectoryReconciler) fold(ctx context.Context, mpi *v1alpha1.Marketplac
 	case len(broken) > 0:
 		return unreadable(&unreadableError{broken[0]})
 	case len(waiting.own) > len(batch):
-		return directoryReport{after: time.Millisecond}, nil
+		return Verdict{After: time.Millisecond}, nil
 	}
-	return directoryReport{}, nil
+	return Verdict{}, nil
 }
 
 // foldInto folds calls, and spreads the directory over more Secrets where one is full.
@@ -139,7 +139,7 @@ func foldInto(ctx context.Context, stored *storedDirectory, calls []marketplace.
 	return stored.Grow()
 }
 
-func fullOrUnreadable(err error) (directoryReport, error) {
+func fullOrUnreadable(err error) (Verdict, error) {
 	if errors.Is(err, directory.ErrFull) {
 		return failing(v1alpha1.ReasonDirectoryFull, fmt.Sprintf("The directory has no room for more: %d Secrets hold about 100,000 users;"+
 			" ask the enterprise to authorise fewer; later changes wait", directory.MaxShards)), nil

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -58,67 +56,63 @@ func (r *DirectoryReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	}
 	before := mpi.DeepCopy()
 	synced, err := r.synchronize(ctx, mpi)
-	synced.report(mpi, v1alpha1.ConditionDirectorySynced, err)
-	result := ctrl.Result{Priority: ptr.To(priorityNormal), RequeueAfter: synced.after}
+	Set(&mpi.Status.Conditions, v1alpha1.ConditionDirectorySynced, failedWith(synced, err), mpi.Generation, time.Time{})
+	result := ctrl.Result{Priority: ptr.To(priorityNormal), RequeueAfter: synced.After}
 	if err := errors.Join(err, applyDirectoryStatus(ctx, r.Client, before, mpi)); err != nil {
 		return ctrl.Result{Priority: ptr.To(priorityNormal)}, err
 	}
-	warn(r.Recorder, before, mpi, v1alpha1.ConditionDirectorySynced)
+	announceDirectory(r.Recorder, before, mpi, v1alpha1.ConditionDirectorySynced)
 	return result, nil
 }
 
-// warn makes an event when a condition has become False. It is called after the status was written.
-func warn(recorder events.EventRecorder, before, after *v1alpha1.MarketplaceInstance, kind string) {
-	was, is := meta.FindStatusCondition(before.Status.Conditions, kind), meta.FindStatusCondition(after.Status.Conditions, kind)
-	if recorder == nil || is == nil || is.Status != metav1.ConditionFalse || was != nil && was.Reason == is.Reason {
-		return
-	}
-	// The API server refuses an event whose note has more than 1024 bytes.
-	recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, "Synchronize", "%s", cut(is.Message, 300))
+// announceDirectory makes an event when a condition of the directory has become False.
+func announceDirectory(recorder events.EventRecorder, before, after *v1alpha1.MarketplaceInstance, kind string) {
+	Announcement{Condition: kind, Action: "Synchronize", OnlyFalse: true}.Announce(recorder, after,
+		before.Status.Conditions, after.Status.Conditions, nil)
 }
 
 // synchronize folds what waits, stores it, and delivers what the tenant does not have yet.
-func (r *DirectoryReconciler) synchronize(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (directoryReport, error) {
+func (r *DirectoryReconciler) synchronize(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (Verdict, error) {
 	waiting, err := r.waiting(ctx, mpi)
 	if err != nil {
-		return directoryReport{none: true}, err
+		return Verdict{Absent: true}, err
 	}
 	if waiting.nothing() {
 		mpi.Status.Enterprises = nil
-		return directoryReport{none: true}, nil
+		return Verdict{Absent: true}, nil
 	}
 	place, err := tenantPlace(ctx, r.Client, r.TenantPrefix, mpi)
 	if err != nil {
-		return directoryReport{}, err
+		return Verdict{}, err
 	}
 	if place.ended {
 		mpi.Status.Enterprises = nil
-		return directoryReport{none: true}, r.forget(ctx, mpi, waiting)
+		return Verdict{Absent: true}, r.forget(ctx, mpi, waiting)
 	}
 	stored, err := r.open(ctx, mpi)
 	if err != nil {
 		return unreadable(err)
 	}
 	folded, err := r.fold(ctx, mpi, stored, waiting)
-	if err != nil || folded.reason == v1alpha1.ReasonDirectoryFull {
+	if err != nil || folded.Reason == v1alpha1.ReasonDirectoryFull {
 		return folded, err
 	}
 	mpi.Status.Enterprises = enterpriseHashes(stored.Index().Tenants)
 	switch {
 	case stored.head == nil:
 		// Somebody has deleted it, and nothing has come since.
-		return directoryReport{none: true}, nil
-	case !place.ready && folded.status == "":
-		return pending(v1alpha1.ReasonDirectoryPending, place.why, directoryPendingRetry), nil
+		return Verdict{Absent: true}, nil
+	case !place.ready && folded.Status == "":
+		return Unknown(v1alpha1.ReasonDirectoryPending, place.why).Again(directoryPendingRetry), nil
 	case !place.ready:
 		return folded, nil
 	}
 	delivered, err := r.deliver(ctx, mpi, stored, place.namespace)
-	if err != nil || delivered.status != metav1.ConditionTrue {
+	if err != nil || delivered.Status != metav1.ConditionTrue {
 		return delivered, err
 	}
-	if folded.status == "" {
-		folded.verdict = delivered.verdict
+	if folded.Status == "" {
+		folded = delivered.Again(folded.After)
 	}
 	return folded, nil
 }
@@ -166,34 +160,15 @@ func tenantPlace(ctx context.Context, reader client.Reader, prefix string, mpi *
 	}, nil
 }
 
-// directoryReport is what a pass has to say in its condition.
-type directoryReport struct {
-	verdict
-	// none is true if there is nothing to have a condition for.
-	none bool
-	// after is when to look again without an event; zero for never.
-	after time.Duration
+// failing is a problem of a directory that stays until somebody acts.
+func failing(reason, message string) Verdict {
+	return False(reason, message).Again(directoryProblemRetry)
 }
 
-func pending(reason, message string, after time.Duration) directoryReport {
-	return directoryReport{verdict: wait(reason, message), after: after}
-}
-
-func failing(reason, message string) directoryReport {
-	return directoryReport{verdict: no(reason, message), after: directoryProblemRetry}
-}
-
-// report writes it. A pass that failed before it learned anything says only that it failed.
-func (r directoryReport) report(mpi *v1alpha1.MarketplaceInstance, kind string, err error) {
-	if r.none && err == nil {
-		meta.RemoveStatusCondition(&mpi.Status.Conditions, kind)
-		return
+// failedWith is a verdict after a pass that may have failed: one that failed before it learned anything says only that.
+func failedWith(v Verdict, err error) Verdict {
+	if v.Absent && err == nil || v.Status != "" {
+		return v
 	}
-	v := r.verdict
-	if v.status == "" {
-		v = wait(v1alpha1.ReasonDirectoryFailed, "Reading or writing the directory failed and is tried again")
-	}
-	meta.SetStatusCondition(&mpi.Status.Conditions, metav1.Condition{
-		Type: kind, Status: v.status, Reason: v.reason, Message: v.message, ObservedGeneration: mpi.Generation,
-	})
+	return Unknown(v1alpha1.ReasonDirectoryFailed, "Reading or writing the directory failed and is tried again")
 }

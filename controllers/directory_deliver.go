@@ -37,7 +37,7 @@ type delivered struct {
 // deliver applies those Secrets of a tenant that it does not have yet. The index comes last: what it speaks of is there.
 func (r *DirectoryReconciler) deliver(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, stored *storedDirectory,
 	ns *unstructured.Unstructured,
-) (directoryReport, error) {
+) (Verdict, error) {
 	has := delivered{}
 	// What can't be read counts as nothing, and everything is applied again.
 	if json.Unmarshal(stored.head.Data[directoryDeliveredKey], &has) != nil || has.Namespace != ns.GetUID() || has.Secrets == nil {
@@ -51,22 +51,22 @@ func (r *DirectoryReconciler) deliver(ctx context.Context, mpi *v1alpha1.Marketp
 	if !maps.Equal(before, has.Secrets) {
 		data, err := json.Marshal(has)
 		if err != nil {
-			return directoryReport{}, fmt.Errorf("encoding what was delivered: %w", err)
+			return Verdict{}, fmt.Errorf("encoding what was delivered: %w", err)
 		}
 		if err := stored.writeHead(ctx, r.Client, map[string][]byte{directoryDeliveredKey: data}); err != nil {
-			return directoryReport{}, err
+			return Verdict{}, err
 		}
 	}
 	switch {
 	case apierrors.IsForbidden(failure) || apierrors.IsInvalid(failure) || apierrors.IsRequestEntityTooLargeError(failure):
-		return failing(v1alpha1.ReasonDirectoryRefused, shorten("The API server refuses the directory's Secrets in the tenant's namespace; a"+
+		return failing(v1alpha1.ReasonDirectoryRefused, Shorten("The API server refuses the directory's Secrets in the tenant's namespace; a"+
 			" quota has to leave room for them: "+failure.Error())), nil
 	case failure != nil:
 		return unreadable(failure)
 	}
 	index := stored.Index()
-	return directoryReport{verdict: yes(v1alpha1.ReasonDirectoryDelivered, fmt.Sprintf(
-		"The tenant has generation %d: %d users and %d departments", index.Generation, index.Users, index.Departments))}, nil
+	return True(v1alpha1.ReasonDirectoryDelivered, fmt.Sprintf(
+		"The tenant has generation %d: %d users and %d departments", index.Generation, index.Users, index.Departments)), nil
 }
 
 func (r *DirectoryReconciler) deliverShards(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, stored *storedDirectory,

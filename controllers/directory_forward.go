@@ -73,39 +73,39 @@ func (r *DirectoryForwarder) Reconcile(ctx context.Context, req ctrl.Request) (c
 	}
 	before := mpi.DeepCopy()
 	told, err := r.forward(ctx, mpi)
-	told.report(mpi, v1alpha1.ConditionDirectoryForwarded, err)
+	Set(&mpi.Status.Conditions, v1alpha1.ConditionDirectoryForwarded, failedWith(told, err), mpi.Generation, time.Time{})
 	unwritten := applyConditions(ctx, r.Client, before, mpi, forwardStatusOwner)
 	if unwritten == nil {
-		warn(r.Recorder, before, mpi, v1alpha1.ConditionDirectoryForwarded)
+		announceDirectory(r.Recorder, before, mpi, v1alpha1.ConditionDirectoryForwarded)
 	}
 	if err := errors.Join(err, unwritten); err != nil {
 		return ctrl.Result{Priority: ptr.To(priorityNormal)}, err
 	}
-	return ctrl.Result{Priority: ptr.To(priorityNormal), RequeueAfter: told.after}, nil
+	return ctrl.Result{Priority: ptr.To(priorityNormal), RequeueAfter: told.After}, nil
 }
 
 // forward sends what is untold, request by request. The error is what is tried again after a pause that grows.
-func (r *DirectoryForwarder) forward(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (directoryReport, error) {
+func (r *DirectoryForwarder) forward(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (Verdict, error) {
 	product, err := productOf(ctx, r.Client, mpi)
 	if err != nil || product == nil || product.Spec.Directory.Forward.Service == "" {
-		return directoryReport{none: true}, err
+		return Verdict{Absent: true}, err
 	}
 	stored, err := openDirectory(ctx, r.APIReader, mpi)
 	if err != nil {
 		return unreadable(err)
 	}
 	if stored.head == nil {
-		return directoryReport{none: true}, nil
+		return Verdict{Absent: true}, nil
 	}
 	cursor, err := openCursor(ctx, r.APIReader, mpi)
 	if err != nil {
 		return unreadable(err)
 	}
 	if stored.Told(cursor.Cursor) {
-		return directoryReport{verdict: yes(v1alpha1.ReasonForwarded, fmt.Sprintf("The endpoint has taken generation %d", stored.Generation))}, nil
+		return True(v1alpha1.ReasonForwarded, fmt.Sprintf("The endpoint has taken generation %d", stored.Generation)), nil
 	}
 	target, waiting, err := r.target(ctx, mpi, product)
-	if err != nil || waiting.status != "" {
+	if err != nil || waiting.Status != "" {
 		return waiting, err
 	}
 	if err := stored.load(ctx, stored.Untold(cursor.Cursor)); err != nil {
@@ -119,22 +119,22 @@ type target struct{ url, key string }
 
 // target finds the endpoint, or says why the tenant can't be told now.
 func (r *DirectoryForwarder) target(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplaceProduct,
-) (target, directoryReport, error) {
+) (target, Verdict, error) {
 	place, err := tenantPlace(ctx, r.Client, r.TenantPrefix, mpi)
 	if err != nil || !place.ready {
-		return target{}, pending(v1alpha1.ReasonForwardPending, "The endpoint is told when there is a tenant that may be changed", forwardPendingRetry), err
+		return target{}, Unknown(v1alpha1.ReasonForwardPending, "The endpoint is told when there is a tenant that may be changed").Again(forwardPendingRetry), err
 	}
 	runs, err := r.runs(ctx, mpi, product)
 	if err != nil || !runs {
-		return target{}, pending(v1alpha1.ReasonForwardPending, "The endpoint is told when the tenant runs again", forwardPendingRetry), err
+		return target{}, Unknown(v1alpha1.ReasonForwardPending, "The endpoint is told when the tenant runs again").Again(forwardPendingRetry), err
 	}
 	key, err := readTenantKey(ctx, r.APIReader, mpi, directory.ForForwarding)
 	if err != nil || key == "" {
-		return target{}, pending(v1alpha1.ReasonForwardPending, "The endpoint is told when the tenant has its key", forwardPendingRetry), err
+		return target{}, Unknown(v1alpha1.ReasonForwardPending, "The endpoint is told when the tenant has its key").Again(forwardPendingRetry), err
 	}
 	to := product.Spec.Directory.Forward
 	host := net.JoinHostPort(to.Service+"."+place.namespace.GetName()+".svc", strconv.Itoa(int(to.Port)))
-	return target{"http://" + host + to.Path, key}, directoryReport{}, nil
+	return target{"http://" + host + to.Path, key}, Verdict{}, nil
 }
 
 // runs says whether the tenant is one that runs, by the rules that stop it.
@@ -162,29 +162,29 @@ type forwardBody struct {
 
 // send makes requests until everything is told, one fails, or the pass has made enough. After each that was taken the cursor is
 // stored, so that what was told is not told again but for the last request of a pass that ended.
-func (r *DirectoryForwarder) send(ctx context.Context, stored *storedDirectory, cursor *storedCursor, to target) (directoryReport, error) {
+func (r *DirectoryForwarder) send(ctx context.Context, stored *storedDirectory, cursor *storedCursor, to target) (Verdict, error) {
 	for range forwardRequests {
 		changes, next := stored.Changes(cursor.Cursor, forwardChanges, forwardBytes)
 		if len(changes) > 0 {
 			body, err := json.Marshal(forwardBody{Generation: stored.Generation, Changes: changes})
 			if err != nil {
-				return directoryReport{}, fmt.Errorf("encoding changes: %w", err)
+				return Verdict{}, fmt.Errorf("encoding changes: %w", err)
 			}
 			failure := r.post(ctx, to, body)
 			r.Metrics.forwarded(stored.instance.Namespace, failure == nil)
 			if failure != nil {
-				return failing(v1alpha1.ReasonForwardFailed, shorten("The workload's endpoint does not take changes of the directory: "+
+				return failing(v1alpha1.ReasonForwardFailed, Shorten("The workload's endpoint does not take changes of the directory: "+
 					failure.Error()+". It has to answer 200 to 299; see docs/joint-operations.md")), failure
 			}
 		}
 		if err := cursor.store(ctx, r.Client, stored.instance, next); err != nil {
-			return directoryReport{}, err
+			return Verdict{}, err
 		}
 		if stored.Told(next) {
-			return directoryReport{verdict: yes(v1alpha1.ReasonForwarded, fmt.Sprintf("The endpoint has taken generation %d", stored.Generation))}, nil
+			return True(v1alpha1.ReasonForwarded, fmt.Sprintf("The endpoint has taken generation %d", stored.Generation)), nil
 		}
 	}
-	return pending(v1alpha1.ReasonForwarding, "Changes are on their way to the endpoint", time.Millisecond), nil
+	return Unknown(v1alpha1.ReasonForwarding, "Changes are on their way to the endpoint").Again(time.Millisecond), nil
 }
 
 // forwardClient follows no redirect, which could lead out of the tenant's namespace, and uses no proxy, which is there for the

@@ -31,12 +31,12 @@ func (e *unreadableError) Error() string {
 }
 
 // unreadable reports an unreadableError; other errors pass.
-func unreadable(err error) (directoryReport, error) {
+func unreadable(err error) (Verdict, error) {
 	var broken *unreadableError
 	if errors.As(err, &broken) {
 		return failing(v1alpha1.ReasonDirectoryUnreadable, broken.Error()), nil
 	}
-	return directoryReport{}, err
+	return Verdict{}, err
 }
 
 // storedDirectory is a directory and the Secrets that it was read from.

@@ -23,7 +23,7 @@ const seedBytes = directory.SeedBytes
 // derives from them, such as a database's password, would change with them.
 func (r *InstanceReconciler) ensureAccessSecret(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, rev *revision,
 	in tenantInputs,
-) (tenantSecrets, *problem, error) {
+) (tenantSecrets, *Verdict, error) {
 	secret := &corev1.Secret{}
 	key := types.NamespacedName{Namespace: mpi.Namespace, Name: v1alpha1.AccessSecretName(mpi.Name)}
 	err := r.APIReader.Get(ctx, key, secret)
@@ -31,8 +31,8 @@ func (r *InstanceReconciler) ensureAccessSecret(ctx context.Context, mpi *v1alph
 	case err == nil && len(secret.Data[v1alpha1.AccessSeedKey]) >= seedBytes:
 		return secretsOf(secret), nil, nil
 	case err == nil:
-		return tenantSecrets{}, &problem{v1alpha1.ReasonAccessSecretLost, fmt.Sprintf(
-			"Secret %q has no key %q of at least %d bytes: restore it", key.Name, v1alpha1.AccessSeedKey, seedBytes)}, nil
+		return tenantSecrets{}, Problem(v1alpha1.ReasonAccessSecretLost, fmt.Sprintf(
+			"Secret %q has no key %q of at least %d bytes: restore it", key.Name, v1alpha1.AccessSeedKey, seedBytes)), nil
 	case !apierrors.IsNotFound(err):
 		return tenantSecrets{}, nil, fmt.Errorf("reading Secret %s: %w", key.Name, err)
 	case k.observed.Namespace != nil && k.observed.Namespace.GetLabels()[v1alpha1.RevisionLabel] != "":
@@ -60,7 +60,7 @@ func (r *InstanceReconciler) ensureAccessSecret(ctx context.Context, mpi *v1alph
 
 // withoutSeed is for a tenant that stands while its seed does not. A new one would change every password in it.
 func (r *InstanceReconciler) withoutSeed(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known,
-) (tenantSecrets, *problem, error) {
+) (tenantSecrets, *Verdict, error) {
 	ns := k.observed.Namespace
 	if !owned(ns, mpi) && ns.GetAnnotations()[v1alpha1.AdoptAnnotation] != v1alpha1.AdoptAllow {
 		// It is somebody else's: that has to be said before anything about Secrets.
@@ -74,9 +74,9 @@ func (r *InstanceReconciler) withoutSeed(ctx context.Context, mpi *v1alpha1.Mark
 			return tenantSecrets{}, failed.problem, failed.err
 		}
 	}
-	return tenantSecrets{}, &problem{v1alpha1.ReasonAccessSecretLost, fmt.Sprintf(
+	return tenantSecrets{}, Problem(v1alpha1.ReasonAccessSecretLost, fmt.Sprintf(
 		"Secret %q is gone, and with it the seed of this tenant's passwords: restore it from a backup; nothing is changed"+
-			" in the tenant until then", v1alpha1.AccessSecretName(mpi.Name))}, nil
+			" in the tenant until then", v1alpha1.AccessSecretName(mpi.Name))), nil
 }
 
 // publishAccess puts into the status where the buyer will find the tenant, before there is one: a marketplace that brings its orders

@@ -44,30 +44,30 @@ func (a acknowledgement) again(now time.Time) time.Time {
 }
 
 // acknowledgedVerdict says whether the marketplace has heard that the sale was stored.
-func acknowledgedVerdict(mpi *v1alpha1.MarketplaceInstance, a acknowledgement, now time.Time) verdict {
+func acknowledgedVerdict(mpi *v1alpha1.MarketplaceInstance, a acknowledgement, now time.Time) Verdict {
 	sub := mpi.Spec.Subscription
 	switch {
 	case sub == nil:
-		return yes(v1alpha1.ReasonNoSale, "This instance was made by hand")
+		return True(v1alpha1.ReasonNoSale, "This instance was made by hand")
 	case sub.Acknowledgement.State == v1alpha1.AcknowledgementReceived && sub.Acknowledgement.Time.IsZero():
-		return yes(v1alpha1.ReasonAcknowledged, "A person says that the marketplace knows of the sale")
+		return True(v1alpha1.ReasonAcknowledged, "A person says that the marketplace knows of the sale")
 	case sub.Acknowledgement.State == v1alpha1.AcknowledgementReceived:
-		return yes(v1alpha1.ReasonAcknowledged, "The marketplace knows of the sale: it has called by the instance's id")
+		return True(v1alpha1.ReasonAcknowledged, "The marketplace knows of the sale: it has called by the instance's id")
 	case sub.Entitlement.State == v1alpha1.EntitlementReleased:
-		return yes(v1alpha1.ReasonReleased, "The sale has ended")
+		return True(v1alpha1.ReasonReleased, "The sale has ended")
 	case a.dueAt.IsZero():
-		return yes(v1alpha1.ReasonNotAwaited, "Nobody waits for the marketplace to call by the instance's id")
+		return True(v1alpha1.ReasonNotAwaited, "Nobody waits for the marketplace to call by the instance's id")
 	case now.Before(a.dueAt):
-		return wait(v1alpha1.ReasonAwaitingAcknowledgement, fmt.Sprintf(
-			"The marketplace has not called by the instance's id yet; that is noticed at %s", stamp(a.dueAt)))
+		return Unknown(v1alpha1.ReasonAwaitingAcknowledgement, fmt.Sprintf(
+			"The marketplace has not called by the instance's id yet; that is noticed at %s", Stamp(a.dueAt)))
 	}
 	remedy := fmt.Sprintf("Look up order %s in the seller console. If it lives, set spec.subscription.acknowledgement.state to"+
 		" Received; if it was cancelled, set spec.subscription.entitlement.state to Released, or delete the instance", sub.OrderID)
 	if a.stopAt.IsZero() {
-		return no(v1alpha1.ReasonAcknowledgementOverdue, fmt.Sprintf("The marketplace has not called by the instance's id until %s, as it"+
-			" does after a sale that it knows of, unless the buyer has asked for no licence yet. Nothing is stopped. ", stamp(a.dueAt))+remedy)
+		return False(v1alpha1.ReasonAcknowledgementOverdue, fmt.Sprintf("The marketplace has not called by the instance's id until %s, as it"+
+			" does after a sale that it knows of, unless the buyer has asked for no licence yet. Nothing is stopped. ", Stamp(a.dueAt))+remedy)
 	}
-	return no(v1alpha1.ReasonNotAcknowledged, fmt.Sprintf("The marketplace has not called by the instance's id until %s, as it does after"+
+	return False(v1alpha1.ReasonNotAcknowledged, fmt.Sprintf("The marketplace has not called by the instance's id until %s, as it does after"+
 		" a sale that it knows of: most likely it never got our answer and cancelled the order. Nothing runs until it is known, and"+
-		" the data are kept. ", stamp(a.dueAt))+remedy+". The first call by the instance's id resumes it")
+		" the data are kept. ", Stamp(a.dueAt))+remedy+". The first call by the instance's id resumes it")
 }

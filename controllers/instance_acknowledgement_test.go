@@ -52,7 +52,7 @@ func TestNobodyWaitsForSalesThatAreNotTracked(t *testing.T) {
 				t.Error("it is looked at again")
 			}
 			v := acknowledgedVerdict(tc.mpi, a, day(90))
-			if got := string(v.status) + " " + v.reason; got != tc.want {
+			if got := string(v.Status) + " " + v.Reason; got != tc.want {
 				t.Errorf("%s, want %s", got, tc.want)
 			}
 		})
@@ -84,7 +84,7 @@ func TestTheMissingCallIsReportedWhenItIsDue(t *testing.T) {
 				d := decide(mpi, tc.product, ledger{}, policy, now)
 				a := acknowledgementOf(mpi, tc.product)
 				v := acknowledgedVerdict(mpi, a, now)
-				line := strings.Join([]string{string(v.status), v.reason, string(d.Phase), string(d.Rule)}, " ")
+				line := strings.Join([]string{string(v.Status), v.Reason, string(d.Phase), string(d.Rule)}, " ")
 				if len(timeline) == 0 || !strings.HasSuffix(timeline[len(timeline)-1], line) {
 					timeline = append(timeline, now.Sub(day(0)).String()+" "+line)
 				}
@@ -108,15 +108,15 @@ func TestWhatIsSaidOfAMissingCallDoesNotTickAndNamesTheOrder(t *testing.T) {
 		v := acknowledgedVerdict(mpi, a, now)
 		stopped := !a.stopAt.IsZero() && !now.Before(a.stopAt)
 		d := lifecycle.Decide(facts(mpi, a, now), lifecycle.Policy{})
-		if stopped != (d.Rule == lifecycle.RuleUnacknowledged) || stopped != (v.reason == v1alpha1.ReasonNotAcknowledged) {
-			t.Fatalf("%s, and %s", v.reason, d.Rule)
+		if stopped != (d.Rule == lifecycle.RuleUnacknowledged) || stopped != (v.Reason == v1alpha1.ReasonNotAcknowledged) {
+			t.Fatalf("%s, and %s", v.Reason, d.Rule)
 		}
 		later := acknowledgedVerdict(mpi, a, now.Add(time.Second))
-		if v.reason == later.reason && v != later {
+		if v.Reason == later.Reason && v != later {
 			t.Fatalf("it ticks: %v, then %v", v, later)
 		}
-		if v.status == metav1.ConditionFalse && (!strings.Contains(v.message, "order o1") || !strings.Contains(v.message, "acknowledgement.state")) {
-			t.Fatalf("%q", v.message)
+		if v.Status == metav1.ConditionFalse && (!strings.Contains(v.Message, "order o1") || !strings.Contains(v.Message, "acknowledgement.state")) {
+			t.Fatalf("%q", v.Message)
 		}
 	})
 }

@@ -17,9 +17,9 @@ func (r *InstanceReconciler) withoutWorkload(ctx context.Context, mpi *v1alpha1.
 ) outcome {
 	if k.observed.Namespace != nil {
 		// The product was deleted and made again without its template. The tenant's data must not go with that.
-		return r.look(ctx, mpi, k, outcome{problem: &problem{v1alpha1.ReasonProductChanged, fmt.Sprintf(
+		return r.look(ctx, mpi, k, outcome{problem: Problem(v1alpha1.ReasonProductChanged, fmt.Sprintf(
 			"MarketplaceProduct %q has no template, but namespace %q has this sale's workload: give it the template again, or sell"+
-				" under another product", mpi.Spec.ProductRef.Name, k.namespace)}}, nil, memory)
+				" under another product", mpi.Spec.ProductRef.Name, k.namespace))}, nil, memory)
 	}
 	result := outcome{bare: true, revision: rev.name, readiness: bareReadiness(suspended)}
 	if mpi.Status.InputsDigest == inputs {
@@ -46,9 +46,9 @@ func (r *InstanceReconciler) withoutTenant(ctx context.Context, mpi *v1alpha1.Ma
 	user := k.ledger.user
 	switch {
 	case k.observed.Namespace != nil:
-		return r.look(ctx, mpi, k, outcome{problem: &problem{v1alpha1.ReasonPackageUserUnclear, fmt.Sprintf(
+		return r.look(ctx, mpi, k, outcome{problem: Problem(v1alpha1.ReasonPackageUserUnclear, fmt.Sprintf(
 			"spec.subscription.packageUsedBy names another instance, but namespace %q has this package's own tenant, which is left as it is:"+
-				" move its data and delete the namespace, or make another instance", k.namespace)}}, nil, memory)
+				" move its data and delete the namespace, or make another instance", k.namespace))}, nil, memory)
 	case user == nil:
 		return outcome{nothing: true, problem: k.ledger.unclear}
 	}

@@ -29,19 +29,14 @@ import (
 // its objects is noticed at once.
 const problemRetry = time.Minute
 
-// problem is why a tenant can't be made what it should be, until somebody acts.
-type problem struct {
-	reason, message string
-}
-
 // outcome is what a pass has done and seen.
 type outcome struct {
 	// err is what went wrong and is tried again.
 	err error
 	// problem is what went wrong and stays.
-	problem *problem
+	problem *Verdict
 	// stuck is why the tenant can't be moved to its target revision. Everything else holds on the revision that it has.
-	stuck *problem
+	stuck *Verdict
 	// quiet is true if nothing had to be done: the digests of the status still hold.
 	quiet bool
 	// held is true if the tenant was left alone because reconciliation is paused, or because it has to be asked what it has used.
@@ -120,8 +115,8 @@ func (r *InstanceReconciler) provision(ctx context.Context, mpi *v1alpha1.Market
 	former.target = k.pinned
 	held := r.provisionRevision(ctx, mpi, former, suspended, memory)
 	if held.problem == nil {
-		held.stuck = &problem{result.problem.reason, shorten(fmt.Sprintf("The tenant stays on revision %q, because %q can't be"+
-			" made for it: %s", k.pinned, k.target, result.problem.message))}
+		held.stuck = Problem(result.problem.Reason, Shorten(fmt.Sprintf("The tenant stays on revision %q, because %q can't be"+
+			" made for it: %s", k.pinned, k.target, result.problem.Message)))
 		held.again = earliest(held.again, r.Clock.Now().Add(problemRetry))
 	}
 	return held
@@ -140,8 +135,8 @@ func (r *InstanceReconciler) prepare(ctx context.Context, mpi *v1alpha1.Marketpl
 	former.target, former.next = k.pinned, k.target
 	result = r.provisionRevision(ctx, mpi, former, suspended, memory)
 	if result.problem != nil && result.stands {
-		result.stuck = &problem{result.problem.reason, shorten(fmt.Sprintf("The tenant stays on revision %q, because the hooks of %q"+
-			" can't be made for it: %s", k.pinned, k.target, result.problem.message))}
+		result.stuck = Problem(result.problem.Reason, Shorten(fmt.Sprintf("The tenant stays on revision %q, because the hooks of %q"+
+			" can't be made for it: %s", k.pinned, k.target, result.problem.Message)))
 		result.problem = nil
 	}
 	return result, !result.prepared && result.problem == nil
@@ -185,29 +180,29 @@ func (r *InstanceReconciler) provisionRevision(ctx context.Context, mpi *v1alpha
 
 // planOf finds the revision and the plan that shall run.
 func (r *InstanceReconciler) planOf(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known,
-) (*revision, v1alpha1.Plan, *problem, error) {
+) (*revision, v1alpha1.Plan, *Verdict, error) {
 	if k.target == "" {
 		name := mpi.Spec.ProductRef.Name
 		if k.product == nil {
-			return nil, v1alpha1.Plan{}, &problem{v1alpha1.ReasonProductNotFound, fmt.Sprintf(
-				"MarketplaceProduct %q does not exist in this namespace: create it", name)}, nil
+			return nil, v1alpha1.Plan{}, Problem(v1alpha1.ReasonProductNotFound, fmt.Sprintf(
+				"MarketplaceProduct %q does not exist in this namespace: create it", name)), nil
 		}
-		return nil, v1alpha1.Plan{}, &problem{v1alpha1.ReasonProductNotReady, fmt.Sprintf(
-			"MarketplaceProduct %q is not ready: see its condition with `kubectl describe mpp %s`", name, name)}, nil
+		return nil, v1alpha1.Plan{}, Problem(v1alpha1.ReasonProductNotReady, fmt.Sprintf(
+			"MarketplaceProduct %q is not ready: see its condition with `kubectl describe mpp %s`", name, name)), nil
 	}
 	rev, err := r.revisions.get(ctx, types.NamespacedName{Namespace: mpi.Namespace, Name: k.target})
 	if apierrors.IsNotFound(err) {
-		return nil, v1alpha1.Plan{}, &problem{v1alpha1.ReasonRevisionNotFound, fmt.Sprintf(
-			"ControllerRevision %q is gone: restore it, or create the MarketplaceProduct again", k.target)}, nil
+		return nil, v1alpha1.Plan{}, Problem(v1alpha1.ReasonRevisionNotFound, fmt.Sprintf(
+			"ControllerRevision %q is gone: restore it, or create the MarketplaceProduct again", k.target)), nil
 	}
 	if err != nil {
 		return nil, v1alpha1.Plan{}, nil, err
 	}
 	plan, ok := rev.plan(k.effective.Plan)
 	if !ok {
-		return nil, v1alpha1.Plan{}, &problem{v1alpha1.ReasonPlanNotFound, fmt.Sprintf(
+		return nil, v1alpha1.Plan{}, Problem(v1alpha1.ReasonPlanNotFound, fmt.Sprintf(
 			"Revision %q of the product has no plan %q: add it to the product, or set another plan here",
-			k.target, k.effective.Plan)}, nil
+			k.target, k.effective.Plan)), nil
 	}
 	return rev, plan, nil, nil
 }
@@ -334,7 +329,7 @@ func (r *InstanceReconciler) finish(ctx context.Context, k known, owner apply.Ow
 // desired renders the tenant's complete desired set.
 func (r *InstanceReconciler) desired(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, rev *revision,
 	plan v1alpha1.Plan, suspended bool,
-) (workload.Set, renderedTenant, *problem, error) {
+) (workload.Set, renderedTenant, *Verdict, error) {
 	in := r.tenantInputs(mpi, k, plan, suspended)
 	secrets, problem, err := r.ensureAccessSecret(ctx, mpi, k, rev, in)
 	if problem != nil || err != nil {
@@ -445,13 +440,13 @@ func (r *InstanceReconciler) ownerGone(mpi *v1alpha1.MarketplaceInstance) apply.
 func applyFailed(err error) outcome {
 	var conflict *apply.NamespaceConflictError
 	if errors.As(err, &conflict) {
-		return outcome{problem: &problem{v1alpha1.ReasonNamespaceConflict, conflict.Error()}}
+		return outcome{problem: Problem(v1alpha1.ReasonNamespaceConflict, conflict.Error())}
 	}
 	failures := apply.ObjectErrors(err)
 	if len(failures) == 0 {
 		return outcome{torn: true, err: err}
 	}
-	result := outcome{torn: true, problem: &problem{v1alpha1.ReasonApplyFailed, shorten(err.Error())}}
+	result := outcome{torn: true, problem: Problem(v1alpha1.ReasonApplyFailed, Shorten(err.Error()))}
 	for _, failure := range failures {
 		if failure.Retryable() {
 			result.err = err
@@ -468,10 +463,10 @@ func applyFailed(err error) outcome {
 	return result
 }
 
-func renderFailed(err error) *problem {
+func renderFailed(err error) *Verdict {
 	var refused *workload.RefusedError
 	if errors.As(err, &refused) {
-		return &problem{v1alpha1.ReasonNotPermitted, shorten(err.Error())}
+		return Problem(v1alpha1.ReasonNotPermitted, Shorten(err.Error()))
 	}
-	return &problem{v1alpha1.ReasonRenderFailed, shorten(err.Error())}
+	return Problem(v1alpha1.ReasonRenderFailed, Shorten(err.Error()))
 }

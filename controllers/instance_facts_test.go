@@ -305,7 +305,7 @@ func TestApplyFailed(t *testing.T) {
 			got := applyFailed(tc.err)
 			reason := ""
 			if got.problem != nil {
-				reason = got.problem.reason
+				reason = got.problem.Reason
 			}
 			if reason != tc.reason || (got.err != nil) != tc.retried {
 				t.Errorf("reason %q, error %v; want %q, retried %t", reason, got.err, tc.reason, tc.retried)

@@ -70,7 +70,7 @@ func usageBlocker(mpi *v1alpha1.MarketplaceInstance) v1alpha1.Blocker {
 	return v1alpha1.Blocker{
 		Object: "MarketplaceInstance/" + mpi.Name, Reason: v1alpha1.ReasonPushPending,
 		Message: fmt.Sprintf("usage that the marketplace has not accepted would go with it; it is kept until %s at the latest",
-			stamp(mpi.DeletionTimestamp.Add(usageFarewell))),
+			Stamp(mpi.DeletionTimestamp.Add(usageFarewell))),
 		Remedy: "see the records with `kubectl get ur`; delete those that are not to be charged",
 	}
 }

@@ -28,12 +28,7 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 	}
 	status.Blockers = mergeBlockers(status.Blockers, slices.Concat(o.nextBlockers, o.blockers), now)
 	reportTenant(status, k, o)
-	set := func(kind string, v verdict) {
-		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
-			Type: kind, Status: v.status, Reason: v.reason, Message: v.message, ObservedGeneration: mpi.Generation,
-			LastTransitionTime: metaTime(now),
-		})
-	}
+	set := func(kind string, v Verdict) { Set(&status.Conditions, kind, v, mpi.Generation, now) }
 	provisioned := provisionedVerdict(d, o)
 	usable := provisioned
 	if o.stuck != nil || o.moving {
@@ -88,77 +83,65 @@ func boundedEffective(e v1alpha1.EffectiveSubscription) v1alpha1.EffectiveSubscr
 	return e
 }
 
-// verdict is a condition's content.
-type verdict struct {
-	status          metav1.ConditionStatus
-	reason, message string
-}
-
-func yes(reason, message string) verdict { return verdict{metav1.ConditionTrue, reason, message} }
-func no(reason, message string) verdict  { return verdict{metav1.ConditionFalse, reason, message} }
-func wait(reason, message string) verdict {
-	return verdict{metav1.ConditionUnknown, reason, message}
-}
-
-func pausedVerdict(mpi *v1alpha1.MarketplaceInstance) verdict {
+func pausedVerdict(mpi *v1alpha1.MarketplaceInstance) Verdict {
 	if mpi.Spec.Reconciliation == v1alpha1.ReconciliationPaused {
-		return yes(v1alpha1.ReasonReconciliationPaused, "The tenant is left as it is until spec.reconciliation is Active again")
+		return True(v1alpha1.ReasonReconciliationPaused, "The tenant is left as it is until spec.reconciliation is Active again")
 	}
-	return no(v1alpha1.ReasonReconciliationActive, "The tenant is kept as its instance says")
+	return False(v1alpha1.ReasonReconciliationActive, "The tenant is kept as its instance says")
 }
 
 // paidVerdict says what the buyer is entitled to, whatever else holds the tenant.
-func paidVerdict(mpi *v1alpha1.MarketplaceInstance, p lifecycle.Policy, now time.Time) verdict {
+func paidVerdict(mpi *v1alpha1.MarketplaceInstance, p lifecycle.Policy, now time.Time) Verdict {
 	sub := mpi.Spec.Subscription
 	if sub == nil {
-		return yes(v1alpha1.ReasonNoSale, "This instance was made by hand and is not paid for")
+		return True(v1alpha1.ReasonNoSale, "This instance was made by hand and is not paid for")
 	}
 	expires := sub.ExpiresAt.Time
 	switch {
 	case sub.Entitlement.State == v1alpha1.EntitlementReleased:
-		return no(v1alpha1.ReasonReleased, "The marketplace has ended the sale")
+		return False(v1alpha1.ReasonReleased, "The marketplace has ended the sale")
 	case sub.Entitlement.State == v1alpha1.EntitlementFrozen && sub.Entitlement.Reason == v1alpha1.EntitlementExpired:
-		return no(v1alpha1.ReasonExpired, "The marketplace froze the sale because its paid time was over; a renewal lifts that")
+		return False(v1alpha1.ReasonExpired, "The marketplace froze the sale because its paid time was over; a renewal lifts that")
 	case sub.Entitlement.State == v1alpha1.EntitlementFrozen && sub.Entitlement.Reason == v1alpha1.EntitlementByPerson:
-		return no(v1alpha1.ReasonFrozen, "A person froze the sale; setting spec.subscription.entitlement.state to Active lifts that")
+		return False(v1alpha1.ReasonFrozen, "A person froze the sale; setting spec.subscription.entitlement.state to Active lifts that")
 	case sub.Entitlement.State == v1alpha1.EntitlementFrozen:
-		return no(v1alpha1.ReasonFrozen, "The marketplace froze the sale; only its unfreeze lifts that")
+		return False(v1alpha1.ReasonFrozen, "The marketplace froze the sale; only its unfreeze lifts that")
 	case expires.IsZero() && sub.ExpiresAtSource == "" && len(sub.Items) == 0:
-		return wait(v1alpha1.ReasonOrderPending, "It is not known yet until when the sale is paid")
+		return Unknown(v1alpha1.ReasonOrderPending, "It is not known yet until when the sale is paid")
 	case expires.IsZero():
-		return yes(v1alpha1.ReasonNoExpiry, "The sale has no end")
+		return True(v1alpha1.ReasonNoExpiry, "The sale has no end")
 	case now.Before(expires):
-		return yes(v1alpha1.ReasonPaid, fmt.Sprintf("Paid until %s", stamp(expires)))
+		return True(v1alpha1.ReasonPaid, fmt.Sprintf("Paid until %s", Stamp(expires)))
 	case now.Before(expires.Add(p.Grace)):
-		return no(v1alpha1.ReasonInGrace, fmt.Sprintf("The paid time ended at %s; the tenant runs on until %s",
-			stamp(expires), stamp(expires.Add(p.Grace))))
+		return False(v1alpha1.ReasonInGrace, fmt.Sprintf("The paid time ended at %s; the tenant runs on until %s",
+			Stamp(expires), Stamp(expires.Add(p.Grace))))
 	}
-	return no(v1alpha1.ReasonPaymentOverdue, fmt.Sprintf("The paid time ended at %s and its grace at %s; the data are kept",
-		stamp(expires), stamp(expires.Add(p.Grace))))
+	return False(v1alpha1.ReasonPaymentOverdue, fmt.Sprintf("The paid time ended at %s and its grace at %s; the data are kept",
+		Stamp(expires), Stamp(expires.Add(p.Grace))))
 }
 
 // suspendedVerdict says whether the tenant is stopped, and why.
-func suspendedVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, o outcome) verdict {
+func suspendedVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, o outcome) Verdict {
 	switch {
 	case d.Phase == lifecycle.Nothing:
-		return no(v1alpha1.ReasonWaitingForOrder, "Nothing was started yet")
+		return False(v1alpha1.ReasonWaitingForOrder, "Nothing was started yet")
 	case d.Phase == lifecycle.Run:
-		return no(v1alpha1.ReasonRunning, "The tenant is not suspended")
+		return False(v1alpha1.ReasonRunning, "The tenant is not suspended")
 	case d.Phase == lifecycle.Remove && o.removing:
-		return wait(v1alpha1.ReasonRemoving, "The tenant is being removed")
+		return Unknown(v1alpha1.ReasonRemoving, "The tenant is being removed")
 	case o.nothing:
-		return yes(suspensionReason(mpi, d), "There is no tenant")
+		return True(suspensionReason(mpi, d), "There is no tenant")
 	case o.bare:
-		return yes(suspensionReason(mpi, d), "Nothing runs for this sale, and it may not be used: "+suspensionText(mpi, d))
+		return True(suspensionReason(mpi, d), "Nothing runs for this sale, and it may not be used: "+suspensionText(mpi, d))
 	}
 	reason, message := suspensionReason(mpi, d), suspensionText(mpi, d)
 	if o.readiness.Stopped && o.problem == nil && len(withReason(o.blockers, v1alpha1.ReasonCannotSuspend)) == 0 {
-		return yes(reason, "Stopped, and the data are kept: "+message)
+		return True(reason, "Stopped, and the data are kept: "+message)
 	}
 	if d.Reading {
-		return wait(v1alpha1.ReasonSuspending, "Being stopped once it was asked what it has used, for a quarter of an hour at the most: "+message)
+		return Unknown(v1alpha1.ReasonSuspending, "Being stopped once it was asked what it has used, for a quarter of an hour at the most: "+message)
 	}
-	return wait(v1alpha1.ReasonSuspending, "Being stopped: "+message)
+	return Unknown(v1alpha1.ReasonSuspending, "Being stopped: "+message)
 }
 
 func suspensionReason(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) string {
@@ -199,66 +182,66 @@ func suspensionText(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) str
 	}
 	text := texts[suspensionReason(mpi, d)]
 	if !d.DeleteAt.IsZero() {
-		text += fmt.Sprintf("; everything is deleted at %s", stamp(d.DeleteAt))
+		text += fmt.Sprintf("; everything is deleted at %s", Stamp(d.DeleteAt))
 	}
 	return text
 }
 
 // provisionedVerdict says whether the tenant's objects are in place and healthy.
-func provisionedVerdict(d lifecycle.Decision, o outcome) verdict {
+func provisionedVerdict(d lifecycle.Decision, o outcome) Verdict {
 	if gone, ok := removalVerdict(d, o); ok {
 		return gone
 	}
 	switch {
 	case d.Phase == lifecycle.Nothing:
-		return wait(v1alpha1.ReasonWaitingForOrder, "The tenant is made as soon as it is known what was sold")
+		return Unknown(v1alpha1.ReasonWaitingForOrder, "The tenant is made as soon as it is known what was sold")
 	case o.problem != nil:
-		return no(o.problem.reason, o.problem.message)
+		return False(o.problem.Reason, o.problem.Message)
 	case o.stuck != nil:
-		return no(o.stuck.reason, o.stuck.message)
+		return False(o.stuck.Reason, o.stuck.Message)
 	case o.err != nil:
-		return wait(v1alpha1.ReasonApplyFailed, "Bringing the tenant up to date failed and is tried again")
+		return Unknown(v1alpha1.ReasonApplyFailed, "Bringing the tenant up to date failed and is tried again")
 	case len(withReason(o.blockers, v1alpha1.ReasonCannotSuspend)) > 0:
-		return no(v1alpha1.ReasonCannotSuspend, "Not everything could be stopped; see blockers")
+		return False(v1alpha1.ReasonCannotSuspend, "Not everything could be stopped; see blockers")
 	case o.nothing:
-		return wait(v1alpha1.ReasonProgressing, "There is no tenant yet")
+		return Unknown(v1alpha1.ReasonProgressing, "There is no tenant yet")
 	case o.readiness.State == apply.StateFailed || len(o.blockers) > 0:
-		return no(v1alpha1.ReasonUnhealthy, "Not everything is healthy; see blockers")
+		return False(v1alpha1.ReasonUnhealthy, "Not everything is healthy; see blockers")
 	case o.readiness.State == apply.StateProgressing:
-		return wait(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Blockers))
+		return Unknown(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Blockers))
 	case o.moving:
 		return movingVerdict(d, o)
 	}
 	if o.bare {
-		return yes(v1alpha1.ReasonProvisioned, "Nothing has to run: the product has no template, or another instance uses the package")
+		return True(v1alpha1.ReasonProvisioned, "Nothing has to run: the product has no template, or another instance uses the package")
 	}
-	return yes(v1alpha1.ReasonProvisioned, "Everything is in place and healthy")
+	return True(v1alpha1.ReasonProvisioned, "Everything is in place and healthy")
 }
 
 // movingVerdict says what keeps a tenant from its next revision, while it runs the one that it has.
-func movingVerdict(d lifecycle.Decision, o outcome) verdict {
+func movingVerdict(d lifecycle.Decision, o outcome) Verdict {
 	switch {
 	case len(o.nextBlockers) > 0:
-		return no(v1alpha1.ReasonUnhealthy, "The tenant stays on the revision that it has, because a hook of the next one failed; see blockers")
+		return False(v1alpha1.ReasonUnhealthy, "The tenant stays on the revision that it has, because a hook of the next one failed; see blockers")
 	case d.Phase == lifecycle.Suspend:
-		return yes(v1alpha1.ReasonProvisioned, "Everything is in place; the next revision has hooks, and comes when the tenant is resumed")
+		return True(v1alpha1.ReasonProvisioned, "Everything is in place; the next revision has hooks, and comes when the tenant is resumed")
 	case len(o.readiness.Next) > 0:
-		return wait(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Next))
+		return Unknown(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Next))
 	}
-	return wait(v1alpha1.ReasonProgressing, "Waiting for the hooks of the next revision")
+	return Unknown(v1alpha1.ReasonProgressing, "Waiting for the hooks of the next revision")
 }
 
 // removalVerdict says how far the removal of a tenant is; false if it is not removed.
-func removalVerdict(d lifecycle.Decision, o outcome) (verdict, bool) {
+func removalVerdict(d lifecycle.Decision, o outcome) (Verdict, bool) {
 	switch {
 	case o.removing:
-		return no(v1alpha1.ReasonRemoving, "The tenant is being deleted with its data"), true
+		return False(v1alpha1.ReasonRemoving, "The tenant is being deleted with its data"), true
 	case d.Phase == lifecycle.Remove && o.err != nil:
-		return no(v1alpha1.ReasonRemoving, "Deleting the tenant failed and is tried again"), true
+		return False(v1alpha1.ReasonRemoving, "Deleting the tenant failed and is tried again"), true
 	case o.nothing && (d.Phase == lifecycle.Remove || d.Rule == lifecycle.RuleReleased):
-		return no(v1alpha1.ReasonRemoved, "There is no tenant, because the sale has ended"), true
+		return False(v1alpha1.ReasonRemoved, "There is no tenant, because the sale has ended"), true
 	}
-	return verdict{}, false
+	return Verdict{}, false
 }
 
 // waitingFor names the objects that are not ready, at most three.
@@ -291,30 +274,30 @@ func withReason(blockers []v1alpha1.Blocker, reason string) []v1alpha1.Blocker {
 }
 
 // readyVerdict says whether the buyer can use what was sold.
-func readyVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, usable verdict) verdict {
+func readyVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, usable Verdict) Verdict {
 	order := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved)
 	license := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionLicenseActivated)
 	switch {
 	case d.Rule == lifecycle.RuleRemoving:
-		return no(v1alpha1.ReasonRemoving, "The instance is being deleted")
+		return False(v1alpha1.ReasonRemoving, "The instance is being deleted")
 	case d.Phase == lifecycle.Nothing && license != nil && license.Status == metav1.ConditionFalse:
-		return no(license.Reason, license.Message)
+		return False(license.Reason, license.Message)
 	case d.Phase == lifecycle.Nothing && order != nil && order.Status == metav1.ConditionFalse:
-		return no(order.Reason, order.Message)
+		return False(order.Reason, order.Message)
 	case d.Phase == lifecycle.Nothing:
-		return wait(v1alpha1.ReasonWaitingForOrder, "It is not known yet what was sold")
+		return Unknown(v1alpha1.ReasonWaitingForOrder, "It is not known yet what was sold")
 	case d.Phase != lifecycle.Run:
-		return no(suspensionReason(mpi, d), "Not usable: "+suspensionText(mpi, d))
-	case usable.status != metav1.ConditionTrue:
+		return False(suspensionReason(mpi, d), "Not usable: "+suspensionText(mpi, d))
+	case usable.Status != metav1.ConditionTrue:
 		return usable
 	case order != nil && order.Status == metav1.ConditionFalse:
-		return no(order.Reason, order.Message)
+		return False(order.Reason, order.Message)
 	}
-	return yes(v1alpha1.ReasonReady, "Usable as sold")
+	return True(v1alpha1.ReasonReady, "Usable as sold")
 }
 
 func timetable(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) v1alpha1.Timetable {
-	t := v1alpha1.Timetable{SuspendAt: metaTime(d.SuspendAt), DeleteAt: metaTime(d.DeleteAt)}
+	t := v1alpha1.Timetable{SuspendAt: Time(d.SuspendAt), DeleteAt: Time(d.DeleteAt)}
 	if sub := mpi.Spec.Subscription; sub != nil {
 		t.ExpiresAt = sub.ExpiresAt
 	}
@@ -329,8 +312,8 @@ func mergeBlockers(before, now []v1alpha1.Blocker, at time.Time) []v1alpha1.Bloc
 		if len(result) == most {
 			break
 		}
-		blocker.Object, blocker.Reason = cut(blocker.Object, 400), cut(blocker.Reason, 128)
-		blocker.Message, blocker.Remedy = cut(blocker.Message, 1024), cut(blocker.Remedy, 512)
+		blocker.Object, blocker.Reason = Cut(blocker.Object, 400), Cut(blocker.Reason, 128)
+		blocker.Message, blocker.Remedy = Cut(blocker.Message, 1024), Cut(blocker.Remedy, 512)
 		if blocker.Message == "" {
 			blocker.Message = blocker.Reason
 		}
@@ -338,7 +321,7 @@ func mergeBlockers(before, now []v1alpha1.Blocker, at time.Time) []v1alpha1.Bloc
 		if slices.ContainsFunc(result, same) {
 			continue
 		}
-		blocker.Since = metaTime(at)
+		blocker.Since = Time(at)
 		if i := slices.IndexFunc(before, same); i >= 0 {
 			blocker.Since = before[i].Since
 		}
@@ -346,19 +329,3 @@ func mergeBlockers(before, now []v1alpha1.Blocker, at time.Time) []v1alpha1.Bloc
 	}
 	return result
 }
-
-func cut(text string, most int) string {
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return text
-}
-
-func metaTime(t time.Time) metav1.Time {
-	if t.IsZero() {
-		return metav1.Time{}
-	}
-	return metav1.NewTime(t.UTC().Truncate(time.Second))
-}
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -102,13 +102,13 @@ func TestReportSaysWhatIsTrue(t *testing.T) {
 		},
 		"a template that fails": {
 			mpi: sale(), day: 1, decision: run,
-			outcome: outcome{problem: &problem{v1alpha1.ReasonRenderFailed, "web.yaml: no"}, readiness: healthy},
+			outcome: outcome{problem: Problem(v1alpha1.ReasonRenderFailed, "web.yaml: no"), readiness: healthy},
 			want: told{"Blocked", "False RenderFailed", "", "False RenderFailed", "True Paid", "False Running",
 				"False ReconciliationActive"},
 		},
 		"a tenant that can't be moved to the next revision": {
 			mpi: sale(), day: 1, decision: run,
-			outcome: outcome{quiet: true, readiness: healthy, stuck: &problem{v1alpha1.ReasonRenderFailed, "it stays on shop-1"}},
+			outcome: outcome{quiet: true, readiness: healthy, stuck: Problem(v1alpha1.ReasonRenderFailed, "it stays on shop-1")},
 			want: told{"Blocked", "True Ready", "", "False RenderFailed", "True Paid", "False Running",
 				"False ReconciliationActive"},
 		},
@@ -407,19 +407,19 @@ func TestPaidVerdictAtItsBoundaries(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			v := paidVerdict(sale(), policy, tc.now)
-			if got := fmt.Sprintf("%s %s", v.status, v.reason); got != tc.want {
+			if got := fmt.Sprintf("%s %s", v.Status, v.Reason); got != tc.want {
 				t.Errorf("paid is %q, want %q", got, tc.want)
 			}
 		})
 	}
 	t.Run("without a grace", func(t *testing.T) {
-		if v := paidVerdict(sale(), lifecycle.Policy{}, day(30)); v.reason != v1alpha1.ReasonPaymentOverdue {
-			t.Errorf("paid is %q at the end, want overdue at once", v.reason)
+		if v := paidVerdict(sale(), lifecycle.Policy{}, day(30)); v.Reason != v1alpha1.ReasonPaymentOverdue {
+			t.Errorf("paid is %q at the end, want overdue at once", v.Reason)
 		}
 	})
 	t.Run("a sale without an end", func(t *testing.T) {
 		mpi := sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.ExpiresAt = metav1.Time{} })
-		if v := paidVerdict(mpi, policy, day(9999)); v.reason != v1alpha1.ReasonNoExpiry || v.status != metav1.ConditionTrue {
+		if v := paidVerdict(mpi, policy, day(9999)); v.Reason != v1alpha1.ReasonNoExpiry || v.Status != metav1.ConditionTrue {
 			t.Errorf("paid is %v", v)
 		}
 	})

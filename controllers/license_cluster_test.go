@@ -371,9 +371,9 @@ func TestTheDailyQueryFindsCallsThatNeverCame(t *testing.T) {
 		"Active  until 2026-01-31", "Active  until 2026-03-02", "Frozen Expired until 2026-01-31", "Released Marketplace until 2026-01-31",
 		"Active  until 2026-01-31",
 	}))
-	x.Expect(codeVerdict(x.instance("gone"), day(30), r.Interval).reason).To(Equal(v1alpha1.ReasonLicenseEnded))
-	x.Expect(codeVerdict(x.instance("odd"), day(30), r.Interval).reason).To(Equal(v1alpha1.ReasonLicenseStateUnknown))
-	x.Expect(codeVerdict(x.instance("alive"), day(33), r.Interval).reason).To(Equal(v1alpha1.ReasonLicenseAPIUnavailable))
+	x.Expect(codeVerdict(x.instance("gone"), day(30), r.Interval).Reason).To(Equal(v1alpha1.ReasonLicenseEnded))
+	x.Expect(codeVerdict(x.instance("odd"), day(30), r.Interval).Reason).To(Equal(v1alpha1.ReasonLicenseStateUnknown))
+	x.Expect(codeVerdict(x.instance("alive"), day(33), r.Interval).Reason).To(Equal(v1alpha1.ReasonLicenseAPIUnavailable))
 	clock.SetTime(day(31))
 	_, err = x.asks(r)
 	x.Expect(err).NotTo(HaveOccurred())

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -64,15 +62,15 @@ func (r *LicenseReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	}
 	delivered, deliverErr := r.deliver(ctx, mpi)
 	before := mpi.DeepCopy()
-	setLicenseCondition(mpi, v1alpha1.ConditionLicenseActivated, activated)
-	setLicenseCondition(mpi, v1alpha1.ConditionLicenseDelivered, delivered)
+	Set(&mpi.Status.Conditions, v1alpha1.ConditionLicenseActivated, activated, mpi.Generation, time.Time{})
+	Set(&mpi.Status.Conditions, v1alpha1.ConditionLicenseDelivered, delivered, mpi.Generation, time.Time{})
 	// What is tried again waits behind what has just been sold.
 	result := ctrl.Result{Priority: ptr.To(priorityNormal)}
 	statusErr := applyConditions(ctx, r.Client, before, mpi, licenseStatusOwner)
 	if err := errors.Join(activateErr, deliverErr, statusErr); err != nil {
 		return result, err
 	}
-	result.RequeueAfter = sooner(activated.after, delivered.after)
+	result.RequeueAfter = sooner(activated.After, delivered.After)
 	return result, nil
 }
 
@@ -90,26 +88,16 @@ func sooner(a, b time.Duration) time.Duration {
 	return a
 }
 
-// setLicenseCondition reports. An empty lookup leaves the condition as it is.
-func setLicenseCondition(mpi *v1alpha1.MarketplaceInstance, kind string, found lookup) {
-	if found.status == "" {
-		return
-	}
-	meta.SetStatusCondition(&mpi.Status.Conditions, metav1.Condition{
-		Type: kind, Status: found.status, ObservedGeneration: mpi.Generation, Reason: found.reason, Message: shorten(found.message),
-	})
-}
-
 // activate makes sure that a licence code is activated, and says how it stands.
-func (r *LicenseReconciler) activate(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (lookup, error) {
+func (r *LicenseReconciler) activate(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (Verdict, error) {
 	sub := mpi.Spec.Subscription
 	if !licenses.IsCode(sub) {
-		return lookup{}, nil
+		return Verdict{}, nil
 	}
 	if licenses.IsActivated(sub) || sub.Entitlement.State == v1alpha1.EntitlementReleased {
 		if ordered := licenses.Ordered(sub); ordered != sub {
 			if err := r.store(ctx, mpi, ordered); err != nil {
-				return lookup{}, err
+				return Verdict{}, err
 			}
 		}
 		return codeVerdict(mpi, r.Clock.Now(), r.QueryInterval), nil
@@ -118,11 +106,11 @@ func (r *LicenseReconciler) activate(ctx context.Context, mpi *v1alpha1.Marketpl
 }
 
 // activateCode activates a code that was just entered, and stores what the marketplace tells about it.
-func (r *LicenseReconciler) activateCode(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (lookup, error) {
+func (r *LicenseReconciler) activateCode(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (Verdict, error) {
 	sub := mpi.Spec.Subscription
 	twin, err := r.twin(ctx, mpi)
 	if err != nil {
-		return lookup{}, err
+		return Verdict{}, err
 	}
 	if twin != "" {
 		return mistake(v1alpha1.ReasonLicenseDuplicate, fmt.Sprintf(
@@ -148,7 +136,7 @@ func (r *LicenseReconciler) activateCode(ctx context.Context, mpi *v1alpha1.Mark
 				" code with the seller console"), nil
 	}
 	if err := r.store(ctx, mpi, after); err != nil {
-		return lookup{}, err
+		return Verdict{}, err
 	}
 	return codeVerdict(mpi, now, r.QueryInterval), nil
 }
@@ -208,7 +196,7 @@ func (r *LicenseReconciler) store(ctx context.Context, mpi *v1alpha1.Marketplace
 
 // licenseAPI makes the client for an instance's marketplace; nil with what to report when there is none.
 func licenseAPI(ctx context.Context, apis openAPIs, cached client.Reader, mpi *v1alpha1.MarketplaceInstance,
-) (marketplace.LicenseClient, lookup, error) {
+) (marketplace.LicenseClient, Verdict, error) {
 	mp := &v1alpha1.Marketplace{}
 	key := types.NamespacedName{Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace}
 	if err := cached.Get(ctx, key, mp); err != nil {
@@ -216,36 +204,32 @@ func licenseAPI(ctx context.Context, apis openAPIs, cached client.Reader, mpi *v
 			return nil, mistake(v1alpha1.ReasonMarketplaceNotFound, fmt.Sprintf(
 				"Marketplace %q does not exist in this namespace: create it", key.Name)), nil
 		}
-		return nil, lookup{}, err
+		return nil, Verdict{}, err
 	}
 	api, err := apis.licenses(ctx, mp)
 	var credentials *credentialsError
 	switch {
 	case errors.As(err, &credentials):
-		found := mistake(v1alpha1.ReasonCredentialsMissing, credentials.text)
-		found.after = credentialsRetry
-		return nil, found, nil
+		return nil, mistake(v1alpha1.ReasonCredentialsMissing, credentials.text).Again(credentialsRetry), nil
 	case err != nil:
-		return nil, lookup{}, err
+		return nil, Verdict{}, err
 	case api == nil:
 		return nil, mistake(v1alpha1.ReasonLicenseUnsupported, fmt.Sprintf(
 			"Protocol %q of Marketplace %q has no licences", mp.Spec.Protocol, mp.Name)), nil
 	}
-	return api, lookup{}, nil
+	return api, Verdict{}, nil
 }
 
 // activationFailed says what a failed activation means: on the way, or a mistake that a person has to put right.
-func activationFailed(err error) (lookup, error) {
+func activationFailed(err error) (Verdict, error) {
 	var failed *marketplace.LicenseError
 	if !errors.As(err, &failed) {
-		return onTheWay(v1alpha1.ReasonLicenseAPIUnavailable, "The code can't be activated now; it is tried again"), err
+		return Unknown(v1alpha1.ReasonLicenseAPIUnavailable, "The code can't be activated now; it is tried again"), err
 	}
 	message := "The licence code: " + failed.Error()
 	switch {
 	case errors.Is(err, marketplace.ErrLicenseNotCollected):
-		found := mistake(v1alpha1.ReasonLicenseNotCollected, message)
-		found.after = notCollectedRetry
-		return found, nil
+		return mistake(v1alpha1.ReasonLicenseNotCollected, message).Again(notCollectedRetry), nil
 	case errors.Is(err, marketplace.ErrLicenseUnknown):
 		return mistake(v1alpha1.ReasonLicenseUnknown, message), nil
 	case errors.Is(err, marketplace.ErrLicenseActivated):
@@ -253,26 +237,19 @@ func activationFailed(err error) (lookup, error) {
 		return mistake(v1alpha1.ReasonLicenseRefused,
 			"The licence code is not activated, and its state allows no activation: compare it with the seller console"), nil
 	case errors.Is(err, marketplace.ErrLicenseRefused):
-		found := mistake(v1alpha1.ReasonLicenseAPIRefused, message)
-		found.after = refusedRetry
-		return found, nil
+		return mistake(v1alpha1.ReasonLicenseAPIRefused, message).Again(refusedRetry), nil
 	case !errors.Is(err, marketplace.ErrUnavailable):
 		return mistake(v1alpha1.ReasonLicenseRefused, message), nil
 	case failed.RetryAfter > 0:
-		found := onTheWay(v1alpha1.ReasonLicenseAPIUnavailable, message)
-		found.after = failed.RetryAfter
-		return found, nil
+		return Unknown(v1alpha1.ReasonLicenseAPIUnavailable, message).Again(failed.RetryAfter), nil
 	}
-	return onTheWay(v1alpha1.ReasonLicenseAPIUnavailable, message), err
+	return Unknown(v1alpha1.ReasonLicenseAPIUnavailable, message), err
 }
 
 // codeVerdict says how a code stands that is activated, or whose sale has ended. It comes from the facts in the spec alone.
-func codeVerdict(mpi *v1alpha1.MarketplaceInstance, now time.Time, interval time.Duration) lookup {
+func codeVerdict(mpi *v1alpha1.MarketplaceInstance, now time.Time, interval time.Duration) Verdict {
 	sub := mpi.Spec.Subscription
 	license := sub.License
-	because := func(status metav1.ConditionStatus, reason, message string) lookup {
-		return lookup{status: status, reason: reason, message: message}
-	}
 	since := license.QueriedAt.Time
 	if since.IsZero() {
 		since = license.ActivatedAt.Time
@@ -280,41 +257,41 @@ func codeVerdict(mpi *v1alpha1.MarketplaceInstance, now time.Time, interval time
 	stale := since.Add(staleAfter * interval)
 	switch {
 	case licenses.EndedByQuery(sub):
-		return because(metav1.ConditionFalse, v1alpha1.ReasonLicenseEnded, fmt.Sprintf(
+		return False(v1alpha1.ReasonLicenseEnded, fmt.Sprintf(
 			"The marketplace said at %s, when it was asked, that the code was released; no call had told. If the seller console"+
-				" shows otherwise, set spec.subscription.entitlement.state to Active before the tenant is deleted", stamp(license.QueriedAt.Time)))
+				" shows otherwise, set spec.subscription.entitlement.state to Active before the tenant is deleted", Stamp(license.QueriedAt.Time)))
 	case sub.Entitlement.State == v1alpha1.EntitlementReleased:
-		return because(metav1.ConditionFalse, v1alpha1.ReasonReleased, "The marketplace has ended the sale")
+		return False(v1alpha1.ReasonReleased, "The marketplace has ended the sale")
 	case !now.Before(stale):
-		return because(metav1.ConditionUnknown, v1alpha1.ReasonLicenseAPIUnavailable, fmt.Sprintf(
+		return Unknown(v1alpha1.ReasonLicenseAPIUnavailable, fmt.Sprintf(
 			"The marketplace was last heard about the code at %s; it is asked again, and the controller's log says what it answers",
-			stamp(since)))
+			Stamp(since)))
 	}
-	found := because(metav1.ConditionTrue, v1alpha1.ReasonLicenseActivated, fmt.Sprintf(
-		"Activated at %s; the marketplace is asked about the code every day", stamp(license.ActivatedAt.Time)))
+	found := True(v1alpha1.ReasonLicenseActivated, fmt.Sprintf(
+		"Activated at %s; the marketplace is asked about the code every day", Stamp(license.ActivatedAt.Time)))
 	switch license.State {
 	case v1alpha1.LicenseExpired:
-		found = because(metav1.ConditionFalse, v1alpha1.ReasonLicenseExpired, "The marketplace says that the code has expired; a renewal lifts that")
+		found = False(v1alpha1.ReasonLicenseExpired, "The marketplace says that the code has expired; a renewal lifts that")
 	case v1alpha1.LicenseReleased:
-		found = because(metav1.ConditionFalse, v1alpha1.ReasonReleased,
+		found = False(v1alpha1.ReasonReleased,
 			"The marketplace says that the code was released, and a person has taken that back: nothing but a person ends the sale any more")
 	case v1alpha1.LicenseOther:
-		found = because(metav1.ConditionUnknown, v1alpha1.ReasonLicenseStateUnknown,
+		found = Unknown(v1alpha1.ReasonLicenseStateUnknown,
 			"The marketplace calls the code's state by a word that this version does not know; nothing follows from it")
 	}
-	found.after = stale.Sub(now)
+	found.After = stale.Sub(now)
 	return found
 }
 
 // waitsForLicense says what keeps it from being known what a licence code has sold; false when nothing does.
-func waitsForLicense(mpi *v1alpha1.MarketplaceInstance) (bool, lookup) {
+func waitsForLicense(mpi *v1alpha1.MarketplaceInstance) (bool, Verdict) {
 	sub := mpi.Spec.Subscription
 	switch {
 	case !licenses.IsActivated(sub):
-		return true, onTheWay(v1alpha1.ReasonWaitingForActivation,
+		return true, Unknown(v1alpha1.ReasonWaitingForActivation,
 			"What was sold is known when the licence code is activated: see the condition LicenseActivated")
 	case licenses.OrderKnown(sub), mpi.Spec.ProductRef.Name != "" && mpi.Spec.Plan != "":
-		return false, lookup{}
+		return false, Verdict{}
 	}
 	return true, mistake(v1alpha1.ReasonLicenseOrderUnknown, "The licence code is activated, and the marketplace does not say for which"+
 		" order: set spec.subscription.orderID as the seller console shows it, or productRef and plan in this instance's spec")

@@ -27,23 +27,23 @@ const textFile = ".lic"
 
 // deliver uploads the licences that were asked for and are there, and says how it stands. Nothing tells when one is there: the
 // Secrets are read again after a pause that grows with the age of the youngest request.
-func (r *LicenseReconciler) deliver(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (lookup, error) {
+func (r *LicenseReconciler) deliver(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (Verdict, error) {
 	sub := mpi.Spec.Subscription
 	open := licenses.Open(sub)
 	switch {
 	case len(sub.LicenseRequests) == 0:
-		return lookup{}, nil
+		return Verdict{}, nil
 	case len(open) == 0:
 		return allDelivered(), nil
 	case sub.Entitlement.State != v1alpha1.EntitlementActive:
-		return onTheWay(v1alpha1.ReasonLicenseHeld, "Licences are not delivered while the sale is frozen or released"), nil
+		return Unknown(v1alpha1.ReasonLicenseHeld, "Licences are not delivered while the sale is frozen or released"), nil
 	}
 	given, err := r.givenLicenses(ctx, mpi)
 	if err != nil {
-		return onTheWay(v1alpha1.ReasonLicenseAwaited, "The Secrets with the licences can't be read now; it is tried again"), err
+		return Unknown(v1alpha1.ReasonLicenseAwaited, "The Secrets with the licences can't be read now; it is tried again"), err
 	}
 	var waiting []string
-	var problem lookup
+	var problem Verdict
 	for _, request := range open {
 		file, key := licenseFor(given, request.Key)
 		if key == "" {
@@ -54,27 +54,23 @@ func (r *LicenseReconciler) deliver(ctx context.Context, mpi *v1alpha1.Marketpla
 		if err != nil {
 			return found, err
 		}
-		if problem.status == "" {
+		if problem.Status == "" {
 			problem = found
 		}
 	}
 	after := licenses.Pause(open, r.Clock.Now())
 	switch {
-	case problem.status != "":
-		problem.after = sooner(problem.after, after)
+	case problem.Status != "":
+		problem.After = sooner(problem.After, after)
 		return problem, nil
 	case len(waiting) > 0:
-		found := onTheWay(v1alpha1.ReasonLicenseAwaited, awaited(mpi, waiting))
-		found.after = after
-		return found, nil
+		return Unknown(v1alpha1.ReasonLicenseAwaited, awaited(mpi, waiting)).Again(after), nil
 	}
 	return allDelivered(), nil
 }
 
-func allDelivered() lookup {
-	return lookup{
-		status: metav1.ConditionTrue, reason: v1alpha1.ReasonLicenseDelivered, message: "Every licence that was asked for is delivered",
-	}
+func allDelivered() Verdict {
+	return True(v1alpha1.ReasonLicenseDelivered, "Every licence that was asked for is delivered")
 }
 
 // awaited says which licences are waited for, and where they belong.
@@ -92,7 +88,7 @@ func awaited(mpi *v1alpha1.MarketplaceInstance, keys []string) string {
 // which does no harm.
 func (r *LicenseReconciler) upload(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, request v1alpha1.LicenseRequest,
 	file marketplace.LicenseFile,
-) (lookup, error) {
+) (Verdict, error) {
 	if len(file.Content) == 0 {
 		return mistake(v1alpha1.ReasonLicenseInvalid, fmt.Sprintf(
 			"The licence for request %s is empty: put another one into its Secret", request.Key)), nil
@@ -109,29 +105,25 @@ func (r *LicenseReconciler) upload(ctx context.Context, mpi *v1alpha1.Marketplac
 	}
 	sum := sha256.Sum256(file.Content)
 	after := licenses.Delivered(mpi.Spec.Subscription, request.Key, hex.EncodeToString(sum[:]), r.Clock.Now())
-	return lookup{}, r.store(ctx, mpi, after)
+	return Verdict{}, r.store(ctx, mpi, after)
 }
 
 // uploadFailed says what a failed upload means.
-func uploadFailed(key string, err error) (lookup, error) {
+func uploadFailed(key string, err error) (Verdict, error) {
 	var failed *marketplace.LicenseError
 	if !errors.As(err, &failed) {
-		return onTheWay(v1alpha1.ReasonLicenseAPIUnavailable, "The licences can't be uploaded now; it is tried again"), err
+		return Unknown(v1alpha1.ReasonLicenseAPIUnavailable, "The licences can't be uploaded now; it is tried again"), err
 	}
 	message := fmt.Sprintf("Uploading the licence of request %s: %s", key, failed.Error())
 	switch {
 	case errors.Is(err, marketplace.ErrLicenseRefused):
-		found := mistake(v1alpha1.ReasonLicenseAPIRefused, message)
-		found.after = refusedRetry
-		return found, nil
+		return mistake(v1alpha1.ReasonLicenseAPIRefused, message).Again(refusedRetry), nil
 	case !errors.Is(err, marketplace.ErrUnavailable):
 		return mistake(v1alpha1.ReasonLicenseRefused, message), nil
 	case failed.RetryAfter > 0:
-		found := onTheWay(v1alpha1.ReasonLicenseAPIUnavailable, message)
-		found.after = failed.RetryAfter
-		return found, nil
+		return Unknown(v1alpha1.ReasonLicenseAPIUnavailable, message).Again(failed.RetryAfter), nil
 	}
-	return onTheWay(v1alpha1.ReasonLicenseAPIUnavailable, message), err
+	return Unknown(v1alpha1.ReasonLicenseAPIUnavailable, message), err
 }
 
 // licenseFor finds the licence of a request: under its key it is a text, and under its key with a dot and an ending a file of

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -60,19 +59,19 @@ func (t orderTypes) keep(of types.NamespacedName, notified []notification) {
 
 // checkCalls looks whether calls came about the orders that the marketplace has notified us of, and forgets those of which
 // nothing is to be expected any more.
-func (r *MarketplaceReconciler) checkCalls(ctx context.Context, mp *v1alpha1.Marketplace) (verdict, error) {
-	arrive := yes(v1alpha1.ReasonCallsArrive, "No call is known to be missing")
+func (r *MarketplaceReconciler) checkCalls(ctx context.Context, mp *v1alpha1.Marketplace) (Verdict, error) {
+	arrive := True(v1alpha1.ReasonCallsArrive, "No call is known to be missing")
 	notified, err := r.notifications(ctx, mp)
 	switch {
 	case err != nil:
-		return verdict{}, err
+		return Verdict{}, err
 	case len(notified) == 0:
 		return arrive, nil
 	}
 	instances := &v1alpha1.MarketplaceInstanceList{}
 	// They are only read, and there may be thousands.
 	if err := r.List(ctx, instances, client.InNamespace(mp.Namespace), client.UnsafeDisableDeepCopy); err != nil {
-		return verdict{}, fmt.Errorf("listing the instances: %w", err)
+		return Verdict{}, fmt.Errorf("listing the instances: %w", err)
 	}
 	sales := salesOf(instances.Items, mp.Name, notified)
 	now := r.Clock.Now()
@@ -90,7 +89,7 @@ func (r *MarketplaceReconciler) checkCalls(ctx context.Context, mp *v1alpha1.Mar
 	if errs = append(errs, err); len(missing) == 0 {
 		return arrive, errors.Join(errs...)
 	}
-	return no(v1alpha1.ReasonCallMissing, missingText(mp, missing)), errors.Join(errs...)
+	return False(v1alpha1.ReasonCallMissing, missingText(mp, missing)), errors.Join(errs...)
 }
 
 // notifications are read live, because only the label tells these Secrets from all others: a cache would hold the keys too.
@@ -234,20 +233,10 @@ func missingText(mp *v1alpha1.Marketplace, missing []notification) string {
 			names = append(names, fmt.Sprintf("and %d more", len(missing)-most))
 			break
 		}
-		names = append(names, fmt.Sprintf("%q", cut(n.order, 64)))
+		names = append(names, fmt.Sprintf("%q", Cut(n.order, 64)))
 	}
 	return fmt.Sprintf("The marketplace has notified us of these orders, and no call about them was recorded: %s. Look for them among"+
 		" the failed calls in the seller console and restart the calls there. An order that brings no call is forgotten after %d days,"+
 		" or when its Secret is deleted: kubectl get secrets -n %s -l %s=%s,%s=%s", strings.Join(names, ", "),
 		int(notificationsKept.Hours()/24), mp.Namespace, v1alpha1.CallLabel, v1alpha1.CallNotification, v1alpha1.MarketplaceLabel, mp.Name)
-}
-
-// announceCalls makes an event when calls are found missing. It is called only after the status was written.
-func (r *MarketplaceReconciler) announceCalls(before, after *v1alpha1.Marketplace) {
-	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionCallsArrive)
-	is := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionCallsArrive)
-	if is == nil || is.Status != metav1.ConditionFalse || was != nil && was.Status == is.Status && was.Message == is.Message {
-		return
-	}
-	r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, "Reconcile", "%s", note(is.Message))
 }

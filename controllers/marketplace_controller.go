@@ -10,8 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -56,44 +54,37 @@ func (r *MarketplaceReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	}
 	arrive, callsErr := r.checkCalls(ctx, mp)
 	mp.Status.CallbackPath = fmt.Sprintf("/v1/%s/%s", mp.Namespace, mp.Name)
-	setConnectionCondition(mp, v1alpha1.ConditionReady, ready)
-	if arrive.status != "" {
-		setConnectionCondition(mp, v1alpha1.ConditionCallsArrive, arrive)
-	}
+	Set(&mp.Status.Conditions, v1alpha1.ConditionReady, ready, mp.Generation, time.Time{})
+	Set(&mp.Status.Conditions, v1alpha1.ConditionCallsArrive, arrive, mp.Generation, time.Time{})
 	if !equality.Semantic.DeepEqual(before.Status, mp.Status) {
 		if err := client.IgnoreNotFound(r.Status().Patch(ctx, mp, client.MergeFrom(before))); err != nil {
 			return ctrl.Result{}, fmt.Errorf("writing the status: %w", err)
 		}
-		r.announceCalls(before, mp)
+		Announcement{Condition: v1alpha1.ConditionCallsArrive, Action: "Reconcile", OnlyFalse: true, Messages: true}.Announce(
+			r.Recorder, mp, before.Status.Conditions, mp.Status.Conditions, nil)
 	}
 	return ctrl.Result{RequeueAfter: connectionRecheck}, callsErr
 }
 
-func setConnectionCondition(mp *v1alpha1.Marketplace, kind string, v verdict) {
-	meta.SetStatusCondition(&mp.Status.Conditions, metav1.Condition{
-		Type: kind, Status: v.status, Reason: v.reason, Message: v.message, ObservedGeneration: mp.Generation,
-	})
-}
-
 // check says whether calls can be verified and orders be read.
-func (r *MarketplaceReconciler) check(ctx context.Context, mp *v1alpha1.Marketplace) (verdict, error) {
+func (r *MarketplaceReconciler) check(ctx context.Context, mp *v1alpha1.Marketplace) (Verdict, error) {
 	protocol, ok := r.Protocols[mp.Spec.Protocol]
 	if !ok {
-		return no(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Protocol %q is not known to this version of Stallkeeper",
+		return False(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Protocol %q is not known to this version of Stallkeeper",
 			mp.Spec.Protocol)), nil
 	}
 	secret := &corev1.Secret{}
 	name := mp.Spec.CallbackSecretRef.Name
 	err := r.APIReader.Get(ctx, types.NamespacedName{Namespace: mp.Namespace, Name: name}, secret)
 	if apierrors.IsNotFound(err) {
-		return no(v1alpha1.ReasonCallbackSecretNotFound, fmt.Sprintf(
+		return False(v1alpha1.ReasonCallbackSecretNotFound, fmt.Sprintf(
 			"Secret %q does not exist in this namespace: create it with the key accessKey; until then every callback is refused", name)), nil
 	}
 	if err != nil {
-		return verdict{}, fmt.Errorf("reading Secret %s: %w", name, err)
+		return Verdict{}, fmt.Errorf("reading Secret %s: %w", name, err)
 	}
 	if err := protocol.CheckCallbackKeys(secret.Data); err != nil {
-		return no(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Secret %q: %s", name, err)), nil
+		return False(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Secret %q: %s", name, err)), nil
 	}
 	if needed, err := r.needsOrderAPI(ctx, mp); err != nil || !needed {
 		return r.checkClock(ctx, mp, "Callbacks can be verified. Orders that a call does not bring can't be read without"+
@@ -102,9 +93,9 @@ func (r *MarketplaceReconciler) check(ctx context.Context, mp *v1alpha1.Marketpl
 	apis := openAPIs{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}
 	var missing *credentialsError
 	if _, err := apis.orders(ctx, mp); errors.As(err, &missing) {
-		return no(v1alpha1.ReasonOpenAPICredentialsMissing, missing.text), nil
+		return False(v1alpha1.ReasonOpenAPICredentialsMissing, missing.text), nil
 	} else if err != nil {
-		return verdict{}, err
+		return Verdict{}, err
 	}
 	return r.checkClock(ctx, mp, "Callbacks can be verified and orders be read"), nil
 }
@@ -127,8 +118,8 @@ func (r *MarketplaceReconciler) needsOrderAPI(ctx context.Context, mp *v1alpha1.
 }
 
 // checkClock says what is wrong with the clock; otherwise that all is well.
-func (r *MarketplaceReconciler) checkClock(ctx context.Context, mp *v1alpha1.Marketplace, well string) verdict {
-	ready := yes(v1alpha1.ReasonConnectionReady, well)
+func (r *MarketplaceReconciler) checkClock(ctx context.Context, mp *v1alpha1.Marketplace, well string) Verdict {
+	ready := True(v1alpha1.ReasonConnectionReady, well)
 	if r.ClockSkew == nil {
 		return ready
 	}
@@ -141,7 +132,7 @@ func (r *MarketplaceReconciler) checkClock(ctx context.Context, mp *v1alpha1.Mar
 	if skew == 0 {
 		return ready
 	}
-	return no(v1alpha1.ReasonClockSkew, fmt.Sprintf(
+	return False(v1alpha1.ReasonClockSkew, fmt.Sprintf(
 		"Well-signed callbacks are refused because the marketplace's clock is about %s away from the webhook server's: set the"+
 			" nodes' clocks by NTP", skew.Abs().Round(time.Second)))
 }

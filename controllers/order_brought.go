@@ -67,15 +67,15 @@ func (r *OrderReconciler) readBrought(ctx context.Context, mpi *v1alpha1.Marketp
 
 // notBrought says what it means that a call was stored by half: its instance was written, and then the callback server could not
 // write its Secret, and has told the marketplace to call again.
-func (r *OrderReconciler) notBrought(call v1alpha1.OrderCall) lookup {
+func (r *OrderReconciler) notBrought(call v1alpha1.OrderCall) Verdict {
 	if r.Clock.Since(call.Time.Time) >= broughtPatience {
 		return mistake(v1alpha1.ReasonCallIncomplete, fmt.Sprintf("What the call %s says about order %s could not be stored, and the"+
 			" marketplace has not called again: start the call again in the marketplace's console; if it has cancelled the order,"+
 			" remove the call's lookup from spec.subscription.orders, or delete the instance of a purchase", call.Activity, call.OrderID))
 	}
-	found := onTheWay(v1alpha1.ReasonOrderPending, fmt.Sprintf(
+	found := Unknown(v1alpha1.ReasonOrderPending, fmt.Sprintf(
 		"What the call %s says about order %s is not stored yet; the marketplace is expected to call again", call.Activity, call.OrderID))
-	found.after = broughtRetry
+	found.After = broughtRetry
 	return found
 }
 

@@ -157,7 +157,7 @@ func TestACallThatComesMeanwhileIsNotLost(t *testing.T) {
 
 func TestCredentialsThatComeLaterAreFound(t *testing.T) {
 	found, err := (&OrderReconciler{}).readFailed(v1alpha1.OrderCall{OrderID: "o-1"}, &credentialsError{"create it"})
-	if err != nil || found.after != credentialsRetry || found.status != metav1.ConditionFalse {
+	if err != nil || found.After != credentialsRetry || found.Status != metav1.ConditionFalse {
 		t.Errorf("found %+v, error %v", found, err)
 	}
 }

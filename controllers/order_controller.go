@@ -8,7 +8,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -51,14 +50,6 @@ type OrderReconciler struct {
 	Protocols            Protocols
 }
 
-// lookup is the outcome of one pass.
-type lookup struct {
-	status  metav1.ConditionStatus
-	reason  string
-	message string
-	after   time.Duration
-}
-
 // Reconcile brings one instance's orders up to date.
 func (r *OrderReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	mpi := &v1alpha1.MarketplaceInstance{}
@@ -74,33 +65,30 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 		return ctrl.Result{}, err
 	}
 	before := mpi.DeepCopy()
-	setOrderResolved(mpi, found)
+	Set(&mpi.Status.Conditions, v1alpha1.ConditionOrderResolved, firstWord(mpi, found), mpi.Generation, time.Time{})
 	// What is tried again waits behind what has just been sold.
 	result := ctrl.Result{Priority: ptr.To(priorityNormal)}
 	if err := errors.Join(err, applyConditions(ctx, r.Client, before, mpi, orderStatusOwner)); err != nil {
 		return result, err
 	}
-	result.RequeueAfter = found.after
+	result.RequeueAfter = found.After
 	return result, nil
 }
 
 // resolve looks the next order up and stores what it says.
-func (r *OrderReconciler) resolve(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (lookup, error) {
+func (r *OrderReconciler) resolve(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (Verdict, error) {
 	sub := mpi.Spec.Subscription
 	if sub == nil {
-		return lookup{status: metav1.ConditionTrue, reason: v1alpha1.ReasonNoSale, message: "This instance was made by hand"}, nil
+		return True(v1alpha1.ReasonNoSale, "This instance was made by hand"), nil
 	}
 	if sub.Entitlement.State == v1alpha1.EntitlementReleased {
-		return lookup{
-			status: metav1.ConditionTrue, reason: v1alpha1.ReasonReleased,
-			message: "The sale has ended, and its orders are not asked for any more",
-		}, nil
+		return True(v1alpha1.ReasonReleased, "The sale has ended, and its orders are not asked for any more"), nil
 	}
 	now := r.Clock.Now()
 	due, nextChange := orders.Due(sub, now)
 	if due != sub {
 		if err := r.store(ctx, mpi, orders.Result{Subscription: due, Product: mpi.Spec.ProductRef.Name}); err != nil {
-			return lookup{}, err
+			return Verdict{}, err
 		}
 	}
 	calls := orders.AllPending(mpi.Spec.Subscription)
@@ -108,9 +96,9 @@ func (r *OrderReconciler) resolve(ctx context.Context, mpi *v1alpha1.Marketplace
 		return found, nil
 	}
 	if len(calls) == 0 {
-		found := lookup{status: metav1.ConditionTrue, reason: v1alpha1.ReasonOrderResolved, message: "It is known what was sold"}
+		found := True(v1alpha1.ReasonOrderResolved, "It is known what was sold")
 		if !nextChange.IsZero() {
-			found.after = nextChange.Sub(now)
+			found.After = nextChange.Sub(now)
 		}
 		return found, nil
 	}
@@ -118,7 +106,7 @@ func (r *OrderReconciler) resolve(ctx context.Context, mpi *v1alpha1.Marketplace
 }
 
 // lookUp reads the order of the first of the calls that has one, and applies it.
-func (r *OrderReconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, calls []v1alpha1.OrderCall) (lookup, error) {
+func (r *OrderReconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, calls []v1alpha1.OrderCall) (Verdict, error) {
 	mp := &v1alpha1.Marketplace{}
 	key := types.NamespacedName{Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace}
 	if err := r.Get(ctx, key, mp); err != nil {
@@ -126,23 +114,23 @@ func (r *OrderReconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceI
 			return mistake(v1alpha1.ReasonMarketplaceNotFound, fmt.Sprintf(
 				"Marketplace %q does not exist in this namespace: create it again", key.Name)), nil
 		}
-		return lookup{}, err
+		return Verdict{}, err
 	}
 	call, order, err := r.readFirst(ctx, mpi, mp, calls)
 	if err != nil {
 		return r.readFailed(call, err)
 	}
 	if err := storeRawOrder(ctx, r.Client, r.APIReader, mpi, call.OrderID, order.Raw); err != nil {
-		return lookup{}, err
+		return Verdict{}, err
 	}
 	products := &v1alpha1.MarketplaceProductList{}
 	if err := r.List(ctx, products, client.InNamespace(mpi.Namespace)); err != nil {
-		return lookup{}, err
+		return Verdict{}, err
 	}
 	users := &v1alpha1.MarketplaceInstanceList{}
 	if order.Charging == marketplace.ChargingOnDemandPackage {
 		if err := r.List(ctx, users, client.InNamespace(mpi.Namespace)); err != nil {
-			return lookup{}, err
+			return Verdict{}, err
 		}
 	}
 	result, problem := orders.Apply(orders.Sale{
@@ -153,17 +141,17 @@ func (r *OrderReconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceI
 		found := mistake(problem.Reason, problem.Message)
 		if problem.Reason == v1alpha1.ReasonPackageUserUnclear {
 			// The buyer may have ordered the other instance in the same moment, and its order is not read yet.
-			found.after = refusedRetry
+			found.After = refusedRetry
 		}
 		return found, nil
 	}
 	if err := r.store(ctx, mpi, result); err != nil {
-		return lookup{}, err
+		return Verdict{}, err
 	}
 	if next, more := orders.Pending(result.Subscription); more {
-		return onTheWay(v1alpha1.ReasonOrderPending, fmt.Sprintf("Order %s is being looked up", next.OrderID)), nil
+		return Unknown(v1alpha1.ReasonOrderPending, fmt.Sprintf("Order %s is being looked up", next.OrderID)), nil
 	}
-	return lookup{status: metav1.ConditionTrue, reason: v1alpha1.ReasonOrderResolved, message: "It is known what was sold"}, nil
+	return True(v1alpha1.ReasonOrderResolved, "It is known what was sold"), nil
 }
 
 // readOrder reads one call's order from where it is.
@@ -186,41 +174,33 @@ func (r *OrderReconciler) readOrder(ctx context.Context, mpi *v1alpha1.Marketpla
 }
 
 // readFailed says what a failed look-up means: on the way, or a mistake that a person has to put right.
-func (r *OrderReconciler) readFailed(call v1alpha1.OrderCall, err error) (lookup, error) {
+func (r *OrderReconciler) readFailed(call v1alpha1.OrderCall, err error) (Verdict, error) {
 	var credentials *credentialsError
 	var failed *marketplace.OrderError
 	switch {
 	case errors.Is(err, errNotBrought):
 		return r.notBrought(call), nil
 	case errors.As(err, &credentials):
-		found := mistake(v1alpha1.ReasonCredentialsMissing, credentials.text)
-		found.after = credentialsRetry
-		return found, nil
+		return mistake(v1alpha1.ReasonCredentialsMissing, credentials.text).Again(credentialsRetry), nil
 	case !errors.As(err, &failed):
-		return onTheWay(v1alpha1.ReasonOrderAPIUnavailable, "The order can't be looked up now; it is tried again"), err
+		return Unknown(v1alpha1.ReasonOrderAPIUnavailable, "The order can't be looked up now; it is tried again"), err
 	}
 	message := fmt.Sprintf("Order %s: %s", call.OrderID, failed.Error())
 	switch {
 	case errors.Is(err, marketplace.ErrOrderNotFound):
 		if r.Clock.Since(call.Time.Time) < orderNotFoundGrace {
-			found := onTheWay(v1alpha1.ReasonOrderPending,
-				fmt.Sprintf("The order API does not know order %s yet; it is asked again", call.OrderID))
-			found.after = orderNotFoundRetry
-			return found, nil
+			return Unknown(v1alpha1.ReasonOrderPending,
+				fmt.Sprintf("The order API does not know order %s yet; it is asked again", call.OrderID)).Again(orderNotFoundRetry), nil
 		}
 		return mistake(v1alpha1.ReasonOrderNotFound, message), nil
 	case errors.Is(err, marketplace.ErrOrderRefused):
-		found := mistake(v1alpha1.ReasonOrderAPIRefused, message)
-		found.after = refusedRetry
-		return found, nil
+		return mistake(v1alpha1.ReasonOrderAPIRefused, message).Again(refusedRetry), nil
 	case errors.Is(err, marketplace.ErrOrderInvalid):
 		return mistake(v1alpha1.ReasonOrderInvalid, message), nil
 	case failed.RetryAfter > 0:
-		found := onTheWay(v1alpha1.ReasonOrderAPIUnavailable, message)
-		found.after = failed.RetryAfter
-		return found, nil
+		return Unknown(v1alpha1.ReasonOrderAPIUnavailable, message).Again(failed.RetryAfter), nil
 	}
-	return onTheWay(v1alpha1.ReasonOrderAPIUnavailable, message), err
+	return Unknown(v1alpha1.ReasonOrderAPIUnavailable, message), err
 }
 
 // store writes what an order has made of the sale.
@@ -228,26 +208,14 @@ func (r *OrderReconciler) store(ctx context.Context, mpi *v1alpha1.MarketplaceIn
 	return storeSubscription(ctx, r.Client, r.APIReader, mpi, result)
 }
 
-func setOrderResolved(mpi *v1alpha1.MarketplaceInstance, found lookup) {
-	if found.status == "" {
-		// The pass failed before anything was learned.
-		found = onTheWay(v1alpha1.ReasonOrderPending, "The order is being looked up")
-		if meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved) != nil {
-			return
-		}
+// firstWord is what is said of an order when the first pass fails before it learned anything.
+func firstWord(mpi *v1alpha1.MarketplaceInstance, found Verdict) Verdict {
+	if !found.IsZero() || meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved) != nil {
+		return found
 	}
-	meta.SetStatusCondition(&mpi.Status.Conditions, metav1.Condition{
-		Type: v1alpha1.ConditionOrderResolved, Status: found.status, ObservedGeneration: mpi.Generation,
-		Reason: found.reason, Message: found.message,
-	})
+	return Unknown(v1alpha1.ReasonOrderPending, "The order is being looked up")
 }
 
-// mistake is a problem that stays until somebody acts.
-func mistake(reason, message string) lookup {
-	return lookup{status: metav1.ConditionFalse, reason: reason, message: message, after: orderProblemRetry}
-}
-
-// onTheWay is a problem that passes by itself.
-func onTheWay(reason, message string) lookup {
-	return lookup{status: metav1.ConditionUnknown, reason: reason, message: message}
-}
+// mistake is a problem that stays until somebody acts. What is changed in the cluster is noticed at once; what is changed at the
+// marketplace is not.
+func mistake(reason, message string) Verdict { return False(reason, message).Again(orderProblemRetry) }

@@ -31,7 +31,7 @@ var attributeUse = regexp.MustCompile(`\.attributes\.([A-Za-z_][A-Za-z0-9_]*)|\.
 var action = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
 
 // checkProduct renders every plan for a sample instance, running and suspended, and checks the result as an instance's would
-// be. It is pure. Problems are *productProblem; the note is worth knowing and no problem.
+// be. It is pure. Problems are *Verdict; the note is worth knowing and no problem.
 func checkProduct(product *v1alpha1.MarketplaceProduct, name string, data revisionData, perms workload.Permissions,
 ) (note string, err error) {
 	rev, err := parseRevision(name, data)
@@ -93,13 +93,13 @@ func checkPlan(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha
 ) (checkedPlan, error) {
 	in := sampleInputs(product, rev, plan, suspended)
 	if _, err := renderUserName(rev, in); err != nil {
-		return checkedPlan{}, &productProblem{reason: v1alpha1.ReasonRenderFailed, message: err.Error()}
+		return checkedPlan{}, Problem(v1alpha1.ReasonRenderFailed, err.Error())
 	}
 	rendered, err := renderTenant(rev, in)
 	if err != nil {
-		var problem *productProblem
-		if errors.As(templateProblem(err), &problem) && problem.reason == v1alpha1.ReasonInvalidTemplate {
-			return checkedPlan{}, &productProblem{reason: v1alpha1.ReasonRenderFailed, message: err.Error()}
+		var problem *Verdict
+		if errors.As(templateProblem(err), &problem) && problem.Reason == v1alpha1.ReasonInvalidTemplate {
+			return checkedPlan{}, Problem(v1alpha1.ReasonRenderFailed, err.Error())
 		}
 		return checkedPlan{}, templateProblem(err)
 	}
@@ -117,7 +117,7 @@ func checkPlan(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha
 		Credentials: workload.Credentials{UserName: in.secrets.userName, Password: in.secrets.password},
 	}, policy, perms, rendered.objects, suspended)
 	if err != nil {
-		return checkedPlan{}, &productProblem{reason: v1alpha1.ReasonNotPermitted, message: err.Error()}
+		return checkedPlan{}, Problem(v1alpha1.ReasonNotPermitted, err.Error())
 	}
 	var objects []*unstructured.Unstructured
 	for _, group := range set.Groups {
@@ -128,7 +128,7 @@ func checkPlan(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha
 		problems = append(problems, problem.String())
 	}
 	if len(problems) > 0 {
-		return checkedPlan{}, &productProblem{reason: v1alpha1.ReasonPodSecurity, message: strings.Join(problems, "; ")}
+		return checkedPlan{}, Problem(v1alpha1.ReasonPodSecurity, strings.Join(problems, "; "))
 	}
 	return checkedPlan{blockers: set.Blockers, idle: rendered.idle, unknown: set.Unknown}, nil
 }
@@ -167,11 +167,11 @@ func sampleAttributes(data revisionData) map[string]string {
 
 // inPlan says in which plan a problem is.
 func inPlan(err error, plan string) error {
-	var problem *productProblem
+	var problem *Verdict
 	if !errors.As(err, &problem) {
 		return err
 	}
 	named := *problem
-	named.message = fmt.Sprintf("Plan %q: %s", plan, problem.message)
+	named.Message = fmt.Sprintf("Plan %q: %s", plan, problem.Message)
 	return &named
 }

@@ -113,13 +113,13 @@ func TestCheckProduct(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			note, err := checkProduct(tc.product, "shop-1", dataOf(tc.product, tc.chart), permissions())
-			var problem *productProblem
+			var problem *Verdict
 			if err != nil && !errors.As(err, &problem) {
 				t.Fatalf("the error is no problem of the product: %v", err)
 			}
 			got, message := "", ""
 			if problem != nil {
-				got, message = problem.reason, problem.message
+				got, message = problem.Reason, problem.Message
 			}
 			if got != tc.reason {
 				t.Fatalf("reason %q (%s), want %q", got, message, tc.reason)

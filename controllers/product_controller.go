@@ -70,7 +70,7 @@ func (r *ProductReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	if patchErr := r.patchProductStatus(ctx, before, product); patchErr != nil {
 		return ctrl.Result{}, errors.Join(err, patchErr)
 	}
-	var problem *productProblem
+	var problem *Verdict
 	switch {
 	case errors.As(err, &problem):
 		// A person changes the product, or puts the chart where it belongs.
@@ -90,10 +90,10 @@ func setProductReady(product *v1alpha1.MarketplaceProduct, cut cutRevision, err 
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonProductReady,
 		Message: "Every plan renders and may run", ObservedGeneration: product.Generation,
 	}
-	var problem *productProblem
+	var problem *Verdict
 	switch {
 	case errors.As(err, &problem):
-		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, problem.reason, shorten(problem.message)
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, problem.Reason, Shorten(problem.Message)
 	case err != nil:
 		ready.Status, ready.Reason = metav1.ConditionUnknown, v1alpha1.ReasonProgressing
 		ready.Message = "The product can't be checked now; it is tried again"
@@ -102,7 +102,7 @@ func setProductReady(product *v1alpha1.MarketplaceProduct, cut cutRevision, err 
 		product.Status.ChartDigest = cut.chartDigest
 		product.Status.ObservedGeneration = ptr.To(product.Generation)
 		if cut.note != "" {
-			ready.Message = shorten(ready.Message + ". " + cut.note)
+			ready.Message = Shorten(ready.Message + ". " + cut.note)
 		}
 	}
 	meta.SetStatusCondition(&product.Status.Conditions, ready)

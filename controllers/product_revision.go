@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"sort"
-	"strings"
 	"sync"
 	"time"
 
@@ -198,15 +197,5 @@ func templateProblem(err error) error {
 	case errors.As(err, &unsupported):
 		reason = v1alpha1.ReasonUnsupported
 	}
-	return &productProblem{reason: reason, message: err.Error()}
-}
-
-// shorten bounds a message to what a condition holds.
-func shorten(message string) string {
-	const most = 4096
-	message = strings.ToValidUTF8(message, "\uFFFD")
-	if len(message) <= most {
-		return message
-	}
-	return strings.ToValidUTF8(message[:most], "") + "…"
+	return Problem(reason, err.Error())
 }

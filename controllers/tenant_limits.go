@@ -57,7 +57,7 @@ func limitOf(plan v1alpha1.Plan, present int32, shrinks func(v1alpha1.Plan, int3
 	limit := v1alpha1.PlanLimit{Plan: plan.Name, MinimumQuantity: 1}
 	small, fits := int32(0), int32(1)
 	if claim := shrinks(plan, 1); claim != "" {
-		small, limit.Claim = 1, cut(claim, 400)
+		small, limit.Claim = 1, Cut(claim, 400)
 		fits = present + 1
 		if present > 1 && shrinks(plan, present) == "" {
 			fits = present

@@ -37,7 +37,7 @@ func TestUsageIsCountedAndPushedOnce(t *testing.T) {
 	}))
 	mpi := x.says("acme", v1alpha1.ConditionUsageReported, "True UsageReported")
 	want := []v1alpha1.MeterUsage{{
-		Meter: "requests", Unit: "requests", Total: "43", CountedUntil: metaTime(x.start.Add(43 * time.Minute)), Pending: ptr.To(int32(0)),
+		Meter: "requests", Unit: "requests", Total: "43", CountedUntil: Time(x.start.Add(43 * time.Minute)), Pending: ptr.To(int32(0)),
 	}}
 	x.Expect(equality.Semantic.DeepEqual(mpi.Status.Usage, want)).To(BeTrue(), fmt.Sprint(mpi.Status.Usage))
 
@@ -304,7 +304,7 @@ func (x *meteredShop) handWritten(name, instance, meter, value string, begins, e
 	record := &v1alpha1.UsageRecord{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: name}}
 	record.Spec = v1alpha1.UsageRecordSpec{
 		InstanceRef: v1alpha1.InstanceReference{Name: instance}, Meter: meter, Value: value,
-		BeginsAt: metaTime(x.start.Add(time.Duration(begins) * time.Minute)), EndsAt: metaTime(x.start.Add(time.Duration(ends) * time.Minute)),
+		BeginsAt: Time(x.start.Add(time.Duration(begins) * time.Minute)), EndsAt: Time(x.start.Add(time.Duration(ends) * time.Minute)),
 	}
 	return record
 }
@@ -350,7 +350,7 @@ func TestARecordCantBeChanged(t *testing.T) {
 	x.create(good)
 	refused := map[string]func(*v1alpha1.UsageRecord){
 		"the value":       func(r *v1alpha1.UsageRecord) { r.Spec.Value = "1" },
-		"the end":         func(r *v1alpha1.UsageRecord) { r.Spec.EndsAt = metaTime(x.start.Add(2 * time.Hour)) },
+		"the end":         func(r *v1alpha1.UsageRecord) { r.Spec.EndsAt = Time(x.start.Add(2 * time.Hour)) },
 		"the meter":       func(r *v1alpha1.UsageRecord) { r.Spec.Meter = "other" },
 		"the instance":    func(r *v1alpha1.UsageRecord) { r.Spec.InstanceRef.Name = "other" },
 		"the tenant":      func(r *v1alpha1.UsageRecord) { r.Spec.Tenant = v1alpha1.TenantStopped },
@@ -361,7 +361,7 @@ func TestARecordCantBeChanged(t *testing.T) {
 		by(after)
 		x.Expect(x.client.Update(t.Context(), after)).To(MatchError(ContainSubstring("can't be changed")), name)
 	}
-	good.Spec.Delivery.PushedAt = metaTime(x.start)
+	good.Spec.Delivery.PushedAt = Time(x.start)
 	x.Expect(x.client.Update(t.Context(), good)).To(Succeed())
 	good.Spec.Delivery = v1alpha1.UsageDelivery{}
 	x.Expect(x.client.Update(t.Context(), good)).To(MatchError(ContainSubstring("can't be taken back")))
@@ -395,7 +395,7 @@ func TestAnOldPushIsNeverMadeTwice(t *testing.T) {
 	x.Expect(x.api.Usage()[1].ProductID).To(Equal("product-1"))
 
 	lost := &v1alpha1.UsageRecord{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: "lost"}}
-	change(x.shop, lost, func(r *v1alpha1.UsageRecord) { r.Spec.Delivery.PushedAt = metaTime(x.clock.Now()) })
+	change(x.shop, lost, func(r *v1alpha1.UsageRecord) { r.Spec.Delivery.PushedAt = Time(x.clock.Now()) })
 	x.pass("acme")
 	x.Expect(x.records("acme")).To(Equal([]string{"0:17 1:17 7 Pushed", "1:17 1:27 8 Pushed"}))
 	x.says("acme", v1alpha1.ConditionUsageReported, "True UsageReported")

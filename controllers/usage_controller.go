@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -134,6 +135,12 @@ func usable(mpi *v1alpha1.MarketplaceInstance) bool {
 // announce makes an event of every change of what is reported about usage. It is called only after the status was written.
 func (r *UsageReconciler) announce(before, after *v1alpha1.MarketplaceInstance, memory *usageMemory) {
 	for _, kind := range []string{v1alpha1.ConditionUsageReported, v1alpha1.ConditionPackageAvailable} {
-		announceCondition(r.Recorder, kind, before, after, memory.announced)
+		Announcement{Condition: kind, Action: "Count", Messages: true, Warns: needsAttention}.Announce(
+			r.Recorder, after, before.Status.Conditions, after.Status.Conditions, memory.announced)
 	}
+}
+
+// needsAttention tells what is worth a warning: also a package that will be used up soon.
+func needsAttention(is metav1.Condition) bool {
+	return is.Status == metav1.ConditionFalse || is.Reason == v1alpha1.ReasonPackageLow
 }

@@ -31,7 +31,7 @@ type counted struct {
 	// err is what went wrong with the API server and is tried again.
 	err error
 	// silent are the meters whose source has not answered, with why.
-	silent map[string]problem
+	silent map[string]Verdict
 	// again is when to count again without an event; zero for never.
 	again time.Time
 }
@@ -40,7 +40,7 @@ type counted struct {
 // is never asked for again, and what was not written was never counted.
 func (r *UsageReconciler) count(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k *usageKnown, memory *usageMemory,
 ) counted {
-	done := counted{silent: map[string]problem{}}
+	done := counted{silent: map[string]Verdict{}}
 	if k.decision.Phase == lifecycle.Nothing || linked(mpi) {
 		// Nobody knows what was sold: neither that the tenant uses something, nor that it does not. Or there is no tenant, because
 		// another instance uses the package and counts.
@@ -95,13 +95,13 @@ func (r *UsageReconciler) countMeter(ctx context.Context, mpi *v1alpha1.Marketpl
 }
 
 // sourceProblem words what is the matter with a meter's source.
-func sourceProblem(meter v1alpha1.Meter, err error) problem {
+func sourceProblem(meter v1alpha1.Meter, err error) Verdict {
 	reason := v1alpha1.ReasonMeterInvalid
 	var failed *sources.Error
 	if errors.As(err, &failed) && !failed.Invalid {
 		reason = v1alpha1.ReasonSourceUnavailable
 	}
-	return problem{reason, shorten(fmt.Sprintf("Meter %q: %s", meter.Name, err))}
+	return False(reason, Shorten(fmt.Sprintf("Meter %q: %s", meter.Name, err)))
 }
 
 // ask asks a meter's source about an interval.
@@ -143,7 +143,7 @@ func (r *UsageReconciler) write(ctx context.Context, mpi *v1alpha1.MarketplaceIn
 ) (*v1alpha1.UsageRecord, error) {
 	id := mpi.Spec.Subscription.InstanceID
 	spec := v1alpha1.UsageRecordSpec{
-		BeginsAt: metaTime(step.Begins), EndsAt: metaTime(step.Ends), Value: amount.String(),
+		BeginsAt: Time(step.Begins), EndsAt: Time(step.Ends), Value: amount.String(),
 	}
 	name := usage.RecordName(mpi.Name, id, m.spec.Name, step.Begins)
 	if step.Open {

@@ -29,7 +29,7 @@ type ledger struct {
 	// user is, for a package that another instance uses, that instance.
 	user *v1alpha1.MarketplaceInstance
 	// unclear is why nothing can be pushed without a guess; nil when it is clear.
-	unclear *problem
+	unclear *Verdict
 }
 
 // meterAccount is a meter and what it has counted.
@@ -208,7 +208,7 @@ func packageBegins(sub *v1alpha1.Subscription) time.Time {
 }
 
 // unclearUsage says why it is not known under which id the marketplace wants to be told.
-func unclearUsage(mpi *v1alpha1.MarketplaceInstance, meters []v1alpha1.Meter) *problem {
+func unclearUsage(mpi *v1alpha1.MarketplaceInstance, meters []v1alpha1.Meter) *Verdict {
 	items := mpi.Spec.Subscription.Items
 	pushed, old := 0, false
 	for _, meter := range meters {
@@ -221,15 +221,15 @@ func unclearUsage(mpi *v1alpha1.MarketplaceInstance, meters []v1alpha1.Meter) *p
 	case pushed == 0:
 		return nil
 	case len(items) > 1:
-		return &problem{v1alpha1.ReasonSeveralMeteredItems, fmt.Sprintf("The order line sells %d items, and it is not documented under"+
+		return Problem(v1alpha1.ReasonSeveralMeteredItems, fmt.Sprintf("The order line sells %d items, and it is not documented under"+
 			" which id the marketplace wants the usage of each: nothing is pushed. Ask the marketplace's support; sell the items on"+
-			" lines of their own, or correct spec.subscription.items of this instance to the one that is metered", len(items))}
+			" lines of their own, or correct spec.subscription.items of this instance to the one that is metered", len(items)))
 	case pushed > 1:
-		return &problem{v1alpha1.ReasonSeveralMeteredItems, fmt.Sprintf("The plan has %d meters that are pushed, and the marketplace"+
-			" knows one amount for each instance: nothing is pushed. Set push: None for all meters but the one that is billed", pushed)}
+		return Problem(v1alpha1.ReasonSeveralMeteredItems, fmt.Sprintf("The plan has %d meters that are pushed, and the marketplace"+
+			" knows one amount for each instance: nothing is pushed. Set push: None for all meters but the one that is billed", pushed))
 	case old && (len(items) == 0 || items[0].ProductID == ""):
-		return &problem{v1alpha1.ReasonProductIDUnknown, "The meter is pushed by the old interface, which wants the product's id, and the" +
-			" order has told none: set spec.subscription.items[0].productID of this instance as the marketplace's console shows it"}
+		return Problem(v1alpha1.ReasonProductIDUnknown, "The meter is pushed by the old interface, which wants the product's id, and the"+
+			" order has told none: set spec.subscription.items[0].productID of this instance as the marketplace's console shows it")
 	}
 	return nil
 }

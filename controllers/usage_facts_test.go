@@ -126,7 +126,7 @@ func TestWhatIsUnclearAboutASale(t *testing.T) {
 			tc.items(mpi)
 			got := ""
 			if p := ledgerOf(mpi, product(tc.meters...), nil, defaultUsageAge, day(1)).unclear; p != nil {
-				got = p.reason
+				got = p.Reason
 			}
 			if got != tc.want {
 				t.Errorf("unclear is %q, want %q", got, tc.want)

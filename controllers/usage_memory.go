@@ -4,13 +4,7 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/events"
-
-	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
 
 const (
@@ -33,13 +27,13 @@ type usageMemory struct {
 
 // asked is a source that has not answered.
 type asked struct {
-	problem problem
+	problem Verdict
 	next    time.Time
 	pause   time.Duration
 }
 
 // failed notes that a source has not answered, and when it is asked again.
-func (m *usageMemory) failed(meter string, p problem, now time.Time) *asked {
+func (m *usageMemory) failed(meter string, p Verdict, now time.Time) *asked {
 	last := m.asked[meter]
 	if last == nil {
 		last = &asked{}
@@ -74,26 +68,4 @@ func (m *usageMemories) forget(key types.NamespacedName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.by, key)
-}
-
-// announceCondition makes an event of a change of a condition. announced is what was announced before, because a pass on an object
-// that is not the latest sees the same change again.
-func announceCondition(recorder events.EventRecorder, kind string, before, after *v1alpha1.MarketplaceInstance,
-	announced map[string]string,
-) {
-	was := meta.FindStatusCondition(before.Status.Conditions, kind)
-	is := meta.FindStatusCondition(after.Status.Conditions, kind)
-	if is == nil || (was != nil && was.Status == is.Status && was.Reason == is.Reason && was.Message == is.Message) {
-		return
-	}
-	said := string(is.Status) + is.Reason + is.Message
-	if announced[kind] == said {
-		return
-	}
-	announced[kind] = said
-	eventType := corev1.EventTypeNormal
-	if is.Status == metav1.ConditionFalse || is.Reason == v1alpha1.ReasonPackageLow {
-		eventType = corev1.EventTypeWarning
-	}
-	recorder.Eventf(after, nil, eventType, is.Reason, "Count", "%s", cut(is.Message, 300))
 }

@@ -122,7 +122,7 @@ func readLinkedLedger(ctx context.Context, reader client.Reader, mpi *v1alpha1.M
 
 // packageUser is the instance that uses a package, or why it can't be the one.
 func packageUser(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance,
-) (*v1alpha1.MarketplaceInstance, *problem, error) {
+) (*v1alpha1.MarketplaceInstance, *Verdict, error) {
 	name := mpi.Spec.Subscription.PackageUsedBy.Name
 	user := &v1alpha1.MarketplaceInstance{}
 	err := reader.Get(ctx, types.NamespacedName{Namespace: mpi.Namespace, Name: name}, user)
@@ -138,9 +138,9 @@ func packageUser(ctx context.Context, reader client.Reader, mpi *v1alpha1.Market
 	return user, nil, nil
 }
 
-func problemOf(p *orders.Problem) *problem {
+func problemOf(p *orders.Problem) *Verdict {
 	if p == nil {
 		return nil
 	}
-	return &problem{p.Reason, p.Message}
+	return Problem(p.Reason, p.Message)
 }

@@ -87,7 +87,7 @@ type duePush struct {
 	// packageName is the package that it is deducted from, where that is an instance of its own; empty otherwise.
 	packageName string
 	// unclear is why it is not pushed; nil when it is.
-	unclear *problem
+	unclear *Verdict
 }
 
 // collected is everything that is on its way to one marketplace.
@@ -100,7 +100,7 @@ type collected struct {
 // refuse notes records that name no instance which could have used something.
 func (c *collected) refuse(records []*v1alpha1.UsageRecord, format string, args ...any) {
 	for _, record := range records {
-		c.unclear = append(c.unclear, duePush{object: record, unclear: &problem{v1alpha1.ReasonUnknownInstance, fmt.Sprintf(format, args...)}})
+		c.unclear = append(c.unclear, duePush{object: record, unclear: Problem(v1alpha1.ReasonUnknownInstance, fmt.Sprintf(format, args...))})
 	}
 }
 
@@ -206,7 +206,7 @@ func (m meterAccount) suspends(packageName string) bool {
 func (r *UsagePushReconciler) tellUnclear(ctx context.Context, unclear []duePush, now time.Time) error {
 	var errs []error
 	for _, push := range unclear {
-		said := saying{v1alpha1.UsagePending, no(push.unclear.reason, push.unclear.message)}
+		said := saying{v1alpha1.UsagePending, False(push.unclear.Reason, push.unclear.Message)}
 		if push.instance == nil {
 			said.state = v1alpha1.UsageRefused
 		}
@@ -226,7 +226,7 @@ func (r *UsagePushReconciler) push(ctx context.Context, mp *v1alpha1.Marketplace
 	case errors.As(err, &credentials):
 		var errs []error
 		for _, push := range due {
-			said := saying{v1alpha1.UsagePending, no(v1alpha1.ReasonCredentialsMissing, credentials.text)}
+			said := saying{v1alpha1.UsagePending, False(v1alpha1.ReasonCredentialsMissing, credentials.text)}
 			errs = append(errs, r.say(ctx, push, said))
 		}
 		return r.Clock.Now().Add(credentialsRetry), errors.Join(errs...)
@@ -283,7 +283,7 @@ func (r *UsagePushReconciler) chosen(ctx context.Context, due []duePush) ([]dueP
 // pushOld pushes a record that must not be pushed twice.
 func (r *UsagePushReconciler) pushOld(ctx, pushing context.Context, pusher marketplace.UsagePusher, push duePush) error {
 	attempted := push.object.DeepCopy()
-	attempted.Spec.Delivery.AttemptedAt = metaTime(r.Clock.Now())
+	attempted.Spec.Delivery.AttemptedAt = Time(r.Clock.Now())
 	if err := r.Patch(ctx, attempted, client.MergeFromWithOptions(push.object, client.MergeFromWithOptimisticLock{})); err != nil {
 		// Somebody else has written it, or is gone with it: the next pass sees what.
 		return client.IgnoreNotFound(err)
@@ -317,7 +317,7 @@ func (r *UsagePushReconciler) settled(ctx context.Context, push duePush, failed 
 	if failed == nil {
 		r.tries.succeeded(push.object.UID, now)
 		accepted := push.object.DeepCopy()
-		accepted.Spec.Delivery.PushedAt = metaTime(now)
+		accepted.Spec.Delivery.PushedAt = Time(now)
 		err := r.Patch(ctx, accepted, client.MergeFrom(push.object))
 		if apierrors.IsNotFound(err) {
 			return nil
@@ -336,7 +336,7 @@ func (r *UsagePushReconciler) settled(ctx context.Context, push duePush, failed 
 // the fault of none: it is tried again as if nobody had answered.
 func pushFailed(failed error) (said saying, pause time.Duration) {
 	text := "The push failed and is tried again: " + failed.Error()
-	said = saying{v1alpha1.UsagePending, wait(v1alpha1.ReasonMarketplaceUnavailable, text)}
+	said = saying{v1alpha1.UsagePending, Unknown(v1alpha1.ReasonMarketplaceUnavailable, text)}
 	var usageError *marketplace.UsageError
 	if !errors.As(failed, &usageError) || errors.Is(usageError.Kind, marketplace.ErrUnavailable) {
 		if usageError != nil {
@@ -344,7 +344,7 @@ func pushFailed(failed error) (said saying, pause time.Duration) {
 		}
 		return said, pause
 	}
-	said.verdict = no(v1alpha1.ReasonMarketplaceRefused, usageError.Error())
+	said.Verdict = False(v1alpha1.ReasonMarketplaceRefused, usageError.Error())
 	if !usageError.Whole {
 		said.state = v1alpha1.UsageRefused
 	}

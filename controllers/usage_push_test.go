@@ -33,7 +33,7 @@ func TestWhatAFailedPushMeans(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			said, pause := pushFailed(tc.failed)
-			if got := fmt.Sprintf("%s %s %s", said.state, said.status, said.reason); got != tc.want || pause != tc.pause {
+			if got := fmt.Sprintf("%s %s %s", said.state, said.Status, said.Reason); got != tc.want || pause != tc.pause {
 				t.Errorf("it says %q after %s, want %q after %s", got, pause, tc.want, tc.pause)
 			}
 		})

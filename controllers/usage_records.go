@@ -6,12 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -70,15 +66,15 @@ func (r *UsageReconciler) settle(ctx context.Context, mpi *v1alpha1.MarketplaceI
 	settlement := m.account.Settle(now, r.Retention)
 	if c := settlement.Checkpoint; c != nil {
 		spec := v1alpha1.UsageRecordSpec{
-			BeginsAt: metaTime(c.Begins), EndsAt: metaTime(c.Ends), Value: usage.Amount(0).String(),
+			BeginsAt: Time(c.Begins), EndsAt: Time(c.Ends), Value: usage.Amount(0).String(),
 			Checkpoint: v1alpha1.UsageCheckpoint{
-				Total: c.Checkpoint.Total.String(), PackageBeginsAt: metaTime(c.Checkpoint.PackageBegins),
+				Total: c.Checkpoint.Total.String(), PackageBeginsAt: Time(c.Checkpoint.PackageBegins),
 				PackageUsed: c.Checkpoint.PackageUsed.String(),
 			},
 		}
 		for _, p := range c.Checkpoint.Packages {
 			spec.Checkpoint.Packages = append(spec.Checkpoint.Packages,
-				v1alpha1.PackageCheckpoint{Name: p.Name, BeginsAt: metaTime(p.Begins), Used: p.Used.String()})
+				v1alpha1.PackageCheckpoint{Name: p.Name, BeginsAt: Time(p.Begins), Used: p.Used.String()})
 		}
 		if c.Stopped {
 			spec.Tenant = v1alpha1.TenantStopped
@@ -104,21 +100,21 @@ func (r *UsageReconciler) settle(ctx context.Context, mpi *v1alpha1.MarketplaceI
 // saying is what a record's status says. Without a reason it has no condition.
 type saying struct {
 	state v1alpha1.UsageRecordState
-	verdict
+	Verdict
 }
 
 // recordVerdict words what a record counts for; false for one that is on its way, of which the push tells.
 func recordVerdict(m meterAccount, j usage.Judged) (saying, bool) {
 	refused := func(reason, format string, args ...any) (saying, bool) {
-		return saying{v1alpha1.UsageRefused, no(reason, fmt.Sprintf(format, args...))}, true
+		return saying{v1alpha1.UsageRefused, False(reason, fmt.Sprintf(format, args...))}, true
 	}
 	switch j.Verdict {
 	case usage.Done:
 		return pushedSaying(), true
 	case usage.NotOver:
-		return saying{v1alpha1.UsagePending, wait(v1alpha1.ReasonNotOver, "It is pushed when its interval is over")}, true
+		return saying{v1alpha1.UsagePending, Unknown(v1alpha1.ReasonNotOver, "It is pushed when its interval is over")}, true
 	case usage.Uncertain:
-		return saying{v1alpha1.UsageUncertain, no(v1alpha1.ReasonAnswerLost, "The push was begun and its answer was lost, and the old"+
+		return saying{v1alpha1.UsageUncertain, False(v1alpha1.ReasonAnswerLost, "The push was begun and its answer was lost, and the old"+
 			" interface can't tell a repeat: look at the marketplace's console, and set spec.delivery.pushedAt if it shows this usage, or remove"+
 			" spec.delivery if it does not")}, true
 	case usage.Kept:
@@ -138,7 +134,7 @@ func recordVerdict(m meterAccount, j usage.Judged) (saying, bool) {
 		return refused(v1alpha1.ReasonOverlaps, "Another record of meter %q stands for a part of the same time: correct beginsAt and endsAt"+
 			" in a new record", m.spec.Name)
 	case usage.BeforeSale:
-		return refused(v1alpha1.ReasonBeforeSale, "The sale began at %s: let beginsAt be no earlier", stamp(m.account.Sale.Begins))
+		return refused(v1alpha1.ReasonBeforeSale, "The sale began at %s: let beginsAt be no earlier", Stamp(m.account.Sale.Begins))
 	case usage.Closed:
 		return refused(v1alpha1.ReasonBeforeCheckpoint, "The time before the latest checkpoint is settled: let beginsAt be later, or"+
 			" settle it with the marketplace's support")
@@ -150,7 +146,7 @@ func recordVerdict(m meterAccount, j usage.Judged) (saying, bool) {
 }
 
 func pushedSaying() saying {
-	return saying{v1alpha1.UsagePushed, yes(v1alpha1.ReasonPushed, "The marketplace has accepted it")}
+	return saying{v1alpha1.UsagePushed, True(v1alpha1.ReasonPushed, "The marketplace has accepted it")}
 }
 
 // strayVerdict words what a record of an unknown meter counts for.
@@ -161,7 +157,7 @@ func strayVerdict(record *v1alpha1.UsageRecord, plan string) (saying, bool) {
 	case fact.Checkpoint != nil, fact.Value == 0:
 		return saying{}, false
 	}
-	return saying{v1alpha1.UsageRefused, no(v1alpha1.ReasonUnknownMeter, fmt.Sprintf(
+	return saying{v1alpha1.UsageRefused, False(v1alpha1.ReasonUnknownMeter, fmt.Sprintf(
 		"Plan %q has no meter %q: add it to the plan, or correct the name in a new record", plan, record.Spec.Meter))}, true
 }
 
@@ -171,14 +167,10 @@ func sayOfRecord(ctx context.Context, c client.Client, recorder events.EventReco
 ) error {
 	before := record.DeepCopy()
 	record.Status.State = said.state
-	if said.reason == "" {
-		meta.RemoveStatusCondition(&record.Status.Conditions, v1alpha1.ConditionPushed)
-	} else {
-		meta.SetStatusCondition(&record.Status.Conditions, metav1.Condition{
-			Type: v1alpha1.ConditionPushed, Status: said.status, Reason: said.reason, Message: shorten(said.message),
-			ObservedGeneration: record.Generation, LastTransitionTime: metaTime(now),
-		})
-	}
+	pushed := said.Verdict
+	// A state that needs no explanation has no condition.
+	pushed.Absent = pushed.Status == ""
+	Set(&record.Status.Conditions, v1alpha1.ConditionPushed, pushed, record.Generation, now)
 	if equality.Semantic.DeepEqual(before.Status, record.Status) {
 		return nil
 	}
@@ -189,13 +181,10 @@ func sayOfRecord(ctx context.Context, c client.Client, recorder events.EventReco
 		}
 		return fmt.Errorf("writing the status of UsageRecord %s: %w", record.Name, err)
 	}
-	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionPushed)
-	if said.status == metav1.ConditionFalse && (was == nil || was.Reason != said.reason) {
-		var related runtime.Object
-		if mpi != nil {
-			related = mpi
-		}
-		recorder.Eventf(record, related, corev1.EventTypeWarning, said.reason, "Push", "%s", cut(said.message, 300))
+	announcement := Announcement{Condition: v1alpha1.ConditionPushed, Action: "Push", OnlyFalse: true}
+	if mpi != nil {
+		announcement.About = mpi
 	}
+	announcement.Announce(recorder, record, before.Status.Conditions, record.Status.Conditions, nil)
 	return nil
 }

@@ -16,17 +16,12 @@ import (
 // changes by itself because something becomes late.
 func reportUsage(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, now time.Time) (late time.Time) {
 	status := &mpi.Status
+	set := func(kind string, v Verdict) { Set(&status.Conditions, kind, v, mpi.Generation, now) }
 	if !k.metered {
 		status.Usage = nil
-		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionUsageReported)
-		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionPackageAvailable)
+		set(v1alpha1.ConditionUsageReported, Verdict{Absent: true})
+		set(v1alpha1.ConditionPackageAvailable, Verdict{Absent: true})
 		return time.Time{}
-	}
-	set := func(kind string, v verdict) {
-		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
-			Type: kind, Status: v.status, Reason: v.reason, Message: shorten(v.message), ObservedGeneration: mpi.Generation,
-			LastTransitionTime: metaTime(now),
-		})
 	}
 	status.Usage = nil
 	for _, m := range k.meters {
@@ -34,17 +29,13 @@ func reportUsage(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, now
 	}
 	reported, late := usageVerdict(mpi, k, c, now)
 	set(v1alpha1.ConditionUsageReported, reported)
-	if v, ok := packageVerdict(mpi, k.ledger); ok {
-		set(v1alpha1.ConditionPackageAvailable, v)
-	} else {
-		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionPackageAvailable)
-	}
+	set(v1alpha1.ConditionPackageAvailable, packageVerdict(mpi, k.ledger))
 	return late
 }
 
 func meterUsage(mpi, user *v1alpha1.MarketplaceInstance, m meterAccount) v1alpha1.MeterUsage {
 	used := v1alpha1.MeterUsage{
-		Meter: m.spec.Name, Unit: m.spec.Unit, Total: m.account.Total.String(), CountedUntil: metaTime(m.account.Until),
+		Meter: m.spec.Name, Unit: m.spec.Unit, Total: m.account.Total.String(), CountedUntil: Time(m.account.Until),
 		Pending: ptr.To(int32(min(len(m.account.Open()), 1<<30))),
 	}
 	if user != nil {
@@ -60,21 +51,21 @@ func meterUsage(mpi, user *v1alpha1.MarketplaceInstance, m meterAccount) v1alpha
 }
 
 // usageVerdict says whether the marketplace knows what was used. The first thing that needs a person decides.
-func usageVerdict(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, now time.Time) (v verdict, late time.Time) {
+func usageVerdict(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, now time.Time) (v Verdict, late time.Time) {
 	if linked(mpi) {
 		return linkedVerdict(mpi, k), time.Time{}
 	}
 	if len(k.meters) == 0 {
-		return no(v1alpha1.ReasonNoMeters, fmt.Sprintf("The sale is charged by use, and plan %q of product %q has no meters: nothing is"+
+		return False(v1alpha1.ReasonNoMeters, fmt.Sprintf("The sale is charged by use, and plan %q of product %q has no meters: nothing is"+
 			" reported. Add meters to the plan, or one with source Records and push: None if usage is reported by other means",
 			k.effective.Plan, mpi.Spec.ProductRef.Name)), time.Time{}
 	}
 	if k.unclear != nil {
-		return no(k.unclear.reason, k.unclear.message), time.Time{}
+		return False(k.unclear.Reason, k.unclear.Message), time.Time{}
 	}
 	for _, m := range k.meters {
-		if p, ok := c.silent[m.spec.Name]; ok && p.reason == v1alpha1.ReasonMeterInvalid {
-			return no(p.reason, p.message), time.Time{}
+		if p, ok := c.silent[m.spec.Name]; ok && p.Reason == v1alpha1.ReasonMeterInvalid {
+			return False(p.Reason, p.Message), time.Time{}
 		}
 	}
 	if v, ok := recordsVerdict(k); ok {
@@ -84,21 +75,21 @@ func usageVerdict(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, no
 }
 
 // linkedVerdict says whether the use of a package is counted that another instance uses. That instance says whether it is reported.
-func linkedVerdict(mpi *v1alpha1.MarketplaceInstance, k usageKnown) verdict {
+func linkedVerdict(mpi *v1alpha1.MarketplaceInstance, k usageKnown) Verdict {
 	user := mpi.Spec.Subscription.PackageUsedBy.Name
 	switch {
 	case k.unclear != nil:
-		return no(k.unclear.reason, k.unclear.message)
+		return False(k.unclear.Reason, k.unclear.Message)
 	case len(k.meters) == 0:
-		return no(v1alpha1.ReasonNoMeters, fmt.Sprintf("Plan %q of the package and the plan of MarketplaceInstance %q have no meter of the"+
+		return False(v1alpha1.ReasonNoMeters, fmt.Sprintf("Plan %q of the package and the plan of MarketplaceInstance %q have no meter of the"+
 			" same name: nothing is deducted from the package. Give a meter of the package's plan the name of the one that counts",
 			k.effective.Plan, user))
 	}
-	return yes(v1alpha1.ReasonUsageReported, fmt.Sprintf("MarketplaceInstance %q uses the package, and reports what it uses", user))
+	return True(v1alpha1.ReasonUsageReported, fmt.Sprintf("MarketplaceInstance %q uses the package, and reports what it uses", user))
 }
 
 // recordsVerdict finds the records that need a person.
-func recordsVerdict(k usageKnown) (verdict, bool) {
+func recordsVerdict(k usageKnown) (Verdict, bool) {
 	said := map[string]*metav1.Condition{}
 	for i := range k.records {
 		said[k.records[i].Name] = meta.FindStatusCondition(k.records[i].Status.Conditions, v1alpha1.ConditionPushed)
@@ -115,19 +106,19 @@ func recordsVerdict(k usageKnown) (verdict, bool) {
 	look := func(names []string) string { return fmt.Sprintf("see `kubectl describe ur %s`", names[0]) }
 	switch {
 	case len(lost) > 0:
-		return no(v1alpha1.ReasonUsageLost, fmt.Sprintf("The usage of %d interval(s) can't be charged any more: settle it with the"+
+		return False(v1alpha1.ReasonUsageLost, fmt.Sprintf("The usage of %d interval(s) can't be charged any more: settle it with the"+
 			" marketplace's support, and delete the record when that is done; %s", len(lost), look(lost))), true
 	case len(uncertain) > 0:
-		return no(v1alpha1.ReasonUsageUncertain, fmt.Sprintf("Nobody knows whether %d record(s) reached the marketplace; %s",
+		return False(v1alpha1.ReasonUsageUncertain, fmt.Sprintf("Nobody knows whether %d record(s) reached the marketplace; %s",
 			len(uncertain), look(uncertain))), true
 	case len(refused) > 0:
 		message := fmt.Sprintf("%d record(s) are refused; %s", len(refused), look(refused))
 		if condition := said[refused[0]]; condition != nil && condition.Status == metav1.ConditionFalse {
 			message += ": " + condition.Message
 		}
-		return no(v1alpha1.ReasonUsageRefused, message), true
+		return False(v1alpha1.ReasonUsageRefused, message), true
 	}
-	return verdict{}, false
+	return Verdict{}, false
 }
 
 // namesOf are the names of the records that are wanted.
@@ -155,7 +146,7 @@ func refusedStrays(k usageKnown) []string {
 }
 
 // timelyVerdict says whether everything comes in time.
-func timelyVerdict(k usageKnown, c counted, now time.Time) (v verdict, late time.Time) {
+func timelyVerdict(k usageKnown, c counted, now time.Time) (v Verdict, late time.Time) {
 	waiting := ""
 	for _, m := range k.meters {
 		deadline := time.Time{}
@@ -165,35 +156,35 @@ func timelyVerdict(k usageKnown, c counted, now time.Time) (v verdict, late time
 		p, silent := c.silent[m.spec.Name]
 		if silent {
 			deadline = earliest(deadline, m.account.Deadline(m.account.Until.Add(time.Second)))
-			waiting = p.message
+			waiting = p.Message
 		}
 		if !deadline.IsZero() && !now.Before(deadline) {
 			text := "the marketplace has not accepted it yet; see the records with `kubectl get ur`"
 			if silent {
-				text = p.message
+				text = p.Message
 			}
-			return no(v1alpha1.ReasonUsageLate, fmt.Sprintf("Usage is reported later than the marketplace asks for: %s", text)), time.Time{}
+			return False(v1alpha1.ReasonUsageLate, fmt.Sprintf("Usage is reported later than the marketplace asks for: %s", text)), time.Time{}
 		}
 		late = earliest(late, deadline)
 	}
 	if waiting != "" {
-		return wait(v1alpha1.ReasonSourceUnavailable, waiting), late
+		return Unknown(v1alpha1.ReasonSourceUnavailable, waiting), late
 	}
 	for _, record := range k.records {
 		condition := meta.FindStatusCondition(record.Status.Conditions, v1alpha1.ConditionPushed)
 		if condition != nil && condition.Reason == v1alpha1.ReasonMarketplaceUnavailable && record.Spec.Delivery.PushedAt.IsZero() {
-			return wait(v1alpha1.ReasonMarketplaceUnavailable, condition.Message), late
+			return Unknown(v1alpha1.ReasonMarketplaceUnavailable, condition.Message), late
 		}
 	}
-	return yes(v1alpha1.ReasonUsageReported, "Everything that was used is reported, or about to be"), late
+	return True(v1alpha1.ReasonUsageReported, "Everything that was used is reported, or about to be"), late
 }
 
-// packageVerdict says what is left of a package; false where nobody says how much one holds.
-func packageVerdict(mpi *v1alpha1.MarketplaceInstance, l ledger) (verdict, bool) {
+// packageVerdict says what is left of a package; absent where the plan does not say how much one holds.
+func packageVerdict(mpi *v1alpha1.MarketplaceInstance, l ledger) Verdict {
+	result := Verdict{Absent: true}
 	if !isPackage(mpi) {
-		return verdict{}, false
+		return result
 	}
-	result, found := verdict{}, false
 	for _, m := range l.meters {
 		holds := m.pack.Holds()
 		if holds <= 0 {
@@ -207,13 +198,13 @@ func packageVerdict(mpi *v1alpha1.MarketplaceInstance, l ledger) (verdict, bool)
 				text = "the tenant is stopped once the marketplace has accepted that, and its data are kept; a renewal or a larger quantity" +
 					" brings it back"
 			}
-			return no(v1alpha1.ReasonPackageUsedUp, fmt.Sprintf("All %s %s of the package are used: %s", holds, m.spec.Unit, text)), true
+			return False(v1alpha1.ReasonPackageUsedUp, fmt.Sprintf("All %s %s of the package are used: %s", holds, m.spec.Unit, text))
 		case passed > 0:
-			result, found = yes(v1alpha1.ReasonPackageLow, fmt.Sprintf("More than %d %% of the package's %s %s are used",
-				passed, holds, m.spec.Unit)), true
-		case !found:
-			result, found = yes(v1alpha1.ReasonPackageAvailable, "The package lasts"), true
+			result = True(v1alpha1.ReasonPackageLow, fmt.Sprintf("More than %d %% of the package's %s %s are used",
+				passed, holds, m.spec.Unit))
+		case result.Absent:
+			result = True(v1alpha1.ReasonPackageAvailable, "The package lasts")
 		}
 	}
-	return result, found
+	return result
 }

@@ -46,11 +46,13 @@ func saidOf(status metav1.ConditionStatus, reason string) func(*v1alpha1.UsageRe
 }
 
 func TestWhatIsSaidAboutUsage(t *testing.T) {
-	silent := func(reason string) map[string]problem { return map[string]problem{"requests": {reason, "the source"}} }
+	silent := func(reason string) map[string]Verdict {
+		return map[string]Verdict{"requests": False(reason, "the source")}
+	}
 	tests := map[string]struct {
 		product *v1alpha1.MarketplaceProduct
 		records []v1alpha1.UsageRecord
-		silent  map[string]problem
+		silent  map[string]Verdict
 		// after is how long after the beginning of hour 1 it is.
 		after time.Duration
 		want  string
