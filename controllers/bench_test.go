@@ -42,8 +42,9 @@ func newBench(b *testing.B, name string) *bench {
 		x.Expect(err).NotTo(HaveOccurred())
 	}
 	x.Expect(o.cache.WaitForCacheSync(b.Context())).To(BeTrue())
-	o.instance.revisions = newRevisionCache(o.instance.APIReader)
-	return &bench{shop: x, reconciler: o.instance, key: ctrl.Request{NamespacedName: client.ObjectKeyFromObject(mpi)}}
+	reconciler := x.instanceReconciler(o)
+	reconciler.revisions = newRevisionCache(reconciler.APIReader)
+	return &bench{shop: x, reconciler: reconciler, key: ctrl.Request{NamespacedName: client.ObjectKeyFromObject(mpi)}}
 }
 
 func (b *bench) pass() {

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,7 +33,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -235,6 +234,9 @@ type shop struct {
 	clock clock.PassiveClock
 	// protocol is what the operator knows of the marketplace, beside how it is asked for orders.
 	protocol Protocol
+	// features are added to those of the product.
+	features []Feature
+	passes   *passes
 	// endpoint stands in for the network between the controller and the tenants' workloads.
 	endpoint *endpoint
 }
@@ -247,6 +249,7 @@ func newShop(t testing.TB, name string) *shop {
 	name = fmt.Sprintf("%s-%d", name, shops.Add(1))
 	x := &shop{cluster: theCluster(t), WithT: gomega.NewWithT(t), t: t, name: name,
 		orders: &orderAPI{answers: map[string]orderAnswer{}}, kinds: tenantKinds(), clock: clock.RealClock{}, endpoint: &endpoint{},
+		passes:   &passes{count: map[string]int{}},
 		licenses: &licenceAPI{codes: map[string]*licenceCode{}, uploads: map[string]upload{}},
 	}
 	x.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
@@ -256,7 +259,6 @@ func newShop(t testing.TB, name string) *shop {
 // operator is a controller process.
 type operator struct {
 	requests *requests
-	instance *InstanceReconciler
 	cache    cache.Cache
 	client   client.Client
 	recorder events.EventRecorder
@@ -270,9 +272,17 @@ func (x *shop) operate(only ...string) *operator {
 	o := &operator{requests: &requests{}}
 	config := rest.CopyConfig(x.config)
 	config.Wrap(o.requests.wrap)
-	mgr, err := ctrl.NewManager(config, x.managerOptions())
+	told := x.told(only)
+	told.Features = append(told.Features, x.passes.feature())
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: x.scheme, Logger: logr.Discard(), Cache: CacheOptions(told),
+		Client:  client.Options{Cache: &client.CacheOptions{DisableFor: Uncached()}},
+		Metrics: metricsserver.Options{BindAddress: "0"},
+		// Several operators run in this process, one after the other.
+		Controller: ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
+	})
 	x.Expect(err).NotTo(gomega.HaveOccurred())
-	x.Expect(x.setUp(mgr, o, only)).To(gomega.Succeed())
+	x.Expect(Setup(x.t.Context(), mgr, told)).To(gomega.Succeed())
 	o.cache, o.client, o.recorder = mgr.GetCache(), mgr.GetClient(), mgr.GetEventRecorder("stallkeeper")
 
 	ctx, cancel := context.WithCancel(x.t.Context())
@@ -290,77 +300,15 @@ func (x *shop) operate(only ...string) *operator {
 	return o
 }
 
-// managerOptions are those of the stallkeeper command, but for what needs a cluster of its own.
-func (x *shop) managerOptions() ctrl.Options {
-	objects := apply.CacheByObject(x.kinds)
-	for _, object := range []client.Object{
-		&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{}, &v1alpha1.UsageRecord{},
-	} {
-		objects[object] = cache.ByObject{Namespaces: map[string]cache.Config{x.name: {}}}
+// config is what the operator is told.
+func (x *shop) told(only []string) Config {
+	return Config{
+		SalesNamespaces: []string{x.name}, CredentialsNamespace: x.name, TenantPrefix: v1alpha1.DefaultTenantPrefix, TenantKinds: x.kinds,
+		Permissions: permissions(), Protocols: x.protocols(), UsageRetention: 35 * 24 * time.Hour,
+		Capabilities:         func() (template.Capabilities, error) { return dataOf(product(), nil).Capabilities, nil },
+		LicenseQueryInterval: DefaultLicenseQueryInterval, Clock: x.clock, Tenants: &http.Client{Transport: x.endpoint}, Only: only,
+		Features: x.features,
 	}
-	if !slices.Contains(x.kinds, corev1.SchemeGroupVersion.WithKind("Secret")) {
-		calls, selected := CacheCalls(map[string]cache.Config{x.name: {}})
-		objects[calls] = selected
-	}
-	return ctrl.Options{
-		Scheme: x.scheme, Logger: logr.Discard(),
-		Cache: cache.Options{
-			ByObject: objects, ReaderFailOnMissingInformer: true, DefaultTransform: cache.TransformStripManagedFields(),
-		},
-		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{
-			&corev1.Secret{}, &corev1.ConfigMap{}, &corev1.Pod{}, &appsv1.ControllerRevision{},
-		}}},
-		Metrics: metricsserver.Options{BindAddress: "0"},
-		// Several operators run in this process, one after the other.
-		Controller: ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
-	}
-}
-
-func (x *shop) setUp(mgr ctrl.Manager, o *operator, only []string) error {
-	protocols := x.protocols()
-	if err := SetupIndexes(x.t.Context(), mgr.GetFieldIndexer()); err != nil {
-		return err
-	}
-	o.instance = &InstanceReconciler{
-		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: x.clock, Recorder: mgr.GetEventRecorder("stallkeeper"),
-		Applier: &apply.Applier{
-			Client: mgr.GetClient(), Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Kinds: x.kinds,
-		},
-		Permissions: permissions(), TenantPrefix: v1alpha1.DefaultTenantPrefix, Protocols: protocols,
-	}
-	reconcilers := map[string]interface{ SetupWithManager(ctrl.Manager) error }{
-		"instance": o.instance,
-		"product": &ProductReconciler{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, Permissions: permissions(),
-			Capabilities: func() (template.Capabilities, error) { return dataOf(product(), nil).Capabilities, nil },
-		},
-		"order": &OrderReconciler{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, CredentialsNamespace: x.name,
-			Protocols: protocols,
-		},
-		"license": &LicenseReconciler{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, CredentialsNamespace: x.name,
-			Protocols: protocols, TenantPrefix: v1alpha1.DefaultTenantPrefix, QueryInterval: DefaultLicenseQueryInterval,
-		},
-		"queries": &LicenseQueryReconciler{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("stallkeeper"),
-			CredentialsNamespace: x.name, Protocols: protocols, Interval: DefaultLicenseQueryInterval,
-		},
-		"marketplace": &MarketplaceReconciler{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), CredentialsNamespace: x.name, Protocols: protocols,
-			Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("stallkeeper"),
-		},
-	}
-	var errs []error
-	for name, r := range reconcilers {
-		if len(only) == 0 || strings.Contains(strings.Join(only, " "), name) {
-			errs = append(errs, r.SetupWithManager(mgr))
-		}
-	}
-	if len(only) == 0 {
-		errs = append(errs, x.setUpDirectories(mgr, protocols))
-	}
-	return errors.Join(errs...)
 }
 
 func (x *shop) protocols() Protocols {
@@ -370,26 +318,6 @@ func (x *shop) protocols() Protocols {
 	protocol.NewLicenseClient = func(OpenAPI) (marketplace.LicenseClient, error) { return x.licenses, nil }
 	protocol.DefaultGrace = 15 * 24 * time.Hour
 	return Protocols{v1alpha1.ProtocolKooGallery: protocol}
-}
-
-// setUpDirectories does what the stallkeeper command does.
-func (x *shop) setUpDirectories(mgr ctrl.Manager, protocols Protocols) error {
-	options := DirectoryCache([]string{x.name})
-	options.Scheme, options.Mapper, options.HTTPClient = mgr.GetScheme(), mgr.GetRESTMapper(), mgr.GetHTTPClient()
-	calls, err := cache.New(mgr.GetConfig(), options)
-	if err != nil {
-		return err
-	}
-	return errors.Join(
-		mgr.Add(calls),
-		(&DirectoryReconciler{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Calls: calls, TenantPrefix: v1alpha1.DefaultTenantPrefix,
-		}).SetupWithManager(mgr, calls),
-		(&DirectoryForwarder{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, TenantPrefix: v1alpha1.DefaultTenantPrefix,
-			Protocols: protocols, HTTP: &http.Client{Transport: x.endpoint},
-		}).SetupWithManager(mgr, calls),
-	)
 }
 
 // create makes objects.
@@ -491,35 +419,58 @@ func (x *shop) eventually(f any) gomega.AsyncAssertion {
 	return x.Eventually(f).WithTimeout(20 * time.Second).WithPolling(20 * time.Millisecond)
 }
 
-// passes is how often a reconciler has run in this process.
-func passes(t testing.TB, controller string) int {
-	t.Helper()
-	families, err := metrics.Registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	count := 0
-	for _, family := range families {
-		if family.GetName() != "controller_runtime_reconcile_total" {
-			continue
-		}
-		for _, m := range family.GetMetric() {
-			for _, label := range m.GetLabel() {
-				if label.GetName() == "controller" && label.GetValue() == controller {
-					count += int(m.GetCounter().GetValue())
-				}
-			}
-		}
-	}
-	return count
+// passes counts the passes over each instance. It is a feature that wants nothing.
+type passes struct {
+	mu    sync.Mutex
+	count map[string]int
 }
 
-// awaitPass waits until the instance reconciler has run once more.
+func (p *passes) feature() Feature {
+	return Feature{Extend: func(_ context.Context, s Sale, _ time.Time) (Extension, error) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.count[s.Instance.Name]++
+		return Extension{}, nil
+	}}
+}
+
+func (p *passes) all() map[string]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.count)
+}
+
+// awaitPass waits until the instance reconciler has gone over an instance once more, from the beginning to the end: one instance is
+// never worked on twice at a time, so that the beginning of another pass is the end of the one before.
 func (x *shop) awaitPass(trigger func()) {
 	x.t.Helper()
-	before := passes(x.t, "instance")
+	before := x.passes.all()
 	trigger()
-	x.eventually(func() int { return passes(x.t, "instance") }).Should(gomega.BeNumerically(">", before))
+	instance := ""
+	x.eventually(func() string {
+		for name, count := range x.passes.all() {
+			if count > before[name] {
+				instance = name
+			}
+		}
+		return instance
+	}).ShouldNot(gomega.BeEmpty())
+	began := x.passes.all()[instance]
+	x.touch(instance, fmt.Sprint("after pass ", shops.Add(1)))
+	x.eventually(func() int { return x.passes.all()[instance] }).Should(gomega.BeNumerically(">", began))
+}
+
+// operateAndPass starts a controller process and waits until it has begun with every instance.
+func (x *shop) operateAndPass(only ...string) *operator {
+	x.t.Helper()
+	before := x.passes.all()
+	o := x.operate(only...)
+	list := &v1alpha1.MarketplaceInstanceList{}
+	x.Expect(x.client.List(x.t.Context(), list, client.InNamespace(x.name))).To(gomega.Succeed())
+	for i := range list.Items {
+		x.eventually(func() int { return x.passes.all()[list.Items[i].Name] }).Should(gomega.BeNumerically(">", before[list.Items[i].Name]))
+	}
+	return o
 }
 
 // touch changes an instance without changing its spec.
@@ -555,4 +506,16 @@ func (a *orderAPI) ReadOrder(_ context.Context, orderID, _ string) (marketplace.
 		return marketplace.Order{}, &marketplace.OrderError{Kind: marketplace.ErrOrderNotFound}
 	}
 	return answer.order, answer.err
+}
+
+// instanceReconciler is one for passes that a test makes itself, over the caches of a running operator.
+func (x *shop) instanceReconciler(o *operator) *InstanceReconciler {
+	return &InstanceReconciler{
+		Client: o.client, APIReader: x.client, Clock: x.clock, Recorder: o.recorder, Permissions: permissions(),
+		Applier: &apply.Applier{Client: o.client, Cache: o.cache, Live: x.client, Kinds: x.kinds},
+		Sales: Reader{
+			Client: o.client, Protocols: x.protocols(), TenantPrefix: v1alpha1.DefaultTenantPrefix,
+			Features: []Feature{LicenseFeature(), UsageFeature(o.client), DirectoryFeature()},
+		},
+	}
 }

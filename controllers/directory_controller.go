@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -35,7 +36,7 @@ type DirectoryReconciler struct {
 	APIReader client.Reader
 	// Calls is a cache of the metadata of those Secrets in the sales namespaces that carry v1alpha1.EnterpriseLabel: the calls,
 	// and the first Secret of each directory.
-	Calls client.Reader
+	Calls cache.Cache
 	// TenantPrefix begins the names of the tenants' namespaces.
 	TenantPrefix string
 	// Recorder records events; nil records none.
@@ -147,7 +148,7 @@ func tenantPlace(ctx context.Context, reader client.Reader, prefix string, mpi *
 	switch {
 	case client.IgnoreNotFound(err) != nil:
 		return place{}, fmt.Errorf("reading namespace %s: %w", key.Name, err)
-	case err == nil && owned(ns, mpi) && ns.GetDeletionTimestamp() == nil:
+	case err == nil && IsTenantOf(ns, mpi) && ns.GetDeletionTimestamp() == nil:
 		if mpi.Spec.Reconciliation == v1alpha1.ReconciliationPaused {
 			return place{why: "Everything is stored; the tenant gets it when spec.reconciliation is Active again"}, nil
 		}

@@ -192,7 +192,7 @@ type tenantKeys struct {
 }
 
 func (r *DirectoryReconciler) tenantKeys(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (keys tenantKeys, err error) {
-	product, err := productOf(ctx, r.Client, mpi)
+	product, err := ProductOf(ctx, r.Client, mpi)
 	if err != nil || product == nil {
 		return tenantKeys{}, err
 	}

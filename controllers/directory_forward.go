@@ -17,15 +17,16 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/directory"
-	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 )
 
 const (
@@ -50,11 +51,12 @@ type DirectoryForwarder struct {
 	client.Client
 	// APIReader reads Secrets, which are never cached.
 	APIReader client.Reader
-	Clock     clock.PassiveClock
+	// Calls is the cache of DirectoryReconciler.Calls.
+	Calls cache.Cache
+	Clock clock.PassiveClock
 	// TenantPrefix begins the names of the tenants' namespaces.
 	TenantPrefix string
-	Protocols    Protocols
-	// HTTP makes the requests; nil means a client of its own that follows no redirect and uses no proxy.
+	// HTTP makes the requests.
 	HTTP *http.Client
 	// Recorder records events; nil records none.
 	Recorder events.EventRecorder
@@ -86,7 +88,7 @@ func (r *DirectoryForwarder) Reconcile(ctx context.Context, req ctrl.Request) (c
 
 // forward sends what is untold, request by request. The error is what is tried again after a pause that grows.
 func (r *DirectoryForwarder) forward(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (Verdict, error) {
-	product, err := productOf(ctx, r.Client, mpi)
+	product, err := ProductOf(ctx, r.Client, mpi)
 	if err != nil || product == nil || product.Spec.Directory.Forward.Service == "" {
 		return Verdict{Absent: true}, err
 	}
@@ -124,9 +126,8 @@ func (r *DirectoryForwarder) target(ctx context.Context, mpi *v1alpha1.Marketpla
 	if err != nil || !place.ready {
 		return target{}, Unknown(v1alpha1.ReasonForwardPending, "The endpoint is told when there is a tenant that may be changed").Again(forwardPendingRetry), err
 	}
-	runs, err := r.runs(ctx, mpi, product)
-	if err != nil || !runs {
-		return target{}, Unknown(v1alpha1.ReasonForwardPending, "The endpoint is told when the tenant runs again").Again(forwardPendingRetry), err
+	if !running(mpi) {
+		return target{}, Unknown(v1alpha1.ReasonForwardPending, "The endpoint is told when the tenant runs again").Again(forwardPendingRetry), nil
 	}
 	key, err := readTenantKey(ctx, r.APIReader, mpi, directory.ForForwarding)
 	if err != nil || key == "" {
@@ -137,19 +138,10 @@ func (r *DirectoryForwarder) target(ctx context.Context, mpi *v1alpha1.Marketpla
 	return target{"http://" + host + to.Path, key}, Verdict{}, nil
 }
 
-// runs says whether the tenant is one that runs, by the rules that stop it.
-func (r *DirectoryForwarder) runs(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplaceProduct) (bool, error) {
-	protocol, err := protocolOf(ctx, r.Client, r.Protocols, mpi)
-	if err != nil {
-		return false, err
-	}
-	now := r.Clock.Now()
-	used, err := readLedger(ctx, r.Client, mpi, product, protocol.MaxUsageAge, now, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return false, err
-	}
-	policy := lifecyclePolicy(lifecycleOf(product, effective(mpi).Plan), protocol.DefaultGrace)
-	return decide(mpi, product, used, policy, now).Phase == lifecycle.Run, nil
+// running says whether the tenant is one that shall run, by the condition of its own reconciler.
+func running(mpi *v1alpha1.MarketplaceInstance) bool {
+	suspended := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionSuspended)
+	return suspended != nil && suspended.Reason == v1alpha1.ReasonRunning
 }
 
 // forwardBody is the body of a request. docs/joint-operations.md describes it.
@@ -187,14 +179,6 @@ func (r *DirectoryForwarder) send(ctx context.Context, stored *storedDirectory, 
 	return Unknown(v1alpha1.ReasonForwarding, "Changes are on their way to the endpoint").Again(time.Millisecond), nil
 }
 
-// forwardClient follows no redirect, which could lead out of the tenant's namespace, and uses no proxy, which is there for the
-// internet.
-var forwardClient = &http.Client{
-	Timeout:       forwardTimeout,
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	Transport:     &http.Transport{MaxIdleConns: 64, MaxIdleConnsPerHost: 1, IdleConnTimeout: 30 * time.Second, ResponseHeaderTimeout: forwardTimeout},
-}
-
 // post makes one request. The error says what a person needs, does not change from one attempt to the next, and holds nothing of
 // what was sent or answered.
 func (r *DirectoryForwarder) post(ctx context.Context, to target, body []byte) error {
@@ -211,11 +195,7 @@ func (r *DirectoryForwarder) post(ctx context.Context, to target, body []byte) e
 	req.Header.Set(HeaderSignature, "t="+stamp+",v1="+hex.EncodeToString(mac.Sum(nil)))
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "stallkeeper")
-	httpClient := r.HTTP
-	if httpClient == nil {
-		httpClient = forwardClient
-	}
-	resp, err := httpClient.Do(req)
+	resp, err := r.HTTP.Do(req)
 	if err != nil {
 		if ctx.Err() != nil || isTimeout(err) {
 			return fmt.Errorf("%s did not answer within %s", to.url, forwardTimeout)
@@ -264,7 +244,7 @@ func (s *storedCursor) store(ctx context.Context, c client.Client, mpi *v1alpha1
 	}
 	s.Cursor = next
 	if s.secret == nil {
-		secret := ownedSecret(mpi, v1alpha1.DirectoryCursorName(mpi.Name))
+		secret := OwnedSecret(mpi, v1alpha1.DirectoryCursorName(mpi.Name))
 		secret.Type, secret.Data = v1alpha1.DirectorySecretType, map[string][]byte{directoryCursorKey: data}
 		if err := c.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("creating Secret %s: %w", secret.Name, err)

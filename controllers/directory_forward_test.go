@@ -26,6 +26,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/directory"
+	"github.com/stallkeeper/stallkeeper/controllers/egress"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
@@ -164,7 +165,7 @@ func TestWhatAnEndpointAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := &DirectoryForwarder{
 				Clock: testingclock.NewFakePassiveClock(time.Unix(1, 0)),
-				HTTP:  &http.Client{Transport: roundTripper(tc.answer), CheckRedirect: forwardClient.CheckRedirect},
+				HTTP:  &http.Client{Transport: roundTripper(tc.answer), CheckRedirect: egress.TenantClient(0).CheckRedirect},
 			}
 			err := r.post(t.Context(), target{"http://web.t.svc:80/", "key"}, []byte("{}"))
 			if text := fmt.Sprint(err); (err != nil) != (tc.wantErr != "") || tc.wantErr != "" && text != tc.wantErr {

@@ -55,10 +55,10 @@ func secretMetadata() *metav1.PartialObjectMetadata {
 	return secret
 }
 
-// SetupWithManager makes the reconciler run. calls is the cache that r.Calls reads.
-func (r *DirectoryReconciler) SetupWithManager(mgr ctrl.Manager, calls cache.Cache) error {
+// SetupWithManager makes the reconciler run.
+func (r *DirectoryReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("directory").
-		WatchesRawSource(source.Kind(calls, client.Object(secretMetadata()), handler.EnqueueRequestsFromMapFunc(r.instancesOfCall))).
+		WatchesRawSource(source.Kind(r.Calls, client.Object(secretMetadata()), handler.EnqueueRequestsFromMapFunc(r.instancesOfCall))).
 		Watches(&v1alpha1.MarketplaceInstance{}, instanceEvents(), builder.WithPredicates(placeChanged())).
 		Watches(&v1alpha1.MarketplaceProduct{}, handler.EnqueueRequestsFromMapFunc(instancesOfProduct(r.Client)),
 			builder.WithPredicates(directoryChanged())).
@@ -68,9 +68,8 @@ func (r *DirectoryReconciler) SetupWithManager(mgr ctrl.Manager, calls cache.Cac
 		Complete(r)
 }
 
-// SetupWithManager makes the forwarder run. calls is the cache of the directories' metadata: the first Secret of one changes with
-// its generation.
-func (r *DirectoryForwarder) SetupWithManager(mgr ctrl.Manager, calls cache.Cache) error {
+// SetupWithManager makes the forwarder run. The first Secret of a directory changes with its generation.
+func (r *DirectoryForwarder) SetupWithManager(mgr ctrl.Manager) error {
 	ofHead := func(_ context.Context, secret client.Object) []request {
 		labels := secret.GetLabels()
 		if labels[v1alpha1.CallLabel] != "" || labels[v1alpha1.InstanceLabel] == "" {
@@ -79,7 +78,7 @@ func (r *DirectoryForwarder) SetupWithManager(mgr ctrl.Manager, calls cache.Cach
 		return []request{{NamespacedName: types.NamespacedName{Namespace: secret.GetNamespace(), Name: labels[v1alpha1.InstanceLabel]}}}
 	}
 	return ctrl.NewControllerManagedBy(mgr).Named("directory-forward").
-		WatchesRawSource(source.Kind(calls, client.Object(secretMetadata()), handler.EnqueueRequestsFromMapFunc(ofHead))).
+		WatchesRawSource(source.Kind(r.Calls, client.Object(secretMetadata()), handler.EnqueueRequestsFromMapFunc(ofHead))).
 		Watches(&v1alpha1.MarketplaceInstance{}, instanceEvents(), builder.WithPredicates(placeChanged())).
 		Watches(&v1alpha1.MarketplaceProduct{}, handler.EnqueueRequestsFromMapFunc(instancesOfProduct(r.Client)),
 			builder.WithPredicates(directoryChanged())).

@@ -189,7 +189,7 @@ func (s *storedDirectory) writeHead(ctx context.Context, c client.Client, data m
 func (s *storedDirectory) write(ctx context.Context, c client.Client, former *corev1.Secret, name string, data map[string][]byte,
 ) (*corev1.Secret, error) {
 	if former == nil {
-		secret := ownedSecret(s.instance, name)
+		secret := OwnedSecret(s.instance, name)
 		secret.Type, secret.Data = v1alpha1.DirectorySecretType, data
 		if name == v1alpha1.DirectorySecretName(s.instance.Name) && len(s.Enterprises) > 0 {
 			secret.Labels[v1alpha1.EnterpriseLabel] = v1alpha1.EnterpriseHash(s.Enterprises[0])

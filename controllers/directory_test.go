@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -77,7 +78,7 @@ func newDirectoryWorld(t testing.TB, calls ...marketplace.Sync) *directoryWorld 
 			return errors.Join(write(), unlessFailed(w, func() error { return c.Apply(ctx, object, options...) }))
 		},
 	})
-	w.r = &DirectoryReconciler{Client: between, APIReader: w.WithWatch, Calls: w.WithWatch, TenantPrefix: "tenant-"}
+	w.r = &DirectoryReconciler{Client: between, APIReader: w.WithWatch, Calls: readerCache{reader: w.WithWatch}, TenantPrefix: "tenant-"}
 	return w
 }
 
@@ -335,4 +336,18 @@ func TestADirectoryWithoutItsHeadIsRecovered(t *testing.T) {
 	if index := got[v1alpha1.TenantNamespace("tenant-", "sales", "acme")+"/stallkeeper-directory"]["index.json"]; !strings.Contains(index, `"users":9000`) {
 		t.Errorf("index = %s", index)
 	}
+}
+
+// readerCache is a cache that only reads.
+type readerCache struct {
+	cache.Cache
+	reader client.Reader
+}
+
+func (c readerCache) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	return c.reader.Get(ctx, key, object, options...)
+}
+
+func (c readerCache) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	return c.reader.List(ctx, list, options...)
 }

@@ -128,8 +128,7 @@ func TestHooksRunOnceAndInTheirPlace(t *testing.T) {
 	o.stop()
 
 	t.Run("and a restart writes nothing", func(*testing.T) {
-		o = x.operate("instance")
-		x.eventually(func() bool { return o.instance.seen.has(x.instance("acme").UID) }).Should(BeTrue())
+		o = x.operateAndPass("instance")
 		for i := range 3 {
 			x.awaitPass(func() { x.touch("acme", fmt.Sprint("quiet-", i)) })
 		}
@@ -257,8 +256,7 @@ func TestATenantStaysAsItIsUntilTheHooksBeforeTheNextRevisionAreThrough(t *testi
 		x.eventually(func() string { return x.configMap(tenant, "settings").Data["quantity"] }).Should(Equal("7"))
 		x.says("acme", v1alpha1.ConditionReady, "True Ready")
 		o.stop()
-		o = x.operate("instance")
-		x.eventually(func() bool { return o.instance.seen.has(mpi.UID) }).Should(BeTrue())
+		o = x.operateAndPass("instance")
 		x.awaitPass(func() { x.touch("acme", "after a restart") })
 		x.Expect(o.requests.writes()).To(BeEmpty())
 	})

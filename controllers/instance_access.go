@@ -13,11 +13,10 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
-	"github.com/stallkeeper/stallkeeper/controllers/directory"
 )
 
-// seedBytes is the length of a tenant's seed.
-const seedBytes = directory.SeedBytes
+// seedBytes is the length of a tenant's seed. What is derived from it, here or by a feature, needs that many.
+const seedBytes = 32
 
 // ensureAccessSecret makes an instance's seed and initial credentials once and never again: everything that the template
 // derives from them, such as a database's password, would change with them.
@@ -42,7 +41,7 @@ func (r *InstanceReconciler) ensureAccessSecret(ctx context.Context, mpi *v1alph
 	if err != nil {
 		return tenantSecrets{}, renderFailed(err), nil
 	}
-	secret = ownedSecret(mpi, key.Name)
+	secret = OwnedSecret(mpi, key.Name)
 	seed := make([]byte, seedBytes)
 	// crypto/rand.Read never fails: it ends the process rather than giving bytes that are not random.
 	_, _ = rand.Read(seed)
@@ -62,7 +61,7 @@ func (r *InstanceReconciler) ensureAccessSecret(ctx context.Context, mpi *v1alph
 func (r *InstanceReconciler) withoutSeed(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known,
 ) (tenantSecrets, *Verdict, error) {
 	ns := k.observed.Namespace
-	if !owned(ns, mpi) && ns.GetAnnotations()[v1alpha1.AdoptAnnotation] != v1alpha1.AdoptAllow {
+	if !IsTenantOf(ns, mpi) && ns.GetAnnotations()[v1alpha1.AdoptAnnotation] != v1alpha1.AdoptAllow {
 		// It is somebody else's: that has to be said before anything about Secrets.
 		wanted := &unstructured.Unstructured{}
 		wanted.SetGroupVersionKind(apply.NamespaceKind)

@@ -44,11 +44,11 @@ func TestNobodyWaitsForSalesThatAreNotTracked(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			a := acknowledgementOf(tc.mpi, product())
-			if a != (acknowledgement{}) {
+			a := acknowledgementOf(tc.mpi, false)
+			if a != (Acknowledgement{}) {
 				t.Errorf("awaited: %+v", a)
 			}
-			if !a.again(day(90)).IsZero() {
+			if !a.Again(day(90)).IsZero() {
 				t.Error("it is looked at again")
 			}
 			v := acknowledgedVerdict(tc.mpi, a, day(90))
@@ -78,17 +78,21 @@ func TestTheMissingCallIsReportedWhenItIsDue(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			mpi := sale(awaiting)
-			policy := lifecycle.Policy{Grace: 15 * 24 * time.Hour}
 			var timeline []string
 			for now, next := day(0), time.Duration(1); next != 0 && now.Before(day(2)); now = now.Add(next) {
-				d := decide(mpi, tc.product, ledger{}, policy, now)
-				a := acknowledgementOf(mpi, tc.product)
+				s := SaleOf(mpi, tc.product, Protocol{DefaultGrace: 15 * 24 * time.Hour}, "")
+				extension, err := LicenseFeature().Extend(t.Context(), s, now)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s = s.With(extension)
+				d, a := s.Decide(now), s.Acknowledgement
 				v := acknowledgedVerdict(mpi, a, now)
 				line := strings.Join([]string{string(v.Status), v.Reason, string(d.Phase), string(d.Rule)}, " ")
 				if len(timeline) == 0 || !strings.HasSuffix(timeline[len(timeline)-1], line) {
 					timeline = append(timeline, now.Sub(day(0)).String()+" "+line)
 				}
-				next = wake(now, d.Until, a.again(now)).RequeueAfter
+				next = wake(now, d.Until, a.Again(now)).RequeueAfter
 			}
 			if diff := cmp.Diff(tc.want, timeline); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
@@ -99,15 +103,15 @@ func TestTheMissingCallIsReportedWhenItIsDue(t *testing.T) {
 
 func TestWhatIsSaidOfAMissingCallDoesNotTickAndNamesTheOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a := acknowledgement{dueAt: day(0).Add(acknowledgementDue)}
+		a := Acknowledgement{DueAt: day(0).Add(acknowledgementDue)}
 		if rapid.Bool().Draw(t, "stops") {
-			a.stopAt = a.dueAt
+			a.StopAt = a.DueAt
 		}
 		mpi := sale(awaiting)
-		now := a.dueAt.Add(time.Duration(rapid.IntRange(-1000, 1000).Draw(t, "since")) * time.Minute)
+		now := a.DueAt.Add(time.Duration(rapid.IntRange(-1000, 1000).Draw(t, "since")) * time.Minute)
 		v := acknowledgedVerdict(mpi, a, now)
-		stopped := !a.stopAt.IsZero() && !now.Before(a.stopAt)
-		d := lifecycle.Decide(facts(mpi, a, now), lifecycle.Policy{})
+		stopped := !a.StopAt.IsZero() && !now.Before(a.StopAt)
+		d := Sale{Instance: mpi, Acknowledgement: a}.Decide(now)
 		if stopped != (d.Rule == lifecycle.RuleUnacknowledged) || stopped != (v.Reason == v1alpha1.ReasonNotAcknowledged) {
 			t.Fatalf("%s, and %s", v.Reason, d.Rule)
 		}
@@ -132,13 +136,13 @@ func TestAMissingCallIsAnnouncedByAWarning(t *testing.T) {
 			mpi = before.DeepCopy()
 		}
 		was := mpi.DeepCopy()
-		a := acknowledgementOf(mpi, product())
-		d := decide(mpi, product(), ledger{}, lifecycle.Policy{}, now)
+		k := known{Sale: Sale{Instance: mpi, Acknowledgement: acknowledgementOf(mpi, false)}}
+		d := k.Decide(now)
 		readiness := healthy
 		if d.Phase == lifecycle.Suspend {
 			readiness = stoppedAll
 		}
-		report(mpi, known{acknowledgement: a}, d, outcome{quiet: true, readiness: readiness}, now)
+		report(mpi, k, d, outcome{quiet: true, readiness: readiness}, now)
 		r.announce(was, mpi, m)
 		before = mpi
 	}

@@ -19,7 +19,7 @@ func (r *InstanceReconciler) withoutWorkload(ctx context.Context, mpi *v1alpha1.
 		// The product was deleted and made again without its template. The tenant's data must not go with that.
 		return r.look(ctx, mpi, k, outcome{problem: Problem(v1alpha1.ReasonProductChanged, fmt.Sprintf(
 			"MarketplaceProduct %q has no template, but namespace %q has this sale's workload: give it the template again, or sell"+
-				" under another product", mpi.Spec.ProductRef.Name, k.namespace))}, nil, memory)
+				" under another product", mpi.Spec.ProductRef.Name, k.Namespace))}, nil, memory)
 	}
 	result := outcome{bare: true, revision: rev.name, readiness: bareReadiness(suspended)}
 	if mpi.Status.InputsDigest == inputs {
@@ -40,17 +40,15 @@ func (r *InstanceReconciler) withoutWorkload(ctx context.Context, mpi *v1alpha1.
 	return result
 }
 
-// withoutTenant is for a package that another instance uses: its buyer is told where that one is.
+// withoutTenant is for a sale that another instance runs: its buyer is told where that one is.
 func (r *InstanceReconciler) withoutTenant(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, suspended bool, memory *memory,
 ) outcome {
-	user := k.ledger.user
+	user := k.Hosted.By
 	switch {
 	case k.observed.Namespace != nil:
-		return r.look(ctx, mpi, k, outcome{problem: Problem(v1alpha1.ReasonPackageUserUnclear, fmt.Sprintf(
-			"spec.subscription.packageUsedBy names another instance, but namespace %q has this package's own tenant, which is left as it is:"+
-				" move its data and delete the namespace, or make another instance", k.namespace))}, nil, memory)
+		return r.look(ctx, mpi, k, outcome{problem: &k.Hosted.OwnTenant}, nil, memory)
 	case user == nil:
-		return outcome{nothing: true, problem: k.ledger.unclear}
+		return outcome{nothing: true, problem: k.Hosted.Problem}
 	}
 	result := outcome{bare: true, published: true, access: user.Status.Access, readiness: bareReadiness(suspended)}
 	if !meta.IsStatusConditionTrue(user.Status.Conditions, v1alpha1.ConditionProvisioned) {
@@ -64,20 +62,13 @@ func (r *InstanceReconciler) withoutTenant(ctx context.Context, mpi *v1alpha1.Ma
 
 // isBare says whether a sale without a workload is in place, as far as its status tells.
 func isBare(mpi *v1alpha1.MarketplaceInstance, k known) bool {
-	if linked(mpi) {
+	if k.Hosted != nil {
 		return k.observed.Namespace == nil
 	}
-	return k.product != nil && k.product.Spec.Template == (v1alpha1.ProductTemplate{}) && k.observed.Namespace == nil &&
+	return k.Product != nil && k.Product.Spec.Template == (v1alpha1.ProductTemplate{}) && k.observed.Namespace == nil &&
 		mpi.Status.InputsDigest != ""
 }
 
 func bareReadiness(suspended bool) apply.Readiness {
 	return apply.Readiness{State: apply.StateReady, Stopped: suspended}
-}
-
-// wantsLicenses says whether a tenant is told which licences were asked for: always where the product speaks of licences, so
-// that pods can mount the ConfigMap before the first request.
-func wantsLicenses(mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplaceProduct) bool {
-	sub := mpi.Spec.Subscription
-	return sub != nil && len(sub.LicenseRequests) > 0 || product != nil && product.Spec.License != (v1alpha1.ProductLicense{})
 }

@@ -103,8 +103,7 @@ func TestAQuietPassAsksNothing(t *testing.T) {
 	ready := x.instance("acme")
 	namespace := ready.Status.Namespace
 
-	o := x.operate("instance")
-	x.eventually(func() bool { return o.instance.seen.has(ready.UID) }).Should(BeTrue())
+	o := x.operateAndPass("instance")
 	x.awaitPass(func() { x.touch("acme", "after a restart") })
 	x.Expect(o.requests.writes()).To(BeEmpty(), "a restart writes nothing")
 	x.Expect(o.requests.all()).NotTo(ContainElement(ContainSubstring("/secrets/")), "a restart renders nothing")
@@ -222,8 +221,8 @@ func TestTenantsShareNothing(t *testing.T) {
 		x.Expect(x.secret(mpi.Status.Namespace, "access").Data).NotTo(HaveKey("seed"), name)
 	}
 	theirs := tenants["two's acme"].Status.Namespace
-	x.Expect(x.running.instance.instanceOfObject(t.Context(), x.deployment(theirs, "web"))).To(BeEmpty(), "another release's")
-	x.Expect(y.running.instance.instanceOfObject(t.Context(), x.deployment(theirs, "web"))).To(ConsistOf(
+	x.Expect(x.instanceReconciler(x.running).instanceOfObject(t.Context(), x.deployment(theirs, "web"))).To(BeEmpty(), "another release's")
+	x.Expect(y.instanceReconciler(y.running).instanceOfObject(t.Context(), x.deployment(theirs, "web"))).To(ConsistOf(
 		request{NamespacedName: client.ObjectKeyFromObject(tenants["two's acme"])}))
 	x.Expect([]int{len(namespaces), len(passwords), len(seeds)}).To(Equal([]int{3, 3, 3}), "namespaces, passwords and seeds")
 }

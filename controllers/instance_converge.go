@@ -20,7 +20,6 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	applyv1alpha1 "github.com/stallkeeper/stallkeeper/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
-	"github.com/stallkeeper/stallkeeper/controllers/licenses"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
@@ -82,7 +81,7 @@ func (r *InstanceReconciler) converge(ctx context.Context, mpi *v1alpha1.Marketp
 		return outcome{nothing: true}
 	case paused && decision.Rule != lifecycle.RuleRemoving && isBare(mpi, k):
 		return outcome{held: true, bare: true, revision: mpi.Status.Revision, readiness: bareReadiness(decision.Phase == lifecycle.Suspend)}
-	case paused && decision.Rule != lifecycle.RuleRemoving, decision.Reading:
+	case paused && decision.Rule != lifecycle.RuleRemoving, decision.Finishing:
 		return r.look(ctx, mpi, k, outcome{held: true, nothing: k.observed.Namespace == nil}, nil, memory)
 	case decision.Phase == lifecycle.Remove:
 		return r.remove(ctx, mpi, k)
@@ -101,7 +100,7 @@ func (r *InstanceReconciler) provision(ctx context.Context, mpi *v1alpha1.Market
 	if err := r.ensureFinalizer(ctx, mpi); err != nil {
 		return outcome{err: err}
 	}
-	if linked(mpi) {
+	if k.Hosted != nil {
 		return r.withoutTenant(ctx, mpi, k, suspended, memory)
 	}
 	if result, waits := r.prepare(ctx, mpi, k, suspended, memory); waits {
@@ -183,7 +182,7 @@ func (r *InstanceReconciler) planOf(ctx context.Context, mpi *v1alpha1.Marketpla
 ) (*revision, v1alpha1.Plan, *Verdict, error) {
 	if k.target == "" {
 		name := mpi.Spec.ProductRef.Name
-		if k.product == nil {
+		if k.Product == nil {
 			return nil, v1alpha1.Plan{}, Problem(v1alpha1.ReasonProductNotFound, fmt.Sprintf(
 				"MarketplaceProduct %q does not exist in this namespace: create it", name)), nil
 		}
@@ -198,11 +197,11 @@ func (r *InstanceReconciler) planOf(ctx context.Context, mpi *v1alpha1.Marketpla
 	if err != nil {
 		return nil, v1alpha1.Plan{}, nil, err
 	}
-	plan, ok := rev.plan(k.effective.Plan)
+	plan, ok := rev.plan(k.Effective.Plan)
 	if !ok {
 		return nil, v1alpha1.Plan{}, Problem(v1alpha1.ReasonPlanNotFound, fmt.Sprintf(
 			"Revision %q of the product has no plan %q: add it to the product, or set another plan here",
-			k.target, k.effective.Plan)), nil
+			k.target, k.Effective.Plan)), nil
 	}
 	return rev, plan, nil, nil
 }
@@ -217,11 +216,11 @@ func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k k
 	}
 	inputs := map[string]any{
 		"format": revisionFormat, "revision": k.target, "generation": mpi.Generation, "uid": mpi.UID, "suspended": suspended,
-		"lifecycle": k.lifecycle, "protection": k.effective.DeletionProtection,
+		"lifecycle": k.Lifecycle, "protection": k.Effective.DeletionProtection,
 		"kinds": names, "tenantRBAC": r.Permissions.TenantRBAC, "level": r.Permissions.MaxPodSecurityLevel,
 	}
-	if wantsLicenses(mpi, k.product) {
-		inputs["licenses"] = true
+	if len(k.Inputs) > 0 {
+		inputs["features"] = k.Inputs
 	}
 	if hooks != "" {
 		inputs["hooks"] = hooks
@@ -229,8 +228,8 @@ func (r *InstanceReconciler) inputsDigest(mpi *v1alpha1.MarketplaceInstance, k k
 	if k.next != "" {
 		inputs["next"] = k.next
 	}
-	if asked := askedServices(k); len(asked) > 0 {
-		inputs["asked"], inputs["controller"] = asked, r.Permissions.Controller
+	if len(k.Services) > 0 {
+		inputs["asked"], inputs["controller"] = k.Services, r.Permissions.Controller
 	}
 	raw, err := json.Marshal(inputs)
 	if err != nil {
@@ -260,7 +259,7 @@ func (r *InstanceReconciler) applyTenant(ctx context.Context, mpi *v1alpha1.Mark
 			return outcome{prepared: true}
 		}
 	}
-	if err := r.Applier.EnsureRetain(ctx, k.namespace, set.Retain); err != nil {
+	if err := r.Applier.EnsureRetain(ctx, k.Namespace, set.Retain); err != nil {
 		return r.look(ctx, mpi, k, applyFailed(err), nil, memory)
 	}
 	applied, err := r.Applier.Apply(ctx, wanted)
@@ -320,10 +319,10 @@ func (r *InstanceReconciler) hooksBefore(ctx context.Context, mpi *v1alpha1.Mark
 // finish does what follows when everything was applied: replicas that no template sets, and what an earlier revision had.
 func (r *InstanceReconciler) finish(ctx context.Context, k known, owner apply.Owner, scales []workload.Scale, wanted []apply.Key,
 ) (apply.Pruned, error) {
-	if err := r.scale(ctx, k.namespace, scales); err != nil {
+	if err := r.scale(ctx, k.Namespace, scales); err != nil {
 		return apply.Pruned{}, err
 	}
-	return r.Applier.Prune(ctx, k.observed, owner, wanted, keepOnPrune(k.lifecycle.DataKinds))
+	return r.Applier.Prune(ctx, k.observed, owner, wanted, keepOnPrune(k.Lifecycle.DataKinds))
 }
 
 // desired renders the tenant's complete desired set.
@@ -340,18 +339,12 @@ func (r *InstanceReconciler) desired(ctx context.Context, mpi *v1alpha1.Marketpl
 	if err != nil {
 		return workload.Set{}, renderedTenant{}, renderFailed(err), nil
 	}
-	requests := ""
-	if wantsLicenses(mpi, k.product) {
-		if requests, err = licenses.Document(mpi.Spec.Subscription); err != nil {
-			return workload.Set{}, renderedTenant{}, nil, err
-		}
-	}
 	set, err := workload.Desired(workload.Tenant{
-		Namespace: k.namespace, Instance: mpi.Name, InstanceNamespace: mpi.Namespace, InstanceUID: string(mpi.UID),
-		Product: mpi.Spec.ProductRef.Name, Revision: rev.name, DeletionProtection: k.effective.DeletionProtection,
-		Credentials:     workload.Credentials{UserName: secrets.userName, Password: secrets.password},
-		LicenseRequests: requests,
-	}, workloadPolicy(rev, plan, k), r.Permissions, rendered.objects, suspended)
+		Namespace: k.Namespace, Instance: mpi.Name, InstanceNamespace: mpi.Namespace, InstanceUID: string(mpi.UID),
+		Product: mpi.Spec.ProductRef.Name, Revision: rev.name, DeletionProtection: k.Effective.DeletionProtection,
+		Credentials: workload.Credentials{UserName: secrets.userName, Password: secrets.password},
+		Objects:     k.Objects,
+	}, r.workloadPolicy(rev, plan, k), r.Permissions, rendered.objects, suspended)
 	if err != nil {
 		return workload.Set{}, renderedTenant{}, renderFailed(err), nil
 	}
@@ -362,8 +355,8 @@ func (r *InstanceReconciler) desired(ctx context.Context, mpi *v1alpha1.Marketpl
 func (r *InstanceReconciler) tenantInputs(mpi *v1alpha1.MarketplaceInstance, k known, plan v1alpha1.Plan, suspended bool,
 ) tenantInputs {
 	in := tenantInputs{
-		instance: mpi.Name, salesNamespace: mpi.Namespace, namespace: k.namespace, plan: plan,
-		quantity: ptr.Deref(k.effective.Quantity, 1), attributes: attributeMap(k.effective.Attributes),
+		instance: mpi.Name, salesNamespace: mpi.Namespace, namespace: k.Namespace, plan: plan,
+		quantity: ptr.Deref(k.Effective.Quantity, 1), attributes: attributeMap(k.Effective.Attributes),
 		suspended: suspended, overrides: mpi.Spec.Values,
 	}
 	if sub := mpi.Spec.Subscription; sub != nil {
@@ -469,4 +462,19 @@ func renderFailed(err error) *Verdict {
 		return Problem(v1alpha1.ReasonNotPermitted, Shorten(err.Error()))
 	}
 	return Problem(v1alpha1.ReasonRenderFailed, Shorten(err.Error()))
+}
+
+// workloadPolicy is what the revision, the product's lifecycle and the features say about the tenant's isolation and data.
+func (r *InstanceReconciler) workloadPolicy(rev *revision, plan v1alpha1.Plan, k known) workload.Policy {
+	policy := rev.policy(plan, k.Lifecycle)
+	policy.Asked, policy.Reserved = k.Services, Reserved(r.Sales.Features)
+	return policy
+}
+
+func attributeMap(attributes []v1alpha1.Attribute) map[string]string {
+	result := make(map[string]string, len(attributes))
+	for _, attribute := range attributes {
+		result[attribute.Name] = ptr.Deref(attribute.Value, "")
+	}
+	return result
 }

@@ -73,7 +73,7 @@ func TestEffective(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			before := tc.mpi.DeepCopy()
-			if diff := cmp.Diff(tc.want, effective(tc.mpi)); diff != "" {
+			if diff := cmp.Diff(tc.want, EffectiveOf(tc.mpi)); diff != "" {
 				t.Errorf("effective (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(before, tc.mpi); diff != "" {
@@ -88,7 +88,7 @@ func TestEffectiveTakesTheLastOfTwoAttributesWithOneName(t *testing.T) {
 		mpi.Spec.Attributes = []v1alpha1.Attribute{{Name: "region", Value: ptr.To("eu")}, {Name: "region", Value: ptr.To("us")}}
 	})
 	want := []v1alpha1.Attribute{{Name: "region", Value: ptr.To("us")}}
-	if diff := cmp.Diff(want, effective(mpi).Attributes); diff != "" {
+	if diff := cmp.Diff(want, EffectiveOf(mpi).Attributes); diff != "" {
 		t.Errorf("attributes (-want +got):\n%s", diff)
 	}
 }
@@ -177,7 +177,7 @@ func TestLifecyclePolicy(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, lifecyclePolicy(tc.lifecycle, marketplaceGrace)); diff != "" {
+			if diff := cmp.Diff(tc.want, policyOf(tc.lifecycle, marketplaceGrace)); diff != "" {
 				t.Errorf("policy (-want +got):\n%s", diff)
 			}
 		})
@@ -223,12 +223,12 @@ func TestFacts(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, facts(tc.mpi, acknowledgement{}, day(1))); diff != "" {
+			if diff := cmp.Diff(tc.want, Sale{Instance: tc.mpi}.facts(day(1))); diff != "" {
 				t.Errorf("facts (-want +got):\n%s", diff)
 			}
 			tc.mpi.Status = v1alpha1.MarketplaceInstanceStatus{State: v1alpha1.StateRemoving, InputsDigest: "x"}
 			condition(v1alpha1.ConditionReady, metav1.ConditionFalse, "Whatever")(tc.mpi)
-			if diff := cmp.Diff(tc.want, facts(tc.mpi, acknowledgement{}, day(1))); diff != "" {
+			if diff := cmp.Diff(tc.want, Sale{Instance: tc.mpi}.facts(day(1))); diff != "" {
 				t.Errorf("the status changed the facts:\n%s", diff)
 			}
 		})

@@ -55,7 +55,7 @@ func (r *InstanceReconciler) look(ctx context.Context, mpi *v1alpha1.Marketplace
 		o.blockers = append(o.blockers, memory.pods.blockers...)
 		return o
 	}
-	problems, err := apply.PodProblems(ctx, r.APIReader, k.namespace, k.observed)
+	problems, err := apply.PodProblems(ctx, r.APIReader, k.Namespace, k.observed)
 	if err != nil {
 		// The reason is a kindness: the tenant's own state does not depend on it.
 		problems = nil
@@ -87,12 +87,4 @@ func podBlockers(problems []apply.Problem) []v1alpha1.Blocker {
 		})
 	}
 	return blockers
-}
-
-// earliest is the first of two instants, of which zero is none.
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
-		return b
-	}
-	return a
 }

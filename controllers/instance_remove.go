@@ -22,10 +22,6 @@ import (
 // removalRecheck is how soon a namespace that is being deleted is looked at again, should its last event be missed.
 const removalRecheck = 30 * time.Second
 
-// usageFarewell is how long an instance that is being deleted is kept for usage that is still to be pushed: the marketplace wants
-// it within two hours.
-const usageFarewell = 2 * time.Hour
-
 // remove deletes the tenant's namespace with everything in it. It needs neither product nor revision: what was recorded on
 // the namespace is enough.
 func (r *InstanceReconciler) remove(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known) outcome {
@@ -37,10 +33,12 @@ func (r *InstanceReconciler) remove(ctx context.Context, mpi *v1alpha1.Marketpla
 		if mpi.DeletionTimestamp.IsZero() {
 			return outcome{nothing: true}
 		}
-		if until := mpi.DeletionTimestamp.Add(usageFarewell); k.ledger.open() > 0 && r.Clock.Now().Before(until) {
-			return outcome{nothing: true, again: until, blockers: []v1alpha1.Blocker{usageBlocker(mpi)}}
+		if r.Clock.Now().Before(k.KeepUntil) {
+			return outcome{nothing: true, again: k.KeepUntil, blockers: k.Keeping}
 		}
-		r.announceLoss(mpi, k.ledger)
+		for _, loss := range k.Losses {
+			r.Recorder.Eventf(mpi, nil, corev1.EventTypeWarning, loss.Reason, "Remove", "%s", loss.Message)
+		}
 		return outcome{nothing: true, err: r.removeFinalizer(ctx, mpi)}
 	}
 	if ns.DeletionTimestamp.IsZero() {
@@ -50,29 +48,6 @@ func (r *InstanceReconciler) remove(ctx context.Context, mpi *v1alpha1.Marketpla
 		}
 	}
 	return outcome{removing: true, again: r.Clock.Now().Add(removalRecheck), blockers: removalBlockers(k.observed)}
-}
-
-// announceLoss makes an event of usage that goes with an instance: there is no condition left to say it.
-func (r *InstanceReconciler) announceLoss(mpi *v1alpha1.MarketplaceInstance, l ledger) {
-	lost := func(format string, args ...any) {
-		r.Recorder.Eventf(mpi, nil, corev1.EventTypeWarning, v1alpha1.ReasonUsageLost, "Remove", format, args...)
-	}
-	if open := l.open(); open > 0 {
-		lost("%d usage record(s) go with the instance, and the marketplace has not accepted them", open)
-	}
-	if l.unread() {
-		lost("The tenant did not tell what it has used last before it had to go")
-	}
-}
-
-// usageBlocker says that an instance is kept for its usage records, which go with it.
-func usageBlocker(mpi *v1alpha1.MarketplaceInstance) v1alpha1.Blocker {
-	return v1alpha1.Blocker{
-		Object: "MarketplaceInstance/" + mpi.Name, Reason: v1alpha1.ReasonPushPending,
-		Message: fmt.Sprintf("usage that the marketplace has not accepted would go with it; it is kept until %s at the latest",
-			Stamp(mpi.DeletionTimestamp.Add(usageFarewell))),
-		Remedy: "see the records with `kubectl get ur`; delete those that are not to be charged",
-	}
 }
 
 // confirmGone asks the API server whether there really is no tenant.
@@ -88,24 +63,17 @@ func (r *InstanceReconciler) ownNamespace(ctx context.Context, mpi *v1alpha1.Mar
 ) (*metav1.PartialObjectMetadata, error) {
 	ns := &metav1.PartialObjectMetadata{}
 	ns.SetGroupVersionKind(apply.NamespaceKind)
-	err := r.APIReader.Get(ctx, client.ObjectKey{Name: k.namespace}, ns)
+	err := r.APIReader.Get(ctx, client.ObjectKey{Name: k.Namespace}, ns)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading namespace %s: %w", k.namespace, err)
+		return nil, fmt.Errorf("reading namespace %s: %w", k.Namespace, err)
 	}
-	if !owned(ns, mpi) {
+	if !IsTenantOf(ns, mpi) {
 		return nil, nil
 	}
 	return ns, nil
-}
-
-// owned says whether a namespace records this very instance.
-func owned(ns metav1.Object, mpi *v1alpha1.MarketplaceInstance) bool {
-	labels := ns.GetLabels()
-	return labels[v1alpha1.InstanceLabel] == mpi.Name && labels[v1alpha1.InstanceNamespaceLabel] == mpi.Namespace &&
-		ns.GetAnnotations()[v1alpha1.InstanceUIDAnnotation] == string(mpi.UID)
 }
 
 func (r *InstanceReconciler) removeFinalizer(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) error {

@@ -17,9 +17,10 @@ import (
 // report writes into the status what a pass has decided, done and seen. It is pure. Every condition is set on every pass, but
 // for those of conditionOwners.
 func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o outcome, now time.Time) {
+	k.Instance = mpi
 	status := &mpi.Status
 	status.ObservedGeneration = ptr.To(mpi.Generation)
-	status.Effective = boundedEffective(k.effective)
+	status.Effective = boundedEffective(k.Effective)
 	status.Timetable = timetable(mpi, d)
 	status.TargetRevision = k.target
 	if !o.rendered && !o.nothing && d.Phase == lifecycle.Suspend {
@@ -38,11 +39,11 @@ func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o 
 		usable = provisionedVerdict(d, running)
 	}
 	set(v1alpha1.ConditionPaused, pausedVerdict(mpi))
-	set(v1alpha1.ConditionAcknowledged, acknowledgedVerdict(mpi, k.acknowledgement, now))
-	set(v1alpha1.ConditionPaid, paidVerdict(mpi, k.policy, now))
-	set(v1alpha1.ConditionSuspended, suspendedVerdict(mpi, d, o))
+	set(v1alpha1.ConditionAcknowledged, acknowledgedVerdict(mpi, k.Acknowledgement, now))
+	set(v1alpha1.ConditionPaid, paidVerdict(mpi, k.Policy, now))
+	set(v1alpha1.ConditionSuspended, suspendedVerdict(k, d, o))
 	set(v1alpha1.ConditionProvisioned, provisioned)
-	set(v1alpha1.ConditionReady, readyVerdict(mpi, d, usable))
+	set(v1alpha1.ConditionReady, readyVerdict(k, d, usable))
 	status.State = summarize(mpi)
 }
 
@@ -61,7 +62,7 @@ func reportTenant(status *v1alpha1.MarketplaceInstanceStatus, k known, o outcome
 	}
 	status.Namespace, status.Revision = "", k.pinned
 	if k.observed.Namespace != nil || o.rendered && !o.bare {
-		status.Namespace = k.namespace
+		status.Namespace = k.Namespace
 	}
 	if o.rendered || o.bare {
 		status.Revision = o.revision
@@ -121,7 +122,7 @@ func paidVerdict(mpi *v1alpha1.MarketplaceInstance, p lifecycle.Policy, now time
 }
 
 // suspendedVerdict says whether the tenant is stopped, and why.
-func suspendedVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, o outcome) Verdict {
+func suspendedVerdict(k known, d lifecycle.Decision, o outcome) Verdict {
 	switch {
 	case d.Phase == lifecycle.Nothing:
 		return False(v1alpha1.ReasonWaitingForOrder, "Nothing was started yet")
@@ -130,21 +131,22 @@ func suspendedVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, o
 	case d.Phase == lifecycle.Remove && o.removing:
 		return Unknown(v1alpha1.ReasonRemoving, "The tenant is being removed")
 	case o.nothing:
-		return True(suspensionReason(mpi, d), "There is no tenant")
+		return True(suspensionReason(k, d), "There is no tenant")
 	case o.bare:
-		return True(suspensionReason(mpi, d), "Nothing runs for this sale, and it may not be used: "+suspensionText(mpi, d))
+		return True(suspensionReason(k, d), "Nothing runs for this sale, and it may not be used: "+suspensionText(k, d))
 	}
-	reason, message := suspensionReason(mpi, d), suspensionText(mpi, d)
+	reason, message := suspensionReason(k, d), suspensionText(k, d)
 	if o.readiness.Stopped && o.problem == nil && len(withReason(o.blockers, v1alpha1.ReasonCannotSuspend)) == 0 {
 		return True(reason, "Stopped, and the data are kept: "+message)
 	}
-	if d.Reading {
-		return Unknown(v1alpha1.ReasonSuspending, "Being stopped once it was asked what it has used, for a quarter of an hour at the most: "+message)
+	if d.Finishing {
+		return Unknown(v1alpha1.ReasonSuspending, fmt.Sprintf(
+			"Waiting up to %d minutes for %s before stopping: %s", int(lifecycle.FinishTime.Minutes()), k.Unfinished, message))
 	}
 	return Unknown(v1alpha1.ReasonSuspending, "Being stopped: "+message)
 }
 
-func suspensionReason(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) string {
+func suspensionReason(k known, d lifecycle.Decision) string {
 	if d.Phase == lifecycle.Remove && (d.Rule == lifecycle.RuleOverdue || d.Rule == lifecycle.RuleFrozen) {
 		return v1alpha1.ReasonRetentionEnded
 	}
@@ -159,16 +161,16 @@ func suspensionReason(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) s
 		return v1alpha1.ReasonPaymentOverdue
 	case lifecycle.RuleUnacknowledged:
 		return v1alpha1.ReasonNotAcknowledged
-	case lifecycle.RuleUsedUp:
-		return v1alpha1.ReasonPackageUsedUp
+	case lifecycle.RuleStopWanted:
+		return k.Stops[0].Reason
 	}
-	if sub := mpi.Spec.Subscription; sub != nil && sub.Entitlement.Reason == v1alpha1.EntitlementExpired {
+	if sub := k.Instance.Spec.Subscription; sub != nil && sub.Entitlement.Reason == v1alpha1.EntitlementExpired {
 		return v1alpha1.ReasonExpired
 	}
 	return v1alpha1.ReasonFrozen
 }
 
-func suspensionText(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) string {
+func suspensionText(k known, d lifecycle.Decision) string {
 	texts := map[string]string{
 		v1alpha1.ReasonReleased:        "the marketplace has ended the sale",
 		v1alpha1.ReasonRetentionEnded:  "nobody paid until the end of the retention, and the product says to delete then",
@@ -177,10 +179,11 @@ func suspensionText(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) str
 		v1alpha1.ReasonExpired:         "the marketplace froze the sale because its paid time was over; a renewal brings the tenant back",
 		v1alpha1.ReasonNotAcknowledged: "the marketplace does not seem to know of the sale; see the condition Acknowledged",
 		v1alpha1.ReasonFrozen:          "the sale is frozen; an unfreeze brings the tenant back",
-		v1alpha1.ReasonPackageUsedUp: "the package of use is used up; a renewal, a larger quantity, or another package size in the plan" +
-			" brings the tenant back",
 	}
-	text := texts[suspensionReason(mpi, d)]
+	text := texts[suspensionReason(k, d)]
+	if d.Rule == lifecycle.RuleStopWanted {
+		text = k.Stops[0].Message
+	}
 	if !d.DeleteAt.IsZero() {
 		text += fmt.Sprintf("; everything is deleted at %s", Stamp(d.DeleteAt))
 	}
@@ -274,20 +277,19 @@ func withReason(blockers []v1alpha1.Blocker, reason string) []v1alpha1.Blocker {
 }
 
 // readyVerdict says whether the buyer can use what was sold.
-func readyVerdict(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, usable Verdict) Verdict {
-	order := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved)
-	license := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionLicenseActivated)
+func readyVerdict(k known, d lifecycle.Decision, usable Verdict) Verdict {
+	order := meta.FindStatusCondition(k.Instance.Status.Conditions, v1alpha1.ConditionOrderResolved)
 	switch {
 	case d.Rule == lifecycle.RuleRemoving:
 		return False(v1alpha1.ReasonRemoving, "The instance is being deleted")
-	case d.Phase == lifecycle.Nothing && license != nil && license.Status == metav1.ConditionFalse:
-		return False(license.Reason, license.Message)
+	case d.Phase == lifecycle.Nothing && k.Unresolved != nil && k.Unresolved.Status == metav1.ConditionFalse:
+		return False(k.Unresolved.Reason, k.Unresolved.Message)
 	case d.Phase == lifecycle.Nothing && order != nil && order.Status == metav1.ConditionFalse:
 		return False(order.Reason, order.Message)
 	case d.Phase == lifecycle.Nothing:
 		return Unknown(v1alpha1.ReasonWaitingForOrder, "It is not known yet what was sold")
 	case d.Phase != lifecycle.Run:
-		return False(suspensionReason(mpi, d), "Not usable: "+suspensionText(mpi, d))
+		return False(suspensionReason(k, d), "Not usable: "+suspensionText(k, d))
 	case usable.Status != metav1.ConditionTrue:
 		return usable
 	case order != nil && order.Status == metav1.ConditionFalse:

@@ -211,7 +211,10 @@ func TestReportSaysWhatIsTrue(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			k := known{namespace: "tenant-acme-x", pinned: "shop-1", target: "shop-1", policy: lifecycle.Policy{Grace: 15 * 24 * time.Hour}}
+			k := known{
+				Sale:   Sale{Instance: tc.mpi, Namespace: "tenant-acme-x", Policy: lifecycle.Policy{Grace: 15 * 24 * time.Hour}},
+				pinned: "shop-1", target: "shop-1",
+			}
 			report(tc.mpi, k, tc.decision, tc.outcome, day(tc.day))
 			if diff := cmp.Diff(tc.want, read(tc.mpi)); diff != "" {
 				t.Errorf("status (-want +got):\n%s", diff)
@@ -248,8 +251,8 @@ func TestReportDoesNotTick(t *testing.T) {
 			var seen *v1alpha1.MarketplaceInstance
 			for i := range 3 {
 				now := first.Add(time.Duration(i) * 61 * time.Second)
-				d := lifecycle.Decide(facts(mpi, acknowledgement{}, now), policy)
-				report(mpi, known{namespace: "t", policy: policy}, d, broken, now)
+				k := known{Sale: Sale{Instance: mpi, Namespace: "t", Policy: policy}}
+				report(mpi, k, k.Decide(now), broken, now)
 				if seen != nil {
 					if diff := cmp.Diff(seen.Status, mpi.Status); diff != "" {
 						t.Errorf("the status changed without a reason (-before +after):\n%s", diff)
@@ -326,8 +329,8 @@ func TestReportTimetable(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := lifecycle.Decide(facts(tc.mpi, acknowledgement{}, day(tc.day)), tc.policy)
-			report(tc.mpi, known{policy: tc.policy}, d, outcome{quiet: true, readiness: healthy}, day(tc.day))
+			k := known{Sale: Sale{Instance: tc.mpi, Policy: tc.policy}}
+			report(tc.mpi, k, k.Decide(day(tc.day)), outcome{quiet: true, readiness: healthy}, day(tc.day))
 			if diff := cmp.Diff(tc.want, tc.mpi.Status.Timetable); diff != "" {
 				t.Errorf("timetable (-want +got):\n%s", diff)
 			}
@@ -342,7 +345,7 @@ func TestReportKeepsAndForgets(t *testing.T) {
 		InputsDigest: "in-1", ObjectsDigest: "ob-1", Namespace: "tenant-acme-x", Revision: "shop-1", TargetRevision: "shop-1",
 	}
 	run := lifecycle.Decision{Phase: lifecycle.Run, Rule: lifecycle.RulePaid}
-	k := known{namespace: "tenant-acme-x", pinned: "shop-1", target: "shop-2", observed: apply.Observed{Namespace: namespace}}
+	k := known{Sale: Sale{Instance: sale(), Namespace: "tenant-acme-x"}, pinned: "shop-1", target: "shop-2", observed: apply.Observed{Namespace: namespace}}
 	tests := map[string]struct {
 		known   known
 		outcome outcome
@@ -366,7 +369,7 @@ func TestReportKeepsAndForgets(t *testing.T) {
 			},
 		},
 		"where there is no tenant nothing is left of it": {
-			known: known{namespace: "tenant-acme-x", target: "shop-2"}, outcome: outcome{nothing: true},
+			known: known{Sale: Sale{Instance: sale(), Namespace: "tenant-acme-x"}, target: "shop-2"}, outcome: outcome{nothing: true},
 			want: v1alpha1.MarketplaceInstanceStatus{},
 		},
 		"an apply that failed half-way is not taken for what was applied before": {
@@ -458,9 +461,9 @@ func TestReportStaysWithinTheAPIsBounds(t *testing.T) {
 			mpi.Spec.Attributes = append(mpi.Spec.Attributes, v1alpha1.Attribute{Name: fmt.Sprintf("%s-%d", strings.Repeat("x", 120), i)})
 		}
 	})
-	k := known{effective: effective(mpi)}
-	if len(k.effective.Attributes) != 128 {
-		t.Errorf("the tenant gets %d attributes, want all 128", len(k.effective.Attributes))
+	k := known{Sale: Sale{Instance: mpi, Effective: EffectiveOf(mpi)}}
+	if len(k.Effective.Attributes) != 128 {
+		t.Errorf("the tenant gets %d attributes, want all 128", len(k.Effective.Attributes))
 	}
 	report(mpi, k, lifecycle.Decision{Phase: lifecycle.Run}, outcome{rendered: true, blockers: blockers, orphans: orphans}, day(1))
 	for what, tc := range map[string]struct{ got, most int }{

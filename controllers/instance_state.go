@@ -32,8 +32,7 @@ func summarize(mpi *v1alpha1.MarketplaceInstance) v1alpha1.InstanceState {
 		return v1alpha1.StateReleased
 	case provisioned.Status == metav1.ConditionFalse:
 		return v1alpha1.StateBlocked
-	case provisioned.Reason == v1alpha1.ReasonWaitingForOrder && (of(v1alpha1.ConditionOrderResolved).Status == metav1.ConditionFalse ||
-		of(v1alpha1.ConditionLicenseActivated).Status == metav1.ConditionFalse):
+	case provisioned.Reason == v1alpha1.ReasonWaitingForOrder && of(v1alpha1.ConditionReady).Status == metav1.ConditionFalse:
 		return v1alpha1.StateBlocked
 	case provisioned.Reason == v1alpha1.ReasonWaitingForOrder, provisioned.Reason == "":
 		return v1alpha1.StatePending

@@ -80,14 +80,6 @@ func sellsLicenses(mpi *v1alpha1.MarketplaceInstance) bool {
 	return licenses.IsCode(sub) || sub != nil && len(sub.LicenseRequests) > 0
 }
 
-// sooner is the shorter of two pauses, of which zero is none.
-func sooner(a, b time.Duration) time.Duration {
-	if a == 0 || (b != 0 && b < a) {
-		return b
-	}
-	return a
-}
-
 // activate makes sure that a licence code is activated, and says how it stands.
 func (r *LicenseReconciler) activate(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (Verdict, error) {
 	sub := mpi.Spec.Subscription
@@ -191,7 +183,7 @@ func (r *LicenseReconciler) twin(ctx context.Context, mpi *v1alpha1.MarketplaceI
 }
 
 func (r *LicenseReconciler) store(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, sub *v1alpha1.Subscription) error {
-	return storeSubscription(ctx, r.Client, r.APIReader, mpi, orders.Result{Subscription: sub})
+	return StoreSubscription(ctx, r.Client, r.APIReader, mpi, orders.Result{Subscription: sub})
 }
 
 // licenseAPI makes the client for an instance's marketplace; nil with what to report when there is none.

@@ -170,7 +170,7 @@ func (r *LicenseReconciler) fromTenant(ctx context.Context, mpi *v1alpha1.Market
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("reading namespace %s: %w", name, err)
-	case !owned(ns, mpi):
+	case !IsTenantOf(ns, mpi):
 		return nil, nil
 	}
 	return r.licensesIn(ctx, client.ObjectKey{Namespace: name, Name: v1alpha1.TenantLicensesSecretName})

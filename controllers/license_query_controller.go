@@ -188,7 +188,7 @@ func (r *LicenseQueryReconciler) askAlone(ctx context.Context, api marketplace.L
 // note stores what was told about a code, and says what it has found. A call that came meanwhile wins: then the code stays due.
 func (r *LicenseQueryReconciler) note(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, told marketplace.LicenseCode, asked time.Time) error {
 	after, finding := licenses.Queried(mpi.Spec.Subscription, told, asked, r.Interval)
-	err := storeSubscription(ctx, r.Client, r.APIReader, mpi, orders.Result{Subscription: after})
+	err := StoreSubscription(ctx, r.Client, r.APIReader, mpi, orders.Result{Subscription: after})
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return nil
 	}

@@ -19,6 +19,9 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/licenses"
 )
 
+// licenseWorkers are how many licence codes are activated, and licences delivered, at once.
+const licenseWorkers = 8
+
 // SetupWithManager makes the reconciler run.
 func (r *LicenseReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	waiting := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, changed client.Object) []request {

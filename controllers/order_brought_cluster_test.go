@@ -34,7 +34,7 @@ func (x *shop) isToldOf(name string, told time.Time, more ...v1alpha1.OrderCall)
 // brings stores what a call has brought, as the webhook server does.
 func (x *shop) brings(mpi *v1alpha1.MarketplaceInstance, call v1alpha1.OrderCall, raw []byte) {
 	x.t.Helper()
-	secret := ownedSecret(mpi, call.OrderSecretName(mpi.Name, mpi.UID))
+	secret := OwnedSecret(mpi, call.OrderSecretName(mpi.Name, mpi.UID))
 	secret.Labels[v1alpha1.CallLabel] = string(v1alpha1.CallOrder)
 	secret.Type, secret.Immutable = v1alpha1.CallSecretType, ptr.To(true)
 	secret.Data = map[string][]byte{v1alpha1.CallOrderKey: raw, v1alpha1.CallRawKey: []byte(`{"phone":"+49 30 1234567"}`)}

@@ -205,7 +205,7 @@ func (r *OrderReconciler) readFailed(call v1alpha1.OrderCall, err error) (Verdic
 
 // store writes what an order has made of the sale.
 func (r *OrderReconciler) store(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, result orders.Result) error {
-	return storeSubscription(ctx, r.Client, r.APIReader, mpi, result)
+	return StoreSubscription(ctx, r.Client, r.APIReader, mpi, result)
 }
 
 // firstWord is what is said of an order when the first pass fails before it learned anything.

@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -38,7 +37,7 @@ func storeRawOrder(ctx context.Context, c client.Client, live client.Reader, mpi
 	err := live.Get(ctx, name, secret)
 	switch {
 	case apierrors.IsNotFound(err):
-		secret = ownedSecret(mpi, name.Name)
+		secret = OwnedSecret(mpi, name.Name)
 		secret.Data = map[string][]byte{rawOrderKey(orderID): raw}
 		if err := c.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("keeping the order's answer: %w", err)
@@ -68,22 +67,4 @@ func rawOrderKey(orderID string) string {
 	}
 	sum := sha256.Sum256([]byte(orderID))
 	return hex.EncodeToString(sum[:16]) + ".json"
-}
-
-// ownedSecret is an empty Secret beside an instance that goes with it.
-func ownedSecret(mpi *v1alpha1.MarketplaceInstance, name string) *corev1.Secret {
-	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: mpi.Namespace, Name: name,
-			Labels:          map[string]string{v1alpha1.InstanceLabel: mpi.Name, v1alpha1.InstanceNamespaceLabel: mpi.Namespace},
-			OwnerReferences: []metav1.OwnerReference{ownerOf(mpi)},
-		},
-	}
-}
-
-// ownerOf makes an object go with an instance.
-func ownerOf(mpi *v1alpha1.MarketplaceInstance) metav1.OwnerReference {
-	return metav1.OwnerReference{
-		APIVersion: v1alpha1.GroupVersion.String(), Kind: "MarketplaceInstance", Name: mpi.Name, UID: mpi.UID,
-	}
 }

@@ -30,10 +30,15 @@ var attributeUse = regexp.MustCompile(`\.attributes\.([A-Za-z_][A-Za-z0-9_]*)|\.
 // action finds what is evaluated in a template.
 var action = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
 
-// checkProduct renders every plan for a sample instance, running and suspended, and checks the result as an instance's would
+// productCheck says whether every plan of a product may run.
+type productCheck struct {
+	permissions workload.Permissions
+	features    []Feature
+}
+
+// run renders every plan for a sample instance, running and suspended, and checks the result as an instance's would
 // be. It is pure. Problems are *Verdict; the note is worth knowing and no problem.
-func checkProduct(product *v1alpha1.MarketplaceProduct, name string, data revisionData, perms workload.Permissions,
-) (note string, err error) {
+func (c productCheck) run(product *v1alpha1.MarketplaceProduct, name string, data revisionData) (note string, err error) {
 	rev, err := parseRevision(name, data)
 	if err != nil {
 		return "", templateProblem(err)
@@ -42,7 +47,7 @@ func checkProduct(product *v1alpha1.MarketplaceProduct, name string, data revisi
 	unknown := map[workload.ServicePort]bool{}
 	for _, plan := range data.Plans {
 		for _, suspended := range []bool{false, true} {
-			checked, err := checkPlan(product, rev, plan, perms, suspended)
+			checked, err := c.plan(product, rev, plan, suspended)
 			if err != nil {
 				return "", inPlan(err, plan.Name)
 			}
@@ -50,8 +55,8 @@ func checkProduct(product *v1alpha1.MarketplaceProduct, name string, data revisi
 			for _, asked := range checked.unknown {
 				if !unknown[asked] {
 					unknown[asked] = true
-					notes = append(notes, fmt.Sprintf("Plan %q has no Service %q with the TCP port %d, which a meter or spec.directory.forward"+
-						" names: the controller can't reach it", plan.Name, asked.Service, asked.Port))
+					notes = append(notes, fmt.Sprintf("Plan %q has no Service %q with the TCP port %d, which the product"+
+						" wants the controller to connect to: it can't reach it", plan.Name, asked.Service, asked.Port))
 				}
 			}
 			for _, blocker := range checked.blockers {
@@ -89,8 +94,7 @@ type checkedPlan struct {
 	unknown  []workload.ServicePort
 }
 
-func checkPlan(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha1.Plan, perms workload.Permissions, suspended bool,
-) (checkedPlan, error) {
+func (c productCheck) plan(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha1.Plan, suspended bool) (checkedPlan, error) {
 	in := sampleInputs(product, rev, plan, suspended)
 	if _, err := renderUserName(rev, in); err != nil {
 		return checkedPlan{}, Problem(v1alpha1.ReasonRenderFailed, err.Error())
@@ -106,16 +110,13 @@ func checkPlan(product *v1alpha1.MarketplaceProduct, rev *revision, plan v1alpha
 	if rev.template == nil {
 		return checkedPlan{}, nil
 	}
-	asks := known{product: product, lifecycle: lifecycleOf(product, plan.Name)}
-	for _, meter := range metersOf(product, plan.Name) {
-		asks.ledger.meters = append(asks.ledger.meters, meterAccount{spec: meter})
-	}
-	policy := workloadPolicy(rev, plan, asks)
+	policy := rev.policy(plan, lifecycleOf(product, plan.Name))
+	policy.Asked, policy.Reserved = PlanServices(c.features, product, plan.Name), Reserved(c.features)
 	set, err := workload.Desired(workload.Tenant{
 		Namespace: in.namespace, Instance: sampleName, InstanceNamespace: product.Namespace, InstanceUID: sampleUID,
 		Product: product.Name, Revision: rev.name,
 		Credentials: workload.Credentials{UserName: in.secrets.userName, Password: in.secrets.password},
-	}, policy, perms, rendered.objects, suspended)
+	}, policy, c.permissions, rendered.objects, suspended)
 	if err != nil {
 		return checkedPlan{}, Problem(v1alpha1.ReasonNotPermitted, err.Error())
 	}

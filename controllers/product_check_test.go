@@ -112,7 +112,7 @@ func TestCheckProduct(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			note, err := checkProduct(tc.product, "shop-1", dataOf(tc.product, tc.chart), permissions())
+			note, err := productCheck{permissions: permissions(), features: allFeatures()}.run(tc.product, "shop-1", dataOf(tc.product, tc.chart))
 			var problem *Verdict
 			if err != nil && !errors.As(err, &problem) {
 				t.Fatalf("the error is no problem of the product: %v", err)
@@ -140,7 +140,7 @@ func TestCheckProductNotesWhatCannotBeStopped(t *testing.T) {
 	p := product(inline("apiVersion: db.example.com/v1\nkind: Cluster\nmetadata: {name: db}\nspec: {size: 3}\n"))
 	perms := permissions()
 	perms.Kinds.Insert(schema.GroupKind{Group: "db.example.com", Kind: "Cluster"})
-	note, err := checkProduct(p, "shop-1", dataOf(p, nil), perms)
+	note, err := productCheck{permissions: perms, features: allFeatures()}.run(p, "shop-1", dataOf(p, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,4 +199,8 @@ func TestCountInstances(t *testing.T) {
 	if *p.Status.Rollout.Total != 3 || *p.Status.Rollout.Updated != 2 {
 		t.Errorf("%d of %d run the current revision, want 2 of 3", *p.Status.Rollout.Updated, *p.Status.Rollout.Total)
 	}
+}
+
+func allFeatures() []Feature {
+	return []Feature{LicenseFeature(), UsageFeature(nil), DirectoryFeature()}
 }

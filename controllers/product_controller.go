@@ -37,6 +37,8 @@ type ProductReconciler struct {
 	Capabilities func() (template.Capabilities, error)
 	// Permissions are the kinds that the operator may make.
 	Permissions workload.Permissions
+	// Features say which Services of a tenant the controller connects to, and which names they keep for themselves.
+	Features []Feature
 
 	checked checkedRevisions
 }

@@ -86,7 +86,7 @@ func (r *ProductReconciler) cutRevision(ctx context.Context, product *v1alpha1.M
 		return cutRevision{}, err
 	}
 	data := revisionData{revisionContent: content, CutAt: now.UTC().Truncate(time.Second), Capabilities: capabilities}
-	note, err := checkProduct(product, name, data, r.Permissions)
+	note, err := productCheck{r.Permissions, r.Features}.run(product, name, data)
 	if err != nil {
 		return cutRevision{}, err
 	}

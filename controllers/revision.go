@@ -17,6 +17,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
+	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
 
 // revisionFormat numbers what the operator makes out of a revision's content. It is raised with every change of the operator
@@ -174,4 +175,9 @@ func (c *revisionCache) get(ctx context.Context, key types.NamespacedName) (*rev
 	}
 	c.parsed.Add(key, rev)
 	return rev, nil
+}
+
+// policy is what the revision and the product's lifecycle say about the isolation and data of a plan's tenants.
+func (r *revision) policy(plan v1alpha1.Plan, l v1alpha1.Lifecycle) workload.Policy {
+	return workload.Policy{Isolation: r.data.Isolation, Quota: plan.Quota, DataKinds: l.DataKinds, Suspension: l.Suspension}
 }

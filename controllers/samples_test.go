@@ -58,7 +58,8 @@ func TestTheSamplesAreGoodProducts(t *testing.T) {
 			continue
 		}
 		checked++
-		if _, err := checkProduct(p, "sample-1", dataOf(p, nil), perms); err != nil {
+		check := productCheck{permissions: perms, features: allFeatures()}
+		if _, err := check.run(p, "sample-1", dataOf(p, nil)); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
 	}

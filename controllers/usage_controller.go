@@ -28,9 +28,8 @@ type UsageReconciler struct {
 	APIReader client.Reader
 	Clock     clock.PassiveClock
 	Recorder  events.EventRecorder
-	Protocols Protocols
-	// TenantPrefix begins the names of the tenants' namespaces.
-	TenantPrefix string
+	// Sales reads what is known of a sale, with what all features want of it.
+	Sales Reader
 	// PrometheusURL is asked by meters that name no address; may be empty.
 	PrometheusURL string
 	// Retention is how long records are kept once nothing more becomes of them.
@@ -69,39 +68,31 @@ func (r *UsageReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 
 // usageKnown is what a pass has read before it counts.
 type usageKnown struct {
+	Sale
 	ledger
-	product   *v1alpha1.MarketplaceProduct
-	effective v1alpha1.EffectiveSubscription
-	// namespace is the tenant's.
-	namespace string
-	maxAge    time.Duration
-	decision  lifecycle.Decision
-	moment    usage.Moment
+	decision lifecycle.Decision
+	moment   usage.Moment
 }
 
 // gather reads everything from caches.
 func (r *UsageReconciler) gather(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, memory *usageMemory, now time.Time,
 ) (usageKnown, error) {
-	k := usageKnown{namespace: v1alpha1.TenantNamespace(r.TenantPrefix, mpi.Namespace, mpi.Name), effective: effective(mpi)}
 	if !metered(mpi) {
-		return k, nil
+		return usageKnown{Sale: Sale{Instance: mpi}}, nil
 	}
-	var err error
-	if k.product, err = productOf(ctx, r.Client, mpi); err != nil {
-		return usageKnown{}, err
-	}
-	protocol, err := protocolOf(ctx, r.Client, r.Protocols, mpi)
+	s, err := r.Sales.Read(ctx, mpi)
 	if err != nil {
 		return usageKnown{}, err
 	}
-	k.maxAge = protocol.MaxUsageAge
-	k.ledger, err = readLedger(ctx, r.Client, mpi, k.product, k.maxAge, now)
+	if err := r.Sales.Extend(ctx, &s, now); err != nil {
+		return usageKnown{}, err
+	}
+	k := usageKnown{Sale: s, decision: s.Decide(now)}
+	k.ledger, err = readLedger(ctx, r.Client, mpi, s.Product, s.Protocol.MaxUsageAge, now)
 	if err != nil {
 		return usageKnown{}, err
 	}
-	policy := lifecyclePolicy(lifecycleOf(k.product, k.effective.Plan), protocol.DefaultGrace)
-	k.decision = decide(mpi, k.product, k.ledger, policy, now)
-	k.moment = momentOf(mpi, k.decision, policy, memory, now)
+	k.moment = momentOf(mpi, k.decision, s.Policy, memory, now)
 	return k, nil
 }
 
@@ -123,7 +114,7 @@ func momentOf(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, p lifecyc
 		m.StopAt = memory.stopSeen
 	}
 	// By then the tenant was stopped without having answered.
-	m.GoneSilent = !now.Before(memory.stopSeen.Add(lifecycle.ReadingTime + time.Minute))
+	m.GoneSilent = !now.Before(memory.stopSeen.Add(lifecycle.FinishTime + time.Minute))
 	return m
 }
 

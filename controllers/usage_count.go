@@ -109,7 +109,7 @@ func (r *UsageReconciler) ask(ctx context.Context, mpi *v1alpha1.MarketplaceInst
 	step usage.Step,
 ) (usage.Amount, error) {
 	if meter.Source == v1alpha1.MeterSourceHTTP {
-		return sources.AskTenant(ctx, r.Tenants, k.namespace, meter, step.Begins, step.Ends)
+		return sources.AskTenant(ctx, r.Tenants, k.Namespace, meter, step.Begins, step.Ends)
 	}
 	address := meter.Prometheus.Address
 	if address == "" {
@@ -130,9 +130,9 @@ func (r *UsageReconciler) ask(ctx context.Context, mpi *v1alpha1.MarketplaceInst
 // attribute or the account's name, could end a query's text and begin another query.
 func queryScope(mpi *v1alpha1.MarketplaceInstance, k *usageKnown) map[string]any {
 	return map[string]any{
-		"instance": map[string]any{"name": mpi.Name, "namespace": mpi.Namespace, "tenantNamespace": k.namespace},
-		"plan":     k.effective.Plan,
-		"quantity": int64(ptr.Deref(k.effective.Quantity, 1)),
+		"instance": map[string]any{"name": mpi.Name, "namespace": mpi.Namespace, "tenantNamespace": k.Namespace},
+		"plan":     k.Effective.Plan,
+		"quantity": int64(ptr.Deref(k.Effective.Quantity, 1)),
 		"trial":    mpi.Spec.Subscription.Type == v1alpha1.SubscriptionTrial,
 	}
 }
@@ -173,7 +173,7 @@ func (r *UsageReconciler) create(ctx context.Context, mpi *v1alpha1.MarketplaceI
 	record := &v1alpha1.UsageRecord{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: mpi.Namespace, Name: name, Labels: map[string]string{v1alpha1.InstanceLabel: mpi.Name},
-			OwnerReferences: []metav1.OwnerReference{ownerOf(mpi)},
+			OwnerReferences: []metav1.OwnerReference{OwnerOf(mpi)},
 		},
 		Spec: spec,
 	}

@@ -13,9 +13,6 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/usage"
 )
 
-// defaultUsageAge holds where the marketplace's protocol is not known.
-const defaultUsageAge = 21 * 24 * time.Hour
-
 // ledger is what the meters of an instance have counted.
 type ledger struct {
 	// metered is true for a sale that is charged by use.
@@ -77,7 +74,7 @@ func readLedger(ctx context.Context, reader client.Reader, mpi *v1alpha1.Marketp
 func ledgerOf(mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplaceProduct, records []v1alpha1.UsageRecord,
 	maxAge time.Duration, now time.Time, packages ...linkedPackage,
 ) ledger {
-	runs := effective(mpi)
+	runs := EffectiveOf(mpi)
 	meters := metersOf(product, runs.Plan)
 	l := ledger{
 		metered: true, records: records, unclear: unclearUsage(mpi, meters), packages: map[string]*v1alpha1.MarketplaceInstance{},

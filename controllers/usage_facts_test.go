@@ -48,7 +48,7 @@ func TestWhenAPackageBegins(t *testing.T) {
 // Whatever a buyer types can't get into a query: what it could come from is not there.
 func TestAQuerySeesNothingThatABuyerTyped(t *testing.T) {
 	mpi := sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.CustomerName = `"} or vector(0) #` })
-	k := &usageKnown{namespace: "tenant-acme", effective: effective(mpi)}
+	k := &usageKnown{Sale: Sale{Instance: mpi, Namespace: "tenant-acme", Effective: EffectiveOf(mpi)}}
 	got, err := template.EvaluateString("query", `x{n="{{ .instance.tenantNamespace }}",p="{{ .plan }}"} * {{ .quantity }}`, queryScope(mpi, k))
 	if err != nil || got != `x{n="tenant-acme",p="small"} * 5` {
 		t.Errorf("%q, %v", got, err)
@@ -75,7 +75,8 @@ func TestMetersAreNoPartOfARevision(t *testing.T) {
 func TestATenantWithoutMetersHasTheSameInputs(t *testing.T) {
 	r := &InstanceReconciler{Permissions: permissions()}
 	with := func(l ledger) string {
-		digest, err := r.inputsDigest(sale(), known{target: "shop-1", ledger: l}, false, "")
+		s := Sale{Instance: sale()}
+		digest, err := r.inputsDigest(sale(), known{target: "shop-1", Sale: s.With(l.extension(s))}, false, "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -74,14 +74,17 @@ func newMeteredShop(t *testing.T, name string) *meteredShop {
 
 // restart forgets everything that the process remembers.
 func (x *meteredShop) restart() {
+	sales := Reader{
+		Client: x.running.client, Protocols: x.protocols(), TenantPrefix: v1alpha1.DefaultTenantPrefix,
+		Features: []Feature{LicenseFeature(), UsageFeature(x.running.client)},
+	}
 	x.count = &UsageReconciler{
-		Client: x.running.client, APIReader: x.client, Clock: x.clock, Recorder: x.running.recorder, Protocols: x.protocols(),
-		TenantPrefix: v1alpha1.DefaultTenantPrefix, PrometheusURL: x.source.url, Retention: 35 * 24 * time.Hour,
+		Client: x.running.client, APIReader: x.client, Clock: x.clock, Recorder: x.running.recorder, Sales: sales, PrometheusURL: x.source.url, Retention: 35 * 24 * time.Hour,
 		Prometheus: http.DefaultClient, Tenants: x.source.client,
 	}
 	x.push = &UsagePushReconciler{
 		Client: x.running.client, APIReader: x.client, Clock: x.clock, Recorder: x.running.recorder, CredentialsNamespace: x.name,
-		Protocols: x.protocols(),
+		Protocols: x.protocols(), Sales: sales,
 	}
 }
 

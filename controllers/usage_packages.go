@@ -44,11 +44,11 @@ func packagesOf(ctx context.Context, reader client.Reader, mpi *v1alpha1.Marketp
 		if !linked(sold) || orders.PackageUser(sold.Spec.Subscription, sold.Spec.ProductRef.Name, mpi) != nil {
 			continue
 		}
-		product, err := productOf(ctx, reader, sold)
+		product, err := ProductOf(ctx, reader, sold)
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, linkedPackage{sold, metersOf(product, effective(sold).Plan)})
+		found = append(found, linkedPackage{sold, metersOf(product, EffectiveOf(sold).Plan)})
 	}
 	return found, nil
 }
@@ -64,7 +64,7 @@ func deductions(packages []linkedPackage, meter string) []usage.Deduction {
 		sub := p.instance.Spec.Subscription
 		deduction := usage.Deduction{
 			Name: p.instance.Name, Sold: saleBegins(sub), Begins: packageBegins(sub), Ends: sub.ExpiresAt.Time,
-			Over: sub.Entitlement.State == v1alpha1.EntitlementReleased, Package: packOf(p.meters[i], effective(p.instance)),
+			Over: sub.Entitlement.State == v1alpha1.EntitlementReleased, Package: packOf(p.meters[i], EffectiveOf(p.instance)),
 			Suspends: p.meters[i].Package.WhenUsedUp == v1alpha1.UsedUpSuspend,
 		}
 		if sub.Entitlement.State != v1alpha1.EntitlementActive {
@@ -95,7 +95,7 @@ func readLinkedLedger(ctx context.Context, reader client.Reader, mpi *v1alpha1.M
 		return l, err
 	}
 	l.user = user
-	userProduct, err := productOf(ctx, reader, user)
+	userProduct, err := ProductOf(ctx, reader, user)
 	if err != nil {
 		return ledger{}, err
 	}
@@ -103,7 +103,7 @@ func readLinkedLedger(ctx context.Context, reader client.Reader, mpi *v1alpha1.M
 	if err != nil {
 		return ledger{}, err
 	}
-	runs := effective(mpi)
+	runs := EffectiveOf(mpi)
 	for _, meter := range metersOf(product, runs.Plan) {
 		i := slices.IndexFunc(used.meters, func(m meterAccount) bool { return m.spec.Name == meter.Name })
 		if i < 0 {

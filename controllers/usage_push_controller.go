@@ -47,6 +47,8 @@ type UsagePushReconciler struct {
 	// CredentialsNamespace is where the Secrets with the open API's credentials are.
 	CredentialsNamespace string
 	Protocols            Protocols
+	// Sales reads what is known of a sale.
+	Sales Reader
 	// Pause is how long a record waits for others, to go with them in one call; 10 s when it is 0.
 	Pause time.Duration
 
@@ -143,15 +145,11 @@ func (r *UsagePushReconciler) collect(ctx context.Context, mp *v1alpha1.Marketpl
 func (r *UsagePushReconciler) collectInstance(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, now time.Time,
 	found *collected,
 ) error {
-	product, err := productOf(ctx, r.Client, mpi)
+	s, err := r.Sales.Read(ctx, mpi)
 	if err != nil {
 		return err
 	}
-	protocol, err := protocolOf(ctx, r.Client, r.Protocols, mpi)
-	if err != nil {
-		return err
-	}
-	l, err := readLedger(ctx, r.Client, mpi, product, protocol.MaxUsageAge, now)
+	l, err := readLedger(ctx, r.Client, mpi, s.Product, s.Protocol.MaxUsageAge, now)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (r *UsageReconciler) keepRecords(ctx context.Context, mpi *v1alpha1.Marketp
 		errs = append(errs, r.settle(ctx, mpi, m, byName, now))
 	}
 	for i := range k.strays {
-		if said, ok := strayVerdict(&k.strays[i], k.effective.Plan); ok {
+		if said, ok := strayVerdict(&k.strays[i], k.Effective.Plan); ok {
 			errs = append(errs, sayOfRecord(ctx, r.Client, r.Recorder, mpi, &k.strays[i], said, now))
 		}
 	}
@@ -51,7 +51,7 @@ func (r *UsageReconciler) adopt(ctx context.Context, mpi *v1alpha1.MarketplaceIn
 		}
 	}
 	after := record.DeepCopy()
-	after.OwnerReferences = append(after.OwnerReferences, ownerOf(mpi))
+	after.OwnerReferences = append(after.OwnerReferences, OwnerOf(mpi))
 	err := r.Patch(ctx, after, client.MergeFromWithOptions(record, client.MergeFromWithOptimisticLock{}))
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("adopting UsageRecord %s: %w", record.Name, err)

@@ -58,7 +58,7 @@ func usageVerdict(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, no
 	if len(k.meters) == 0 {
 		return False(v1alpha1.ReasonNoMeters, fmt.Sprintf("The sale is charged by use, and plan %q of product %q has no meters: nothing is"+
 			" reported. Add meters to the plan, or one with source Records and push: None if usage is reported by other means",
-			k.effective.Plan, mpi.Spec.ProductRef.Name)), time.Time{}
+			k.Effective.Plan, mpi.Spec.ProductRef.Name)), time.Time{}
 	}
 	if k.unclear != nil {
 		return False(k.unclear.Reason, k.unclear.Message), time.Time{}
@@ -83,7 +83,7 @@ func linkedVerdict(mpi *v1alpha1.MarketplaceInstance, k usageKnown) Verdict {
 	case len(k.meters) == 0:
 		return False(v1alpha1.ReasonNoMeters, fmt.Sprintf("Plan %q of the package and the plan of MarketplaceInstance %q have no meter of the"+
 			" same name: nothing is deducted from the package. Give a meter of the package's plan the name of the one that counts",
-			k.effective.Plan, user))
+			k.Effective.Plan, user))
 	}
 	return True(v1alpha1.ReasonUsageReported, fmt.Sprintf("MarketplaceInstance %q uses the package, and reports what it uses", user))
 }
@@ -138,7 +138,7 @@ func (l ledger) namesOf(wanted func(usage.Judged) bool) []string {
 func refusedStrays(k usageKnown) []string {
 	var names []string
 	for i := range k.strays {
-		if said, ok := strayVerdict(&k.strays[i], k.effective.Plan); ok && said.state == v1alpha1.UsageRefused {
+		if said, ok := strayVerdict(&k.strays[i], k.Effective.Plan); ok && said.state == v1alpha1.UsageRefused {
 			names = append(names, k.strays[i].Name)
 		}
 	}

@@ -107,7 +107,8 @@ func TestWhatIsSaidAboutUsage(t *testing.T) {
 			}
 			now := day(1).Add(time.Hour + tc.after)
 			k := usageKnown{
-				ledger: ledgerOf(mpi, sold, tc.records, defaultUsageAge, now), product: sold, effective: effective(mpi),
+				Sale:   Sale{Instance: mpi, Product: sold, Effective: EffectiveOf(mpi)},
+				ledger: ledgerOf(mpi, sold, tc.records, defaultUsageAge, now),
 			}
 			late := reportUsage(mpi, k, counted{silent: tc.silent}, now)
 			got := ""

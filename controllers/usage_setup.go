@@ -30,6 +30,15 @@ const (
 	recordIsOpen = "true"
 )
 
+const (
+	// usageWorkers are few, because each of them mostly waits for a Prometheus that has others to serve.
+	usageWorkers = 8
+	// pushWorkers are how many marketplaces are told of usage at once.
+	pushWorkers = 2
+	// pushPause is how long a record waits for others, to go with them in one call.
+	pushPause = 10 * time.Second
+)
+
 // SetupIndexes makes the cache find usage records by their instance and those that are not pushed, and packages by the instance
 // that uses them. The reconcilers need it.
 func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {

@@ -5,16 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -23,21 +19,11 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers"
-	"github.com/stallkeeper/stallkeeper/controllers/apply"
-	"github.com/stallkeeper/stallkeeper/controllers/sources"
+	"github.com/stallkeeper/stallkeeper/controllers/template"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
-	"github.com/stallkeeper/stallkeeper/marketplace"
-	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
-	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/openapi"
 )
 
-// koogalleryGrace is how long KooGallery keeps an expired resource frozen at the most before it releases it (protocol page,
-// section 2: up to 15 days, by the customer's level).
-const koogalleryGrace = 15 * 24 * time.Hour
-
 const (
-	// koogalleryUsageAge is how long ago usage may begin that is pushed (protocol page 4.3).
-	koogalleryUsageAge = openapi.MaxUsageAge
 	// defaultUsageRetention is longer than the month for which a bill is asked about.
 	defaultUsageRetention = 35 * 24 * time.Hour
 	minUsageRetention     = 24 * time.Hour
@@ -122,23 +108,12 @@ func runController(ctx context.Context, f *controllerFlags) error {
 	if f.usageRetention < minUsageRetention {
 		return fmt.Errorf("--usage-retention must be at least %s, not %s", minUsageRetention, f.usageRetention)
 	}
-	mgr, kinds, err := newControllerManager(f, log)
+	mgr, config, err := newControllerManager(f, log)
 	if err != nil {
 		return err
 	}
-	if err := controllers.SetupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+	if err := controllers.Setup(ctx, mgr, config); err != nil {
 		return err
-	}
-	licenseMetrics := controllers.NewLicenseMetrics(mgr.GetCache())
-	if err := setupReconcilers(mgr, f, kinds, licenseMetrics); err != nil {
-		return err
-	}
-	if err := errors.Join(
-		metrics.Registry.Register(licenseMetrics),
-		metrics.Registry.Register(controllers.InstanceMetrics{Reader: mgr.GetCache()}),
-		metrics.Registry.Register(controllers.UsageMetrics{Reader: mgr.GetCache()}),
-	); err != nil {
-		return fmt.Errorf("registering the metrics: %w", err)
 	}
 	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
 		return fmt.Errorf("setting up the probes: %w", err)
@@ -146,29 +121,33 @@ func runController(ctx context.Context, f *controllerFlags) error {
 	return mgr.Start(ctx)
 }
 
-// newControllerManager makes the manager, whose cache holds the kinds of the API in the sales namespaces and the tenants'
-// objects everywhere.
-func newControllerManager(f *controllerFlags, log logr.Logger) (ctrl.Manager, tenantKinds, error) {
+// newControllerManager makes the manager, and what the controllers have to be told.
+func newControllerManager(f *controllerFlags, log logr.Logger) (ctrl.Manager, controllers.Config, error) {
 	namespaces, err := f.salesNamespaces()
 	if err != nil {
-		return nil, tenantKinds{}, err
+		return nil, controllers.Config{}, err
 	}
-	config, err := restConfig()
+	rest, err := restConfig()
 	if err != nil {
-		return nil, tenantKinds{}, err
+		return nil, controllers.Config{}, err
 	}
 	scheme, err := newScheme()
 	if err != nil {
-		return nil, tenantKinds{}, err
+		return nil, controllers.Config{}, err
 	}
-	kinds, err := resolveTenantKinds(config, f.tenantKinds, f.driftSecrets)
+	kinds, err := resolveTenantKinds(rest, f.tenantKinds, f.driftSecrets)
 	if err != nil {
-		return nil, tenantKinds{}, err
+		return nil, controllers.Config{}, err
 	}
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
+	discovered, err := discovery.NewDiscoveryClientForConfig(rest)
+	if err != nil {
+		return nil, controllers.Config{}, fmt.Errorf("setting up discovery: %w", err)
+	}
+	config := f.config(namespaces, kinds, capabilitiesReader(discovered))
+	mgr, err := ctrl.NewManager(rest, ctrl.Options{
 		Scheme: scheme, Logger: log,
-		Cache:                         controllerCache(namespaces, kinds),
-		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: uncachedByController()}},
+		Cache:                         controllers.CacheOptions(config),
+		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: controllers.Uncached()}},
 		Metrics:                       metricsserver.Options{BindAddress: f.metricsAddress},
 		HealthProbeBindAddress:        f.probeAddress,
 		LeaderElection:                true,
@@ -177,116 +156,24 @@ func newControllerManager(f *controllerFlags, log logr.Logger) (ctrl.Manager, te
 		LeaderElectionReleaseOnCancel: true,
 	})
 	if err != nil {
-		return nil, tenantKinds{}, fmt.Errorf("setting up the controller: %w", err)
+		return nil, controllers.Config{}, fmt.Errorf("setting up the controller: %w", err)
 	}
-	return mgr, kinds, nil
+	return mgr, config, nil
 }
 
-// uncachedByController are the kinds that are read live: what holds secrets or much, and what is read once.
-func uncachedByController() []client.Object {
-	return []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}, &corev1.Pod{}, &appsv1.ControllerRevision{}}
-}
-
-func setupReconcilers(mgr ctrl.Manager, f *controllerFlags, kinds tenantKinds, licenseMetrics *controllers.LicenseMetrics) error {
-	discovered, err := discovery.NewDiscoveryClientForConfig(mgr.GetConfig())
-	if err != nil {
-		return fmt.Errorf("setting up discovery: %w", err)
-	}
+// config is what the flags and the cluster say.
+func (f *controllerFlags) config(namespaces []string, kinds tenantKinds, capabilities func() (template.Capabilities, error),
+) controllers.Config {
 	permissions := kinds.permissions()
 	permissions.TenantRBAC = f.tenantRBAC
 	permissions.MaxPodSecurityLevel = v1alpha1.PodSecurityLevel(f.maxPodSecurity)
 	permissions.Controller = workload.Peer{Namespace: f.podNamespace, Labels: f.podLabels}
-	protocols := controllers.Protocols{v1alpha1.ProtocolKooGallery: koogalleryProtocol()}
-	return errors.Join(
-		(&controllers.MarketplaceReconciler{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), CredentialsNamespace: f.credentialsNamespace,
-			Protocols: protocols, ClockSkew: clockSkewReader(f.clockSkewURL),
-			Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("stallkeeper"),
-		}).SetupWithManager(mgr),
-		(&controllers.ProductReconciler{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{},
-			Capabilities: capabilitiesReader(discovered), Permissions: permissions,
-		}).SetupWithManager(mgr),
-		(&controllers.OrderReconciler{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{},
-			CredentialsNamespace: f.credentialsNamespace, Protocols: protocols,
-		}).SetupWithManager(mgr),
-		(&controllers.LicenseReconciler{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, CredentialsNamespace: f.credentialsNamespace,
-			Protocols: protocols, TenantPrefix: f.tenantPrefix, QueryInterval: f.licenseQueryInterval,
-		}).SetupWithManager(mgr),
-		(&controllers.LicenseQueryReconciler{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("stallkeeper"),
-			CredentialsNamespace: f.credentialsNamespace, Protocols: protocols, Interval: f.licenseQueryInterval, Metrics: licenseMetrics,
-		}).SetupWithManager(mgr),
-		(&controllers.UsageReconciler{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{},
-			Recorder: mgr.GetEventRecorder("stallkeeper"), Protocols: protocols, TenantPrefix: f.tenantPrefix,
-			PrometheusURL: f.prometheusURL, Retention: f.usageRetention,
-			Prometheus: sources.PrometheusClient(), Tenants: sources.TenantClient(),
-		}).SetupWithManager(mgr),
-		(&controllers.UsagePushReconciler{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{},
-			Recorder:             mgr.GetEventRecorder("stallkeeper"),
-			CredentialsNamespace: f.credentialsNamespace, Protocols: protocols,
-		}).SetupWithManager(mgr),
-		(&controllers.InstanceReconciler{
-			Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock.RealClock{},
-			Recorder: mgr.GetEventRecorder("stallkeeper"),
-			Applier: &apply.Applier{
-				Client: mgr.GetClient(), Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Kinds: kinds.watched,
-			},
-			Permissions: permissions, TenantPrefix: f.tenantPrefix, Protocols: protocols,
-		}).SetupWithManager(mgr),
-		setupDirectories(mgr, f, protocols),
-	)
-}
-
-// koogalleryProtocol is what the controller needs of KooGallery.
-func koogalleryProtocol() controllers.Protocol {
-	return controllers.Protocol{
-		CheckCallbackKeys: func(data map[string][]byte) error {
-			callbacks, err := koogallery.NewCallbacks(data)
-			if err != nil {
-				return err
-			}
-			return callbacks.CheckKit()
-		},
-		NewOrderReader: func(api controllers.OpenAPI) (marketplace.OrderReader, error) {
-			client, err := koogalleryClient(api)
-			return openapi.Reader{Client: client}, err
-		},
-		NewLicenseClient: func(api controllers.OpenAPI) (marketplace.LicenseClient, error) {
-			client, err := koogalleryClient(api)
-			return openapi.Licenses{Client: client}, err
-		},
-		NewUsagePusher: func(api controllers.OpenAPI, callbackKeys map[string][]byte) (marketplace.UsagePusher, error) {
-			key := strings.TrimRight(string(callbackKeys[koogallery.KeyAccess]), "\r\n")
-			if key == "" {
-				return nil, fmt.Errorf("it has no key %s, with which usage is signed: add it", koogallery.KeyAccess)
-			}
-			client, err := koogalleryClient(api)
-			if err != nil {
-				return nil, err
-			}
-			client.AccessKey, client.UsageAsNumber = key, api.UsageAsNumber
-			return openapi.Pusher{Client: client}, nil
-		},
-		MaxUsageAge:  koogalleryUsageAge,
-		DefaultGrace: koogalleryGrace,
+	return controllers.Config{
+		SalesNamespaces: namespaces, CredentialsNamespace: f.credentialsNamespace, TenantPrefix: f.tenantPrefix,
+		TenantKinds: kinds.watched, Permissions: permissions, Protocols: controllerProtocols(), Capabilities: capabilities,
+		ClockSkew: clockSkewReader(f.clockSkewURL), PrometheusURL: f.prometheusURL, UsageRetention: f.usageRetention,
+		LicenseQueryInterval: f.licenseQueryInterval, Registerer: metrics.Registry,
 	}
-}
-
-// koogalleryClient makes the client of KooGallery's open API.
-func koogalleryClient(api controllers.OpenAPI) (*openapi.Client, error) {
-	base, fallback, ok := openapi.Host(api.Site)
-	if api.URL != "" {
-		base, fallback, ok = api.URL, "", true
-	}
-	if !ok {
-		return nil, fmt.Errorf("KooGallery has no site %q", api.Site)
-	}
-	return &openapi.Client{BaseURL: base, FallbackURL: fallback, AK: api.AccessKeyID, SK: api.SecretKey}, nil
 }
 
 // clockSkewReader asks the webhook servers for the skew; nil without an address.

@@ -5,19 +5,13 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
-	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers"
-	"github.com/stallkeeper/stallkeeper/controllers/apply"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
@@ -89,25 +83,6 @@ func (k tenantKinds) permissions() workload.Permissions {
 		kinds.Insert(kind.GroupKind())
 	}
 	return workload.Permissions{Kinds: kinds}
-}
-
-// controllerCache holds the API's kinds in the sales namespaces and the tenants' objects in all.
-func controllerCache(namespaces []string, kinds tenantKinds) cache.Options {
-	options := inNamespaces(namespaces)
-	sales := options.DefaultNamespaces
-	// The tenants' namespaces are not known beforehand; their objects are found by their label.
-	options.DefaultNamespaces = nil
-	options.ByObject = apply.CacheByObject(kinds.watched)
-	for _, object := range []client.Object{
-		&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{}, &v1alpha1.UsageRecord{},
-	} {
-		options.ByObject[object] = cache.ByObject{Namespaces: sales}
-	}
-	if !slices.Contains(kinds.watched, corev1.SchemeGroupVersion.WithKind("Secret")) {
-		calls, selected := controllers.CacheCalls(sales)
-		options.ByObject[calls] = selected
-	}
-	return options
 }
 
 // capabilitiesReader asks the cluster for what templates see as .Capabilities.

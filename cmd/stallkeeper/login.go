@@ -9,10 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
-	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/login"
-	"github.com/stallkeeper/stallkeeper/marketplace"
-	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/signon"
 )
 
 type loginFlags struct {
@@ -62,9 +59,7 @@ func runLogin(ctx context.Context, f *loginFlags) error {
 	}
 	handler, err := login.NewHandler(login.Options{
 		Namespaces: namespaces, URL: f.url, Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Registerer: metrics.Registry, Log: log,
-		Protocols: map[v1alpha1.MarketplaceProtocol]marketplace.SignOn{
-			v1alpha1.ProtocolKooGallery: &signon.SignOn{AllowLoopbackHTTP: f.loopbackHTTP},
-		},
+		Protocols:         signOnProtocols(f.loopbackHTTP),
 		AllowLoopbackHTTP: f.loopbackHTTP, MaxConcurrent: f.maxConcurrent,
 	})
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/marketplace"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
 	"github.com/stallkeeper/stallkeeper/webhook"
 )
@@ -84,17 +82,15 @@ func tellChanges(ctx context.Context, mgr ctrl.Manager, handler *webhook.Handler
 }
 
 func newCallbackHandler(mgr ctrl.Manager, f *webhookFlags, namespaces []string, log logr.Logger) (*webhook.Handler, error) {
-	decoy, err := koogallery.NewCallbacks(map[string][]byte{
-		koogallery.KeyAccess: []byte(rand.Text()), koogallery.KeyKit: []byte(rand.Text()),
-	})
+	decoy, err := decoyCallbacks()
 	if err != nil {
-		return nil, fmt.Errorf("making the decoy's key: %w", err)
+		return nil, err
 	}
 	return webhook.NewHandler(webhook.Options{
 		Namespaces:    namespaces,
 		Client:        mgr.GetClient(),
 		APIReader:     mgr.GetAPIReader(),
-		Protocols:     map[v1alpha1.MarketplaceProtocol]webhook.Protocol{v1alpha1.ProtocolKooGallery: koogalleryCallbacks},
+		Protocols:     callbackProtocols(),
 		Decoy:         decoy,
 		Registerer:    metrics.Registry,
 		Log:           log,
@@ -102,16 +98,4 @@ func newCallbackHandler(mgr ctrl.Manager, f *webhookFlags, namespaces []string, 
 		MaxBody:       koogallery.MaxBody,
 		MaxBodyOf:     koogallery.MaxBodyOf,
 	})
-}
-
-// koogalleryCallbacks makes KooGallery's side of the callback server.
-func koogalleryCallbacks(secret map[string][]byte, encryption v1alpha1.FieldEncryption) (marketplace.Callbacks, error) {
-	callbacks, err := koogallery.NewCallbacks(secret)
-	if err != nil {
-		return nil, err
-	}
-	if encryption == v1alpha1.FieldEncryptionAES128 {
-		return callbacks.WithEncryptType(koogallery.EncryptAES128), nil
-	}
-	return callbacks, nil
 }

@@ -9,12 +9,12 @@
 //	frozen          the marketplace froze the sale
 //	overdue         the paid time and its grace are over
 //	unacknowledged  the marketplace does not seem to know of the sale
-//	usedUp          nothing is left of a package of use, and the product stops the tenant then
+//	stopWanted          nothing is left of a package of use, and the product stops the tenant then
 //	held            a person wants the tenant stopped
 //	inGrace         the paid time is over, its grace is not
 //	paid            everything else
 //
 // A decision holds until its Until. Nothing but the marketplace's release, a person, or a product that says so explicitly
-// ever leads to Remove. A tenant that has to stop is left as it is for up to ReadingTime, while it still has to tell what it has
+// ever leads to Remove. A tenant that has to stop is left as it is for up to FinishTime, while it still has to tell what it has
 // used.
 package lifecycle

@@ -33,15 +33,15 @@ type Facts struct {
 	UnacknowledgedAt time.Time
 	// Held is true while a person wants the tenant stopped.
 	Held bool
-	// UsedUp is true once nothing is left of a package of use whose product stops it then.
-	UsedUp bool
-	// UnreadSince is since when it is known that the tenant has to stop while it still has to be asked what it has used; zero
-	// when there is nothing to ask.
-	UnreadSince time.Time
+	// StopWanted is true while a feature of the product wants the tenant stopped.
+	StopWanted bool
+	// UnfinishedSince is since when it is known that the tenant has to stop while something still needs it running, such as a last
+	// reading of a meter; zero when nothing does.
+	UnfinishedSince time.Time
 }
 
-// ReadingTime is how long a tenant that has to stop is left as it is, so that it can be asked what it has used.
-const ReadingTime = 15 * time.Minute
+// FinishTime is how long a tenant that has to stop is left as it is, so that what needs it running can be finished.
+const FinishTime = 15 * time.Minute
 
 // Policy is what the product says.
 type Policy struct {
@@ -78,7 +78,7 @@ const (
 	RuleFrozen         Rule = "Frozen"
 	RuleOverdue        Rule = "Overdue"
 	RuleUnacknowledged Rule = "Unacknowledged"
-	RuleUsedUp         Rule = "UsedUp"
+	RuleStopWanted         Rule = "StopWanted"
 	RuleHeld           Rule = "Held"
 	RuleInGrace        Rule = "InGrace"
 	RulePaid           Rule = "Paid"
@@ -97,33 +97,33 @@ type Decision struct {
 	SuspendAt time.Time
 	// DeleteAt is when the tenant is deleted if nothing else happens; zero means never.
 	DeleteAt time.Time
-	// Reading leaves the tenant as it is for the moment, whatever Phase says, because it has to be asked what it has used.
-	Reading bool
+	// Finishing leaves the tenant as it is for the moment, whatever Phase says, because something still needs it running.
+	Finishing bool
 }
 
 // rules are asked in order; the first that answers decides.
 var rules = []func(Facts, Policy) (Decision, bool){
-	removing, released, unresolved, frozen, overdue, unacknowledged, usedUp, held, inGrace, paid,
+	removing, released, unresolved, frozen, overdue, unacknowledged, stopWanted, held, inGrace, paid,
 }
 
 // Decide says what shall be true of a tenant at f.Now, and until when. It is pure and total.
 func Decide(f Facts, p Policy) Decision {
 	for _, rule := range rules {
 		if d, ok := rule(f, p); ok {
-			return reading(f, d)
+			return finishing(f, d)
 		}
 	}
 	return Decision{Phase: Nothing, Rule: RuleUnresolved}
 }
 
-// reading puts the end of a tenant off until it was asked what it has used, for a while: one that never answers must not run for
-// ever.
-func reading(f Facts, d Decision) Decision {
-	end := f.UnreadSince.Add(ReadingTime)
-	if f.UnreadSince.IsZero() || !f.Now.Before(end) || (d.Phase != Suspend && d.Phase != Remove) {
+// finishing puts the end of a tenant off until what needs it running is finished, for a while: what never finishes must not keep it
+// running for ever.
+func finishing(f Facts, d Decision) Decision {
+	end := f.UnfinishedSince.Add(FinishTime)
+	if f.UnfinishedSince.IsZero() || !f.Now.Before(end) || (d.Phase != Suspend && d.Phase != Remove) {
 		return d
 	}
-	d.Reading = true
+	d.Finishing = true
 	if d.Until.IsZero() || end.Before(d.Until) {
 		d.Until = end
 	}
@@ -171,11 +171,11 @@ func unacknowledged(f Facts, p Policy) (Decision, bool) {
 	return Decision{Phase: Suspend, Rule: RuleUnacknowledged, Until: nextPayment(f, p), DeleteAt: unpaidDeletion(f, p)}, true
 }
 
-func usedUp(f Facts, p Policy) (Decision, bool) {
-	if !f.UsedUp {
+func stopWanted(f Facts, p Policy) (Decision, bool) {
+	if !f.StopWanted {
 		return Decision{}, false
 	}
-	return Decision{Phase: Suspend, Rule: RuleUsedUp, Until: nextPayment(f, p), DeleteAt: unpaidDeletion(f, p)}, true
+	return Decision{Phase: Suspend, Rule: RuleStopWanted, Until: nextPayment(f, p), DeleteAt: unpaidDeletion(f, p)}, true
 }
 
 func held(f Facts, p Policy) (Decision, bool) {

@@ -321,22 +321,22 @@ func TestDatesAtTheEndOfTheCalendar(t *testing.T) {
 }
 
 func TestAPackageThatIsUsedUp(t *testing.T) {
-	usedUp := func(f *lifecycle.Facts) { f.UsedUp = true }
+	stopWanted := func(f *lifecycle.Facts) { f.StopWanted = true }
 	tests := map[string]struct {
 		facts lifecycle.Facts
 		want  lifecycle.Decision
 	}{
-		"stops the tenant while it is paid": {sold(day(1), usedUp), lifecycle.Decision{
-			Phase: lifecycle.Suspend, Rule: lifecycle.RuleUsedUp, Until: day(30),
+		"stops the tenant while it is paid": {sold(day(1), stopWanted), lifecycle.Decision{
+			Phase: lifecycle.Suspend, Rule: lifecycle.RuleStopWanted, Until: day(30),
 		}},
-		"is no reason to delete, whoever pays": {sold(day(60), usedUp, noExpiry), lifecycle.Decision{
-			Phase: lifecycle.Suspend, Rule: lifecycle.RuleUsedUp,
+		"is no reason to delete, whoever pays": {sold(day(60), stopWanted, noExpiry), lifecycle.Decision{
+			Phase: lifecycle.Suspend, Rule: lifecycle.RuleStopWanted,
 		}},
-		"says less than a freeze": {sold(day(1), usedUp, frozen(day(1))), lifecycle.Decision{
+		"says less than a freeze": {sold(day(1), stopWanted, frozen(day(1))), lifecycle.Decision{
 			Phase: lifecycle.Suspend, Rule: lifecycle.RuleFrozen,
 		}},
-		"says more than a person's wish": {sold(day(1), usedUp, held), lifecycle.Decision{
-			Phase: lifecycle.Suspend, Rule: lifecycle.RuleUsedUp, Until: day(30),
+		"says more than a person's wish": {sold(day(1), stopWanted, held), lifecycle.Decision{
+			Phase: lifecycle.Suspend, Rule: lifecycle.RuleStopWanted, Until: day(30),
 		}},
 	}
 	for name, tc := range tests {
@@ -349,23 +349,23 @@ func TestAPackageThatIsUsedUp(t *testing.T) {
 }
 
 func TestATenantIsAskedBeforeItStops(t *testing.T) {
-	unread := func(f *lifecycle.Facts) { f.UnreadSince = day(10) }
-	end := day(10).Add(lifecycle.ReadingTime)
+	unread := func(f *lifecycle.Facts) { f.UnfinishedSince = day(10) }
+	end := day(10).Add(lifecycle.FinishTime)
 	tests := map[string]struct {
 		facts lifecycle.Facts
 		want  lifecycle.Decision
 	}{
 		"a released one for a while": {sold(day(10), unread, released(day(10))), lifecycle.Decision{
-			Phase: lifecycle.Suspend, Rule: lifecycle.RuleReleased, Until: end, DeleteAt: day(25), Reading: true,
+			Phase: lifecycle.Suspend, Rule: lifecycle.RuleReleased, Until: end, DeleteAt: day(25), Finishing: true,
 		}},
 		"until the last instant": {sold(before(end), unread, released(day(10))), lifecycle.Decision{
-			Phase: lifecycle.Suspend, Rule: lifecycle.RuleReleased, Until: end, DeleteAt: day(25), Reading: true,
+			Phase: lifecycle.Suspend, Rule: lifecycle.RuleReleased, Until: end, DeleteAt: day(25), Finishing: true,
 		}},
 		"and no longer": {sold(end, unread, released(day(10))), lifecycle.Decision{
 			Phase: lifecycle.Suspend, Rule: lifecycle.RuleReleased, Until: day(25), DeleteAt: day(25),
 		}},
 		"one that is deleted as well": {sold(day(10), unread, deleting), lifecycle.Decision{
-			Phase: lifecycle.Remove, Rule: lifecycle.RuleRemoving, Until: end, Reading: true,
+			Phase: lifecycle.Remove, Rule: lifecycle.RuleRemoving, Until: end, Finishing: true,
 		}},
 		"one that runs is not waited for": {sold(day(10), unread), lifecycle.Decision{
 			Phase: lifecycle.Run, Rule: lifecycle.RulePaid, Until: day(30), SuspendAt: day(45),

@@ -45,8 +45,8 @@ func anyFacts(t *rapid.T) lifecycle.Facts {
 		Entitlement: rapid.SampledFrom([]lifecycle.Entitlement{
 			lifecycle.Active, lifecycle.Active, lifecycle.Frozen, lifecycle.Released,
 		}).Draw(t, "entitlement"),
-		EntitlementSince: anInstant(t, "since"), ExpiresAt: anInstant(t, "expires"), UsedUp: rarely("used up"),
-		UnreadSince: map[bool]time.Time{true: anInstant(t, "unread since")}[rarely("unread")],
+		EntitlementSince: anInstant(t, "since"), ExpiresAt: anInstant(t, "expires"), StopWanted: rarely("used up"),
+		UnfinishedSince: map[bool]time.Time{true: anInstant(t, "unread since")}[rarely("unread")],
 	}
 }
 
@@ -91,11 +91,11 @@ func TestADecisionEndsWithAnotherOne(t *testing.T) {
 		f, p := anyFacts(t), anyPolicy(t)
 		d := lifecycle.Decide(f, p)
 		// These also end when what has been paid changes, which is reported beside the answer.
-		reported := []lifecycle.Rule{lifecycle.RuleUnacknowledged, lifecycle.RuleHeld, lifecycle.RuleUnresolved, lifecycle.RuleUsedUp}
+		reported := []lifecycle.Rule{lifecycle.RuleUnacknowledged, lifecycle.RuleHeld, lifecycle.RuleUnresolved, lifecycle.RuleStopWanted}
 		if d.Until.IsZero() || slices.Contains(reported, d.Rule) {
 			return
 		}
-		if next := at(d.Until, f, p); next.Phase == d.Phase && next.Rule == d.Rule && next.Reading == d.Reading {
+		if next := at(d.Until, f, p); next.Phase == d.Phase && next.Rule == d.Rule && next.Finishing == d.Finishing {
 			t.Fatalf("%s %s until %s, and then the same", d.Phase, d.Rule, d.Until)
 		}
 	})
@@ -165,7 +165,7 @@ func TestARenewalBringsATenantBack(t *testing.T) {
 		d := lifecycle.Decide(f, p)
 		// The call of a renewal names the instance, so the marketplace knows of it.
 		unacknowledged := !f.UnacknowledgedAt.IsZero() && !f.Now.Before(f.UnacknowledgedAt)
-		stopped := f.Deleting || f.Held || f.UsedUp || !f.Resolved || f.Entitlement != lifecycle.Active || unacknowledged
+		stopped := f.Deleting || f.Held || f.StopWanted || !f.Resolved || f.Entitlement != lifecycle.Active || unacknowledged
 		if !stopped && (d.Phase != lifecycle.Run || d.Rule != lifecycle.RulePaid) {
 			t.Fatalf("%s %s", d.Phase, d.Rule)
 		}

@@ -2,19 +2,15 @@ package sources
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
-	"syscall"
 	"time"
 )
 
 const (
-	// timeout bounds one question, maxAnswer the bytes of its answer.
-	timeout   = 10 * time.Second
+	// Timeout bounds one question, maxAnswer the bytes of its answer.
+	Timeout   = 10 * time.Second
 	maxAnswer = 64 << 10
 )
 
@@ -31,41 +27,6 @@ func (e *Error) Error() string { return e.Text }
 func silent(format string, args ...any) *Error { return &Error{Text: fmt.Sprintf(format, args...)} }
 func invalid(format string, args ...any) *Error {
 	return &Error{Invalid: true, Text: fmt.Sprintf(format, args...)}
-}
-
-// TenantClient is a client for tenants' Services. It uses no proxy and follows no redirect, and connects to nothing on this
-// machine or this link: a Service can stand for any address, and what is reached from the controller must not be more than what
-// a pod could reach.
-func TenantClient() *http.Client {
-	dialer := &net.Dialer{Timeout: timeout, Control: foreign}
-	return &http.Client{
-		Timeout:       timeout,
-		Transport:     &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true},
-		CheckRedirect: stay,
-	}
-}
-
-// PrometheusClient is a client for Prometheus. It follows no redirect.
-func PrometheusClient() *http.Client {
-	return &http.Client{Timeout: timeout, CheckRedirect: stay}
-}
-
-func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-
-// errNear says that an address is the machine's or the link's own.
-var errNear = errors.New("the address is none of a Service")
-
-// foreign refuses addresses of this machine and this link, when it is known what a name has led to.
-func foreign(_, address string, _ syscall.RawConn) error {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return errNear
-	}
-	ip := at.Addr().Unmap()
-	if ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast() {
-		return errNear
-	}
-	return nil
 }
 
 // get asks, and returns the status and the answer, which is cut when it is too long.

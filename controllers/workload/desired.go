@@ -11,7 +11,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
 
-// Tenant names the tenant and the sale that it belongs to. All fields but Credentials and LicenseRequests are
+// Tenant names the tenant and the sale that it belongs to. All fields but Credentials and Objects are
 // required.
 type Tenant struct {
 	// Namespace is the tenant's namespace.
@@ -24,8 +24,9 @@ type Tenant struct {
 	DeletionProtection v1alpha1.DeletionProtection
 	// Credentials are the buyer's initial account; no access Secret when both are empty.
 	Credentials Credentials
-	// LicenseRequests tells the workload which licences were asked for; no ConfigMap when empty.
-	LicenseRequests string
+	// Objects are added to the operator's own in the tenant's namespace. They have JSON values only, and names of
+	// Policy.Reserved.
+	Objects []*unstructured.Unstructured
 }
 
 // Credentials are a tenant's initial account. They are secret.
@@ -44,6 +45,21 @@ type Policy struct {
 	Suspension []v1alpha1.SuspensionPatch
 	// Asked are the tenant's Services that the controller connects to.
 	Asked []ServicePort
+	// Reserved are names in the tenant's namespace that a template may not use.
+	Reserved []Reserved
+}
+
+// Reserved is a name that objects of a kind of the core group may not have in a template, because something else makes them.
+type Reserved struct {
+	// Kind is a kind of the core group, such as Secret.
+	Kind string
+	// Name is the name; with AnySuffix also every longer one that continues with a dash.
+	Name      string
+	AnySuffix bool
+}
+
+func (r Reserved) covers(id identity) bool {
+	return id.kind == schema.GroupKind{Kind: r.Kind} && (id.name == r.Name || r.AnySuffix && strings.HasPrefix(id.name, r.Name+"-"))
 }
 
 // ServicePort is a port of a Service.

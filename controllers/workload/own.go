@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -38,15 +38,11 @@ var reserved = sets.New(
 	identity{kindSecret, AccessSecretName},
 	identity{kindServiceAccount, defaultServiceAccount},
 	identity{kindConfigMap, "kube-root-ca.crt"},
-	identity{kindConfigMap, v1alpha1.LicenseRequestsName},
 )
 
-// isReserved says whether a template may not have an object. The Secrets that bring a directory to the workload are applied by
-// another owner, who would take a template's for his own.
-func isReserved(id identity) bool {
-	return reserved.Has(id) || id.kind == kindSecret &&
-		(id.name == v1alpha1.OAuthSecretName || id.name == v1alpha1.TenantDirectoryName ||
-			strings.HasPrefix(id.name, v1alpha1.TenantDirectoryName+"-"))
+// isReserved says whether a template may not have an object: whoever else applies it would take the template's for its own.
+func isReserved(id identity, also []Reserved) bool {
+	return reserved.Has(id) || slices.ContainsFunc(also, func(r Reserved) bool { return r.covers(id) })
 }
 
 // ownObjects are the operator's own objects in the tenant's namespace.
@@ -58,7 +54,12 @@ func ownObjects(t Tenant, p Policy, asked []*networkingv1ac.NetworkPolicyIngress
 	addOwn(&own, networkPolicy(t, p.Isolation, asked))
 	addOwn(&own, serviceAccount(t, p.Isolation))
 	addOwn(&own, accessSecret(t))
-	addOwn(&own, licenseRequests(t))
+	for _, added := range t.Objects {
+		object := added.DeepCopy()
+		object.SetNamespace(t.Namespace)
+		object.SetLabels(ownLabels(t))
+		own.objects = append(own.objects, object)
+	}
 	return own.objects, own.err
 }
 

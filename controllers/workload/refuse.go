@@ -50,7 +50,7 @@ func (b *builder) identityRefused(object *unstructured.Unstructured, file string
 		problems = append(problems, "metadata.name is missing; with generateName each pass would make another object")
 	case twice:
 		problems = append(problems, fmt.Sprintf("the template makes it twice, first in %s; remove one", first))
-	case isReserved(id):
+	case isReserved(id, b.policy.Reserved):
 		problems = append(problems, "the name belongs to an object that every tenant has already; use another name")
 	default:
 		problems = append(problems, nameRefused(id)...)

@@ -11,10 +11,10 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/orders"
 )
 
-// storeSubscription writes the subscription, and the product where none stands yet. The write fails if anybody has changed the
+// StoreSubscription writes the subscription, and the product where none stands yet. The write fails if anybody has changed the
 // spec since the object was read, because the webhook server may have stored another call. A change of the status alone, which
 // the instance's own reconciler may make at any time, is no reason to ask the marketplace again.
-func storeSubscription(ctx context.Context, c client.Client, live client.Reader, mpi *v1alpha1.MarketplaceInstance, result orders.Result,
+func StoreSubscription(ctx context.Context, c client.Client, live client.Reader, mpi *v1alpha1.MarketplaceInstance, result orders.Result,
 ) error {
 	const attempts = 4
 	before := mpi.DeepCopy()

@@ -12,7 +12,6 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/licenses"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/orders"
-	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
 
 const (
@@ -20,6 +19,8 @@ const (
 	defaultRetention = 15 * 24 * time.Hour
 	// defaultGrace holds where neither the product nor the marketplace's protocol is known.
 	defaultGrace = 15 * 24 * time.Hour
+	// defaultUsageAge holds where the marketplace's protocol is not known.
+	defaultUsageAge = 21 * 24 * time.Hour
 )
 
 // lifecycleOf is the product's lifecycle with the plan's fields over it. Without a product it is empty, and the defaults
@@ -55,8 +56,8 @@ func lifecycleOf(product *v1alpha1.MarketplaceProduct, planName string) v1alpha1
 	return result
 }
 
-// lifecyclePolicy is the product's lifecycle in the words of the rules.
-func lifecyclePolicy(l v1alpha1.Lifecycle, grace time.Duration) lifecycle.Policy {
+// policyOf is the product's lifecycle in the words of the rules.
+func policyOf(l v1alpha1.Lifecycle, grace time.Duration) lifecycle.Policy {
 	seconds := func(field *int64, otherwise time.Duration) time.Duration {
 		if field == nil {
 			return otherwise
@@ -70,17 +71,19 @@ func lifecyclePolicy(l v1alpha1.Lifecycle, grace time.Duration) lifecycle.Policy
 	}
 }
 
-// facts is everything about an instance that the lifecycle's rules may look at. None of it comes from the status.
-func facts(mpi *v1alpha1.MarketplaceInstance, a acknowledgement, now time.Time) lifecycle.Facts {
+// facts is everything about a sale that the lifecycle's rules may look at. None of it comes from the status.
+func (s Sale) facts(now time.Time) lifecycle.Facts {
+	mpi := s.Instance
 	f := lifecycle.Facts{
-		Now: now, Deleting: !mpi.DeletionTimestamp.IsZero(), Resolved: true,
-		Held: mpi.Spec.DesiredState == v1alpha1.DesiredStateSuspended, UnacknowledgedAt: a.stopAt,
+		Now: now, Deleting: !mpi.DeletionTimestamp.IsZero(), Resolved: s.Unresolved == nil,
+		Held: mpi.Spec.DesiredState == v1alpha1.DesiredStateSuspended, UnacknowledgedAt: s.Acknowledgement.StopAt,
+		StopWanted: len(s.Stops) > 0,
 	}
 	sub := mpi.Spec.Subscription
 	if sub == nil {
 		return f
 	}
-	f.Resolved = mpi.Spec.ProductRef.Name != "" && licenses.IsActivated(sub) && (soldKnown(sub) || mpi.Spec.Plan != "")
+	f.Resolved = f.Resolved && mpi.Spec.ProductRef.Name != "" && (soldKnown(sub) || mpi.Spec.Plan != "")
 	f.ExpiresAt = sub.ExpiresAt.Time
 	f.EntitlementSince = sub.Entitlement.Time.Time
 	switch sub.Entitlement.State {
@@ -92,14 +95,27 @@ func facts(mpi *v1alpha1.MarketplaceInstance, a acknowledgement, now time.Time) 
 	return f
 }
 
+// Decide says what shall be true of the tenant. It is the one place where that is decided.
+func (s Sale) Decide(now time.Time) lifecycle.Decision {
+	return lifecycle.Decide(s.facts(now), s.Policy)
+}
+
+// DecideUnfinished is Decide for a tenant that still runs although it is known since an instant that it has to stop: what needs it
+// running is finished first.
+func (s Sale) DecideUnfinished(now, since time.Time) lifecycle.Decision {
+	f := s.facts(now)
+	f.UnfinishedSince = since
+	return lifecycle.Decide(f, s.Policy)
+}
+
 // soldKnown says whether it is known what was sold.
 func soldKnown(sub *v1alpha1.Subscription) bool {
 	return licenses.IsActivated(sub) && licenses.OrderKnown(sub) && orders.Resolved(sub)
 }
 
-// effective is what shall run: a person's overrides over what was sold. Its deletion protection is left to the caller,
+// EffectiveOf is what shall run: a person's overrides over what was sold. Its deletion protection is left to the caller,
 // because the plan decides about it.
-func effective(mpi *v1alpha1.MarketplaceInstance) v1alpha1.EffectiveSubscription {
+func EffectiveOf(mpi *v1alpha1.MarketplaceInstance) v1alpha1.EffectiveSubscription {
 	sub := mpi.Spec.Subscription
 	if sub == nil {
 		sub = &v1alpha1.Subscription{}
@@ -169,37 +185,4 @@ func orNothing(name string) string {
 		return "nothing known"
 	}
 	return name
-}
-
-// workloadPolicy is what a revision and the product's lifecycle and meters say about the tenant's isolation and data.
-func workloadPolicy(rev *revision, plan v1alpha1.Plan, k known) workload.Policy {
-	return workload.Policy{
-		Isolation: rev.data.Isolation, Quota: plan.Quota, DataKinds: k.lifecycle.DataKinds, Suspension: k.lifecycle.Suspension,
-		Asked: askedServices(k),
-	}
-}
-
-// askedServices are the tenant's Services that the controller connects to: it asks them how much was used, and tells them of
-// changes of the directory.
-func askedServices(k known) []workload.ServicePort {
-	var asked []workload.ServicePort
-	if k.product != nil && k.product.Spec.Directory.Forward.Service != "" {
-		forward := k.product.Spec.Directory.Forward
-		asked = append(asked, workload.ServicePort{Service: forward.Service, Port: forward.Port})
-	}
-	for _, m := range k.ledger.meters {
-		port := workload.ServicePort{Service: m.spec.HTTP.Service, Port: m.spec.HTTP.Port}
-		if m.spec.Source == v1alpha1.MeterSourceHTTP && !slices.Contains(asked, port) {
-			asked = append(asked, port)
-		}
-	}
-	return asked
-}
-
-func attributeMap(attributes []v1alpha1.Attribute) map[string]string {
-	result := make(map[string]string, len(attributes))
-	for _, attribute := range attributes {
-		result[attribute.Name] = ptr.Deref(attribute.Value, "")
-	}
-	return result
 }

@@ -1,0 +1,46 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
+// productStatusPause is the shortest time between two counts of a product's instances.
+const productStatusPause = 5 * time.Second
+
+// SetupWithManager makes the reconciler run.
+func (r *ProductReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).Named("product").
+		For(&v1alpha1.MarketplaceProduct{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.MarketplaceInstance{}, countLater()).
+		WithOptions(controller.Options{RateLimiter: retries(time.Second)}).
+		Complete(r)
+}
+
+// countLater counts a product's instances again a while after one has changed: thousands of tenants that change together
+// would otherwise write the product thousands of times.
+func countLater() handler.EventHandler {
+	later := func(object client.Object, q queue) {
+		if mpi, ok := object.(*v1alpha1.MarketplaceInstance); ok && mpi.Spec.ProductRef.Name != "" {
+			q.AddAfter(request{NamespacedName: types.NamespacedName{
+				Namespace: mpi.Namespace, Name: mpi.Spec.ProductRef.Name,
+			}}, productStatusPause)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { later(e.Object, q) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { later(e.ObjectNew, q) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { later(e.Object, q) },
+	}
+}

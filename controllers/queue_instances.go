@@ -1,0 +1,36 @@
+package controllers
+
+import (
+	"context"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
+func instancesOfProduct(reader client.Reader) handler.MapFunc {
+	return func(ctx context.Context, product client.Object) []request {
+		return instancesWhere(ctx, reader, product.GetNamespace(), func(mpi *v1alpha1.MarketplaceInstance) bool {
+			return mpi.Spec.ProductRef.Name == product.GetName()
+		})
+	}
+}
+
+// instancesWhere lists instances from the cache. A list that fails brings nothing: the cache is filled, or the process ends.
+func instancesWhere(ctx context.Context, reader client.Reader, namespace string, where func(*v1alpha1.MarketplaceInstance) bool,
+) []request {
+	instances := &v1alpha1.MarketplaceInstanceList{}
+	if err := reader.List(ctx, instances, client.InNamespace(namespace)); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Listing the instances failed")
+		return nil
+	}
+	var requests []request
+	for i := range instances.Items {
+		if where(&instances.Items[i]) {
+			requests = append(requests, request{NamespacedName: client.ObjectKeyFromObject(&instances.Items[i])})
+		}
+	}
+	return requests
+}
