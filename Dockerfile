@@ -12,6 +12,7 @@ COPY cmd/ cmd/
 COPY controllers/ controllers/
 COPY login/ login/
 COPY marketplace/ marketplace/
+COPY subscription/ subscription/
 COPY webhook/ webhook/
 ARG VERSION=dev
 ARG COMMIT=unknown

@@ -20,9 +20,9 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	applyv1alpha1 "github.com/stallkeeper/stallkeeper/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
-	"github.com/stallkeeper/stallkeeper/controllers/licenses"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
+	"github.com/stallkeeper/stallkeeper/subscription/licenses"
 )
 
 // problemRetry is how soon a tenant is tried again that waits for a person. What is changed in its instance, its product or

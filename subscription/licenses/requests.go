@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
 const (
@@ -42,7 +43,7 @@ func Delivered(sub *v1alpha1.Subscription, key, digest string, at time.Time) *v1
 	after := sub.DeepCopy()
 	for i := range after.LicenseRequests {
 		if request := &after.LicenseRequests[i]; request.Key == key && request.DeliveredAt.IsZero() {
-			request.DeliveredAt, request.Digest = wholeSecond(at), digest
+			request.DeliveredAt, request.Digest = subscription.WholeSecond(at), digest
 		}
 	}
 	return after

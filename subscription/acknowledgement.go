@@ -1,4 +1,4 @@
-package webhook
+package subscription
 
 import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -14,12 +14,18 @@ func awaited(event marketplace.Event) v1alpha1.Acknowledgement {
 	return v1alpha1.Acknowledgement{State: v1alpha1.AcknowledgementAwaited}
 }
 
+// Acknowledged is a copy of sub that knows of a call which named its instance, for events that Merge has no rule for. The rules
+// of Merge do the same by themselves.
+func Acknowledged(sub *v1alpha1.Subscription, event marketplace.Event) *v1alpha1.Subscription {
+	return acknowledged(sub, change{Event: event, sentAt: WholeSecond(event.SentAt)})
+}
+
 // acknowledged is a copy of sub that knows of a call which named its instance. Only the first is noted, and nothing is noted
 // on a sale of which nobody awaits it. A repeated purchase shows nothing: it is made because our answer did not arrive.
 func acknowledged(sub *v1alpha1.Subscription, c change) *v1alpha1.Subscription {
 	merged := sub.DeepCopy()
 	// A licence's code is the marketplace's own.
-	if merged == nil || !isAwaited(merged) || c.License != "" {
+	if merged == nil || !AwaitsAcknowledgement(merged) || c.License != "" {
 		return merged
 	}
 	merged.Acknowledgement = v1alpha1.Acknowledgement{
@@ -31,6 +37,7 @@ func acknowledged(sub *v1alpha1.Subscription, c change) *v1alpha1.Subscription {
 	return merged
 }
 
-func isAwaited(sub *v1alpha1.Subscription) bool {
+// AwaitsAcknowledgement says whether no call has shown yet that the marketplace knows the instance's id.
+func AwaitsAcknowledgement(sub *v1alpha1.Subscription) bool {
 	return sub.Acknowledgement.State == v1alpha1.AcknowledgementAwaited
 }

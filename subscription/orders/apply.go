@@ -11,6 +11,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
 // Sale is an instance as far as orders are concerned.
@@ -141,7 +142,7 @@ func putInForce(sub *v1alpha1.Subscription, change v1alpha1.PendingChange, order
 	}
 	if !order.OrderedAt.IsZero() {
 		// The time of an order before this one keeps still older ones out.
-		sub.ItemsOrderedAt = metav1Time(order.OrderedAt)
+		sub.ItemsOrderedAt = subscription.WholeSecond(order.OrderedAt)
 	}
 }
 
@@ -226,11 +227,11 @@ func describePurchase(sub *v1alpha1.Subscription, sale Sale, order marketplace.O
 		}
 	}
 	if sub.StartsAt.IsZero() {
-		sub.StartsAt = metav1Time(order.OrderedAt)
+		sub.StartsAt = subscription.WholeSecond(order.OrderedAt)
 	}
 	// A renewal that came before the order was read, or a person, knows better than the order's estimate.
 	if sub.ExpiresAtSource == "" && sub.ExpiresAt.IsZero() && !order.ExpiresAt.IsZero() {
-		sub.ExpiresAt, sub.ExpiresAtSource = metav1Time(order.ExpiresAt), v1alpha1.ExpiryFromOrder
+		sub.ExpiresAt, sub.ExpiresAtSource = subscription.WholeSecond(order.ExpiresAt), v1alpha1.ExpiryFromOrder
 	}
 }
 
@@ -263,11 +264,11 @@ func checkType(sub *v1alpha1.Subscription, call v1alpha1.OrderCall, got marketpl
 // checkQuantities refuses what the API can't hold: a cut number would be another one than was sold.
 func checkQuantities(call v1alpha1.OrderCall, items []v1alpha1.SoldItem) *Problem {
 	for _, item := range items {
-		if quantity := ptr.Deref(item.Quantity, 0); quantity < 0 || quantity > maxQuantity {
+		if quantity := ptr.Deref(item.Quantity, 0); quantity < 0 || quantity > subscription.MaxQuantity {
 			return &Problem{Reason: v1alpha1.ReasonOrderInvalid, Message: fmt.Sprintf(
 				"Order %s sells the quantity %d of %s, which is not between 0 and %d: nothing was changed; ask the marketplace's"+
 					" support about this order, or set productRef, plan and quantity in this instance's spec",
-				call.OrderID, quantity, describe([]v1alpha1.SoldItem{item}), maxQuantity)}
+				call.OrderID, quantity, describe([]v1alpha1.SoldItem{item}), subscription.MaxQuantity)}
 		}
 	}
 	return nil

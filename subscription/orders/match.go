@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
 // Problem is why an order can't be applied. It stays until somebody acts.
@@ -32,63 +33,25 @@ type Match struct {
 	PendingChange v1alpha1.PendingChangePolicy
 }
 
-// Find says which product and plan the items of one order line mean. SKU codes are looked up first, product ids only if no
-// SKU code is listed. Several items may mean the same plan; items that no listing names are passed over as long as another
-// one is listed.
+// Find says which product and plan the items of one order line mean, as subscription.FindPlans does. Several items may mean the
+// same plan; items that no listing names are passed over as long as another one is listed.
 func Find(products []v1alpha1.MarketplaceProduct, marketplaceName string, items []v1alpha1.SoldItem) (Match, *Problem) {
-	bySKU := func(l v1alpha1.Listing, i v1alpha1.SoldItem) bool {
-		return i.SKUCode != "" && slices.Contains(l.SKUCodes, i.SKUCode)
+	plans := subscription.FindPlans(products, marketplaceName, items)
+	switch len(plans) {
+	case 0:
+		return Match{}, &Problem{Reason: v1alpha1.ReasonUnknownSKU, Message: fmt.Sprintf(
+			"No MarketplaceProduct in this namespace lists %s for Marketplace %q: add the SKU code or product id to spec.listings"+
+				" of the product that was sold, or set productRef and plan in this instance's spec", describe(items), marketplaceName)}
+	case 1:
+		return matchOf(plans[0]), nil
 	}
-	byProduct := func(l v1alpha1.Listing, i v1alpha1.SoldItem) bool {
-		return i.ProductID != "" && slices.Contains(l.ProductIDs, i.ProductID)
-	}
-	for _, listed := range []func(v1alpha1.Listing, v1alpha1.SoldItem) bool{bySKU, byProduct} {
-		matches := findBy(products, marketplaceName, items, listed)
-		if len(matches) == 1 {
-			return matches[0], nil
-		}
-		if len(matches) > 1 {
-			return Match{}, ambiguous(matches, items)
-		}
-	}
-	return Match{}, &Problem{Reason: v1alpha1.ReasonUnknownSKU, Message: fmt.Sprintf(
-		"No MarketplaceProduct in this namespace lists %s for Marketplace %q: add the SKU code or product id to spec.listings"+
-			" of the product that was sold, or set productRef and plan in this instance's spec", describe(items), marketplaceName)}
+	return Match{}, ambiguous(plans, items)
 }
 
-func findBy(products []v1alpha1.MarketplaceProduct, marketplaceName string, items []v1alpha1.SoldItem,
-	listed func(v1alpha1.Listing, v1alpha1.SoldItem) bool,
-) []Match {
-	var matches []Match
-	for i := range products {
-		for _, item := range items {
-			for _, listing := range products[i].Spec.Listings {
-				if listing.Marketplace == marketplaceName && listed(listing, item) {
-					matches = addMatch(matches, matchOf(&products[i], listing.Plan, item))
-				}
-			}
-		}
-	}
-	return matches
-}
-
-// addMatch keeps one match for each plan; of the items that mean it, the first with a quantity counts.
-func addMatch(matches []Match, found Match) []Match {
-	for i, m := range matches {
-		if m.Product == found.Product && m.Plan == found.Plan {
-			if m.Quantity == nil {
-				matches[i].Quantity = found.Quantity
-			}
-			return matches
-		}
-	}
-	return append(matches, found)
-}
-
-func matchOf(product *v1alpha1.MarketplaceProduct, planName string, item v1alpha1.SoldItem) Match {
+func matchOf(listed subscription.ListedPlan) Match {
 	return Match{
-		Product: product.Name, Plan: planName, Quantity: item.Quantity,
-		PlanRank: planRank(product, planName), PendingChange: pendingChangePolicy(product, planName),
+		Product: listed.Product.Name, Plan: listed.Plan, Quantity: listed.Quantity,
+		PlanRank: planRank(listed.Product, listed.Plan), PendingChange: pendingChangePolicy(listed.Product, listed.Plan),
 	}
 }
 
@@ -105,10 +68,10 @@ func pendingChangePolicy(product *v1alpha1.MarketplaceProduct, planName string) 
 	return product.Spec.Lifecycle.PendingChange
 }
 
-func ambiguous(matches []Match, items []v1alpha1.SoldItem) *Problem {
-	plans := make([]string, len(matches))
-	for i, m := range matches {
-		plans[i] = m.Product + "/" + m.Plan
+func ambiguous(listed []subscription.ListedPlan, items []v1alpha1.SoldItem) *Problem {
+	plans := make([]string, len(listed))
+	for i, l := range listed {
+		plans[i] = l.Product.Name + "/" + l.Plan
 	}
 	sort.Strings(plans)
 	const most = 8

@@ -1,4 +1,4 @@
-package webhook_test
+package subscription_test
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace"
-	"github.com/stallkeeper/stallkeeper/webhook"
+	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
 // day is midnight of a day after the purchase, which was made on day 0.
@@ -419,7 +419,7 @@ func TestMerge(t *testing.T) {
 					now = event.SentAt
 				}
 				before := sub.DeepCopy()
-				merged, err := webhook.Merge(sub, event, now)
+				merged, err := subscription.Merge(sub, event, now)
 				if !errors.Is(err, tc.wantErr) || (err != nil) != (tc.wantErr != nil) {
 					t.Fatalf("error %v, want %v", err, tc.wantErr)
 				}
@@ -493,7 +493,7 @@ func TestMergeOfCallsThatBringTheirOrder(t *testing.T) {
 			got := tc.sub
 			for _, event := range tc.events {
 				before := got.DeepCopy()
-				merged, err := webhook.Merge(got, event, event.SentAt)
+				merged, err := subscription.Merge(got, event, event.SentAt)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -531,7 +531,7 @@ func TestMergeDropsTheOldestCallThatNobodyNeeds(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			merged, err := webhook.Merge(tc.sub, upgrade("new", 40), day(40))
+			merged, err := subscription.Merge(tc.sub, upgrade("new", 40), day(40))
 			if err != nil {
 				t.Fatal(err)
 			}

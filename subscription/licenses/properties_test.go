@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/licenses"
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/subscription/licenses"
 )
 
 // anyAnswer draws what a marketplace may tell.

@@ -1,4 +1,4 @@
-package webhook
+package subscription
 
 import (
 	"crypto/sha256"
@@ -39,7 +39,7 @@ func MergeLicenseRequest(sub *v1alpha1.Subscription, request marketplace.License
 		return nil, marketplace.ErrUnknownInstance
 	case sub.Entitlement.State == v1alpha1.EntitlementReleased:
 		return nil, fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
-	case knownRequest(sub, request) != nil:
+	case FindLicenseRequest(sub, request) != nil:
 		return sub.DeepCopy(), nil
 	}
 	if err := checkLicenseRequest(sub, request, policy, now); err != nil {
@@ -50,14 +50,15 @@ func MergeLicenseRequest(sub *v1alpha1.Subscription, request marketplace.License
 		merged.LicenseRequests = withoutEndedRequest(merged.LicenseRequests, now)
 	}
 	merged.LicenseRequests = append(merged.LicenseRequests, v1alpha1.LicenseRequest{
-		Key: keyOfRequest(sub, request), ID: request.ID, EffectiveAt: wholeSecond(request.EffectiveAt),
-		ExpiresAt: wholeSecond(request.ExpiresAt), DeviceFingerprint: request.DeviceFingerprint, RequestedAt: wholeSecond(now),
+		Key: keyOfRequest(sub, request), ID: request.ID, EffectiveAt: WholeSecond(request.EffectiveAt),
+		ExpiresAt: WholeSecond(request.ExpiresAt), DeviceFingerprint: request.DeviceFingerprint, RequestedAt: WholeSecond(now),
 	})
 	return merged, nil
 }
 
-// knownRequest finds a request by what makes it the same; nil when it is new.
-func knownRequest(sub *v1alpha1.Subscription, request marketplace.LicenseRequest) *v1alpha1.LicenseRequest {
+// FindLicenseRequest finds a request by what makes it the same, id and device fingerprint; nil when it is new. The result points
+// into sub.
+func FindLicenseRequest(sub *v1alpha1.Subscription, request marketplace.LicenseRequest) *v1alpha1.LicenseRequest {
 	for i := range sub.LicenseRequests {
 		known := &sub.LicenseRequests[i]
 		if known.ID == request.ID && known.DeviceFingerprint == request.DeviceFingerprint {
@@ -94,9 +95,9 @@ func checkLicenseRequest(sub *v1alpha1.Subscription, request marketplace.License
 // outsideOrder reports whether a licence would begin or end outside what was paid for. The order's dates are estimates, so a
 // day is no matter.
 func outsideOrder(sub *v1alpha1.Subscription, request marketplace.LicenseRequest) bool {
-	end := sub.ExpiresAt.Time.Add(expiryTolerance)
+	end := sub.ExpiresAt.Time.Add(ExpiryTolerance)
 	late := !sub.ExpiresAt.IsZero() && (request.EffectiveAt.After(end) || request.ExpiresAt.After(end))
-	early := !sub.StartsAt.IsZero() && !request.EffectiveAt.IsZero() && request.EffectiveAt.Before(sub.StartsAt.Add(-expiryTolerance))
+	early := !sub.StartsAt.IsZero() && !request.EffectiveAt.IsZero() && request.EffectiveAt.Before(sub.StartsAt.Add(-ExpiryTolerance))
 	backwards := !request.ExpiresAt.IsZero() && request.ExpiresAt.Before(request.EffectiveAt)
 	return late || early || backwards
 }

@@ -7,26 +7,21 @@ import (
 	"time"
 	"unicode/utf8"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
 const (
 	// activation is the activity of the call that stands for the purchase: the marketplace makes none.
 	activation = "activate"
-	// maxID is the bound of ids in a subscription, maxQuantity that of quantities.
-	maxID       = 64
-	maxQuantity = 9_999_999
-	// expiryTolerance is how far ahead the known end of the paid time may be for an expiry to count at once: dates are estimates.
-	expiryTolerance = 24 * time.Hour
+	// maxID is the bound of ids in a subscription.
+	maxID = 64
 	// renewalTolerance is how much later the end of the paid time must be to be a renewal's. The shortest period is a day, and
 	// the same date in the marketplace's own zone, read as UTC, is eight hours later.
 	renewalTolerance = 12 * time.Hour
-	// maxOrders is the bound of spec.subscription.orders.
-	maxOrders = 128
 )
 
 // IsCode says whether a sale is that of a licence code.
@@ -43,12 +38,12 @@ func IsActivated(sub *v1alpha1.Subscription) bool {
 // end of the paid time is an estimate.
 func Activated(sub *v1alpha1.Subscription, told marketplace.LicenseCode, at time.Time) *v1alpha1.Subscription {
 	after := sub.DeepCopy()
-	after.License.ActivatedAt = wholeSecond(at)
+	after.License.ActivatedAt = subscription.WholeSecond(at)
 	if !told.ActivatedAt.IsZero() && told.ActivatedAt.Before(at) {
-		after.License.ActivatedAt = wholeSecond(told.ActivatedAt)
+		after.License.ActivatedAt = subscription.WholeSecond(told.ActivatedAt)
 	}
 	if after.PurchasedAt.IsZero() {
-		after.PurchasedAt = wholeSecond(at)
+		after.PurchasedAt = subscription.WholeSecond(at)
 	}
 	if after.Entitlement.State == "" {
 		// Without a time, every call of the marketplace is later.
@@ -62,7 +57,7 @@ func Activated(sub *v1alpha1.Subscription, told marketplace.LicenseCode, at time
 	}
 	// A renewal that came before the activation, or a person, knows better.
 	if after.ExpiresAt.IsZero() && after.ExpiresAtSource == "" && !told.ExpiresAt.IsZero() {
-		after.ExpiresAt, after.ExpiresAtSource = wholeSecond(told.ExpiresAt), v1alpha1.ExpiryFromOrder
+		after.ExpiresAt, after.ExpiresAtSource = subscription.WholeSecond(told.ExpiresAt), v1alpha1.ExpiryFromOrder
 	}
 	return Ordered(after)
 }
@@ -80,7 +75,7 @@ func Ordered(sub *v1alpha1.Subscription) *v1alpha1.Subscription {
 	after.Orders = append([]v1alpha1.OrderCall{{
 		Activity: activation, OrderID: sub.OrderID, OrderLineID: sub.OrderLineID, Time: sub.License.ActivatedAt,
 		Lookup: v1alpha1.LookupPurchase,
-	}}, after.Orders[max(0, len(after.Orders)-maxOrders+1):]...)
+	}}, after.Orders[max(0, len(after.Orders)-subscription.MaxOrders+1):]...)
 	return after
 }
 
@@ -129,16 +124,8 @@ func fits(id string) bool {
 
 // quantity leaves out what the API can't hold.
 func quantity(told *int32) *int32 {
-	if told == nil || *told < 0 || *told > maxQuantity {
+	if told == nil || *told < 0 || *told > subscription.MaxQuantity {
 		return nil
 	}
 	return ptr.To(*told)
-}
-
-// wholeSecond is a time as the API server stores it.
-func wholeSecond(t time.Time) metav1.Time {
-	if t.IsZero() {
-		return metav1.Time{}
-	}
-	return metav1.NewTime(t.UTC().Truncate(time.Second))
 }

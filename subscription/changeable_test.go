@@ -1,19 +1,16 @@
-package webhook_test
+package subscription_test
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace"
-	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
-	"github.com/stallkeeper/stallkeeper/webhook"
+	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
 // shop sells the plans small and large.
@@ -34,14 +31,23 @@ func shop() *v1alpha1.MarketplaceProduct {
 // runsFive is five of shop's large plan, whose volume would become smaller with fewer than three of it and with any number up
 // to five of the small plan.
 func runsFive(changes ...func(*v1alpha1.MarketplaceInstance)) *v1alpha1.MarketplaceInstance {
-	return instance("i1", append([]func(*v1alpha1.MarketplaceInstance){func(mpi *v1alpha1.MarketplaceInstance) {
-		mpi.Spec.ProductRef.Name = "shop"
-		mpi.Spec.Subscription.Plan, mpi.Spec.Subscription.Quantity = "large", ptr.To(int32(5))
-		mpi.Status.Limits = []v1alpha1.PlanLimit{
+	mpi := &v1alpha1.MarketplaceInstance{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "i1"},
+		Spec: v1alpha1.MarketplaceInstanceSpec{
+			ProductRef: v1alpha1.ProductReference{Name: "shop"},
+			Subscription: sale(func(sub *v1alpha1.Subscription) {
+				sub.Plan, sub.Quantity = "large", ptr.To(int32(5))
+			}),
+		},
+		Status: v1alpha1.MarketplaceInstanceStatus{Limits: []v1alpha1.PlanLimit{
 			{Plan: "small", MinimumQuantity: 6, Claim: "PersistentVolumeClaim/data"},
 			{Plan: "large", MinimumQuantity: 3, Claim: "PersistentVolumeClaim/data"},
-		}
-	}}, changes...)...)
+		}},
+	}
+	for _, change := range changes {
+		change(mpi)
+	}
+	return mpi
 }
 
 func inUse(quantity int32) func(*v1alpha1.MarketplaceInstance) {
@@ -99,7 +105,7 @@ func TestChangeable(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := webhook.Changeable(tc.instance, tc.product, tc.event)
+			err := subscription.Changeable(tc.instance, tc.product, tc.event)
 			switch {
 			case tc.refused == "" && err != nil:
 				t.Errorf("refused: %v", err)
@@ -107,21 +113,5 @@ func TestChangeable(t *testing.T) {
 				t.Errorf("got %v, want a refusal that says %q", err, tc.refused)
 			}
 		})
-	}
-}
-
-func TestACheckIsAnsweredWithTheReason(t *testing.T) {
-	s := newStand(t, []client.Object{runsFive(inUse(4)), shop()})
-	ask := func(sku string, quantity int32) a {
-		return func(ctx context.Context, caller koogallerytest.Caller) (*koogallerytest.Exchange, error) {
-			return caller.ChangeInstanceCheck(ctx, "i1", koogallerytest.Product{SKUCode: sku, LinearValue: &quantity})
-		}
-	}
-	s.do(ask("sku-large", 4), "000000")
-	for want, call := range map[string]a{"4 are in use": ask("sku-large", 1), "volume": ask("sku-small", 5), `SKU code "x"`: ask("x", 9)} {
-		exchange := s.do(call, "000002")
-		if !strings.Contains(exchange.ResultMsg, want) {
-			t.Errorf("told %q, want %q in it", exchange.ResultMsg, want)
-		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
 // Finding is what a query has found that no call had told.
@@ -46,10 +47,10 @@ func Queried(sub *v1alpha1.Subscription, told marketplace.LicenseCode, asked tim
 	if sub.Entitlement.State == v1alpha1.EntitlementReleased {
 		return after, FoundNothing
 	}
-	after.License.QueriedAt = wholeSecond(asked)
+	after.License.QueriedAt = subscription.WholeSecond(asked)
 	if !told.ExpiresAt.IsZero() && (sub.ExpiresAtSource == "" || sub.ExpiresAtSource == v1alpha1.ExpiryFromOrder) {
 		// The activation's date is an estimate, and the query's is to be trusted, later or not.
-		after.ExpiresAt, after.ExpiresAtSource = wholeSecond(told.ExpiresAt), v1alpha1.ExpiryFromQuery
+		after.ExpiresAt, after.ExpiresAtSource = subscription.WholeSecond(told.ExpiresAt), v1alpha1.ExpiryFromQuery
 	}
 	settled := asked.Add(-Settled(interval))
 	if saidLately(sub, settled) {
@@ -62,11 +63,11 @@ func Queried(sub *v1alpha1.Subscription, told marketplace.LicenseCode, asked tim
 	after.License.State = state
 	switch state {
 	case v1alpha1.LicenseAlive:
-		return after, alive(after, told, wholeSecond(asked))
+		return after, alive(after, told, subscription.WholeSecond(asked))
 	case v1alpha1.LicenseExpired:
-		return after, expired(after, sub.License, wholeSecond(asked), settled)
+		return after, expired(after, sub.License, subscription.WholeSecond(asked), settled)
 	case v1alpha1.LicenseReleased:
-		return after, released(after, sub.License, wholeSecond(asked))
+		return after, released(after, sub.License, subscription.WholeSecond(asked))
 	}
 	return after, FoundNothing
 }
@@ -89,7 +90,7 @@ func saidLately(sub *v1alpha1.Subscription, since time.Time) bool {
 func alive(sub *v1alpha1.Subscription, told marketplace.LicenseCode, asked metav1.Time) Finding {
 	finding := FoundNothing
 	if told.ExpiresAt.After(sub.ExpiresAt.Add(renewalTolerance)) && !sub.ExpiresAt.IsZero() && sub.ExpiresAtSource != v1alpha1.ExpiryFromPerson {
-		sub.ExpiresAt, sub.ExpiresAtSource = wholeSecond(told.ExpiresAt), v1alpha1.ExpiryFromQuery
+		sub.ExpiresAt, sub.ExpiresAtSource = subscription.WholeSecond(told.ExpiresAt), v1alpha1.ExpiryFromQuery
 		finding = FoundRenewal
 	}
 	frozen := sub.Entitlement.State == v1alpha1.EntitlementFrozen && sub.Entitlement.Reason == v1alpha1.EntitlementExpired
@@ -103,7 +104,7 @@ func alive(sub *v1alpha1.Subscription, told marketplace.LicenseCode, asked metav
 // expired freezes. Where a date ahead is known, the marketplace has to say it in two queries; a date ahead that a person has set
 // stands.
 func expired(sub *v1alpha1.Subscription, before v1alpha1.License, asked metav1.Time, settled time.Time) Finding {
-	ahead := sub.ExpiresAt.After(asked.Add(expiryTolerance))
+	ahead := sub.ExpiresAt.After(asked.Add(subscription.ExpiryTolerance))
 	again := before.State == v1alpha1.LicenseExpired && !before.QueriedAt.After(settled)
 	// What was set after the marketplace had said it for the first time was set in spite of it.
 	lifted := again && !sub.Entitlement.Time.Before(&before.QueriedAt)

@@ -1,4 +1,4 @@
-package webhook_test
+package subscription_test
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace"
-	"github.com/stallkeeper/stallkeeper/webhook"
+	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
 // anyEvent draws an event of any kind, often about an order that was heard before.
@@ -43,14 +43,14 @@ func TestMergeNeverForgetsAReleaseNorGrowsNorRepeats(t *testing.T) {
 			}
 			was := sub.Acknowledgement
 			wasReleased := sub.Entitlement.State == v1alpha1.EntitlementReleased
-			merged, err := webhook.Merge(sub, event, now)
+			merged, err := subscription.Merge(sub, event, now)
 			if err != nil {
 				if !wasReleased || !errors.Is(err, marketplace.ErrUnknownInstance) {
 					t.Fatalf("%+v: %v", event, err)
 				}
 				continue
 			}
-			again, err := webhook.Merge(merged, event, now)
+			again, err := subscription.Merge(merged, event, now)
 			if err != nil {
 				t.Fatalf("repeating %+v: %v", event, err)
 			}
@@ -86,7 +86,7 @@ func TestMergeNeverForgetsAReleaseNorGrowsNorRepeats(t *testing.T) {
 func mergeAll(t *rapid.T, events []marketplace.Event, now int) *v1alpha1.Subscription {
 	sub := sale()
 	for _, event := range events {
-		merged, err := webhook.Merge(sub, event, day(now))
+		merged, err := subscription.Merge(sub, event, day(now))
 		if err != nil {
 			t.Fatal(err)
 		}

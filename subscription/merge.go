@@ -1,20 +1,14 @@
-package webhook
+package subscription
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace"
-)
-
-const (
-	// maxOrders is the bound of spec.subscription.orders.
-	maxOrders = 128
-	// expiryTolerance is how long before expiresAt a freeze still counts as the expiry: the order's date is an estimate.
-	expiryTolerance = 24 * time.Hour
 )
 
 // change is one event on its way into a subscription, with its times as they are stored.
@@ -46,7 +40,7 @@ var rules = map[marketplace.Kind]func(*v1alpha1.Subscription, change){
 // after it failed gives it a new time, so a renewal that failed at first and is made again after a later renewal counts as
 // the later one. Whether a freeze is an expiry is decided when it arrives, by the renewals known then.
 func Merge(sub *v1alpha1.Subscription, event marketplace.Event, now time.Time) (*v1alpha1.Subscription, error) {
-	c := change{Event: event, sentAt: wholeSecond(event.SentAt), now: wholeSecond(now)}
+	c := change{Event: event, sentAt: WholeSecond(event.SentAt), now: WholeSecond(now)}
 	if c.sentAt.IsZero() {
 		c.sentAt = c.now
 	}
@@ -83,7 +77,7 @@ func purchased(c change) *v1alpha1.Subscription {
 		OrderID:     c.OrderID,
 		OrderLineID: c.OrderLineID,
 		PurchasedAt: c.sentAt,
-		StartsAt:    wholeSecond(c.AcceptedAt),
+		StartsAt:    WholeSecond(c.AcceptedAt),
 		Type:        v1alpha1.SubscriptionType(c.Term),
 		Entitlement: v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: c.sentAt},
 
@@ -96,7 +90,7 @@ func purchased(c change) *v1alpha1.Subscription {
 // accepted takes from a repeated purchase when the buyer accepted, which the first one could not know. All else was said then.
 func accepted(sub *v1alpha1.Subscription, c change) *v1alpha1.Subscription {
 	if !c.AcceptedAt.IsZero() && sub.Entitlement.State != v1alpha1.EntitlementReleased {
-		sub.StartsAt = wholeSecond(c.AcceptedAt)
+		sub.StartsAt = WholeSecond(c.AcceptedAt)
 	}
 	return sub
 }
@@ -109,7 +103,7 @@ func renew(sub *v1alpha1.Subscription, c change) {
 	next := nextCall(sub.Orders, c, func(call v1alpha1.OrderCall) bool { return call.Activity == c.Activity })
 	if next != nil {
 		// The call came late: it goes into the history before next, whose date stays in force.
-		call.PreviousExpiresAt, next.PreviousExpiresAt = next.PreviousExpiresAt, wholeSecond(c.ExpiresAt)
+		call.PreviousExpiresAt, next.PreviousExpiresAt = next.PreviousExpiresAt, WholeSecond(c.ExpiresAt)
 		if call.Lookup == v1alpha1.LookupRenewal && hasOtherScene(sub.Orders, c.Event) {
 			// Given back already: else the order reconciler would apply its change.
 			call.Lookup = ""
@@ -129,7 +123,7 @@ func renew(sub *v1alpha1.Subscription, c change) {
 // setExpiry puts the date of the latest renewal in force, and ends a freeze that was for want of it.
 func setExpiry(sub *v1alpha1.Subscription, c change) {
 	if !c.ExpiresAt.IsZero() {
-		sub.ExpiresAt, sub.ExpiresAtSource = wholeSecond(c.ExpiresAt), v1alpha1.ExpiryFromRenewal
+		sub.ExpiresAt, sub.ExpiresAtSource = WholeSecond(c.ExpiresAt), v1alpha1.ExpiryFromRenewal
 	}
 	if c.ProductID != "" && c.Lookup == marketplace.LookupNone && c.Order == nil && len(sub.Items) == 1 {
 		sub.Items[0].ProductID = c.ProductID
@@ -145,7 +139,7 @@ func setExpiry(sub *v1alpha1.Subscription, c change) {
 // takeBackRenewal drops what the renewal had bought for the next period. The call carries either the renewal's own order or
 // one of its own, so the renewal is also known by beginning where the paid time now ends, if the call's date is in force.
 func takeBackRenewal(sub *v1alpha1.Subscription, c change, inForce bool) {
-	end := wholeSecond(c.ExpiresAt)
+	end := WholeSecond(c.ExpiresAt)
 	ofRenewal := func(orderID, orderLineID string, begins metav1.Time) bool {
 		same := orderID == c.OrderID && orderLineID == c.OrderLineID
 		return same || (inForce && !end.IsZero() && !begins.IsZero() && !begins.Before(&end))
@@ -185,7 +179,7 @@ func suspend(sub *v1alpha1.Subscription, c change) {
 	frozen := v1alpha1.Entitlement{
 		State: v1alpha1.EntitlementFrozen, Reason: v1alpha1.EntitlementByMarketplace, Time: c.sentAt,
 	}
-	atEnd := !expiry.IsZero() && !c.sentAt.Time.Before(expiry.Add(-expiryTolerance))
+	atEnd := !expiry.IsZero() && !c.sentAt.Time.Before(expiry.Add(-ExpiryTolerance))
 	// Where the call itself says that the time is over, only a renewal will lift it, whatever date is known here.
 	if atEnd || c.Reason == marketplace.ReasonExpired {
 		frozen.Reason = v1alpha1.EntitlementExpired
@@ -253,12 +247,13 @@ func isRepeat(orders []v1alpha1.OrderCall, event marketplace.Event) bool {
 	if event.OrderID == "" || event.Kind != marketplace.Renew && event.Kind != marketplace.Change {
 		return false
 	}
-	for _, call := range orders {
-		if sameOrder(call, event) && call.Scene == event.Scene {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(orders, func(call v1alpha1.OrderCall) bool { return IsSameCall(call, event) })
+}
+
+// IsSameCall says whether a recorded call and an event are one call, of which one may be a repeat: the same activity, scene,
+// order and line.
+func IsSameCall(call v1alpha1.OrderCall, event marketplace.Event) bool {
+	return sameOrder(call, event) && call.Scene == event.Scene
 }
 
 // hasOtherScene finds the other half of a renewal and its cancellation.
@@ -293,7 +288,7 @@ func appendOrder(sub *v1alpha1.Subscription, call v1alpha1.OrderCall) {
 	if call.OrderID == "" {
 		return
 	}
-	for len(sub.Orders) >= maxOrders {
+	for len(sub.Orders) >= MaxOrders {
 		i := dispensable(sub)
 		sub.Orders = append(sub.Orders[:i], sub.Orders[i+1:]...)
 	}
@@ -316,12 +311,4 @@ func dispensable(sub *v1alpha1.Subscription) int {
 		}
 	}
 	return max(oldest, 0)
-}
-
-// wholeSecond is a time as the API server stores it.
-func wholeSecond(t time.Time) metav1.Time {
-	if t.IsZero() {
-		return metav1.Time{}
-	}
-	return metav1.NewTime(t.UTC().Truncate(time.Second))
 }

@@ -1,4 +1,4 @@
-package webhook_test
+package subscription_test
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace"
-	"github.com/stallkeeper/stallkeeper/webhook"
+	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
 // wish is a request for a licence from day 1 to day 20.
@@ -125,7 +125,7 @@ func TestMergeLicenseRequest(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			before := tc.sub.DeepCopy()
-			merged, err := webhook.MergeLicenseRequest(tc.sub, tc.request, webhook.LicensePolicy{ProductLicense: tc.policy}, day(5))
+			merged, err := subscription.MergeLicenseRequest(tc.sub, tc.request, subscription.LicensePolicy{ProductLicense: tc.policy}, day(5))
 			if !errors.Is(err, tc.wantErr) || (err == nil) != (tc.wantErr == nil) {
 				t.Fatalf("error %v, want %v", err, tc.wantErr)
 			}
@@ -149,18 +149,18 @@ func TestMergeLicenseRequest(t *testing.T) {
 
 func TestAPersonsQuantityCountsForLicences(t *testing.T) {
 	sub := sale(units(1), asked("E1", "d1"))
-	policy := webhook.LicensePolicy{ProductLicense: v1alpha1.ProductLicense{PerUnit: 1}, Quantity: ptr.To(int32(2))}
-	if _, err := webhook.MergeLicenseRequest(sub, wish("E2", "d2"), policy, day(5)); err != nil {
+	policy := subscription.LicensePolicy{ProductLicense: v1alpha1.ProductLicense{PerUnit: 1}, Quantity: ptr.To(int32(2))}
+	if _, err := subscription.MergeLicenseRequest(sub, wish("E2", "d2"), policy, day(5)); err != nil {
 		t.Errorf("with two by a person's word: %v", err)
 	}
 	policy.Quantity = nil
-	if _, err := webhook.MergeLicenseRequest(sub, wish("E2", "d2"), policy, day(5)); !errors.Is(err, marketplace.ErrLicenseQuota) {
+	if _, err := subscription.MergeLicenseRequest(sub, wish("E2", "d2"), policy, day(5)); !errors.Is(err, marketplace.ErrLicenseQuota) {
 		t.Errorf("with one as sold: %v", err)
 	}
 }
 
 func TestAFullListForgetsTheOldestLicenceThatHasEnded(t *testing.T) {
-	merged, err := webhook.MergeLicenseRequest(sale(full(false)), wish("E128", "new"), webhook.LicensePolicy{}, day(5))
+	merged, err := subscription.MergeLicenseRequest(sale(full(false)), wish("E128", "new"), subscription.LicensePolicy{}, day(5))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestAFullListForgetsTheOldestLicenceThatHasEnded(t *testing.T) {
 func TestLicenseRequestsStayWithinWhatWasBought(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		quantity := rapid.Int32Range(0, 5).Draw(t, "quantity")
-		policy := webhook.LicensePolicy{ProductLicense: v1alpha1.ProductLicense{PerUnit: rapid.Int32Range(0, 3).Draw(t, "perUnit")}}
+		policy := subscription.LicensePolicy{ProductLicense: v1alpha1.ProductLicense{PerUnit: rapid.Int32Range(0, 3).Draw(t, "perUnit")}}
 		sub := sale(units(quantity))
 		passed := 0
 		for range rapid.IntRange(1, 200).Draw(t, "requests") {
@@ -185,11 +185,11 @@ func TestLicenseRequestsStayWithinWhatWasBought(t *testing.T) {
 			}
 			passed += rapid.IntRange(0, 2).Draw(t, "days")
 			now := day(passed)
-			merged, err := webhook.MergeLicenseRequest(sub, request, policy, now)
+			merged, err := subscription.MergeLicenseRequest(sub, request, policy, now)
 			if err != nil {
 				continue
 			}
-			again, err := webhook.MergeLicenseRequest(merged, request, policy, now)
+			again, err := subscription.MergeLicenseRequest(merged, request, policy, now)
 			if err != nil || cmp.Diff(merged, again) != "" {
 				t.Fatalf("a repeat of %+v: %v\n%s", request, err, cmp.Diff(merged, again))
 			}

@@ -1,8 +1,7 @@
-package webhook
+package subscription
 
 import (
 	"fmt"
-	"slices"
 
 	"k8s.io/utils/ptr"
 
@@ -47,20 +46,11 @@ func targetPlan(instance *v1alpha1.MarketplaceInstance, product *v1alpha1.Market
 	case product == nil:
 		return "", nil
 	}
-	// As an order is read: SKU codes first, product ids only if no SKU code is listed.
-	for _, listed := range []func(v1alpha1.Listing) bool{
-		func(l v1alpha1.Listing) bool {
-			return event.SKUCode != "" && slices.Contains(l.SKUCodes, event.SKUCode)
-		},
-		func(l v1alpha1.Listing) bool {
-			return event.ProductID != "" && slices.Contains(l.ProductIDs, event.ProductID)
-		},
-	} {
-		for _, listing := range product.Spec.Listings {
-			if listing.Marketplace == instance.Spec.Subscription.Marketplace && listed(listing) {
-				return listing.Plan, nil
-			}
-		}
+	item := v1alpha1.SoldItem{SKUCode: event.SKUCode, ProductID: event.ProductID}
+	plans := FindPlans([]v1alpha1.MarketplaceProduct{*product}, instance.Spec.Subscription.Marketplace, []v1alpha1.SoldItem{item})
+	if len(plans) > 0 {
+		// Of several, which are the seller's mistake, the first listed: it is not known that the change is impossible.
+		return plans[0].Plan, nil
 	}
 	return "", refused("SKU code %q, product id %q is not one of the product that this instance has", event.SKUCode, event.ProductID)
 }

@@ -3,23 +3,17 @@ package orders
 import (
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
-const (
-	// maxQuantity is the bound of every quantity in the API.
-	maxQuantity = 9999999
-	// maxAttributes is the bound of a subscription's attributes.
-	maxAttributes = 64
-)
+// maxAttributes is the bound of a subscription's attributes.
+const maxAttributes = 64
 
 // boundedItems are items as a subscription holds them. The first ones stand for all when there are too many.
 func boundedItems(items []v1alpha1.SoldItem) []v1alpha1.SoldItem {
@@ -64,12 +58,4 @@ func bounded(text string, most int) string {
 		return text
 	}
 	return string([]rune(text)[:most])
-}
-
-// metav1Time is a time as the API server stores it.
-func metav1Time(t time.Time) metav1.Time {
-	if t.IsZero() {
-		return metav1.Time{}
-	}
-	return metav1.NewTime(t.UTC().Truncate(time.Second))
 }
