@@ -222,7 +222,7 @@ func licenseAPI(ctx context.Context, apis openAPIs, cached client.Reader, mpi *v
 
 // activationFailed says what a failed activation means: on the way, or a mistake that a person has to put right.
 func activationFailed(err error) (Verdict, error) {
-	var failed *marketplace.LicenseError
+	var failed *marketplace.CallError
 	if !errors.As(err, &failed) {
 		return Unknown(v1alpha1.ReasonLicenseAPIUnavailable, "The code can't be activated now; it is tried again"), err
 	}
