@@ -10,6 +10,7 @@ RUN go mod download
 COPY api/ api/
 COPY cmd/ cmd/
 COPY controllers/ controllers/
+COPY directory/ directory/
 COPY login/ login/
 COPY marketplace/ marketplace/
 COPY subscription/ subscription/

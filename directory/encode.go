@@ -9,14 +9,6 @@ import (
 	"io"
 )
 
-// Keys of the Secrets that a directory is kept in, beside its instance.
-const (
-	// HeadKey is the key of the head in v1alpha1.DirectorySecretName.
-	HeadKey = "head.json"
-	// ShardKey is the key of a shard in v1alpha1.DirectoryShardName.
-	ShardKey = "records.json.gz"
-)
-
 // maxDecoded bounds what a shard may be expanded to.
 const maxDecoded = 64 << 20
 
