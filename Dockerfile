@@ -10,8 +10,10 @@ RUN go mod download
 COPY api/ api/
 COPY cmd/ cmd/
 COPY controllers/ controllers/
+COPY directory/ directory/
 COPY login/ login/
 COPY marketplace/ marketplace/
+COPY subscription/ subscription/
 COPY webhook/ webhook/
 ARG VERSION=dev
 ARG COMMIT=unknown

@@ -503,7 +503,7 @@ func (a *orderAPI) ReadOrder(_ context.Context, orderID, _ string) (marketplace.
 	}
 	answer, ok := a.answers[orderID]
 	if !ok {
-		return marketplace.Order{}, &marketplace.OrderError{Kind: marketplace.ErrOrderNotFound}
+		return marketplace.Order{}, &marketplace.CallError{Kind: marketplace.ErrOrderNotFound}
 	}
 	return answer.order, answer.err
 }

@@ -20,7 +20,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/directory"
+	"github.com/stallkeeper/stallkeeper/directory"
+	"github.com/stallkeeper/stallkeeper/directory/store"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
@@ -52,7 +53,7 @@ func (r *DirectoryReconciler) waiting(ctx context.Context, mpi *v1alpha1.Marketp
 	}
 	for _, secret := range secrets {
 		switch {
-		case !ownedBy(&secret, mpi.UID) || secret.DeletionTimestamp != nil:
+		case !store.Owned(&secret, mpi.UID) || secret.DeletionTimestamp != nil:
 		case secret.Labels[v1alpha1.CallLabel] == string(v1alpha1.CallSync):
 			found.own = append(found.own, secret)
 		case secret.Name == v1alpha1.DirectorySecretName(mpi.Name):
@@ -73,13 +74,6 @@ func (r *DirectoryReconciler) list(ctx context.Context, namespace string, option
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
 	return list.Items, nil
-}
-
-// ownedBy says whether a Secret may be the instance's of that UID. One that was restored from a backup has no owner: the former
-// one's UID would have it deleted again.
-func ownedBy(object metav1.Object, uid types.UID) bool {
-	owners := object.GetOwnerReferences()
-	return len(owners) == 0 || len(owners) == 1 && owners[0].UID == uid
 }
 
 // fold takes waiting calls into the directory, stores it, and then deletes them. What is left of them is said by after.
@@ -115,7 +109,7 @@ func (r *DirectoryReconciler) fold(ctx context.Context, mpi *v1alpha1.Marketplac
 	ctrl.LoggerFrom(ctx).V(1).Info("Folded calls into the directory", "calls", len(calls), "generation", stored.Generation)
 	switch {
 	case len(broken) > 0:
-		return unreadable(&unreadableError{broken[0]})
+		return unreadable(&store.UnreadableError{Secret: broken[0]})
 	case len(waiting.own) > len(batch):
 		return Verdict{After: time.Millisecond}, nil
 	}
@@ -124,7 +118,7 @@ func (r *DirectoryReconciler) fold(ctx context.Context, mpi *v1alpha1.Marketplac
 
 // foldInto folds calls, and spreads the directory over more Secrets where one is full.
 func foldInto(ctx context.Context, stored *storedDirectory, calls []marketplace.Sync) error {
-	if err := stored.load(ctx, stored.Missing(calls)); err != nil {
+	if err := stored.LoadShards(ctx, stored.Missing(calls)); err != nil {
 		return err
 	}
 	if err := stored.Fold(calls); err != nil {
@@ -133,7 +127,7 @@ func foldInto(ctx context.Context, stored *storedDirectory, calls []marketplace.
 	if !stored.TooLarge() {
 		return nil
 	}
-	if err := stored.load(ctx, stored.All()); err != nil {
+	if err := stored.LoadShards(ctx, stored.All()); err != nil {
 		return err
 	}
 	return stored.Grow()
@@ -242,7 +236,7 @@ func (r *DirectoryReconciler) forget(ctx context.Context, mpi *v1alpha1.Marketpl
 		names = append(names, v1alpha1.DirectoryShardName(mpi.Name, shard))
 	}
 	for _, name := range append(names, v1alpha1.DirectorySecretName(mpi.Name)) {
-		secret, err := readSecret(ctx, r.APIReader, mpi, name)
+		secret, err := store.Secret(ctx, r.APIReader, mpi, name)
 		if err != nil {
 			return err
 		}

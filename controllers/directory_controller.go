@@ -18,7 +18,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
-	"github.com/stallkeeper/stallkeeper/controllers/directory"
+	"github.com/stallkeeper/stallkeeper/directory"
 )
 
 const (
@@ -100,7 +100,7 @@ func (r *DirectoryReconciler) synchronize(ctx context.Context, mpi *v1alpha1.Mar
 	}
 	mpi.Status.Enterprises = enterpriseHashes(stored.Index().Tenants)
 	switch {
-	case stored.head == nil:
+	case stored.HeadSecret == nil:
 		// Somebody has deleted it, and nothing has come since.
 		return Verdict{Absent: true}, nil
 	case !place.ready && folded.Status == "":

@@ -18,7 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/directory"
+	"github.com/stallkeeper/stallkeeper/directory"
+	"github.com/stallkeeper/stallkeeper/directory/store"
 )
 
 // directoryOwner is the field manager of the directory's Secrets in a tenant's namespace. It is not the one of the tenant's other
@@ -40,7 +41,7 @@ func (r *DirectoryReconciler) deliver(ctx context.Context, mpi *v1alpha1.Marketp
 ) (Verdict, error) {
 	has := delivered{}
 	// What can't be read counts as nothing, and everything is applied again.
-	if json.Unmarshal(stored.head.Data[directoryDeliveredKey], &has) != nil || has.Namespace != ns.GetUID() || has.Secrets == nil {
+	if json.Unmarshal(stored.HeadSecret.Data[store.DeliveredKey], &has) != nil || has.Namespace != ns.GetUID() || has.Secrets == nil {
 		has = delivered{Namespace: ns.GetUID(), Secrets: map[string]string{}}
 	}
 	before := maps.Clone(has.Secrets)
@@ -53,7 +54,7 @@ func (r *DirectoryReconciler) deliver(ctx context.Context, mpi *v1alpha1.Marketp
 		if err != nil {
 			return Verdict{}, fmt.Errorf("encoding what was delivered: %w", err)
 		}
-		if err := stored.writeHead(ctx, r.Client, map[string][]byte{directoryDeliveredKey: data}); err != nil {
+		if err := stored.writeHead(ctx, r.Client, map[string][]byte{store.DeliveredKey: data}); err != nil {
 			return Verdict{}, err
 		}
 	}
@@ -78,7 +79,7 @@ func (r *DirectoryReconciler) deliverShards(ctx context.Context, mpi *v1alpha1.M
 			continue
 		}
 		if !stored.Loaded(shard) {
-			if err := stored.load(ctx, []int{shard}); err != nil {
+			if err := stored.LoadShards(ctx, []int{shard}); err != nil {
 				return err
 			}
 		}

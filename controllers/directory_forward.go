@@ -26,7 +26,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/directory"
+	"github.com/stallkeeper/stallkeeper/directory"
+	"github.com/stallkeeper/stallkeeper/directory/store"
 )
 
 const (
@@ -92,11 +93,11 @@ func (r *DirectoryForwarder) forward(ctx context.Context, mpi *v1alpha1.Marketpl
 	if err != nil || product == nil || product.Spec.Directory.Forward.Service == "" {
 		return Verdict{Absent: true}, err
 	}
-	stored, err := openDirectory(ctx, r.APIReader, mpi)
+	stored, err := store.Open(ctx, r.APIReader, mpi)
 	if err != nil {
 		return unreadable(err)
 	}
-	if stored.head == nil {
+	if stored.HeadSecret == nil {
 		return Verdict{Absent: true}, nil
 	}
 	cursor, err := openCursor(ctx, r.APIReader, mpi)
@@ -110,7 +111,7 @@ func (r *DirectoryForwarder) forward(ctx context.Context, mpi *v1alpha1.Marketpl
 	if err != nil || waiting.Status != "" {
 		return waiting, err
 	}
-	if err := stored.load(ctx, stored.Untold(cursor.Cursor)); err != nil {
+	if err := stored.LoadShards(ctx, stored.Untold(cursor.Cursor)); err != nil {
 		return unreadable(err)
 	}
 	return r.send(ctx, stored, cursor, target)
@@ -154,7 +155,7 @@ type forwardBody struct {
 
 // send makes requests until everything is told, one fails, or the pass has made enough. After each that was taken the cursor is
 // stored, so that what was told is not told again but for the last request of a pass that ended.
-func (r *DirectoryForwarder) send(ctx context.Context, stored *storedDirectory, cursor *storedCursor, to target) (Verdict, error) {
+func (r *DirectoryForwarder) send(ctx context.Context, stored *store.Stored, cursor *storedCursor, to target) (Verdict, error) {
 	for range forwardRequests {
 		changes, next := stored.Changes(cursor.Cursor, forwardChanges, forwardBytes)
 		if len(changes) > 0 {
@@ -163,13 +164,13 @@ func (r *DirectoryForwarder) send(ctx context.Context, stored *storedDirectory, 
 				return Verdict{}, fmt.Errorf("encoding changes: %w", err)
 			}
 			failure := r.post(ctx, to, body)
-			r.Metrics.forwarded(stored.instance.Namespace, failure == nil)
+			r.Metrics.forwarded(stored.Instance.Namespace, failure == nil)
 			if failure != nil {
 				return failing(v1alpha1.ReasonForwardFailed, Shorten("The workload's endpoint does not take changes of the directory: "+
 					failure.Error()+". It has to answer 200 to 299; see docs/joint-operations.md")), failure
 			}
 		}
-		if err := cursor.store(ctx, r.Client, stored.instance, next); err != nil {
+		if err := cursor.store(ctx, r.Client, stored.Instance, next); err != nil {
 			return Verdict{}, err
 		}
 		if stored.Told(next) {
@@ -225,12 +226,12 @@ type storedCursor struct {
 
 func openCursor(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance) (*storedCursor, error) {
 	name := v1alpha1.DirectoryCursorName(mpi.Name)
-	secret, err := readSecret(ctx, reader, mpi, name)
+	secret, err := store.Secret(ctx, reader, mpi, name)
 	if err != nil || secret == nil {
 		return &storedCursor{}, err
 	}
 	cursor := &storedCursor{secret: secret}
-	if json.Unmarshal(secret.Data[directoryCursorKey], &cursor.Cursor) != nil {
+	if json.Unmarshal(secret.Data[store.CursorKey], &cursor.Cursor) != nil {
 		// Told from the beginning again, a workload knows nothing it did not know.
 		cursor.Cursor = directory.Cursor{}
 	}
@@ -245,7 +246,7 @@ func (s *storedCursor) store(ctx context.Context, c client.Client, mpi *v1alpha1
 	s.Cursor = next
 	if s.secret == nil {
 		secret := OwnedSecret(mpi, v1alpha1.DirectoryCursorName(mpi.Name))
-		secret.Type, secret.Data = v1alpha1.DirectorySecretType, map[string][]byte{directoryCursorKey: data}
+		secret.Type, secret.Data = v1alpha1.DirectorySecretType, map[string][]byte{store.CursorKey: data}
 		if err := c.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("creating Secret %s: %w", secret.Name, err)
 		}
@@ -253,7 +254,7 @@ func (s *storedCursor) store(ctx context.Context, c client.Client, mpi *v1alpha1
 		return nil
 	}
 	secret := s.secret.DeepCopy()
-	secret.Data = map[string][]byte{directoryCursorKey: data}
+	secret.Data = map[string][]byte{store.CursorKey: data}
 	if err := c.Patch(ctx, secret, client.MergeFrom(s.secret)); err != nil {
 		return fmt.Errorf("patching Secret %s: %w", secret.Name, err)
 	}

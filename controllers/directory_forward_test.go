@@ -25,8 +25,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/directory"
 	"github.com/stallkeeper/stallkeeper/controllers/egress"
+	"github.com/stallkeeper/stallkeeper/directory"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/directory/store"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
@@ -298,8 +299,8 @@ func TestATenantThatWasMadeAnewGetsEverythingAndAPausedOneNothing(t *testing.T) 
 		t.Fatal(err)
 	}
 	got := w.secrets()
-	delete(want["sales/acme-directory"], directoryDeliveredKey)
-	delete(got["sales/acme-directory"], directoryDeliveredKey)
+	delete(want["sales/acme-directory"], store.DeliveredKey)
+	delete(got["sales/acme-directory"], store.DeliveredKey)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-before +after:\n%s", diff)
 	}

@@ -11,7 +11,7 @@
 //   - UsagePushReconciler tells the marketplaces.
 //   - MarketplaceReconciler checks the keys of the connections.
 //
-// Deciding is not doing: what shall be true is decided by pure packages below this one (orders, licenses, directory, lifecycle,
-// template, workload), and done by apply and the reconcilers. Status is written once at the end of a pass, also of a failed one,
+// Deciding is not doing: what shall be true is decided by pure packages (subscription and directory beside this one, lifecycle,
+// usage, template, workload below it), and done by apply and the reconcilers. Status is written once at the end of a pass, also of a failed one,
 // and is never an input: erased, the next pass restores it.
 package controllers

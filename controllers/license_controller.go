@@ -14,9 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/licenses"
-	"github.com/stallkeeper/stallkeeper/controllers/orders"
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/subscription/licenses"
+	"github.com/stallkeeper/stallkeeper/subscription/orders"
 )
 
 const (
@@ -214,7 +214,7 @@ func licenseAPI(ctx context.Context, apis openAPIs, cached client.Reader, mpi *v
 
 // activationFailed says what a failed activation means: on the way, or a mistake that a person has to put right.
 func activationFailed(err error) (Verdict, error) {
-	var failed *marketplace.LicenseError
+	var failed *marketplace.CallError
 	if !errors.As(err, &failed) {
 		return Unknown(v1alpha1.ReasonLicenseAPIUnavailable, "The code can't be activated now; it is tried again"), err
 	}

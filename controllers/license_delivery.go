@@ -18,8 +18,8 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
-	"github.com/stallkeeper/stallkeeper/controllers/licenses"
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/subscription/licenses"
 )
 
 // textFile is the end of the name under which a text is delivered that is too long for one.
@@ -110,7 +110,7 @@ func (r *LicenseReconciler) upload(ctx context.Context, mpi *v1alpha1.Marketplac
 
 // uploadFailed says what a failed upload means.
 func uploadFailed(key string, err error) (Verdict, error) {
-	var failed *marketplace.LicenseError
+	var failed *marketplace.CallError
 	if !errors.As(err, &failed) {
 		return Unknown(v1alpha1.ReasonLicenseAPIUnavailable, "The licences can't be uploaded now; it is tried again"), err
 	}

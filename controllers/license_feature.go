@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/licenses"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
+	"github.com/stallkeeper/stallkeeper/subscription/licenses"
 )
 
 // LicenseFeature holds a sale until its licence code is activated, and tells the workload which licences were asked for.

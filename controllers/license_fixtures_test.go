@@ -77,7 +77,7 @@ func (a *licenceAPI) uploaded(request string) upload {
 }
 
 func licenceError(kind error) error {
-	return &marketplace.LicenseError{Kind: kind, Detail: "code 9202", Remedy: "do this"}
+	return &marketplace.CallError{Kind: kind, Detail: "code 9202", Remedy: "do this"}
 }
 
 // ActivateLicense implements marketplace.LicenseClient.

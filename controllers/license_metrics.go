@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/licenses"
+	"github.com/stallkeeper/stallkeeper/subscription/licenses"
 )
 
 // LicenseMetrics says whether the marketplaces answer about licences, and how many buyers wait. Its labels are names of sales

@@ -19,9 +19,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/licenses"
-	"github.com/stallkeeper/stallkeeper/controllers/orders"
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/subscription/licenses"
+	"github.com/stallkeeper/stallkeeper/subscription/orders"
 )
 
 const (

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/licenses"
+	"github.com/stallkeeper/stallkeeper/subscription/licenses"
 )
 
 // licenseWorkers are how many licence codes are activated, and licences delivered, at once.

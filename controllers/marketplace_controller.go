@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/orders"
+	"github.com/stallkeeper/stallkeeper/subscription/orders"
 )
 
 // connectionRecheck is how often a connection's Secrets are looked at, which are not watched.

@@ -29,7 +29,7 @@ func sold(changes ...func(*marketplace.Order)) orderAnswer {
 }
 
 func refusedBy(kind error, retryAfter time.Duration) orderAnswer {
-	return orderAnswer{err: &marketplace.OrderError{Kind: kind, Detail: "code MKT.1", Remedy: "do this", RetryAfter: retryAfter}}
+	return orderAnswer{err: &marketplace.CallError{Kind: kind, Detail: "code MKT.1", Remedy: "do this", RetryAfter: retryAfter}}
 }
 
 // connects creates the connection to the marketplace, with or without credentials.

@@ -15,9 +15,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/licenses"
-	"github.com/stallkeeper/stallkeeper/controllers/orders"
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/subscription/licenses"
+	"github.com/stallkeeper/stallkeeper/subscription/orders"
 )
 
 const (
@@ -176,7 +176,7 @@ func (r *OrderReconciler) readOrder(ctx context.Context, mpi *v1alpha1.Marketpla
 // readFailed says what a failed look-up means: on the way, or a mistake that a person has to put right.
 func (r *OrderReconciler) readFailed(call v1alpha1.OrderCall, err error) (Verdict, error) {
 	var credentials *credentialsError
-	var failed *marketplace.OrderError
+	var failed *marketplace.CallError
 	switch {
 	case errors.Is(err, errNotBrought):
 		return r.notBrought(call), nil

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/orders"
+	"github.com/stallkeeper/stallkeeper/subscription/orders"
 )
 
 // orderWorkers are how many orders are looked up at once. A look-up mostly waits for the marketplace.

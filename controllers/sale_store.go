@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/orders"
+	"github.com/stallkeeper/stallkeeper/subscription/orders"
 )
 
 // StoreSubscription writes the subscription, and the product where none stands yet. The write fails if anybody has changed the

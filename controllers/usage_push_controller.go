@@ -305,7 +305,7 @@ func (r *UsagePushReconciler) pushOld(ctx, pushing context.Context, pusher marke
 }
 
 func mayHaveArrived(failed error) bool {
-	var usageError *marketplace.UsageError
+	var usageError *marketplace.CallError
 	return !errors.As(failed, &usageError) || usageError.Uncertain
 }
 
@@ -335,7 +335,7 @@ func (r *UsagePushReconciler) settled(ctx context.Context, push duePush, failed 
 func pushFailed(failed error) (said saying, pause time.Duration) {
 	text := "The push failed and is tried again: " + failed.Error()
 	said = saying{v1alpha1.UsagePending, Unknown(v1alpha1.ReasonMarketplaceUnavailable, text)}
-	var usageError *marketplace.UsageError
+	var usageError *marketplace.CallError
 	if !errors.As(failed, &usageError) || errors.Is(usageError.Kind, marketplace.ErrUnavailable) {
 		if usageError != nil {
 			pause = usageError.RetryAfter

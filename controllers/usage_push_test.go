@@ -19,13 +19,13 @@ func TestWhatAFailedPushMeans(t *testing.T) {
 		pause  time.Duration
 	}{
 		"a record that is not accepted": {
-			failed: &marketplace.UsageError{Kind: marketplace.ErrUsageRefused}, want: "Refused False MarketplaceRefused",
+			failed: &marketplace.CallError{Kind: marketplace.ErrUsageRefused}, want: "Refused False MarketplaceRefused",
 		},
 		"a signature that is not accepted is the fault of no record": {
-			failed: &marketplace.UsageError{Kind: marketplace.ErrUsageRefused, Whole: true}, want: "Pending False MarketplaceRefused",
+			failed: &marketplace.CallError{Kind: marketplace.ErrUsageRefused, Whole: true}, want: "Pending False MarketplaceRefused",
 		},
 		"a marketplace that wants to be left alone": {
-			failed: &marketplace.UsageError{Kind: marketplace.ErrUnavailable, Whole: true, RetryAfter: time.Hour},
+			failed: &marketplace.CallError{Kind: marketplace.ErrUnavailable, Whole: true, RetryAfter: time.Hour},
 			want:   "Pending Unknown MarketplaceUnavailable", pause: time.Hour,
 		},
 		"what nobody has foreseen": {failed: errors.New("odd"), want: "Pending Unknown MarketplaceUnavailable"},

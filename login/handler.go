@@ -321,7 +321,7 @@ func (h *Handler) signIn(ctx context.Context, v visit, at place, a attempt, toke
 	if err != nil {
 		return answer{}, fmt.Errorf("%w: %w", ofSignOn(err), err)
 	}
-	if err := h.secrets.loadUsers(ctx, at.instance, all, a, is.UserNames); err != nil {
+	if err := h.secrets.loadUsers(ctx, all, a, is.UserNames); err != nil {
 		return answer{}, err
 	}
 	user, err := admit(all, a, is)

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/directory"
+	"github.com/stallkeeper/stallkeeper/directory/store"
 	"github.com/stallkeeper/stallkeeper/login"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
@@ -576,7 +576,7 @@ func TestAnInstanceWithoutADirectory(t *testing.T) {
 	s.put(v1alpha1.DirectorySecretName("sold"), nil)
 	s.wantRefused(t, s.browser.open(t, publicURL+startPath), http.StatusForbidden, "NoClient")
 	s = newStand(t)
-	s.put(v1alpha1.DirectorySecretName("sold"), map[string][]byte{directory.HeadKey: []byte("{secret")})
+	s.put(v1alpha1.DirectorySecretName("sold"), map[string][]byte{store.HeadKey: []byte("{secret")})
 	s.wantRefused(t, s.browser.open(t, publicURL+startPath), http.StatusServiceUnavailable, "Unavailable")
 	if strings.Contains(s.log.text(), "{secret") {
 		t.Error("the log quotes the Secret")

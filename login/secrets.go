@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/directory"
+	"github.com/stallkeeper/stallkeeper/directory"
+	"github.com/stallkeeper/stallkeeper/directory/store"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
@@ -71,7 +73,7 @@ func (s *secrets) of(ctx context.Context, instance *v1alpha1.MarketplaceInstance
 	read, err, _ := s.flight.Do(string(instance.UID), func() (any, error) {
 		ctx, cancel := context.WithTimeout(ctx, readTimeout)
 		defer cancel()
-		seed, err := s.read(ctx, instance, v1alpha1.AccessSecretName(instance.Name), v1alpha1.AccessSeedKey)
+		seed, err := s.seed(ctx, instance)
 		if err != nil {
 			return known{}, err
 		}
@@ -92,41 +94,42 @@ func (s *secrets) of(ctx context.Context, instance *v1alpha1.MarketplaceInstance
 	return k, err
 }
 
-// directory reads the directory's first Secret anew: the enterprises and applications.
-func (s *secrets) directory(ctx context.Context, instance *v1alpha1.MarketplaceInstance) (*directory.Directory, error) {
-	name := v1alpha1.DirectorySecretName(instance.Name)
-	head, err := s.read(ctx, instance, name, directory.HeadKey)
-	if err != nil || head == nil {
-		return directory.New(), err
+// directory reads the directory's first Secret anew: the enterprises and applications. A Secret that is that of a former instance of
+// the same name, or has no head, is no directory.
+func (s *secrets) directory(ctx context.Context, instance *v1alpha1.MarketplaceInstance) (*store.Stored, error) {
+	head, err := store.Secret(ctx, s.reader, instance, v1alpha1.DirectorySecretName(instance.Name))
+	switch {
+	case err != nil && !errors.Is(err, store.ErrForeign):
+		return nil, fmt.Errorf("%w: %w", errUnavailable, err)
+	case head == nil || head.Data[store.HeadKey] == nil:
+		return store.New(s.reader, instance), nil
 	}
-	d, err := directory.Decode(head)
+	stored, err := store.Decode(s.reader, instance, head)
 	if err != nil {
-		return nil, fmt.Errorf("%w: Secret %s: %w", errUnavailable, name, err)
+		return nil, fmt.Errorf("%w: %w", errUnavailable, err)
 	}
-	return d, nil
+	return stored, nil
 }
 
 // loadUsers reads the shards that some users would be in.
-func (s *secrets) loadUsers(ctx context.Context, instance *v1alpha1.MarketplaceInstance, d *directory.Directory, a attempt, names []string) error {
+func (s *secrets) loadUsers(ctx context.Context, stored *store.Stored, a attempt, names []string) error {
 	for _, name := range names {
-		shard := d.UserShard(a.Enterprise, a.Application, name)
-		if d.Loaded(shard) {
+		shard := stored.UserShard(a.Enterprise, a.Application, name)
+		if stored.Loaded(shard) {
 			continue
 		}
-		secret := v1alpha1.DirectoryShardName(instance.Name, shard)
-		data, err := s.read(ctx, instance, secret, directory.ShardKey)
-		if err != nil {
-			return err
-		}
-		if err := d.Load(shard, data); err != nil {
-			return fmt.Errorf("%w: Secret %s: %w", errUnavailable, secret, err)
+		// A shard of an instance that is gone has no user of this one.
+		if err := stored.LoadShards(ctx, []int{shard}); err != nil && !errors.Is(err, store.ErrForeign) {
+			return fmt.Errorf("%w: %w", errUnavailable, err)
 		}
 	}
 	return nil
 }
 
-// read is one key of an instance's Secret; nil where there is none, or where it is that of an instance of the same name that is gone.
-func (s *secrets) read(ctx context.Context, instance *v1alpha1.MarketplaceInstance, name, key string) ([]byte, error) {
+// seed reads what an instance's keys are derived from; nil where there is none, or where it is that of an instance of the same name
+// that is gone.
+func (s *secrets) seed(ctx context.Context, instance *v1alpha1.MarketplaceInstance) ([]byte, error) {
+	name := v1alpha1.AccessSecretName(instance.Name)
 	secret := &corev1.Secret{}
 	err := s.reader.Get(ctx, types.NamespacedName{Namespace: instance.Namespace, Name: name}, secret)
 	switch owners := secret.GetOwnerReferences(); {
@@ -137,5 +140,5 @@ func (s *secrets) read(ctx context.Context, instance *v1alpha1.MarketplaceInstan
 	case len(owners) == 1 && owners[0].UID != instance.UID:
 		return nil, nil
 	}
-	return secret.Data[key], nil
+	return secret.Data[v1alpha1.AccessSeedKey], nil
 }

@@ -31,7 +31,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/directory"
+	"github.com/stallkeeper/stallkeeper/directory"
+	"github.com/stallkeeper/stallkeeper/directory/store"
 	"github.com/stallkeeper/stallkeeper/login"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
@@ -256,8 +257,8 @@ func (s *stand) told(calls ...marketplace.Sync) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	s.put(v1alpha1.DirectorySecretName("sold"), map[string][]byte{directory.HeadKey: head})
-	s.put(v1alpha1.DirectoryShardName("sold", 0), map[string][]byte{directory.ShardKey: shard})
+	s.put(v1alpha1.DirectorySecretName("sold"), map[string][]byte{store.HeadKey: head})
+	s.put(v1alpha1.DirectoryShardName("sold", 0), map[string][]byte{store.ShardKey: shard})
 }
 
 func (s *stand) put(name string, data map[string][]byte) {

@@ -41,15 +41,3 @@ type kind struct {
 
 func (k kind) Error() string { return k.text }
 func (k kind) Unwrap() error { return k.of }
-
-// failure words an error of an outbound call: what it is, and behind it what is known of it and what a person can do.
-func failure(kind error, detail, remedy string) string {
-	text := kind.Error()
-	if detail != "" {
-		text += " (" + detail + ")"
-	}
-	if remedy != "" {
-		text += ": " + remedy
-	}
-	return text
-}

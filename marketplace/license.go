@@ -29,26 +29,6 @@ var (
 // MaxLicenseBatch is how many codes a LicenseClient can be asked about at once.
 const MaxLicenseBatch = 100
 
-// LicenseError is a failed call about licences. Its text does not change from call to call and holds no key, code or licence,
-// so that it can stand in a condition.
-type LicenseError struct {
-	// Kind is ErrUnavailable or one of the sentinels of licences.
-	Kind error
-	// Detail says more, such as "HTTP 200, code 92020005"; may be empty.
-	Detail string
-	// Remedy is what a person can do, without capital letter and full stop; may be empty.
-	Remedy string
-	// RetryAfter is how long the marketplace asked to wait; zero when it did not.
-	RetryAfter time.Duration
-	// Cause is the error below, for logs; may be nil.
-	Cause error
-}
-
-func (e *LicenseError) Error() string { return failure(e.Kind, e.Detail, e.Remedy) }
-
-// Unwrap makes errors.Is find the kind.
-func (e *LicenseError) Unwrap() error { return e.Kind }
-
 // LicenseState is what a marketplace says about a licence code; a state that this package does not name stands as the
 // marketplace wrote it.
 type LicenseState string
@@ -94,7 +74,7 @@ func (f LicenseFile) Format(state fmt.State, _ rune) {
 }
 
 // LicenseClient does what a marketplace offers for licences. It is safe for concurrent use. The contexts bound a call with all
-// its repeats. All errors are *LicenseError.
+// its repeats. All errors are *CallError.
 type LicenseClient interface {
 	// ActivateLicense activates one code that the buyer has collected. ErrLicenseActivated also means that the code is active
 	// already, perhaps by an earlier call whose answer was lost.

@@ -18,26 +18,6 @@ var (
 	ErrOrderInvalid = errors.New("the order can't be used")
 )
 
-// OrderError is a failed reading of an order. Its text does not change from call to call and holds no key and nothing
-// personal, so that it can stand in a condition.
-type OrderError struct {
-	// Kind is ErrOrderNotFound, ErrOrderRefused, ErrOrderInvalid or ErrUnavailable.
-	Kind error
-	// Detail says more, such as "HTTP 401, code MKT.0154"; may be empty.
-	Detail string
-	// Remedy is what a person can do, without capital letter and full stop; may be empty.
-	Remedy string
-	// RetryAfter is how long the marketplace asked to wait; zero when it did not.
-	RetryAfter time.Duration
-	// Cause is the error below, for logs; may be nil.
-	Cause error
-}
-
-func (e *OrderError) Error() string { return failure(e.Kind, e.Detail, e.Remedy) }
-
-// Unwrap makes errors.Is find the kind.
-func (e *OrderError) Unwrap() error { return e.Kind }
-
 // OrderType is what an order is for.
 type OrderType string
 
@@ -128,6 +108,6 @@ func (b Buyer) MarshalJSON() ([]byte, error) { return []byte("{}"), nil }
 // OrderReader reads orders from a marketplace's order API. It is safe for concurrent use.
 type OrderReader interface {
 	// ReadOrder returns one line of an order. With an empty line it is the only line of the order. The context bounds
-	// the call with all its repeats. Errors are *OrderError.
+	// the call with all its repeats. Errors are *CallError.
 	ReadOrder(ctx context.Context, orderID, orderLineID string) (Order, error)
 }

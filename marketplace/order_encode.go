@@ -66,7 +66,7 @@ func EncodeOrder(order Order) ([]byte, error) {
 }
 
 // DecodeOrder reads what EncodeOrder has written. Members that it does not know are passed over: a later version may have
-// written them. Errors are *OrderError of the kind ErrOrderInvalid, and hold nothing of the order.
+// written them. Errors are *CallError of the kind ErrOrderInvalid, and hold nothing of the order.
 func DecodeOrder(raw []byte) (Order, error) {
 	var encoded encodedOrder
 	err := errOrderSize
@@ -76,7 +76,7 @@ func DecodeOrder(raw []byte) (Order, error) {
 		}
 	}
 	if err != nil {
-		return Order{}, &OrderError{Kind: ErrOrderInvalid, Detail: "as it was stored: " + err.Error()}
+		return Order{}, &CallError{Kind: ErrOrderInvalid, Detail: "as it was stored: " + err.Error()}
 	}
 	order := Order{
 		Type: encoded.Type, OrderedAt: encoded.OrderedAt.UTC(), Charging: encoded.Charging, ExpiresAt: encoded.ExpiresAt.UTC(),

@@ -30,36 +30,12 @@ type UsageRecord struct {
 	Value string
 }
 
-// UsageError is a record that was not accepted. Its text does not change from call to call and holds no key and nothing
-// personal, so that it can stand in a condition.
-type UsageError struct {
-	// Kind is ErrUsageRefused, ErrUsageInvalid, ErrUsageTooOld or ErrUnavailable.
-	Kind error
-	// Whole is true if the error is not about the record, but would be that of any other one.
-	Whole bool
-	// Uncertain is true if the record may have been accepted all the same.
-	Uncertain bool
-	// Detail says more, such as "HTTP 500, code MKT.9001"; may be empty.
-	Detail string
-	// Remedy is what a person can do, without capital letter and full stop; may be empty.
-	Remedy string
-	// RetryAfter is how long the marketplace asked to wait; zero when it did not.
-	RetryAfter time.Duration
-	// Cause is the error below, for logs; may be nil.
-	Cause error
-}
-
-func (e *UsageError) Error() string { return failure(e.Kind, e.Detail, e.Remedy) }
-
-// Unwrap makes errors.Is find the kind.
-func (e *UsageError) Unwrap() error { return e.Kind }
-
 // UsagePusher tells a marketplace what was used. It is safe for concurrent use.
 type UsagePusher interface {
-	// PushUsage pushes any number of records. Error i is nil when record i was accepted, else a *UsageError; a record that is
+	// PushUsage pushes any number of records. Error i is nil when record i was accepted, else a *CallError; a record that is
 	// refused does not hold up the others. Pushing a record again with the same ID is harmless.
 	PushUsage(ctx context.Context, records []UsageRecord) []error
-	// PushUsageOld pushes one record by an interface that can't tell a repeat. The error is a *UsageError or nil. Where it is
+	// PushUsageOld pushes one record by an interface that can't tell a repeat. The error is a *CallError or nil. Where it is
 	// Uncertain, pushing the record again may charge it twice.
 	PushUsageOld(ctx context.Context, record UsageRecord) error
 }

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
 // acknowledgeTimeout is how long an answer that is ready waits until it is noted that the marketplace has asked.
@@ -21,10 +22,10 @@ func (r *recorder) acknowledge(ctx context.Context, event marketplace.Event, nam
 	var group errgroup.Group
 	group.SetLimit(queryParallelism)
 	for _, instance := range named {
-		if instance.MarketplaceInstance == nil || !isAwaited(instance.Spec.Subscription) {
+		if instance.MarketplaceInstance == nil || !subscription.AwaitsAcknowledgement(instance.Spec.Subscription) {
 			continue
 		}
-		merged, err := Merge(instance.Spec.Subscription, event, r.clock.Now())
+		merged, err := subscription.Merge(instance.Spec.Subscription, event, r.clock.Now())
 		if err == nil {
 			group.Go(func() error {
 				_, err := r.patch(ctx, instance.MarketplaceInstance, merged)

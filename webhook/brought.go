@@ -9,6 +9,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
 // complete stores what a purchase says beyond that it was made: the order that it brings, and when the buyer accepted. The
@@ -19,7 +20,7 @@ func (r *recorder) complete(ctx context.Context, of *v1alpha1.Marketplace, event
 	if err := r.keepOrder(ctx, instance, event); err != nil {
 		return nil, err
 	}
-	merged, err := Merge(instance.Spec.Subscription, event, r.clock.Now())
+	merged, err := subscription.Merge(instance.Spec.Subscription, event, r.clock.Now())
 	if err != nil || equality.Semantic.DeepEqual(merged, instance.Spec.Subscription) {
 		return instance, err
 	}
@@ -34,7 +35,7 @@ func (r *recorder) keepOrder(ctx context.Context, instance *v1alpha1.Marketplace
 		return nil
 	}
 	waiting := slices.IndexFunc(instance.Spec.Subscription.Orders, func(call v1alpha1.OrderCall) bool {
-		return call.Lookup != "" && sameOrder(call, event) && call.Scene == event.Scene
+		return call.Lookup != "" && subscription.IsSameCall(call, event)
 	})
 	switch {
 	case waiting < 0:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
 // check says whether an instance may be changed as an event asks. Errors wrap ErrConflict, with the reason, when it may not.
@@ -29,5 +30,5 @@ func (r *recorder) check(ctx context.Context, of *v1alpha1.Marketplace, event ma
 	case err != nil:
 		return unavailable("reading MarketplaceProduct "+key.Name, err)
 	}
-	return Changeable(instance.MarketplaceInstance, product, event)
+	return subscription.Changeable(instance.MarketplaceInstance, product, event)
 }

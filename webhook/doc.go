@@ -13,7 +13,7 @@
 //   - Success is said when the API server has stored the call. If it can't be stored, or not within the time for an answer,
 //     the marketplace is told to call again. Nothing is kept in memory for later. A call that brings its order is stored in two
 //     writes, and acknowledged after the second; its repeat makes whichever is missing.
-//   - Repeated and late calls are harmless. Merge is a pure function, and what it decides is written only if nobody has
+//   - Repeated and late calls are harmless. subscription.Merge is a pure function, and what it decides is written only if nobody has
 //     written in between. A call that changes nothing is acknowledged only after a look at the API server itself.
 //   - Only spec.subscription of an instance is ever written, and beside it the Secrets that keep what calls have brought.
 //   - A debug call reads nothing but the Marketplace and its keys, and changes nothing.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
 // changeCode stores an event about a licence code. The code is the instance's id; an instance that is no licence code's is
@@ -32,15 +33,15 @@ func (r *recorder) requestLicense(ctx context.Context, of *v1alpha1.Marketplace,
 	outcome := marketplace.Outcome{Instance: marketplace.Instance{ID: event.InstanceID}}
 	instance, err := r.find(ctx, of, event.InstanceID)
 	for err == nil {
-		var policy LicensePolicy
+		var policy subscription.LicensePolicy
 		if policy, err = r.licensePolicy(ctx, instance.MarketplaceInstance); err != nil {
 			break
 		}
 		sub := instance.Spec.Subscription
-		merged, refused := MergeLicenseRequest(sub, *event.LicenseRequest, policy, r.clock.Now())
+		merged, refused := subscription.MergeLicenseRequest(sub, *event.LicenseRequest, policy, r.clock.Now())
 		if refused == nil {
 			// Such a sale is asked for by nothing else.
-			merged = acknowledged(merged, change{Event: event, sentAt: wholeSecond(event.SentAt)})
+			merged = subscription.Acknowledged(merged, event)
 		}
 		unchanged := refused == nil && equality.Semantic.DeepEqual(merged, sub)
 		switch {
@@ -65,7 +66,7 @@ func (r *recorder) requestLicense(ctx context.Context, of *v1alpha1.Marketplace,
 
 // deliveryOf says how far the licence of a request is.
 func deliveryOf(sub *v1alpha1.Subscription, request marketplace.LicenseRequest) marketplace.State {
-	if known := knownRequest(sub, request); known != nil && !known.DeliveredAt.IsZero() {
+	if known := subscription.FindLicenseRequest(sub, request); known != nil && !known.DeliveredAt.IsZero() {
 		return marketplace.StateReady
 	}
 	return marketplace.StateInProgress
@@ -73,8 +74,8 @@ func deliveryOf(sub *v1alpha1.Subscription, request marketplace.LicenseRequest) 
 
 // licensePolicy is what the sale's product and a person say about licences; the product says nothing as long as it is not known
 // what was sold. It is read live: such requests are rare.
-func (r *recorder) licensePolicy(ctx context.Context, instance *v1alpha1.MarketplaceInstance) (LicensePolicy, error) {
-	policy := LicensePolicy{Quantity: instance.Spec.Quantity}
+func (r *recorder) licensePolicy(ctx context.Context, instance *v1alpha1.MarketplaceInstance) (subscription.LicensePolicy, error) {
+	policy := subscription.LicensePolicy{Quantity: instance.Spec.Quantity}
 	name := instance.Spec.ProductRef.Name
 	if name == "" {
 		return policy, nil

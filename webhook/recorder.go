@@ -16,6 +16,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
 const (
@@ -103,7 +104,7 @@ func (r *recorder) purchase(ctx context.Context, of *v1alpha1.Marketplace, event
 // create stores a sale, or reads the object that has its name already. The object carries nothing but the sale and the
 // finalizer, because the admission policy lets the callback server write nothing else.
 func (r *recorder) create(ctx context.Context, of *v1alpha1.Marketplace, event marketplace.Event) (*v1alpha1.MarketplaceInstance, error) {
-	sub, err := Merge(nil, event, r.clock.Now())
+	sub, err := subscription.Merge(nil, event, r.clock.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func (r *recorder) merge(ctx context.Context, of *v1alpha1.Marketplace, event ma
 	instance, err := r.find(ctx, of, event.InstanceID)
 	for err == nil {
 		var merged *v1alpha1.Subscription
-		merged, err = Merge(instance.Spec.Subscription, event, r.clock.Now())
+		merged, err = subscription.Merge(instance.Spec.Subscription, event, r.clock.Now())
 		unchanged := err == nil && equality.Semantic.DeepEqual(merged, instance.Spec.Subscription)
 		switch {
 		case instance.live && (unchanged || err != nil):

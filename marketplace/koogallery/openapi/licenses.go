@@ -103,7 +103,7 @@ func licenseCode(license License) marketplace.LicenseCode {
 func licenseError(err error) error {
 	var failed *Error
 	if !errors.As(err, &failed) {
-		return &marketplace.LicenseError{Kind: marketplace.ErrUnavailable, Cause: err}
+		return &marketplace.CallError{Kind: marketplace.ErrUnavailable, Cause: err}
 	}
 	kind, ok := licenseErrors[failed.Kind]
 	if !ok {
@@ -122,7 +122,7 @@ func licenseError(err error) error {
 	if failed.Code != "" {
 		details = append(details, "code "+failed.Code)
 	}
-	return &marketplace.LicenseError{
+	return &marketplace.CallError{
 		Kind: kind, Detail: strings.Join(details, ", "), Remedy: failed.Remedy, RetryAfter: failed.RetryAfter, Cause: err,
 	}
 }

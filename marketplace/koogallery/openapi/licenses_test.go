@@ -101,7 +101,7 @@ func TestLicenceErrorsInTheWordsOfAllMarketplaces(t *testing.T) {
 				tc.code = "PL1"
 			}
 			_, err := licenses.ActivateLicense(t.Context(), tc.code)
-			var failed *marketplace.LicenseError
+			var failed *marketplace.CallError
 			if !errors.As(err, &failed) || !errors.Is(err, tc.want) || !strings.Contains(err.Error(), tc.text) {
 				t.Fatalf("error %v, want %v with %q", err, tc.want, tc.text)
 			}

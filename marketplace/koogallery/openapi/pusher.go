@@ -30,7 +30,7 @@ var usageErrorKinds = map[error]error{
 }
 
 // PushUsage pushes by the new interface (protocol page 4.3), in batches of up to MaxUsageRecords. Errors are
-// *marketplace.UsageError.
+// *marketplace.CallError.
 func (p Pusher) PushUsage(ctx context.Context, records []marketplace.UsageRecord) []error {
 	pushed := make([]UsageRecord, len(records))
 	for i, record := range records {
@@ -45,7 +45,7 @@ func (p Pusher) PushUsage(ctx context.Context, records []marketplace.UsageRecord
 	return errs
 }
 
-// PushUsageOld pushes one record by the old interface (protocol page 4.4). The error is a *marketplace.UsageError.
+// PushUsageOld pushes one record by the old interface (protocol page 4.4). The error is a *marketplace.CallError.
 func (p Pusher) PushUsageOld(ctx context.Context, record marketplace.UsageRecord) error {
 	if err := p.Client.PushUsageOld(ctx, []UsageRecord{usageRecordOf(record)}); err != nil {
 		return usageError(err)
@@ -66,7 +66,7 @@ func usageRecordOf(record marketplace.UsageRecord) UsageRecord {
 func usageError(err error) error {
 	var failed *Error
 	if !errors.As(err, &failed) {
-		return &marketplace.UsageError{Kind: marketplace.ErrUnavailable, Whole: true, Uncertain: true, Cause: err}
+		return &marketplace.CallError{Kind: marketplace.ErrUnavailable, Whole: true, Uncertain: true, Cause: err}
 	}
 	details := []string{failed.Kind.Error()}
 	if failed.Status != 0 {
@@ -79,7 +79,7 @@ func usageError(err error) error {
 	if !ok {
 		kind = marketplace.ErrUnavailable
 	}
-	return &marketplace.UsageError{
+	return &marketplace.CallError{
 		Kind: kind, Whole: !failed.aboutRecords(), Uncertain: failed.Uncertain, Detail: strings.Join(details, ", "),
 		Remedy: failed.Remedy, RetryAfter: failed.RetryAfter, Cause: err,
 	}

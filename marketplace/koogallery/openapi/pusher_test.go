@@ -62,7 +62,7 @@ func TestPusherTellsErrorsInTheWordsOfAllMarketplaces(t *testing.T) {
 			api.FailOperation(koogallerytest.PushUsage, tc.fault, -1)
 			client, _ := newClient(server)
 			err := openapi.Pusher{Client: client}.PushUsage(t.Context(), []marketplace.UsageRecord{usedBy("a")})[0]
-			var failed *marketplace.UsageError
+			var failed *marketplace.CallError
 			if !errors.As(err, &failed) || failed.Kind != tc.want || failed.Whole != tc.whole || !strings.Contains(err.Error(), tc.text) {
 				t.Fatalf("error %#v: %v", failed, err)
 			}
@@ -91,7 +91,7 @@ func TestPusherTellsWhatMayHaveArrivedByTheOldInterface(t *testing.T) {
 			api, server := newAPI(t)
 			api.FailOperation(koogallerytest.PushUsageOld, tc.fault, 1)
 			client, _ := newClient(server)
-			var failed *marketplace.UsageError
+			var failed *marketplace.CallError
 			if err := (openapi.Pusher{Client: client}).PushUsageOld(t.Context(), usedBy("a")); !errors.As(err, &failed) ||
 				failed.Uncertain != tc.uncertain {
 				t.Errorf("error %#v", failed)

@@ -44,7 +44,7 @@ var errorKinds = map[error]error{
 	ErrGateway: marketplace.ErrUnavailable,
 }
 
-// ReadOrder asks the order query for one line. Errors are *marketplace.OrderError.
+// ReadOrder asks the order query for one line. Errors are *marketplace.CallError.
 func (r Reader) ReadOrder(ctx context.Context, orderID, orderLineID string) (marketplace.Order, error) {
 	found, raw, err := r.Client.QueryOrder(ctx, orderID, orderLineID)
 	if err != nil {
@@ -52,7 +52,7 @@ func (r Reader) ReadOrder(ctx context.Context, orderID, orderLineID string) (mar
 	}
 	line, ok := found.Line(orderLineID)
 	if !ok {
-		return marketplace.Order{}, &marketplace.OrderError{
+		return marketplace.Order{}, &marketplace.CallError{
 			Kind:   marketplace.ErrOrderInvalid,
 			Detail: fmt.Sprintf("it has %d lines, and none is the asked one", len(found.Lines)),
 			Remedy: "compare the order's lines with the seller console",
@@ -101,7 +101,7 @@ func attributes(lists ...[]Param) []marketplace.Attribute {
 func orderError(err error) error {
 	var failed *Error
 	if !errors.As(err, &failed) {
-		return &marketplace.OrderError{Kind: marketplace.ErrUnavailable, Cause: err}
+		return &marketplace.CallError{Kind: marketplace.ErrUnavailable, Cause: err}
 	}
 	var details []string
 	if failed.Kind != errorKinds[failed.Kind] && errorKinds[failed.Kind] != nil {
@@ -117,7 +117,7 @@ func orderError(err error) error {
 	if !ok {
 		kind = marketplace.ErrUnavailable
 	}
-	return &marketplace.OrderError{
+	return &marketplace.CallError{
 		Kind: kind, Detail: strings.Join(details, ", "), Remedy: failed.Remedy, RetryAfter: failed.RetryAfter, Cause: err,
 	}
 }

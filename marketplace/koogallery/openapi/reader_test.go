@@ -113,7 +113,7 @@ func TestReadOrderTellsErrorsInTheWordsOfAllMarketplaces(t *testing.T) {
 			api.Fail(tc.fault, -1)
 			client, _ := newClient(server)
 			_, err := openapi.Reader{Client: client}.ReadOrder(t.Context(), "CS1", "L1")
-			var failed *marketplace.OrderError
+			var failed *marketplace.CallError
 			if !errors.As(err, &failed) || !errors.Is(err, tc.want) || !strings.Contains(err.Error(), tc.text) {
 				t.Fatalf("error = %v, want %v with %q", err, tc.want, tc.text)
 			}

@@ -1,0 +1,291 @@
+package orders
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/subscription"
+)
+
+// Sale is an instance as far as orders are concerned.
+type Sale struct {
+	// Subscription is what is known so far, and not nil. It is never changed.
+	Subscription *v1alpha1.Subscription
+	// Product is the product that the instance has; empty as long as none is known.
+	Product string
+	// PlanOverride is true if a person has set the plan: then an order need not be listed.
+	PlanOverride bool
+	// ShowCustomerName is true if the buyer's account name may stand in the subscription.
+	ShowCustomerName bool
+	// Instances are those that may use the order's package, where it is one.
+	Instances []v1alpha1.MarketplaceInstance
+	// Call is the pending call that the order belongs to; the first one when not set.
+	Call v1alpha1.OrderCall
+}
+
+// Result is a subscription after an order was applied.
+type Result struct {
+	// Subscription is the new one.
+	Subscription *v1alpha1.Subscription
+	// Product is the product that was sold, or the one that the instance had.
+	Product string
+}
+
+// Pending is the first call whose order has yet to be asked for; false when there is none.
+func Pending(sub *v1alpha1.Subscription) (call v1alpha1.OrderCall, ok bool) {
+	if i := pendingIndex(sub); i >= 0 {
+		return sub.Orders[i], true
+	}
+	return v1alpha1.OrderCall{}, false
+}
+
+// AllPending are the calls whose orders have yet to be asked for, in the order in which they came.
+func AllPending(sub *v1alpha1.Subscription) []v1alpha1.OrderCall {
+	return slices.DeleteFunc(slices.Clone(sub.Orders), func(c v1alpha1.OrderCall) bool { return c.Lookup == "" })
+}
+
+func pendingIndex(sub *v1alpha1.Subscription) int {
+	return slices.IndexFunc(sub.Orders, func(c v1alpha1.OrderCall) bool { return c.Lookup != "" })
+}
+
+// callIndex is the index of the pending call that the sale's order belongs to.
+func callIndex(sale Sale) int {
+	if sale.Call.Activity == "" {
+		return pendingIndex(sale.Subscription)
+	}
+	return slices.IndexFunc(sale.Subscription.Orders, func(c v1alpha1.OrderCall) bool {
+		return c.Lookup != "" && slices.Equal(c.Key(), sale.Call.Key())
+	})
+}
+
+// Resolved says whether it is known what was sold: no purchase waits for its order any more. Changes and renewals that
+// wait do not unresolve a sale that runs.
+func Resolved(sub *v1alpha1.Subscription) bool {
+	return !slices.ContainsFunc(sub.Orders, func(c v1alpha1.OrderCall) bool {
+		return c.Lookup == v1alpha1.LookupPurchase && isPurchase(sub, c)
+	})
+}
+
+// IsPurchase says whether a call is the purchase itself.
+func IsPurchase(sub *v1alpha1.Subscription, call v1alpha1.OrderCall) bool {
+	return call.Lookup == v1alpha1.LookupPurchase && isPurchase(sub, call)
+}
+
+// isPurchase tells the purchase itself from a trial that became formal, which also reads a whole order.
+func isPurchase(sub *v1alpha1.Subscription, call v1alpha1.OrderCall) bool {
+	return call.OrderID == sub.OrderID && call.OrderLineID == sub.OrderLineID
+}
+
+// Apply applies the order of a pending call. It returns a Problem when the order can't be applied; the call then
+// keeps its lookup.
+func Apply(sale Sale, order marketplace.Order, products []v1alpha1.MarketplaceProduct) (Result, *Problem) {
+	index := callIndex(sale)
+	if index < 0 {
+		return Result{Subscription: sale.Subscription, Product: sale.Product}, nil
+	}
+	sub := sale.Subscription.DeepCopy()
+	call := &sub.Orders[index]
+	if problem := checkType(sub, *call, order.Type); problem != nil {
+		return Result{}, problem
+	}
+	items := soldItems(order.Items)
+	partial := changesOnly(sub, *call)
+	if partial {
+		items = completed(items, sub.Items)
+	}
+	if problem := checkQuantities(*call, items); problem != nil {
+		return Result{}, problem
+	}
+	match, problem := matchFor(sale, sub.Marketplace, items, products)
+	if problem != nil {
+		return Result{}, problem
+	}
+	told := *call
+	call.Lookup = ""
+	switch {
+	case IsPurchase(sub, told):
+		describePurchase(sub, sale, order)
+		if problem := linkPackage(sub, sale, match, products); problem != nil {
+			return Result{}, problem
+		}
+	case told.Lookup == v1alpha1.LookupPurchase && order.Charging != "":
+		// A trial that became formal is charged from now on. What the buyer entered for the trial stays.
+		sub.ChargingMode = v1alpha1.ChargingMode(order.Charging)
+	}
+	change := v1alpha1.PendingChange{
+		OrderID: told.OrderID, OrderLineID: told.OrderLineID, Items: boundedItems(items), Plan: match.Plan, Quantity: match.Quantity,
+	}
+	switch {
+	case !order.OrderedAt.IsZero() && order.OrderedAt.Before(sub.ItemsOrderedAt.Time):
+		// A later order is in force already.
+	case told.Lookup == v1alpha1.LookupRenewal && waits(sub, match, told.PreviousExpiresAt, products):
+		change.EffectiveAt = told.PreviousExpiresAt
+		sub.PendingChange = change
+	default:
+		putInForce(sub, change, order, partial)
+	}
+	return Result{Subscription: sub, Product: match.Product}, nil
+}
+
+// putInForce makes a change that does not wait what is sold.
+func putInForce(sub *v1alpha1.Subscription, change v1alpha1.PendingChange, order marketplace.Order, partial bool) {
+	enact(sub, change)
+	if partial {
+		sub.Attributes = replaced(sub.Attributes, boundedAttributes(order.Attributes))
+	}
+	if !order.OrderedAt.IsZero() {
+		// The time of an order before this one keeps still older ones out.
+		sub.ItemsOrderedAt = subscription.WholeSecond(order.OrderedAt)
+	}
+}
+
+// Due enacts the pending change once its date has come; it returns the argument itself when there is none, and the time of
+// one that still waits.
+func Due(sub *v1alpha1.Subscription, now time.Time) (after *v1alpha1.Subscription, next time.Time) {
+	at := sub.PendingChange.EffectiveAt.Time
+	if at.IsZero() || now.Before(at) {
+		return sub, at
+	}
+	after = sub.DeepCopy()
+	enact(after, after.PendingChange)
+	return after, time.Time{}
+}
+
+// enact puts a change in force. A change that still waits ends with it: at its date it would take from the buyer what was
+// bought since.
+func enact(sub *v1alpha1.Subscription, change v1alpha1.PendingChange) {
+	sub.Items, sub.Plan, sub.Quantity = change.Items, change.Plan, change.Quantity
+	sub.PendingChange = v1alpha1.PendingChange{}
+}
+
+// matchFor finds the plan, within the product that the instance has.
+func matchFor(sale Sale, marketplaceName string, items []v1alpha1.SoldItem, products []v1alpha1.MarketplaceProduct,
+) (Match, *Problem) {
+	match, problem := Find(products, marketplaceName, items)
+	if problem != nil && sale.Product != "" && sale.PlanOverride {
+		// A person has decided what runs; the quantity is still the marketplace's to say.
+		match, problem = Match{Product: sale.Product, Quantity: firstQuantity(items)}, nil
+		if i := productIndex(products, sale.Product); i >= 0 {
+			match.PendingChange = pendingChangePolicy(&products[i], "")
+		}
+	}
+	if problem == nil && sale.Product != "" && match.Product != sale.Product {
+		return Match{}, &Problem{Reason: v1alpha1.ReasonProductChanged, Message: fmt.Sprintf(
+			"The order means product %q, but this instance has %q, to which its data belong: list %s in %q, or agree with the"+
+				" buyer on a new purchase", match.Product, sale.Product, describe(items), sale.Product)}
+	}
+	return match, problem
+}
+
+func productIndex(products []v1alpha1.MarketplaceProduct, name string) int {
+	return slices.IndexFunc(products, func(p v1alpha1.MarketplaceProduct) bool { return p.Name == name })
+}
+
+func firstQuantity(items []v1alpha1.SoldItem) *int32 {
+	for _, item := range items {
+		if item.Quantity != nil {
+			return item.Quantity
+		}
+	}
+	return nil
+}
+
+// waits says whether a renewal's change is a smaller plan or quantity that waits for the end of the period already paid.
+func waits(sub *v1alpha1.Subscription, match Match, previousEnd metav1.Time, products []v1alpha1.MarketplaceProduct) bool {
+	if previousEnd.IsZero() || match.PendingChange == v1alpha1.PendingChangeImmediately {
+		return false
+	}
+	present := -1
+	if i := productIndex(products, match.Product); i >= 0 {
+		present = planRank(&products[i], sub.Plan)
+	}
+	if present >= 0 && match.Plan != "" && match.Plan != sub.Plan {
+		return match.PlanRank < present
+	}
+	return ptr.Deref(match.Quantity, 1) < ptr.Deref(sub.Quantity, 1)
+}
+
+// describePurchase takes from the order of the purchase what no call has said.
+func describePurchase(sub *v1alpha1.Subscription, sale Sale, order marketplace.Order) {
+	sub.CustomerID = bounded(order.CustomerID, 100)
+	if sale.ShowCustomerName {
+		sub.CustomerName = bounded(order.CustomerName, 256)
+	}
+	sub.ChargingMode = v1alpha1.ChargingMode(order.Charging)
+	sub.Attributes = boundedAttributes(order.Attributes)
+	if sub.Type == "" {
+		sub.Type = v1alpha1.SubscriptionFormal
+		if order.Type == marketplace.OrderTrial {
+			sub.Type = v1alpha1.SubscriptionTrial
+		}
+	}
+	if sub.StartsAt.IsZero() {
+		sub.StartsAt = subscription.WholeSecond(order.OrderedAt)
+	}
+	// A renewal that came before the order was read, or a person, knows better than the order's estimate.
+	if sub.ExpiresAtSource == "" && sub.ExpiresAt.IsZero() && !order.ExpiresAt.IsZero() {
+		sub.ExpiresAt, sub.ExpiresAtSource = subscription.WholeSecond(order.ExpiresAt), v1alpha1.ExpiryFromOrder
+	}
+}
+
+// checkType refuses orders that can't belong to their call, such as an unsubscription that comes as a purchase.
+func checkType(sub *v1alpha1.Subscription, call v1alpha1.OrderCall, got marketplace.OrderType) *Problem {
+	var want []marketplace.OrderType
+	switch {
+	case call.Lookup == v1alpha1.LookupChange:
+		want = []marketplace.OrderType{marketplace.OrderChange}
+	case call.Lookup == v1alpha1.LookupRenewal:
+		want = []marketplace.OrderType{marketplace.OrderRenewal, marketplace.OrderChange}
+	case isPurchase(sub, call):
+		want = []marketplace.OrderType{marketplace.OrderPurchase, marketplace.OrderTrial}
+	default:
+		want = []marketplace.OrderType{marketplace.OrderTrialToFormal, marketplace.OrderPurchase}
+	}
+	if slices.Contains(want, got) {
+		return nil
+	}
+	names := make([]string, len(want))
+	for i, t := range want {
+		names[i] = string(t)
+	}
+	return &Problem{Reason: v1alpha1.ReasonUnexpectedOrderType, Message: fmt.Sprintf(
+		"Order %s came with the call %s and must be of type %s, but the marketplace says %q: nothing was changed; ask the"+
+			" marketplace's support about this order", call.OrderID, strings.TrimSpace(call.Activity+" "+call.Scene),
+		strings.Join(names, " or "), bounded(string(got), 64))}
+}
+
+// checkQuantities refuses what the API can't hold: a cut number would be another one than was sold.
+func checkQuantities(call v1alpha1.OrderCall, items []v1alpha1.SoldItem) *Problem {
+	for _, item := range items {
+		if quantity := ptr.Deref(item.Quantity, 0); quantity < 0 || quantity > subscription.MaxQuantity {
+			return &Problem{Reason: v1alpha1.ReasonOrderInvalid, Message: fmt.Sprintf(
+				"Order %s sells the quantity %d of %s, which is not between 0 and %d: nothing was changed; ask the marketplace's"+
+					" support about this order, or set productRef, plan and quantity in this instance's spec",
+				call.OrderID, quantity, describe([]v1alpha1.SoldItem{item}), subscription.MaxQuantity)}
+		}
+	}
+	return nil
+}
+
+// soldItems are the items in the marketplace's own words. What they mean is looked up by these: a code that was cut could
+// be another one.
+func soldItems(items []marketplace.Item) []v1alpha1.SoldItem {
+	var sold []v1alpha1.SoldItem
+	for _, item := range items {
+		entry := v1alpha1.SoldItem{ProductID: item.ProductID, SKUCode: item.SKUCode, ProductName: item.ProductName}
+		if item.Quantity != nil {
+			entry.Quantity = ptr.To(*item.Quantity)
+		}
+		if entry != (v1alpha1.SoldItem{}) {
+			sold = append(sold, entry)
+		}
+	}
+	return sold
+}
