@@ -43,7 +43,6 @@ func newBench(b *testing.B, name string) *bench {
 	}
 	x.Expect(o.cache.WaitForCacheSync(b.Context())).To(BeTrue())
 	reconciler := x.instanceReconciler(o)
-	reconciler.revisions = newRevisionCache(reconciler.APIReader)
 	return &bench{shop: x, reconciler: reconciler, key: ctrl.Request{NamespacedName: client.ObjectKeyFromObject(mpi)}}
 }
 

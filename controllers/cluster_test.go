@@ -23,7 +23,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -62,20 +61,6 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	stop()
 	os.Exit(code)
-}
-
-func newTestScheme(t testing.TB) *runtime.Scheme {
-	t.Helper()
-	scheme, err := bothSchemes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return scheme
-}
-
-func bothSchemes() (*runtime.Scheme, error) {
-	scheme := runtime.NewScheme()
-	return scheme, errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme))
 }
 
 // theCluster starts the API server for the first test that needs one. Without binaries the test is skipped.
@@ -189,10 +174,6 @@ func (r *requests) lose(suffix string) {
 	r.lost = suffix
 }
 
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
 // all returns the requests since the last reset; writes only those that change something, events aside.
 func (r *requests) all() []string {
 	r.mu.Lock()
@@ -300,24 +281,27 @@ func (x *shop) operate(only ...string) *operator {
 	return o
 }
 
+// capabilities are those of the cluster that products are checked for.
+var capabilities = template.Capabilities{KubeVersion: "v1.37.2", APIVersions: []string{"v1", "apps/v1"}}
+
 // config is what the operator is told.
 func (x *shop) told(only []string) Config {
 	return Config{
 		SalesNamespaces: []string{x.name}, CredentialsNamespace: x.name, TenantPrefix: v1alpha1.DefaultTenantPrefix, TenantKinds: x.kinds,
 		Permissions: permissions(), Protocols: x.protocols(), UsageRetention: 35 * 24 * time.Hour,
-		Capabilities:         func() (template.Capabilities, error) { return dataOf(product(), nil).Capabilities, nil },
+		Capabilities:         func() (template.Capabilities, error) { return capabilities, nil },
 		LicenseQueryInterval: DefaultLicenseQueryInterval, Clock: x.clock, Tenants: &http.Client{Transport: x.endpoint}, Only: only,
 		Features: x.features,
 	}
 }
 
 func (x *shop) protocols() Protocols {
-	protocol := x.protocol
-	protocol.CheckCallbackKeys = func(map[string][]byte) error { return nil }
-	protocol.NewOrderReader = func(OpenAPI) (marketplace.OrderReader, error) { return x.orders, nil }
-	protocol.NewLicenseClient = func(OpenAPI) (marketplace.LicenseClient, error) { return x.licenses, nil }
-	protocol.DefaultGrace = 15 * 24 * time.Hour
-	return Protocols{v1alpha1.ProtocolKooGallery: protocol}
+	kooGallery := x.protocol
+	kooGallery.CheckCallbackKeys = func(map[string][]byte) error { return nil }
+	kooGallery.NewOrderReader = func(OpenAPI) (marketplace.OrderReader, error) { return x.orders, nil }
+	kooGallery.NewLicenseClient = func(OpenAPI) (marketplace.LicenseClient, error) { return x.licenses, nil }
+	kooGallery.DefaultGrace = 15 * 24 * time.Hour
+	return Protocols{v1alpha1.ProtocolKooGallery: kooGallery}
 }
 
 // create makes objects.
@@ -481,37 +465,10 @@ func (x *shop) touch(name, value string) {
 		To(gomega.Succeed())
 }
 
-// orderAPI is a marketplace's order API with fixed answers.
-type orderAPI struct {
-	mu      sync.Mutex
-	answers map[string]orderAnswer
-	// asked is called before each answer, if set.
-	asked func(orderID string)
-}
-
-type orderAnswer struct {
-	order marketplace.Order
-	err   error
-}
-
-// ReadOrder implements marketplace.OrderReader.
-func (a *orderAPI) ReadOrder(_ context.Context, orderID, _ string) (marketplace.Order, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.asked != nil {
-		a.asked(orderID)
-	}
-	answer, ok := a.answers[orderID]
-	if !ok {
-		return marketplace.Order{}, &marketplace.CallError{Kind: marketplace.ErrOrderNotFound}
-	}
-	return answer.order, answer.err
-}
-
 // instanceReconciler is one for passes that a test makes itself, over the caches of a running operator.
 func (x *shop) instanceReconciler(o *operator) *InstanceReconciler {
 	return &InstanceReconciler{
-		Client: o.client, APIReader: x.client, Clock: x.clock, Recorder: o.recorder, Permissions: permissions(),
+		Client: o.client, APIReader: x.client, Revisions: newRevisionCache(x.client), Clock: x.clock, Recorder: o.recorder, Permissions: permissions(),
 		Applier: &apply.Applier{Client: o.client, Cache: o.cache, Live: x.client, Kinds: x.kinds},
 		Sales: Reader{
 			Client: o.client, Protocols: x.protocols(), TenantPrefix: v1alpha1.DefaultTenantPrefix,

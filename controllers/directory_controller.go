@@ -21,12 +21,11 @@ import (
 	"github.com/stallkeeper/stallkeeper/directory"
 )
 
-const (
-	// directoryPendingRetry is how soon it is looked again whether a tenant can have its directory.
-	directoryPendingRetry = time.Minute
-	// directoryProblemRetry is how soon a directory is tried again that waits for a person.
-	directoryProblemRetry = 5 * time.Minute
-)
+// directoryStatusOwner owns what this reconciler says of an instance.
+var directoryStatusOwner = Owner{
+	Name: v1alpha1.FieldOwner + "/directory", Conditions: []string{v1alpha1.ConditionDirectorySynced},
+	Fields: func(from, to *v1alpha1.MarketplaceInstanceStatus) { to.Enterprises = from.Enterprises },
+}
 
 // DirectoryReconciler folds what a marketplace has said of a buyer's enterprise into the instance's directory, and brings that
 // into the tenant's namespace. It owns the condition DirectorySynced.
@@ -59,7 +58,7 @@ func (r *DirectoryReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	synced, err := r.synchronize(ctx, mpi)
 	Set(&mpi.Status.Conditions, v1alpha1.ConditionDirectorySynced, failedWith(synced, err), mpi.Generation, time.Time{})
 	result := ctrl.Result{Priority: ptr.To(priorityNormal), RequeueAfter: synced.After}
-	if err := errors.Join(err, applyDirectoryStatus(ctx, r.Client, before, mpi)); err != nil {
+	if err := errors.Join(err, directoryStatusOwner.Apply(ctx, r.Client, before, mpi)); err != nil {
 		return ctrl.Result{Priority: ptr.To(priorityNormal)}, err
 	}
 	announceDirectory(r.Recorder, before, mpi, v1alpha1.ConditionDirectorySynced)
@@ -104,7 +103,7 @@ func (r *DirectoryReconciler) synchronize(ctx context.Context, mpi *v1alpha1.Mar
 		// Somebody has deleted it, and nothing has come since.
 		return Verdict{Absent: true}, nil
 	case !place.ready && folded.Status == "":
-		return Unknown(v1alpha1.ReasonDirectoryPending, place.why).Again(directoryPendingRetry), nil
+		return Unknown(v1alpha1.ReasonDirectoryPending, place.why).Again(DirectoryPendingRetry), nil
 	case !place.ready:
 		return folded, nil
 	}
@@ -163,7 +162,7 @@ func tenantPlace(ctx context.Context, reader client.Reader, prefix string, mpi *
 
 // failing is a problem of a directory that stays until somebody acts.
 func failing(reason, message string) Verdict {
-	return False(reason, message).Again(directoryProblemRetry)
+	return False(reason, message).Again(DirectoryProblemRetry)
 }
 
 // failedWith is a verdict after a pass that may have failed: one that failed before it learned anything says only that.

@@ -38,13 +38,14 @@ const (
 	forwardBytes   = 512 << 10
 	// forwardRequests is how many requests one pass makes, so that a large directory does not keep others waiting.
 	forwardRequests = 16
-	// forwardPendingRetry is how soon it is looked again whether a tenant can be told.
-	forwardPendingRetry = time.Minute
 )
 
 // HeaderSignature is the header that a forwarded request is signed in: t=<Unix seconds>,v1=<hex HMAC-SHA256 of t, a dot and the
 // body>, with the tenant's own key.
 const HeaderSignature = "Stallkeeper-Signature"
+
+// forwardStatusOwner owns what this reconciler says of an instance.
+var forwardStatusOwner = Owner{Name: v1alpha1.FieldOwner + "/forward", Conditions: []string{v1alpha1.ConditionDirectoryForwarded}}
 
 // DirectoryForwarder tells the workload of each change of its directory, where the product asks for it. It owns the condition
 // DirectoryForwarded.
@@ -77,7 +78,7 @@ func (r *DirectoryForwarder) Reconcile(ctx context.Context, req ctrl.Request) (c
 	before := mpi.DeepCopy()
 	told, err := r.forward(ctx, mpi)
 	Set(&mpi.Status.Conditions, v1alpha1.ConditionDirectoryForwarded, failedWith(told, err), mpi.Generation, time.Time{})
-	unwritten := applyConditions(ctx, r.Client, before, mpi, forwardStatusOwner)
+	unwritten := forwardStatusOwner.Apply(ctx, r.Client, before, mpi)
 	if unwritten == nil {
 		announceDirectory(r.Recorder, before, mpi, v1alpha1.ConditionDirectoryForwarded)
 	}
@@ -125,14 +126,14 @@ func (r *DirectoryForwarder) target(ctx context.Context, mpi *v1alpha1.Marketpla
 ) (target, Verdict, error) {
 	place, err := tenantPlace(ctx, r.Client, r.TenantPrefix, mpi)
 	if err != nil || !place.ready {
-		return target{}, Unknown(v1alpha1.ReasonForwardPending, "The endpoint is told when there is a tenant that may be changed").Again(forwardPendingRetry), err
+		return target{}, Unknown(v1alpha1.ReasonForwardPending, "The endpoint is told when there is a tenant that may be changed").Again(ForwardPendingRetry), err
 	}
 	if !running(mpi) {
-		return target{}, Unknown(v1alpha1.ReasonForwardPending, "The endpoint is told when the tenant runs again").Again(forwardPendingRetry), nil
+		return target{}, Unknown(v1alpha1.ReasonForwardPending, "The endpoint is told when the tenant runs again").Again(ForwardPendingRetry), nil
 	}
 	key, err := readTenantKey(ctx, r.APIReader, mpi, directory.ForForwarding)
 	if err != nil || key == "" {
-		return target{}, Unknown(v1alpha1.ReasonForwardPending, "The endpoint is told when the tenant has its key").Again(forwardPendingRetry), err
+		return target{}, Unknown(v1alpha1.ReasonForwardPending, "The endpoint is told when the tenant has its key").Again(ForwardPendingRetry), err
 	}
 	to := product.Spec.Directory.Forward
 	host := net.JoinHostPort(to.Service+"."+place.namespace.GetName()+".svc", strconv.Itoa(int(to.Port)))

@@ -1,13 +1,10 @@
 package controllers
 
 import (
-	"bytes"
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,12 +17,10 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	testingclock "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/egress"
 	"github.com/stallkeeper/stallkeeper/directory"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
@@ -47,7 +42,10 @@ func (e *endpoint) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	var told forwardBody
+	var told struct {
+		Generation int64              `json:"generation"`
+		Changes    []directory.Change `json:"changes"`
+	}
 	if err := json.Unmarshal(body, &told); err != nil {
 		return nil, err
 	}
@@ -78,10 +76,6 @@ func (e *endpoint) told() string {
 		words = append(words, word)
 	}
 	return strings.Join(words, " ")
-}
-
-func forwards(p *v1alpha1.MarketplaceProduct) {
-	p.Spec.Directory.Forward = v1alpha1.DirectoryForward{Service: "web", Port: 8080, Path: "/internal/directory"}
 }
 
 func TestChangesAreForwardedInOrder(t *testing.T) {
@@ -148,37 +142,6 @@ func signed(header string, key, body []byte) bool {
 	mac.Write([]byte(stamp + "."))
 	mac.Write(body)
 	return ok && len(key) > 0 && hmac.Equal([]byte(given), []byte(hex.EncodeToString(mac.Sum(nil))))
-}
-
-func TestWhatAnEndpointAnswers(t *testing.T) {
-	tests := map[string]struct {
-		answer  func(*http.Request) (*http.Response, error)
-		wantErr string
-	}{
-		"taken":            {answer: status(http.StatusAccepted)},
-		"a redirect":       {answer: status(http.StatusFound), wantErr: "http://web.t.svc:80/ answers 302"},
-		"refused":          {answer: status(http.StatusUnauthorized), wantErr: "http://web.t.svc:80/ answers 401"},
-		"nobody there":     {answer: func(*http.Request) (*http.Response, error) { return nil, errors.New("dial: refused by Real Name") }, wantErr: "http://web.t.svc:80/ can't be reached"},
-		"slower than that": {answer: func(*http.Request) (*http.Response, error) { return nil, context.DeadlineExceeded }, wantErr: "http://web.t.svc:80/ did not answer within 10s"},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			r := &DirectoryForwarder{
-				Clock: testingclock.NewFakePassiveClock(time.Unix(1, 0)),
-				HTTP:  &http.Client{Transport: roundTripper(tc.answer), CheckRedirect: egress.TenantClient(0).CheckRedirect},
-			}
-			err := r.post(t.Context(), target{"http://web.t.svc:80/", "key"}, []byte("{}"))
-			if text := fmt.Sprint(err); (err != nil) != (tc.wantErr != "") || tc.wantErr != "" && text != tc.wantErr {
-				t.Errorf("post() = %v, want %q", err, tc.wantErr)
-			}
-		})
-	}
-}
-
-func status(code int) func(*http.Request) (*http.Response, error) {
-	return func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: code, Body: io.NopCloser(bytes.NewReader(nil)), Header: http.Header{"Location": {"http://elsewhere/"}}}, nil
-	}
 }
 
 // A tenant that was stopped by a rule that nobody but the reconcilers knows of is no endpoint that fails.

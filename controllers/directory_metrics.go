@@ -52,7 +52,7 @@ func (m *DirectoryMetrics) Describe(descs chan<- *prometheus.Desc) {
 func (m *DirectoryMetrics) Collect(metrics chan<- prometheus.Metric) {
 	m.foldedCalls.Collect(metrics)
 	m.forwardsTotal.Collect(metrics)
-	ctx, cancel := context.WithTimeout(context.Background(), metricsTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), MetricsTimeout)
 	defer cancel()
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))

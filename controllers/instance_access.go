@@ -15,9 +15,6 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
 )
 
-// seedBytes is the length of a tenant's seed. What is derived from it, here or by a feature, needs that many.
-const seedBytes = 32
-
 // ensureAccessSecret makes an instance's seed and initial credentials once and never again: everything that the template
 // derives from them, such as a database's password, would change with them.
 func (r *InstanceReconciler) ensureAccessSecret(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, rev *revision,
@@ -27,11 +24,11 @@ func (r *InstanceReconciler) ensureAccessSecret(ctx context.Context, mpi *v1alph
 	key := types.NamespacedName{Namespace: mpi.Namespace, Name: v1alpha1.AccessSecretName(mpi.Name)}
 	err := r.APIReader.Get(ctx, key, secret)
 	switch {
-	case err == nil && len(secret.Data[v1alpha1.AccessSeedKey]) >= seedBytes:
+	case err == nil && len(secret.Data[v1alpha1.AccessSeedKey]) >= SeedBytes:
 		return secretsOf(secret), nil, nil
 	case err == nil:
 		return tenantSecrets{}, Problem(v1alpha1.ReasonAccessSecretLost, fmt.Sprintf(
-			"Secret %q has no key %q of at least %d bytes: restore it", key.Name, v1alpha1.AccessSeedKey, seedBytes)), nil
+			"Secret %q has no key %q of at least %d bytes: restore it", key.Name, v1alpha1.AccessSeedKey, SeedBytes)), nil
 	case !apierrors.IsNotFound(err):
 		return tenantSecrets{}, nil, fmt.Errorf("reading Secret %s: %w", key.Name, err)
 	case k.observed.Namespace != nil && k.observed.Namespace.GetLabels()[v1alpha1.RevisionLabel] != "":
@@ -42,7 +39,7 @@ func (r *InstanceReconciler) ensureAccessSecret(ctx context.Context, mpi *v1alph
 		return tenantSecrets{}, renderFailed(err), nil
 	}
 	secret = OwnedSecret(mpi, key.Name)
-	seed := make([]byte, seedBytes)
+	seed := make([]byte, SeedBytes)
 	// crypto/rand.Read never fails: it ends the process rather than giving bytes that are not random.
 	_, _ = rand.Read(seed)
 	secret.Data = map[string][]byte{v1alpha1.AccessSeedKey: seed}
@@ -102,7 +99,7 @@ func (r *InstanceReconciler) publishAccess(ctx context.Context, mpi *v1alpha1.Ma
 		return outcome{}, false
 	}
 	return outcome{
-		published: true, access: access, nothing: k.observed.Namespace == nil, again: r.Clock.Now().Add(cacheLag),
+		published: true, access: access, nothing: k.observed.Namespace == nil, again: r.Clock.Now().Add(CacheLag),
 	}, true
 }
 

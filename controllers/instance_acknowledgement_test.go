@@ -44,7 +44,7 @@ func TestNobodyWaitsForSalesThatAreNotTracked(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			a := acknowledgementOf(tc.mpi, false)
+			a := SaleOf(tc.mpi, nil, Protocol{}, "").Acknowledgement
 			if a != (Acknowledgement{}) {
 				t.Errorf("awaited: %+v", a)
 			}
@@ -61,18 +61,19 @@ func TestNobodyWaitsForSalesThatAreNotTracked(t *testing.T) {
 
 // TestTheMissingCallIsReportedWhenItIsDue plays a sale as the reconciler does: it looks when it said that it would.
 func TestTheMissingCallIsReportedWhenItIsDue(t *testing.T) {
-	licensed := product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.License.Term = v1alpha1.LicensePerpetual })
 	const waits = "0s Unknown AwaitingAcknowledgement Run Paid"
 	tests := map[string]struct {
 		product *v1alpha1.MarketplaceProduct
-		want    []string
+		// silent is true where the marketplace may not call for days.
+		silent bool
+		want   []string
 	}{
-		"it is stopped": {product(), []string{waits, "4h0m0s False NotAcknowledged Suspend Unacknowledged"}},
+		"it is stopped": {product(), false, []string{waits, "4h0m0s False NotAcknowledged Suspend Unacknowledged"}},
 		"also while nobody knows what was sold": {
-			nil, []string{waits, "4h0m0s False NotAcknowledged Suspend Unacknowledged"},
+			nil, false, []string{waits, "4h0m0s False NotAcknowledged Suspend Unacknowledged"},
 		},
 		"a product that nobody asks for before its buyer wants a licence runs on": {
-			licensed, []string{waits, "4h0m0s False AcknowledgementOverdue Run Paid"},
+			product(), true, []string{waits, "4h0m0s False AcknowledgementOverdue Run Paid"},
 		},
 	}
 	for name, tc := range tests {
@@ -81,11 +82,7 @@ func TestTheMissingCallIsReportedWhenItIsDue(t *testing.T) {
 			var timeline []string
 			for now, next := day(0), time.Duration(1); next != 0 && now.Before(day(2)); now = now.Add(next) {
 				s := SaleOf(mpi, tc.product, Protocol{DefaultGrace: 15 * 24 * time.Hour}, "")
-				extension, err := LicenseFeature().Extend(t.Context(), s, now)
-				if err != nil {
-					t.Fatal(err)
-				}
-				s = s.With(extension)
+				s = s.With(Extension{MayStaySilent: tc.silent})
 				d, a := s.Decide(now), s.Acknowledgement
 				v := acknowledgedVerdict(mpi, a, now)
 				line := strings.Join([]string{string(v.Status), v.Reason, string(d.Phase), string(d.Rule)}, " ")
@@ -103,7 +100,7 @@ func TestTheMissingCallIsReportedWhenItIsDue(t *testing.T) {
 
 func TestWhatIsSaidOfAMissingCallDoesNotTickAndNamesTheOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a := Acknowledgement{DueAt: day(0).Add(acknowledgementDue)}
+		a := Acknowledgement{DueAt: day(0).Add(4 * time.Hour)}
 		if rapid.Bool().Draw(t, "stops") {
 			a.StopAt = a.DueAt
 		}
@@ -136,7 +133,7 @@ func TestAMissingCallIsAnnouncedByAWarning(t *testing.T) {
 			mpi = before.DeepCopy()
 		}
 		was := mpi.DeepCopy()
-		k := known{Sale: Sale{Instance: mpi, Acknowledgement: acknowledgementOf(mpi, false)}}
+		k := known{Sale: Sale{Instance: mpi, Acknowledgement: SaleOf(mpi, nil, Protocol{}, "").Acknowledgement}}
 		d := k.Decide(now)
 		readiness := healthy
 		if d.Phase == lifecycle.Suspend {

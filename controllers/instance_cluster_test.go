@@ -221,8 +221,8 @@ func TestTenantsShareNothing(t *testing.T) {
 		x.Expect(x.secret(mpi.Status.Namespace, "access").Data).NotTo(HaveKey("seed"), name)
 	}
 	theirs := tenants["two's acme"].Status.Namespace
-	x.Expect(x.instanceReconciler(x.running).instanceOfObject(t.Context(), x.deployment(theirs, "web"))).To(BeEmpty(), "another release's")
-	x.Expect(y.instanceReconciler(y.running).instanceOfObject(t.Context(), x.deployment(theirs, "web"))).To(ConsistOf(
+	x.Expect(InstanceOfObject(x.running.client)(t.Context(), x.deployment(theirs, "web"))).To(BeEmpty(), "another release's")
+	x.Expect(InstanceOfObject(y.running.client)(t.Context(), x.deployment(theirs, "web"))).To(ConsistOf(
 		request{NamespacedName: client.ObjectKeyFromObject(tenants["two's acme"])}))
 	x.Expect([]int{len(namespaces), len(passwords), len(seeds)}).To(Equal([]int{3, 3, 3}), "namespaces, passwords and seeds")
 }

@@ -30,10 +30,11 @@ type InstanceReconciler struct {
 	Permissions workload.Permissions
 	// Sales reads what is known of a sale.
 	Sales Reader
+	// Revisions reads the products' revisions.
+	Revisions *revisionCache
 
-	revisions *revisionCache
-	memories  memories
-	seen      seenInstances
+	memories memories
+	seen     seenInstances
 }
 
 // Reconcile brings one tenant to what its instance says, and the status to what is true.
@@ -57,7 +58,7 @@ func (r *InstanceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	outcome := r.converge(ctx, mpi, known, decision, memory)
 	report(mpi, known, decision, outcome, now)
 
-	if err := errors.Join(outcome.err, applyInstanceStatus(ctx, r.Client, before, mpi)); err != nil {
+	if err := errors.Join(outcome.err, statusOwner.Apply(ctx, r.Client, before, mpi)); err != nil {
 		return ctrl.Result{Priority: ptr.To(priorityNormal)}, err
 	}
 	r.announce(before, mpi, memory)

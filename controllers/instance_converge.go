@@ -24,10 +24,6 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
 
-// problemRetry is how soon a tenant is tried again that waits for a person. What is changed in its instance, its product or
-// its objects is noticed at once.
-const problemRetry = time.Minute
-
 // outcome is what a pass has done and seen.
 type outcome struct {
 	// err is what went wrong and is tried again.
@@ -116,7 +112,7 @@ func (r *InstanceReconciler) provision(ctx context.Context, mpi *v1alpha1.Market
 	if held.problem == nil {
 		held.stuck = Problem(result.problem.Reason, Shorten(fmt.Sprintf("The tenant stays on revision %q, because %q can't be"+
 			" made for it: %s", k.pinned, k.target, result.problem.Message)))
-		held.again = earliest(held.again, r.Clock.Now().Add(problemRetry))
+		held.again = earliest(held.again, r.Clock.Now().Add(ProblemRetry))
 	}
 	return held
 }
@@ -163,7 +159,7 @@ func (r *InstanceReconciler) provisionRevision(ctx context.Context, mpi *v1alpha
 	switch {
 	case memory.behind(k.observed, now):
 		// What the cache shows is older than what was applied: deciding on it would put right what is right.
-		behind := outcome{quiet: true, waiting: memory.waiting, moving: moving, again: now.Add(cacheLag)}
+		behind := outcome{quiet: true, waiting: memory.waiting, moving: moving, again: now.Add(CacheLag)}
 		return r.look(ctx, mpi, k, behind, memory.entries, memory)
 	case mpi.Status.InputsDigest == inputs && mpi.Status.ObjectsDigest == k.observed.Digest() && k.pinned == k.target &&
 		scaled(k.observed, suspended):
@@ -189,7 +185,7 @@ func (r *InstanceReconciler) planOf(ctx context.Context, mpi *v1alpha1.Marketpla
 		return nil, v1alpha1.Plan{}, Problem(v1alpha1.ReasonProductNotReady, fmt.Sprintf(
 			"MarketplaceProduct %q is not ready: see its condition with `kubectl describe mpp %s`", name, name)), nil
 	}
-	rev, err := r.revisions.get(ctx, types.NamespacedName{Namespace: mpi.Namespace, Name: k.target})
+	rev, err := r.Revisions.get(ctx, types.NamespacedName{Namespace: mpi.Namespace, Name: k.target})
 	if apierrors.IsNotFound(err) {
 		return nil, v1alpha1.Plan{}, Problem(v1alpha1.ReasonRevisionNotFound, fmt.Sprintf(
 			"ControllerRevision %q is gone: restore it, or create the MarketplaceProduct again", k.target)), nil
@@ -275,7 +271,7 @@ func (r *InstanceReconciler) applyTenant(ctx context.Context, mpi *v1alpha1.Mark
 	}
 	result := outcome{
 		rendered: true, access: rendered.access, limits: planLimits(rev, rendered), revision: rev.name, waiting: applied.Waiting,
-		moving: k.next != "", orphans: mpi.Status.Orphans, blockers: set.Blockers, again: r.Clock.Now().Add(cacheLag),
+		moving: k.next != "", orphans: mpi.Status.Orphans, blockers: set.Blockers, again: r.Clock.Now().Add(CacheLag),
 	}
 	var pruned apply.Pruned
 	if applied.Waiting == (apply.Key{}) {

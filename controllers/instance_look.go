@@ -10,13 +10,6 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
 )
 
-const (
-	// unhealthyAfter is how long a tenant may take before its pods are asked for the reason.
-	unhealthyAfter = 30 * time.Second
-	// maxPodsRecheck is the longest pause between two looks at the pods.
-	maxPodsRecheck = 5 * time.Minute
-)
-
 // look adds the state of the tenant's objects to an outcome, and if they have not been healthy for a while, the reason.
 func (r *InstanceReconciler) look(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, o outcome, entries []apply.Entry,
 	memory *memory,
@@ -38,7 +31,7 @@ func (r *InstanceReconciler) look(ctx context.Context, mpi *v1alpha1.Marketplace
 	}
 	now := r.Clock.Now()
 	if o.problem != nil {
-		o.again = earliest(o.again, now.Add(problemRetry))
+		o.again = earliest(o.again, now.Add(ProblemRetry))
 	}
 	if o.readiness.State == apply.StateReady || o.nothing {
 		memory.pods = podsMemory{}

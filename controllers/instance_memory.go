@@ -14,8 +14,6 @@ import (
 )
 
 const (
-	// cacheLag is how long the cache may take to show what was applied, before it is believed again.
-	cacheLag = 10 * time.Second
 	// driftLimit and driftWindow: an object that was put right more often than that in this time is left to the other side
 	// until the window has passed, because two managers that overwrite each other help nobody.
 	driftLimit  = 5
@@ -84,7 +82,7 @@ func (m *memory) see(observed apply.Observed) {
 
 // behind says whether the cache does not show yet what was applied last.
 func (m *memory) behind(observed apply.Observed, now time.Time) bool {
-	if m.applied.IsZero() || now.Sub(m.applied) >= cacheLag {
+	if m.applied.IsZero() || now.Sub(m.applied) >= CacheLag {
 		return false
 	}
 	seen := map[apply.Key]apply.Entry{}
@@ -139,12 +137,12 @@ type podsMemory struct {
 // due is when the pods are to be looked at next, if the tenant is unhealthy since an instant.
 func (p *podsMemory) due(since time.Time) time.Time {
 	if p.at.IsZero() {
-		return since.Add(unhealthyAfter)
+		return since.Add(PodsFirst)
 	}
 	return p.at.Add(p.pause)
 }
 
 func (p *podsMemory) looked(now time.Time, blockers []v1alpha1.Blocker) {
 	p.at, p.blockers = now, blockers
-	p.pause = min(max(2*p.pause, unhealthyAfter), maxPodsRecheck)
+	p.pause = min(max(2*p.pause, PodsFirst), PodsLast)
 }

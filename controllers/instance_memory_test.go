@@ -56,7 +56,7 @@ func TestMemoryIsBehind(t *testing.T) {
 		"the cache has not shown a new object yet":       {apply.Observed{}, shows([4]string{"a", "u1", "10", "f"}), time.Second, true},
 		"an object that the cache has shown was deleted": {applied, shows([4]string{"a", "u1", "10", "f"}), time.Second, false},
 		"an object was deleted and made anew":            {applied, shows([4]string{"a", "u1", "10", "f"}, [4]string{"b", "u9", "20", "f"}), time.Second, false},
-		"the cache is believed again after a while":      {before, before, cacheLag, false},
+		"the cache is believed again after a while":      {before, before, CacheLag, false},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -131,8 +131,8 @@ func TestAnotherInstanceOfTheSameNameRemembersNothing(t *testing.T) {
 func TestPodsAreLookedAtLessAndLess(t *testing.T) {
 	var m podsMemory
 	now := day(0)
-	if due := m.due(now); !due.Equal(now.Add(unhealthyAfter)) {
-		t.Errorf("first look at %s, want after %s", due, unhealthyAfter)
+	if due := m.due(now); !due.Equal(now.Add(PodsFirst)) {
+		t.Errorf("first look at %s, want after %s", due, PodsFirst)
 	}
 	var pauses []time.Duration
 	for range 6 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,9 +17,6 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
 )
-
-// removalRecheck is how soon a namespace that is being deleted is looked at again, should its last event be missed.
-const removalRecheck = 30 * time.Second
 
 // remove deletes the tenant's namespace with everything in it. It needs neither product nor revision: what was recorded on
 // the namespace is enough.
@@ -47,7 +43,7 @@ func (r *InstanceReconciler) remove(ctx context.Context, mpi *v1alpha1.Marketpla
 			return outcome{err: fmt.Errorf("deleting namespace %s: %w", ns.Name, err)}
 		}
 	}
-	return outcome{removing: true, again: r.Clock.Now().Add(removalRecheck), blockers: removalBlockers(k.observed)}
+	return outcome{removing: true, again: r.Clock.Now().Add(RemovalRecheck), blockers: removalBlockers(k.observed)}
 }
 
 // confirmGone asks the API server whether there really is no tenant.

@@ -14,8 +14,25 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 )
 
+// statusOwner owns what this reconciler says of an instance: everything that the reconcilers of features do not own.
+var statusOwner = Owner{
+	Name: v1alpha1.FieldOwner,
+	Conditions: []string{
+		v1alpha1.ConditionReady, v1alpha1.ConditionAcknowledged, v1alpha1.ConditionProvisioned, v1alpha1.ConditionPaid,
+		v1alpha1.ConditionSuspended, v1alpha1.ConditionPaused,
+	},
+	Fields: func(from, to *v1alpha1.MarketplaceInstanceStatus) {
+		*to = v1alpha1.MarketplaceInstanceStatus{
+			State: from.State, ObservedGeneration: from.ObservedGeneration, Effective: from.Effective, Timetable: from.Timetable,
+			Access: from.Access, Limits: from.Limits, Namespace: from.Namespace, Revision: from.Revision,
+			TargetRevision: from.TargetRevision, Blockers: from.Blockers, Orphans: from.Orphans,
+			InputsDigest: from.InputsDigest, ObjectsDigest: from.ObjectsDigest,
+		}
+	},
+}
+
 // report writes into the status what a pass has decided, done and seen. It is pure. Every condition is set on every pass, but
-// for those of conditionOwners.
+// for those of other reconcilers.
 func report(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o outcome, now time.Time) {
 	k.Instance = mpi
 	status := &mpi.Status

@@ -1,18 +1,15 @@
 package controllers
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -28,7 +25,6 @@ const instanceWorkers = 16
 
 // SetupWithManager makes the reconciler run.
 func (r *InstanceReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	r.revisions = newRevisionCache(r.APIReader)
 	raise := make(chan event.TypedGenericEvent[raised])
 	guard := &starvationGuard{reader: mgr.GetClient(), seen: &r.seen, raise: raise, period: starvationPeriod}
 	if err := mgr.Add(guard); err != nil {
@@ -51,7 +47,7 @@ func (r *InstanceReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	for _, kind := range slices.Concat(r.Applier.Kinds, []schema.GroupVersionKind{apply.NamespaceKind}) {
 		object := &unstructured.Unstructured{}
 		object.SetGroupVersionKind(kind)
-		b = b.Watches(object, handler.EnqueueRequestsFromMapFunc(r.instanceOfObject), builder.WithPredicates(objectChanged()))
+		b = b.Watches(object, handler.EnqueueRequestsFromMapFunc(InstanceOfObject(r.Client)), builder.WithPredicates(objectChanged()))
 	}
 	return b.Complete(r)
 }
@@ -61,19 +57,6 @@ func objectChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		return e.ObjectOld.GetResourceVersion() == e.ObjectNew.GetResourceVersion() || apply.Changed(e.ObjectOld, e.ObjectNew)
 	}}
-}
-
-// instanceOfObject finds the instance by the labels of one of its tenant's objects. The tenants of another release's sales
-// namespaces are seen as well, but their instances can't be read, and are none of this controller's business.
-func (r *InstanceReconciler) instanceOfObject(ctx context.Context, object client.Object) []request {
-	labels := object.GetLabels()
-	key := types.NamespacedName{
-		Namespace: labels[v1alpha1.InstanceNamespaceLabel], Name: labels[v1alpha1.InstanceLabel],
-	}
-	if key.Name == "" || key.Namespace == "" || r.Get(ctx, key, &v1alpha1.MarketplaceInstance{}) != nil {
-		return nil
-	}
-	return []request{{NamespacedName: key}}
 }
 
 // revisionChanged lets a product's change through if instances have something to do: not a new count of them.

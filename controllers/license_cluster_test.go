@@ -344,7 +344,7 @@ func TestTheDailyQueryFindsCallsThatNeverCame(t *testing.T) {
 	r, clock, recorder := x.asker(day(0))
 	pause, err := x.asks(r)
 	x.Expect(err).NotTo(HaveOccurred())
-	x.Expect(pause).To(Equal(queryPause))
+	x.Expect(pause).To(Equal(QueryPause))
 	x.Expect(x.licenses.questions()).To(ConsistOf(HaveLen(5)), "one question about all")
 	x.Expect(x.instance("alive").Spec.Subscription.ExpiresAt.Time).To(BeTemporally("==", day(30)), "the query is trusted, the activation is not")
 
@@ -402,14 +402,14 @@ func TestOneBadCodeDoesNotKeepTheOthersFromBeingAskedAbout(t *testing.T) {
 
 	pause, err := x.asks(r)
 	x.Expect(err).NotTo(HaveOccurred())
-	x.Expect(pause).To(Equal(queryRetry), "it is asked about again after a while")
-	clock.SetTime(day(1).Add(queryRetry))
+	x.Expect(pause).To(Equal(QueryFirst), "it is asked about again after a while")
+	clock.SetTime(day(1).Add(QueryFirst))
 	_, err = x.asks(r)
 	x.Expect(err).NotTo(HaveOccurred())
 	x.Expect(x.licenses.questions()).To(ConsistOf(ConsistOf("PL-bad")))
 	pause, err = x.asks(r)
 	x.Expect(err).NotTo(HaveOccurred())
-	x.Expect(pause).To(Equal(2 * queryRetry))
+	x.Expect(pause).To(Equal(2 * QueryFirst))
 }
 
 func TestThousandsOfCodesAreAskedAboutInBatches(t *testing.T) {

@@ -22,13 +22,16 @@ import (
 const (
 	// licenseAPITimeout bounds one call of the licence API with its repeats.
 	licenseAPITimeout = 30 * time.Second
-	// notCollectedRetry is how soon a code is activated again that the buyer has not collected: a buyer waits.
-	notCollectedRetry = time.Minute
 	// staleAfter is how many intervals a code may go without an answer before that is reported.
 	staleAfter = 3
 	// instanceIDField is a selectable field of the kind.
 	instanceIDField = "spec.subscription.instanceID"
 )
+
+// licenseStatusOwner owns what this reconciler says of an instance.
+var licenseStatusOwner = Owner{
+	Name: v1alpha1.FieldOwner + "/license", Conditions: []string{v1alpha1.ConditionLicenseActivated, v1alpha1.ConditionLicenseDelivered},
+}
 
 // LicenseReconciler activates licence codes, and delivers the licences that buyers have asked for. It owns the conditions
 // LicenseActivated and LicenseDelivered.
@@ -66,7 +69,7 @@ func (r *LicenseReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	Set(&mpi.Status.Conditions, v1alpha1.ConditionLicenseDelivered, delivered, mpi.Generation, time.Time{})
 	// What is tried again waits behind what has just been sold.
 	result := ctrl.Result{Priority: ptr.To(priorityNormal)}
-	statusErr := applyConditions(ctx, r.Client, before, mpi, licenseStatusOwner)
+	statusErr := licenseStatusOwner.Apply(ctx, r.Client, before, mpi)
 	if err := errors.Join(activateErr, deliverErr, statusErr); err != nil {
 		return result, err
 	}
@@ -105,7 +108,7 @@ func (r *LicenseReconciler) activateCode(ctx context.Context, mpi *v1alpha1.Mark
 		return Verdict{}, err
 	}
 	if twin != "" {
-		return mistake(v1alpha1.ReasonLicenseDuplicate, fmt.Sprintf(
+		return waitsForPerson(v1alpha1.ReasonLicenseDuplicate, fmt.Sprintf(
 			"MarketplaceInstance %q has the same licence code, and a code is one sale: delete this instance", twin)), nil
 	}
 	api, found, err := licenseAPI(ctx, openAPIs{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}, r.Client, mpi)
@@ -123,7 +126,7 @@ func (r *LicenseReconciler) activateCode(ctx context.Context, mpi *v1alpha1.Mark
 	case told.State == marketplace.LicenseAlive, told.State == marketplace.LicenseExpired, told.State == marketplace.LicenseReleased:
 		after, _ = licenses.Queried(after, told.LicenseCode, now, r.QueryInterval)
 	case !told.fresh:
-		return mistake(v1alpha1.ReasonLicenseStateUnknown,
+		return waitsForPerson(v1alpha1.ReasonLicenseStateUnknown,
 			"The marketplace does not activate the code, and calls its state by a word that this version does not know: compare the"+
 				" code with the seller console"), nil
 	}
@@ -193,7 +196,7 @@ func licenseAPI(ctx context.Context, apis openAPIs, cached client.Reader, mpi *v
 	key := types.NamespacedName{Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace}
 	if err := cached.Get(ctx, key, mp); err != nil {
 		if apierrors.IsNotFound(err) {
-			return nil, mistake(v1alpha1.ReasonMarketplaceNotFound, fmt.Sprintf(
+			return nil, waitsForPerson(v1alpha1.ReasonMarketplaceNotFound, fmt.Sprintf(
 				"Marketplace %q does not exist in this namespace: create it", key.Name)), nil
 		}
 		return nil, Verdict{}, err
@@ -202,11 +205,11 @@ func licenseAPI(ctx context.Context, apis openAPIs, cached client.Reader, mpi *v
 	var credentials *credentialsError
 	switch {
 	case errors.As(err, &credentials):
-		return nil, mistake(v1alpha1.ReasonCredentialsMissing, credentials.text).Again(credentialsRetry), nil
+		return nil, waitsForPerson(v1alpha1.ReasonCredentialsMissing, credentials.text).Again(CredentialsRetry), nil
 	case err != nil:
 		return nil, Verdict{}, err
 	case api == nil:
-		return nil, mistake(v1alpha1.ReasonLicenseUnsupported, fmt.Sprintf(
+		return nil, waitsForPerson(v1alpha1.ReasonLicenseUnsupported, fmt.Sprintf(
 			"Protocol %q of Marketplace %q has no licences", mp.Spec.Protocol, mp.Name)), nil
 	}
 	return api, Verdict{}, nil
@@ -221,17 +224,17 @@ func activationFailed(err error) (Verdict, error) {
 	message := "The licence code: " + failed.Error()
 	switch {
 	case errors.Is(err, marketplace.ErrLicenseNotCollected):
-		return mistake(v1alpha1.ReasonLicenseNotCollected, message).Again(notCollectedRetry), nil
+		return waitsForPerson(v1alpha1.ReasonLicenseNotCollected, message).Again(NotCollectedRetry), nil
 	case errors.Is(err, marketplace.ErrLicenseUnknown):
-		return mistake(v1alpha1.ReasonLicenseUnknown, message), nil
+		return waitsForPerson(v1alpha1.ReasonLicenseUnknown, message), nil
 	case errors.Is(err, marketplace.ErrLicenseActivated):
 		// The query was made already, and says that it is not active.
-		return mistake(v1alpha1.ReasonLicenseRefused,
+		return waitsForPerson(v1alpha1.ReasonLicenseRefused,
 			"The licence code is not activated, and its state allows no activation: compare it with the seller console"), nil
 	case errors.Is(err, marketplace.ErrLicenseRefused):
-		return mistake(v1alpha1.ReasonLicenseAPIRefused, message).Again(refusedRetry), nil
+		return waitsForPerson(v1alpha1.ReasonLicenseAPIRefused, message).Again(RefusedRetry), nil
 	case !errors.Is(err, marketplace.ErrUnavailable):
-		return mistake(v1alpha1.ReasonLicenseRefused, message), nil
+		return waitsForPerson(v1alpha1.ReasonLicenseRefused, message), nil
 	case failed.RetryAfter > 0:
 		return Unknown(v1alpha1.ReasonLicenseAPIUnavailable, message).Again(failed.RetryAfter), nil
 	}
@@ -275,16 +278,5 @@ func codeVerdict(mpi *v1alpha1.MarketplaceInstance, now time.Time, interval time
 	return found
 }
 
-// waitsForLicense says what keeps it from being known what a licence code has sold; false when nothing does.
-func waitsForLicense(mpi *v1alpha1.MarketplaceInstance) (bool, Verdict) {
-	sub := mpi.Spec.Subscription
-	switch {
-	case !licenses.IsActivated(sub):
-		return true, Unknown(v1alpha1.ReasonWaitingForActivation,
-			"What was sold is known when the licence code is activated: see the condition LicenseActivated")
-	case licenses.OrderKnown(sub), mpi.Spec.ProductRef.Name != "" && mpi.Spec.Plan != "":
-		return false, Verdict{}
-	}
-	return true, mistake(v1alpha1.ReasonLicenseOrderUnknown, "The licence code is activated, and the marketplace does not say for which"+
-		" order: set spec.subscription.orderID as the seller console shows it, or productRef and plan in this instance's spec")
-}
+// waitsForPerson is a problem that stays until somebody acts. What changes at the marketplace is not noticed.
+func waitsForPerson(reason, message string) Verdict { return False(reason, message).Again(OrderProblemRetry) }

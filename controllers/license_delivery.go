@@ -90,7 +90,7 @@ func (r *LicenseReconciler) upload(ctx context.Context, mpi *v1alpha1.Marketplac
 	file marketplace.LicenseFile,
 ) (Verdict, error) {
 	if len(file.Content) == 0 {
-		return mistake(v1alpha1.ReasonLicenseInvalid, fmt.Sprintf(
+		return waitsForPerson(v1alpha1.ReasonLicenseInvalid, fmt.Sprintf(
 			"The licence for request %s is empty: put another one into its Secret", request.Key)), nil
 	}
 	apis := openAPIs{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}
@@ -117,9 +117,9 @@ func uploadFailed(key string, err error) (Verdict, error) {
 	message := fmt.Sprintf("Uploading the licence of request %s: %s", key, failed.Error())
 	switch {
 	case errors.Is(err, marketplace.ErrLicenseRefused):
-		return mistake(v1alpha1.ReasonLicenseAPIRefused, message).Again(refusedRetry), nil
+		return waitsForPerson(v1alpha1.ReasonLicenseAPIRefused, message).Again(RefusedRetry), nil
 	case !errors.Is(err, marketplace.ErrUnavailable):
-		return mistake(v1alpha1.ReasonLicenseRefused, message), nil
+		return waitsForPerson(v1alpha1.ReasonLicenseRefused, message), nil
 	case failed.RetryAfter > 0:
 		return Unknown(v1alpha1.ReasonLicenseAPIUnavailable, message).Again(failed.RetryAfter), nil
 	}

@@ -63,7 +63,7 @@ type licenseFigures struct {
 // Collect counts. A list that fails gives no figures rather than wrong ones.
 func (m *LicenseMetrics) Collect(metrics chan<- prometheus.Metric) {
 	m.queries.Collect(metrics)
-	ctx, cancel := context.WithTimeout(context.Background(), metricsTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), MetricsTimeout)
 	defer cancel()
 	instances := &v1alpha1.MarketplaceInstanceList{}
 	if err := m.reader.List(ctx, instances, client.UnsafeDisableDeepCopy); err != nil {

@@ -27,12 +27,6 @@ import (
 const (
 	// DefaultLicenseQueryInterval is the pause between two queries of a licence code that marketplaces ask for.
 	DefaultLicenseQueryInterval = 24 * time.Hour
-	// queryPause is the pause between two batches, so that a rate limit is not reached by thousands of codes.
-	queryPause = time.Second
-	// queryRetry and maxQueryRetry are how soon a code is asked about again that could not be asked about: twice as late each
-	// time.
-	queryRetry    = time.Minute
-	maxQueryRetry = 6 * time.Hour
 )
 
 // LicenseQueryReconciler asks a marketplace every day about each of its licence codes, so that calls which never came are
@@ -71,14 +65,14 @@ func (r *LicenseQueryReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	case errors.As(err, &credentials):
 		// The connection says so itself.
 		r.Metrics.queried(false, due...)
-		return ctrl.Result{RequeueAfter: credentialsRetry}, nil
+		return ctrl.Result{RequeueAfter: CredentialsRetry}, nil
 	case err != nil || api == nil:
 		return ctrl.Result{}, err
 	}
 	if err := r.ask(ctx, api, due); err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{RequeueAfter: queryPause}, nil
+	return ctrl.Result{RequeueAfter: QueryPause}, nil
 }
 
 // due are the instances whose codes have to be asked about now, those that wait longest first, and when the next one is.
@@ -229,9 +223,9 @@ func (f *queryFailures) add(uid types.UID, now time.Time) {
 	if f.seen == nil {
 		f.seen = map[types.UID]queryFailure{}
 	}
-	pause := min(max(2*f.seen[uid].pause, queryRetry), maxQueryRetry)
+	pause := min(max(2*f.seen[uid].pause, QueryFirst), QueryLast)
 	// Those of instances that are gone.
-	maps.DeleteFunc(f.seen, func(_ types.UID, failure queryFailure) bool { return now.Sub(failure.until) > 2*maxQueryRetry })
+	maps.DeleteFunc(f.seen, func(_ types.UID, failure queryFailure) bool { return now.Sub(failure.until) > 2*QueryLast })
 	f.seen[uid] = queryFailure{pause: pause, until: now.Add(pause)}
 }
 

@@ -195,7 +195,7 @@ func (r *MarketplaceReconciler) withoutUnsubscriptions(ctx context.Context, mp *
 func (r *MarketplaceReconciler) askType(ctx context.Context, mp *v1alpha1.Marketplace, n notification, now time.Time) orderType {
 	ctx, cancel := context.WithTimeout(ctx, orderTypeTimeout)
 	defer cancel()
-	unknown := orderType{of: client.ObjectKeyFromObject(mp), again: now.Add(orderProblemRetry)}
+	unknown := orderType{of: client.ObjectKeyFromObject(mp), again: now.Add(OrderProblemRetry)}
 	reader, err := openAPIs{secrets: r.APIReader, namespace: r.CredentialsNamespace, protocols: r.Protocols}.orders(ctx, mp)
 	if err != nil {
 		return unknown

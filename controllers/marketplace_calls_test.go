@@ -82,7 +82,7 @@ func (w *watched) pass() metav1.Condition {
 	w.Helper()
 	key := types.NamespacedName{Namespace: "sales", Name: "koogallery"}
 	result, err := w.Reconcile(w.Context(), ctrl.Request{NamespacedName: key})
-	if err != nil || result.RequeueAfter != connectionRecheck {
+	if err != nil || result.RequeueAfter != ConnectionRecheck {
 		w.Fatalf("result %v, error %v", result, err)
 	}
 	mp := &v1alpha1.Marketplace{}
@@ -167,7 +167,7 @@ func TestAMissingCallIsAnnouncedOnceAndClearsWhenItComes(t *testing.T) {
 		if condition := w.pass(); condition.Status != metav1.ConditionFalse || !strings.Contains(condition.Message, `"o1"`) {
 			t.Fatalf("%+v", condition)
 		}
-		w.clock.Step(connectionRecheck)
+		w.clock.Step(ConnectionRecheck)
 	}
 	if len(w.recorder.Events) != 1 || !strings.HasPrefix(<-w.recorder.Events, "Warning CallMissing") {
 		t.Error("it is not announced by one warning")
@@ -191,7 +191,7 @@ func TestAnOrderAPIThatIsAwayKeepsNoCallFromBeingNoticed(t *testing.T) {
 		t.Errorf("%+v", condition)
 	}
 	w.orders.answers["back"] = orderAnswer{order: marketplace.Order{Type: marketplace.OrderUnsubscription}}
-	w.clock.Step(orderProblemRetry)
+	w.clock.Step(OrderProblemRetry)
 	if condition := w.pass(); condition.Status != metav1.ConditionTrue || len(w.kept()) != 0 {
 		t.Errorf("%+v, kept %v", condition, w.kept())
 	}

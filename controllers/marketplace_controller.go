@@ -20,9 +20,6 @@ import (
 	"github.com/stallkeeper/stallkeeper/subscription/orders"
 )
 
-// connectionRecheck is how often a connection's Secrets are looked at, which are not watched.
-const connectionRecheck = 15 * time.Second
-
 // MarketplaceReconciler checks that the keys of each connection can be read, and that calls come about the orders that the
 // marketplace notifies us of.
 type MarketplaceReconciler struct {
@@ -63,12 +60,12 @@ func (r *MarketplaceReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		Announcement{Condition: v1alpha1.ConditionCallsArrive, Action: "Reconcile", OnlyFalse: true, Messages: true}.Announce(
 			r.Recorder, mp, before.Status.Conditions, mp.Status.Conditions, nil)
 	}
-	return ctrl.Result{RequeueAfter: connectionRecheck}, callsErr
+	return ctrl.Result{RequeueAfter: ConnectionRecheck}, callsErr
 }
 
 // check says whether calls can be verified and orders be read.
 func (r *MarketplaceReconciler) check(ctx context.Context, mp *v1alpha1.Marketplace) (Verdict, error) {
-	protocol, ok := r.Protocols[mp.Spec.Protocol]
+	known, ok := r.Protocols[mp.Spec.Protocol]
 	if !ok {
 		return False(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Protocol %q is not known to this version of Stallkeeper",
 			mp.Spec.Protocol)), nil
@@ -83,7 +80,7 @@ func (r *MarketplaceReconciler) check(ctx context.Context, mp *v1alpha1.Marketpl
 	if err != nil {
 		return Verdict{}, fmt.Errorf("reading Secret %s: %w", name, err)
 	}
-	if err := protocol.CheckCallbackKeys(secret.Data); err != nil {
+	if err := known.CheckCallbackKeys(secret.Data); err != nil {
 		return False(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Secret %q: %s", name, err)), nil
 	}
 	if needed, err := r.needsOrderAPI(ctx, mp); err != nil || !needed {

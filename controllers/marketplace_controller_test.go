@@ -94,7 +94,7 @@ func TestAConnectionSaysWhatIsMissing(t *testing.T) {
 				}},
 			}
 			result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(mp)})
-			if err != nil || result.RequeueAfter != connectionRecheck {
+			if err != nil || result.RequeueAfter != ConnectionRecheck {
 				t.Fatalf("result %v, error %v", result, err)
 			}
 			if err := c.Get(t.Context(), client.ObjectKeyFromObject(mp), mp); err != nil {

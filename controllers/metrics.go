@@ -2,16 +2,12 @@ package controllers
 
 import (
 	"context"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
-
-// metricsTimeout bounds the listing of instances for one scrape. It reads the cache.
-const metricsTimeout = 5 * time.Second
 
 // InstanceMetrics counts instances by namespace, product and state when the metrics are read, so that an alert can be set on
 // those that are blocked:
@@ -31,7 +27,7 @@ func (m InstanceMetrics) Describe(descs chan<- *prometheus.Desc) { descs <- inst
 
 // Collect counts. A list that fails gives no figures rather than wrong ones.
 func (m InstanceMetrics) Collect(metrics chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), metricsTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), MetricsTimeout)
 	defer cancel()
 	instances := &v1alpha1.MarketplaceInstanceList{}
 	if err := m.Reader.List(ctx, instances, client.UnsafeDisableDeepCopy); err != nil {

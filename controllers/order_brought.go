@@ -25,8 +25,6 @@ const (
 	// broughtPatience is how long a call may be stored by half before a person has to act. A marketplace makes a call that
 	// failed again for some hours, and no longer.
 	broughtPatience = 4 * time.Hour
-	// broughtRetry is how soon a call's Secret is looked for again. That it was made is noticed at once.
-	broughtRetry = time.Minute
 )
 
 // errNotBrought says that a call's Secret is not there.
@@ -75,7 +73,7 @@ func (r *OrderReconciler) notBrought(call v1alpha1.OrderCall) Verdict {
 	}
 	found := Unknown(v1alpha1.ReasonOrderPending, fmt.Sprintf(
 		"What the call %s says about order %s is not stored yet; the marketplace is expected to call again", call.Activity, call.OrderID))
-	found.After = broughtRetry
+	found.After = CallSecretRetry
 	return found
 }
 

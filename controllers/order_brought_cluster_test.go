@@ -119,7 +119,7 @@ func TestWhatBecomesOfACallThatWasStoredByHalf(t *testing.T) {
 		}
 	}
 	now := time.Now()
-	x.isToldOf("late", now.Add(-broughtPatience))
+	x.isToldOf("late", now.Add(-4*time.Hour))
 	mpi := x.says("late", v1alpha1.ConditionReady, "False CallIncomplete")
 	x.Expect(mpi.Status.State).To(Equal(v1alpha1.StateBlocked))
 

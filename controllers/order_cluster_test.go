@@ -83,7 +83,7 @@ func TestWhatTheOrderAPIAnswers(t *testing.T) {
 	}{
 		"good":         {"koogallery", "o-good", now, "True OrderResolved"},
 		"not-yet":      {"koogallery", "o-none", now, "Unknown OrderPending"},
-		"never":        {"koogallery", "o-none", now.Add(-orderNotFoundGrace), "False OrderNotFound"},
+		"never":        {"koogallery", "o-none", now.Add(-10 * time.Minute), "False OrderNotFound"},
 		"refused":      {"koogallery", "o-refused", now, "False OrderAPIRefused"},
 		"invalid":      {"koogallery", "o-invalid", now, "False OrderInvalid"},
 		"busy":         {"koogallery", "o-busy", now, "Unknown OrderAPIUnavailable"},
@@ -157,7 +157,7 @@ func TestACallThatComesMeanwhileIsNotLost(t *testing.T) {
 
 func TestCredentialsThatComeLaterAreFound(t *testing.T) {
 	found, err := (&OrderReconciler{}).readFailed(v1alpha1.OrderCall{OrderID: "o-1"}, &credentialsError{"create it"})
-	if err != nil || found.After != credentialsRetry || found.Status != metav1.ConditionFalse {
+	if err != nil || found.After != CredentialsRetry || found.Status != metav1.ConditionFalse {
 		t.Errorf("found %+v, error %v", found, err)
 	}
 }
@@ -183,7 +183,7 @@ func TestAProductThatComesLaterResolvesTheOrder(t *testing.T) {
 		x.says("acme", v1alpha1.ConditionOrderResolved, "True Released")
 		x.says("acme", v1alpha1.ConditionSuspended, "True Released")
 		change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) {
-			mpi.Spec.Subscription.Entitlement.Time = metav1.NewTime(time.Now().Add(-defaultRetention - time.Minute))
+			mpi.Spec.Subscription.Entitlement.Time = metav1.NewTime(time.Now().Add(-15*24*time.Hour - time.Minute))
 		})
 		namespace := x.instance("acme").Status.Namespace
 		x.namespaceGoes(namespace)

@@ -26,17 +26,10 @@ const (
 	orderAPITimeout = 30 * time.Second
 	// orderNotFoundGrace is how long a purchase's order may be unknown to the order API before it counts as a mistake.
 	orderNotFoundGrace = 10 * time.Minute
-	// orderNotFoundRetry is how soon an order that is not known yet is asked for again.
-	orderNotFoundRetry = 15 * time.Second
-	// orderProblemRetry is how soon an order is asked for again that waits for a person. What the person changes in the
-	// cluster is noticed at once; what is changed at the marketplace is not.
-	orderProblemRetry = 10 * time.Minute
-	// refusedRetry is how soon an order is asked for again that the marketplace did not hand out with these credentials. The
-	// Secret is not watched, and a buyer waits.
-	refusedRetry = time.Minute
-	// credentialsRetry is how soon the Secret with the credentials is read again. It is not watched.
-	credentialsRetry = 30 * time.Second
 )
+
+// orderStatusOwner owns what this reconciler says of an instance.
+var orderStatusOwner = Owner{Name: v1alpha1.FieldOwner + "/order", Conditions: []string{v1alpha1.ConditionOrderResolved}}
 
 // OrderReconciler finds out what was sold: it reads every order from the Secret of the call that brought it, or asks the
 // marketplace's order API for it, and writes what it says into spec.subscription. It owns the condition OrderResolved.
@@ -68,7 +61,7 @@ func (r *OrderReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	Set(&mpi.Status.Conditions, v1alpha1.ConditionOrderResolved, firstWord(mpi, found), mpi.Generation, time.Time{})
 	// What is tried again waits behind what has just been sold.
 	result := ctrl.Result{Priority: ptr.To(priorityNormal)}
-	if err := errors.Join(err, applyConditions(ctx, r.Client, before, mpi, orderStatusOwner)); err != nil {
+	if err := errors.Join(err, orderStatusOwner.Apply(ctx, r.Client, before, mpi)); err != nil {
 		return result, err
 	}
 	result.RequeueAfter = found.After
@@ -141,7 +134,7 @@ func (r *OrderReconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceI
 		found := mistake(problem.Reason, problem.Message)
 		if problem.Reason == v1alpha1.ReasonPackageUserUnclear {
 			// The buyer may have ordered the other instance in the same moment, and its order is not read yet.
-			found.After = refusedRetry
+			found.After = RefusedRetry
 		}
 		return found, nil
 	}
@@ -181,7 +174,7 @@ func (r *OrderReconciler) readFailed(call v1alpha1.OrderCall, err error) (Verdic
 	case errors.Is(err, errNotBrought):
 		return r.notBrought(call), nil
 	case errors.As(err, &credentials):
-		return mistake(v1alpha1.ReasonCredentialsMissing, credentials.text).Again(credentialsRetry), nil
+		return mistake(v1alpha1.ReasonCredentialsMissing, credentials.text).Again(CredentialsRetry), nil
 	case !errors.As(err, &failed):
 		return Unknown(v1alpha1.ReasonOrderAPIUnavailable, "The order can't be looked up now; it is tried again"), err
 	}
@@ -190,11 +183,11 @@ func (r *OrderReconciler) readFailed(call v1alpha1.OrderCall, err error) (Verdic
 	case errors.Is(err, marketplace.ErrOrderNotFound):
 		if r.Clock.Since(call.Time.Time) < orderNotFoundGrace {
 			return Unknown(v1alpha1.ReasonOrderPending,
-				fmt.Sprintf("The order API does not know order %s yet; it is asked again", call.OrderID)).Again(orderNotFoundRetry), nil
+				fmt.Sprintf("The order API does not know order %s yet; it is asked again", call.OrderID)).Again(OrderNotFoundRetry), nil
 		}
 		return mistake(v1alpha1.ReasonOrderNotFound, message), nil
 	case errors.Is(err, marketplace.ErrOrderRefused):
-		return mistake(v1alpha1.ReasonOrderAPIRefused, message).Again(refusedRetry), nil
+		return mistake(v1alpha1.ReasonOrderAPIRefused, message).Again(RefusedRetry), nil
 	case errors.Is(err, marketplace.ErrOrderInvalid):
 		return mistake(v1alpha1.ReasonOrderInvalid, message), nil
 	case failed.RetryAfter > 0:
@@ -218,4 +211,18 @@ func firstWord(mpi *v1alpha1.MarketplaceInstance, found Verdict) Verdict {
 
 // mistake is a problem that stays until somebody acts. What is changed in the cluster is noticed at once; what is changed at the
 // marketplace is not.
-func mistake(reason, message string) Verdict { return False(reason, message).Again(orderProblemRetry) }
+func mistake(reason, message string) Verdict { return False(reason, message).Again(OrderProblemRetry) }
+
+// waitsForLicense says what keeps it from being known what a licence code has sold; false when nothing does.
+func waitsForLicense(mpi *v1alpha1.MarketplaceInstance) (bool, Verdict) {
+	sub := mpi.Spec.Subscription
+	switch {
+	case !licenses.IsActivated(sub):
+		return true, Unknown(v1alpha1.ReasonWaitingForActivation,
+			"What was sold is known when the licence code is activated: see the condition LicenseActivated")
+	case licenses.OrderKnown(sub), mpi.Spec.ProductRef.Name != "" && mpi.Spec.Plan != "":
+		return false, Verdict{}
+	}
+	return true, mistake(v1alpha1.ReasonLicenseOrderUnknown, "The licence code is activated, and the marketplace does not say for which"+
+		" order: set spec.subscription.orderID as the seller console shows it, or productRef and plan in this instance's spec")
+}

@@ -112,7 +112,7 @@ func TestCheckProduct(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			note, err := productCheck{permissions: permissions(), features: allFeatures()}.run(tc.product, "shop-1", dataOf(tc.product, tc.chart))
+			note, err := productCheck{permissions: permissions(), features: allFeatures()}.run(tc.product, "shop-1", cutOn0(tc.product, tc.chart))
 			var problem *Verdict
 			if err != nil && !errors.As(err, &problem) {
 				t.Fatalf("the error is no problem of the product: %v", err)
@@ -140,7 +140,7 @@ func TestCheckProductNotesWhatCannotBeStopped(t *testing.T) {
 	p := product(inline("apiVersion: db.example.com/v1\nkind: Cluster\nmetadata: {name: db}\nspec: {size: 3}\n"))
 	perms := permissions()
 	perms.Kinds.Insert(schema.GroupKind{Group: "db.example.com", Kind: "Cluster"})
-	note, err := productCheck{permissions: perms, features: allFeatures()}.run(p, "shop-1", dataOf(p, nil))
+	note, err := productCheck{permissions: perms, features: allFeatures()}.run(p, "shop-1", cutOn0(p, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,24 +154,6 @@ func TestCheckProductNotesWhatCannotBeStopped(t *testing.T) {
 	setProductReady(p, cut, nil)
 	if length := len(p.Status.Conditions[0].Message); length > 32768 {
 		t.Errorf("the condition's message has %d bytes", length)
-	}
-}
-
-func TestSampleAttributesAreThoseThatTheProductSpeaksOf(t *testing.T) {
-	p := product(
-		values(`{"a":"{{ .attributes.company }}","b":"{{ index .attributes \"disk-size\" }}","c":"{{ .attributes.on | toBool }}"}`),
-		access(v1alpha1.ProductAccess{
-			FrontEndURL: "https://{{ .attributes.domain }}", AdminURL: "https://{{ .attributes.admin_host }}",
-			UserName: "{{ .attributes.user }}", Memo: `{{ index .attributes "a note" }}`,
-		}),
-		inline(`x: {{ .Values.stallkeeper.attributes.region }}`),
-	)
-	want := map[string]string{
-		"company": "1", "disk-size": "1", "domain": "1", "admin_host": "1", "user": "1", "a note": "1", "region": "1",
-		"on": "true",
-	}
-	if diff := cmp.Diff(want, sampleAttributes(dataOf(p, nil))); diff != "" {
-		t.Errorf("attributes (-want +got):\n%s", diff)
 	}
 }
 
@@ -203,4 +185,12 @@ func TestCountInstances(t *testing.T) {
 
 func allFeatures() []Feature {
 	return []Feature{LicenseFeature(), UsageFeature(nil), DirectoryFeature()}
+}
+
+// cutOn0 is a product's revision as it is cut on day 0.
+func cutOn0(p *v1alpha1.MarketplaceProduct, chart []byte) revisionData {
+	return revisionData{
+		revisionContent: contentOf(p, chart), CutAt: day(0),
+		Capabilities: template.Capabilities{KubeVersion: "v1.37.2", APIVersions: []string{"v1", "apps/v1"}},
+	}
 }

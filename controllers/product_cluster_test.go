@@ -85,7 +85,7 @@ func TestARevisionStaysAsLongAsATenantNeedsIt(t *testing.T) {
 		return result
 	}
 	clock.SetTime(clock.Now().Add(24 * time.Hour))
-	x.Expect(collect().RequeueAfter).To(Equal(chartRecheck))
+	x.Expect(collect().RequeueAfter).To(Equal(ChartRecheck))
 	x.Expect(x.revisions()).To(ConsistOf(revision), "a tenant is pinned to it")
 
 	t.Run("the tenant can still be suspended", func(*testing.T) {
@@ -109,7 +109,7 @@ func TestAYoungRevisionIsCollectedLater(t *testing.T) {
 	clock := clocktesting.NewFakePassiveClock(time.Now())
 	r := &ProductReconciler{
 		Client: x.client, APIReader: x.client, Clock: clock, Permissions: permissions(),
-		Capabilities: func() (template.Capabilities, error) { return dataOf(p, nil).Capabilities, nil },
+		Capabilities: func() (template.Capabilities, error) { return capabilities, nil },
 	}
 	reconcile := func() ctrl.Result {
 		t.Helper()
@@ -119,9 +119,9 @@ func TestAYoungRevisionIsCollectedLater(t *testing.T) {
 	}
 	reconcile()
 	x.Expect(x.client.Delete(t.Context(), p)).To(Succeed())
-	x.Expect(reconcile().RequeueAfter).To(Equal(chartRecheck), "it is looked at again")
+	x.Expect(reconcile().RequeueAfter).To(Equal(ChartRecheck), "it is looked at again")
 	x.Expect(x.revisions()).To(HaveLen(1))
-	clock.SetTime(clock.Now().Add(revisionMinAge + time.Second))
+	clock.SetTime(clock.Now().Add(10*time.Minute + time.Second))
 	x.Expect(reconcile()).To(Equal(ctrl.Result{}))
 	x.Expect(x.revisions()).To(BeEmpty())
 }

@@ -20,8 +20,6 @@ import (
 )
 
 const (
-	// chartRecheck is how often a chart is looked at again that can change under the same name, or that is not there yet.
-	chartRecheck = time.Minute
 	// registryTimeout bounds the download of a chart.
 	registryTimeout = 30 * time.Second
 )
@@ -55,7 +53,7 @@ func (r *ProductReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 			return ctrl.Result{}, err
 		}
 		// Nothing else tells when the last tenant is gone, or when a revision is old enough.
-		return ctrl.Result{RequeueAfter: chartRecheck}, nil
+		return ctrl.Result{RequeueAfter: ChartRecheck}, nil
 	}
 	if !product.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
@@ -76,14 +74,14 @@ func (r *ProductReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	switch {
 	case errors.As(err, &problem):
 		// A person changes the product, or puts the chart where it belongs.
-		return ctrl.Result{RequeueAfter: chartRecheck}, nil
+		return ctrl.Result{RequeueAfter: ChartRecheck}, nil
 	case err != nil:
 		return ctrl.Result{}, err
 	}
 	if _, err := r.collectRevisions(ctx, product.Namespace, product.Name, product.Status.Revision); err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{RequeueAfter: chartRecheck}, nil
+	return ctrl.Result{RequeueAfter: ChartRecheck}, nil
 }
 
 // setProductReady reports on the product. A failed check leaves the last good revision in the status.

@@ -51,7 +51,7 @@ func (c *checkedRevisions) get(product *v1alpha1.MarketplaceProduct, now time.Ti
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	last, ok := c.seen[product.UID]
-	if !ok || last.generation != product.Generation || now.Sub(last.at) >= chartRecheck {
+	if !ok || last.generation != product.Generation || now.Sub(last.at) >= ChartRecheck {
 		return cutRevision{}, false
 	}
 	return last.cut, true

@@ -16,9 +16,6 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
 
-// productStatusPause is the shortest time between two counts of a product's instances.
-const productStatusPause = 5 * time.Second
-
 // SetupWithManager makes the reconciler run.
 func (r *ProductReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("product").
@@ -35,7 +32,7 @@ func countLater() handler.EventHandler {
 		if mpi, ok := object.(*v1alpha1.MarketplaceInstance); ok && mpi.Spec.ProductRef.Name != "" {
 			q.AddAfter(request{NamespacedName: types.NamespacedName{
 				Namespace: mpi.Namespace, Name: mpi.Spec.ProductRef.Name,
-			}}, productStatusPause)
+			}}, CountPause)
 		}
 	}
 	return handler.Funcs{

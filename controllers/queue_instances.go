@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -33,4 +34,19 @@ func instancesWhere(ctx context.Context, reader client.Reader, namespace string,
 		}
 	}
 	return requests
+}
+
+// InstanceOfObject finds the instance by the labels of one of its tenant's objects. The tenants of another release's sales
+// namespaces are seen as well, but their instances can't be read, and are none of this controller's business.
+func InstanceOfObject(reader client.Reader) handler.MapFunc {
+	return func(ctx context.Context, object client.Object) []request {
+		labels := object.GetLabels()
+		key := types.NamespacedName{
+			Namespace: labels[v1alpha1.InstanceNamespaceLabel], Name: labels[v1alpha1.InstanceLabel],
+		}
+		if key.Name == "" || key.Namespace == "" || reader.Get(ctx, key, &v1alpha1.MarketplaceInstance{}) != nil {
+			return nil
+		}
+		return []request{{NamespacedName: key}}
+	}
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
 	"github.com/stallkeeper/stallkeeper/controllers/egress"
-	"github.com/stallkeeper/stallkeeper/controllers/sources"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/sources"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
@@ -105,7 +105,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	controllers := map[string]interface{ SetupWithManager(ctrl.Manager) error }{
 		"instance": &InstanceReconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Permissions: c.Permissions, Sales: sales,
-			Applier: &apply.Applier{Client: cached, Cache: mgr.GetCache(), Live: live, Kinds: c.TenantKinds},
+			Revisions: newRevisionCache(live),
+			Applier:   &apply.Applier{Client: cached, Cache: mgr.GetCache(), Live: live, Kinds: c.TenantKinds},
 		},
 		"product": &ProductReconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Capabilities: c.Capabilities, Permissions: c.Permissions, Features: c.Features,

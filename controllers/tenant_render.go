@@ -28,6 +28,9 @@ type tenantInputs struct {
 	secrets   tenantSecrets
 }
 
+// SeedBytes is the length of a tenant's seed. What is derived from it, here or by a feature, needs that many.
+const SeedBytes = 32
+
 // tenantSecrets are made once per instance and kept in its access Secret.
 type tenantSecrets struct {
 	seed               []byte

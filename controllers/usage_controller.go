@@ -16,8 +16,14 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
-	"github.com/stallkeeper/stallkeeper/controllers/usage"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
 )
+
+// usageStatusOwner owns what this reconciler says of an instance.
+var usageStatusOwner = Owner{
+	Name: v1alpha1.FieldOwner + "/usage", Conditions: []string{v1alpha1.ConditionUsageReported, v1alpha1.ConditionPackageAvailable},
+	Fields: func(from, to *v1alpha1.MarketplaceInstanceStatus) { to.Usage = from.Usage },
+}
 
 // UsageReconciler counts what the sales use that are charged by it: it asks the sources of their meters after each interval, and
 // writes the answers as UsageRecords. UsagePushReconciler tells the marketplace. It owns the conditions UsageReported and
@@ -59,7 +65,7 @@ func (r *UsageReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	err = errors.Join(counted.err, r.keepRecords(ctx, mpi, known, now))
 	late := reportUsage(mpi, known, counted, now)
 
-	if err := errors.Join(err, applyUsageStatus(ctx, r.Client, before, mpi)); err != nil {
+	if err := errors.Join(err, usageStatusOwner.Apply(ctx, r.Client, before, mpi)); err != nil {
 		return ctrl.Result{Priority: ptr.To(priorityNormal)}, err
 	}
 	r.announce(before, mpi, memory)
@@ -71,7 +77,7 @@ type usageKnown struct {
 	Sale
 	ledger
 	decision lifecycle.Decision
-	moment   usage.Moment
+	moment   metering.Moment
 }
 
 // gather reads everything from caches.
@@ -98,8 +104,8 @@ func (r *UsageReconciler) gather(ctx context.Context, mpi *v1alpha1.MarketplaceI
 
 // momentOf says whether the tenant uses anything now, and since when not.
 func momentOf(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, p lifecycle.Policy, memory *usageMemory, now time.Time,
-) usage.Moment {
-	m := usage.Moment{
+) metering.Moment {
+	m := metering.Moment{
 		Now: now, Running: d.Phase == lifecycle.Run, Usable: usable(mpi), ResumedAt: resumedAt(mpi.Spec.Subscription),
 	}
 	if m.Running || d.Phase == lifecycle.Nothing {

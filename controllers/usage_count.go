@@ -13,17 +13,15 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
-	"github.com/stallkeeper/stallkeeper/controllers/sources"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/sources"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
-	"github.com/stallkeeper/stallkeeper/controllers/usage"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
 )
 
 const (
 	// maxSteps is how many intervals of a meter one pass counts. What is left after a long outage comes with the next pass, so that
 	// other sales are not kept waiting.
 	maxSteps = 24
-	// countAgain is how soon a pass is repeated that was not done, or that met a record which the cache does not show yet.
-	countAgain = time.Second
 )
 
 // counted is what a pass has done.
@@ -69,7 +67,7 @@ func (r *UsageReconciler) countMeter(ctx context.Context, mpi *v1alpha1.Marketpl
 			delete(memory.asked, m.spec.Name)
 			return at, nil
 		}
-		amount := usage.Amount(0)
+		amount := metering.Amount(0)
 		if step.Measure {
 			if last := memory.asked[m.spec.Name]; last != nil && k.moment.Now.Before(last.next) {
 				return last.next, nil
@@ -82,16 +80,16 @@ func (r *UsageReconciler) countMeter(ctx context.Context, mpi *v1alpha1.Marketpl
 		record, err := r.write(ctx, mpi, m, step, amount)
 		if apierrors.IsAlreadyExists(err) {
 			// The cache does not show it yet.
-			return k.moment.Now.Add(countAgain), nil
+			return k.moment.Now.Add(NotDoneRetry), nil
 		}
 		if err != nil {
 			return time.Time{}, err
 		}
 		delete(memory.asked, m.spec.Name)
 		k.records = append(k.records, *record)
-		m.account = usage.Read(m.account.Meter, m.account.Sale, recordFacts(k.records, m.spec.Name), k.moment.Now)
+		m.account = metering.Read(m.account.Meter, m.account.Sale, recordFacts(k.records, m.spec.Name), k.moment.Now)
 	}
-	return k.moment.Now.Add(countAgain), nil
+	return k.moment.Now.Add(NotDoneRetry), nil
 }
 
 // sourceProblem words what is the matter with a meter's source.
@@ -106,8 +104,8 @@ func sourceProblem(meter v1alpha1.Meter, err error) Verdict {
 
 // ask asks a meter's source about an interval.
 func (r *UsageReconciler) ask(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k *usageKnown, meter v1alpha1.Meter,
-	step usage.Step,
-) (usage.Amount, error) {
+	step metering.Step,
+) (metering.Amount, error) {
 	if meter.Source == v1alpha1.MeterSourceHTTP {
 		return sources.AskTenant(ctx, r.Tenants, k.Namespace, meter, step.Begins, step.Ends)
 	}
@@ -138,20 +136,20 @@ func queryScope(mpi *v1alpha1.MarketplaceInstance, k *usageKnown) map[string]any
 }
 
 // write records a step. The name follows from what is recorded, so that the API server refuses a second record of the same.
-func (r *UsageReconciler) write(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, m *meterAccount, step usage.Step,
-	amount usage.Amount,
+func (r *UsageReconciler) write(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, m *meterAccount, step metering.Step,
+	amount metering.Amount,
 ) (*v1alpha1.UsageRecord, error) {
 	id := mpi.Spec.Subscription.InstanceID
 	spec := v1alpha1.UsageRecordSpec{
 		BeginsAt: Time(step.Begins), EndsAt: Time(step.Ends), Value: amount.String(),
 	}
-	name := usage.RecordName(mpi.Name, id, m.spec.Name, step.Begins)
+	name := metering.RecordName(mpi.Name, id, m.spec.Name, step.Begins)
 	if step.Open {
 		if err := r.unopened(ctx, mpi, m, step.Ends); err != nil {
 			return nil, err
 		}
-		name = usage.CheckpointName(mpi.Name, id, m.spec.Name, step.Ends)
-		spec.Checkpoint = v1alpha1.UsageCheckpoint{Total: usage.Amount(0).String()}
+		name = metering.CheckpointName(mpi.Name, id, m.spec.Name, step.Ends)
+		spec.Checkpoint = v1alpha1.UsageCheckpoint{Total: metering.Amount(0).String()}
 	}
 	if step.Stopped {
 		spec.Tenant = v1alpha1.TenantStopped
@@ -192,7 +190,7 @@ func (r *UsageReconciler) unopened(ctx context.Context, mpi *v1alpha1.Marketplac
 	if err != nil {
 		return fmt.Errorf("listing the usage records: %w", err)
 	}
-	if usage.Read(m.account.Meter, m.account.Sale, recordFacts(list.Items, m.spec.Name), now).Opened {
+	if metering.Read(m.account.Meter, m.account.Sale, recordFacts(list.Items, m.spec.Name), now).Opened {
 		return apierrors.NewAlreadyExists(v1alpha1.GroupVersion.WithResource("usagerecords").GroupResource(), m.spec.Name)
 	}
 	return nil

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
-	"github.com/stallkeeper/stallkeeper/controllers/usage"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
 )
 
 // ledger is what the meters of an instance have counted.
@@ -32,9 +32,9 @@ type ledger struct {
 // meterAccount is a meter and what it has counted.
 type meterAccount struct {
 	spec    v1alpha1.Meter
-	account usage.Account
+	account metering.Account
 	// pack is what a package holds; its Size is 0 where the plan does not say.
-	pack usage.Package
+	pack metering.Package
 }
 
 // metered says whether a sale is charged by use.
@@ -82,7 +82,7 @@ func ledgerOf(mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplacePr
 	for _, p := range packages {
 		l.packages[p.instance.Name] = p.instance
 	}
-	sale := usage.Sale{
+	sale := metering.Sale{
 		Instance: mpi.Name, InstanceID: mpi.Spec.Subscription.InstanceID, Begins: saleBegins(mpi.Spec.Subscription),
 		PackageBegins: packageBegins(mpi.Spec.Subscription), MaxAge: maxAge,
 	}
@@ -90,7 +90,7 @@ func ledgerOf(mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplacePr
 		facts := meterFacts(meter)
 		facts.Packages = deductions(packages, meter.Name)
 		l.meters = append(l.meters, meterAccount{
-			spec: meter, pack: packOf(meter, runs), account: usage.Read(facts, sale, recordFacts(records, meter.Name), now),
+			spec: meter, pack: packOf(meter, runs), account: metering.Read(facts, sale, recordFacts(records, meter.Name), now),
 		})
 	}
 	for _, record := range records {
@@ -119,16 +119,16 @@ func hasPackage(meter v1alpha1.Meter) bool {
 	return p.Size != "" || len(p.WarnAtPercent) > 0 || p.WhenUsedUp != ""
 }
 
-func meterFacts(meter v1alpha1.Meter) usage.Meter {
-	return usage.Meter{
+func meterFacts(meter v1alpha1.Meter) metering.Meter {
+	return metering.Meter{
 		Name: meter.Name, Written: meter.Source == v1alpha1.MeterSourceRecords, Daily: meter.Interval == v1alpha1.MeterDaily,
 		Kept: meter.Push == v1alpha1.MeterPushNone, InTenant: meter.Source == v1alpha1.MeterSourceHTTP,
 	}
 }
 
 // recordFacts are the records of one meter. Nothing of them comes from a status.
-func recordFacts(records []v1alpha1.UsageRecord, meter string) []usage.Record {
-	var facts []usage.Record
+func recordFacts(records []v1alpha1.UsageRecord, meter string) []metering.Record {
+	var facts []metering.Record
 	for i := range records {
 		if records[i].Spec.Meter == meter {
 			facts = append(facts, recordFact(&records[i]))
@@ -137,30 +137,30 @@ func recordFacts(records []v1alpha1.UsageRecord, meter string) []usage.Record {
 	return facts
 }
 
-func recordFact(record *v1alpha1.UsageRecord) usage.Record {
+func recordFact(record *v1alpha1.UsageRecord) metering.Record {
 	spec := record.Spec
-	fact := usage.Record{
+	fact := metering.Record{
 		Name: record.Name, Begins: spec.BeginsAt.Time, Ends: spec.EndsAt.Time, Value: amountOf(spec.Value, 0),
 		Stopped: spec.Tenant == v1alpha1.TenantStopped, Lost: spec.Unmeasured == v1alpha1.UnmeasuredLost,
 		Unasked: spec.Unmeasured != "", Attempted: !spec.Delivery.AttemptedAt.IsZero(), Pushed: !spec.Delivery.PushedAt.IsZero(),
 		Created: record.CreationTimestamp.Time, Package: spec.Delivery.PackageRef.Name,
 	}
 	if checkpoint := spec.Checkpoint; checkpoint.Total != "" {
-		fact.Checkpoint = &usage.Checkpoint{
+		fact.Checkpoint = &metering.Checkpoint{
 			Total: amountOf(checkpoint.Total, 0), PackageBegins: checkpoint.PackageBeginsAt.Time,
 			PackageUsed: amountOf(checkpoint.PackageUsed, 0),
 		}
 		for _, p := range checkpoint.Packages {
 			fact.Checkpoint.Packages = append(fact.Checkpoint.Packages,
-				usage.Deduction{Name: p.Name, Begins: p.BeginsAt.Time, Used: amountOf(p.Used, 0)})
+				metering.Deduction{Name: p.Name, Begins: p.BeginsAt.Time, Used: amountOf(p.Used, 0)})
 		}
 	}
 	return fact
 }
 
 // amountOf reads an amount that the API has checked.
-func amountOf(text string, otherwise usage.Amount) usage.Amount {
-	if amount, err := usage.ParseAmount(text); err == nil {
+func amountOf(text string, otherwise metering.Amount) metering.Amount {
+	if amount, err := metering.ParseAmount(text); err == nil {
 		return amount
 	}
 	return otherwise

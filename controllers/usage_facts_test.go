@@ -60,39 +60,6 @@ func TestAQuerySeesNothingThatABuyerTyped(t *testing.T) {
 	}
 }
 
-func TestMetersAreNoPartOfARevision(t *testing.T) {
-	before, err := contentOf(product(), nil).name(product())
-	if err != nil {
-		t.Fatal(err)
-	}
-	metered := product(meteredBy())
-	if after, err := contentOf(metered, nil).name(metered); err != nil || after != before {
-		t.Errorf("the revision is %s, and with a meter %s, %v", before, after, err)
-	}
-}
-
-// A tenant is not touched because the operator was upgraded to one that counts.
-func TestATenantWithoutMetersHasTheSameInputs(t *testing.T) {
-	r := &InstanceReconciler{Permissions: permissions()}
-	with := func(l ledger) string {
-		s := Sale{Instance: sale()}
-		digest, err := r.inputsDigest(sale(), known{target: "shop-1", Sale: s.With(l.extension(s))}, false, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return digest
-	}
-	none := with(ledger{})
-	prometheus := with(ledgerOf(byUse(), product(meteredBy()), nil, defaultUsageAge, day(1)))
-	http := with(ledgerOf(byUse(), product(meteredBy(byHTTP)), nil, defaultUsageAge, day(1)))
-	if none != prometheus {
-		t.Error("a meter that asks a Prometheus changes the tenant's objects")
-	}
-	if none == http {
-		t.Error("a meter that asks the tenant opens nothing to the controller")
-	}
-}
-
 func byUse() *v1alpha1.MarketplaceInstance {
 	return sale(func(mpi *v1alpha1.MarketplaceInstance) {
 		mpi.Spec.Subscription.ChargingMode = v1alpha1.ChargingOnDemand

@@ -7,12 +7,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-const (
-	// firstAsk and lastAsk are the shortest and the longest pause before a source is asked again that did not answer.
-	firstAsk = 30 * time.Second
-	lastAsk  = 10 * time.Minute
-)
-
 // usageMemory is what a process remembers of one instance's meters to save work. Lost, it costs a few calls, and a tenant that has
 // to stop is waited for anew. It is used by one pass at a time.
 type usageMemory struct {
@@ -39,7 +33,7 @@ func (m *usageMemory) failed(meter string, p Verdict, now time.Time) *asked {
 		last = &asked{}
 		m.asked[meter] = last
 	}
-	last.pause = min(max(2*last.pause, firstAsk), lastAsk)
+	last.pause = min(max(2*last.pause, AskFirst), AskLast)
 	last.problem, last.next = p, now.Add(last.pause)
 	return last
 }

@@ -40,7 +40,7 @@ func (m UsageMetrics) Describe(descs chan<- *prometheus.Desc) {
 
 // Collect counts. A list that fails gives no figures rather than wrong ones.
 func (m UsageMetrics) Collect(metrics chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), metricsTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), MetricsTimeout)
 	defer cancel()
 	open := &v1alpha1.UsageRecordList{}
 	err := m.Reader.List(ctx, open, client.MatchingFields{recordOpenField: recordIsOpen}, client.UnsafeDisableDeepCopy)

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/usage"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
 	"github.com/stallkeeper/stallkeeper/subscription/orders"
 )
 
@@ -54,15 +54,15 @@ func packagesOf(ctx context.Context, reader client.Reader, mpi *v1alpha1.Marketp
 }
 
 // deductions are the packages as one meter of the instance sees them that uses them.
-func deductions(packages []linkedPackage, meter string) []usage.Deduction {
-	var found []usage.Deduction
+func deductions(packages []linkedPackage, meter string) []metering.Deduction {
+	var found []metering.Deduction
 	for _, p := range packages {
 		i := slices.IndexFunc(p.meters, func(m v1alpha1.Meter) bool { return m.Name == meter })
 		if i < 0 {
 			continue
 		}
 		sub := p.instance.Spec.Subscription
-		deduction := usage.Deduction{
+		deduction := metering.Deduction{
 			Name: p.instance.Name, Sold: saleBegins(sub), Begins: packageBegins(sub), Ends: sub.ExpiresAt.Time,
 			Over: sub.Entitlement.State == v1alpha1.EntitlementReleased, Package: packOf(p.meters[i], EffectiveOf(p.instance)),
 			Suspends: p.meters[i].Package.WhenUsedUp == v1alpha1.UsedUpSuspend,
@@ -76,10 +76,10 @@ func deductions(packages []linkedPackage, meter string) []usage.Deduction {
 }
 
 // packOf is what a package holds by a meter of its plan.
-func packOf(meter v1alpha1.Meter, runs v1alpha1.EffectiveSubscription) usage.Package {
-	pack := usage.Package{Quantity: ptr.Deref(runs.Quantity, 0), WarnAtPercent: meter.Package.WarnAtPercent}
+func packOf(meter v1alpha1.Meter, runs v1alpha1.EffectiveSubscription) metering.Package {
+	pack := metering.Package{Quantity: ptr.Deref(runs.Quantity, 0), WarnAtPercent: meter.Package.WarnAtPercent}
 	if hasPackage(meter) {
-		pack.Size = amountOf(meter.Package.Size, usage.One)
+		pack.Size = amountOf(meter.Package.Size, metering.One)
 	}
 	return pack
 }
@@ -109,7 +109,7 @@ func readLinkedLedger(ctx context.Context, reader client.Reader, mpi *v1alpha1.M
 		if i < 0 {
 			continue
 		}
-		account := usage.Account{Opened: used.meters[i].account.Opened, Until: used.meters[i].account.Until}
+		account := metering.Account{Opened: used.meters[i].account.Opened, Until: used.meters[i].account.Until}
 		for _, p := range used.meters[i].account.Packages {
 			if p.Name == mpi.Name {
 				account.Total, account.PackageUsed, account.PackageAccepted = p.Used, p.Used, p.Accepted

@@ -18,19 +18,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/usage"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
 const (
 	// pushTimeout bounds one pass's pushes with all their repeats.
 	pushTimeout = 2 * time.Minute
-	// firstPush and lastPush are the shortest and the longest pause before a marketplace is tried again that does not answer.
-	firstPush = 30 * time.Second
-	lastPush  = 10 * time.Minute
-	// refusedPush is how soon a record is tried again that the marketplace refused: a person may have put right what was wrong at
-	// the marketplace, which nobody tells us.
-	refusedPush = time.Hour
 )
 
 // UsagePushReconciler tells each marketplace what was used. It works on a marketplace and not on an instance, so that the records
@@ -55,7 +49,7 @@ type UsagePushReconciler struct {
 	tries pushTries
 }
 
-func (r *UsagePushReconciler) pause() time.Duration { return cmp.Or(r.Pause, pushPause) }
+func (r *UsagePushReconciler) pause() time.Duration { return cmp.Or(r.Pause, PushPause) }
 
 // Reconcile pushes all that is due of one marketplace.
 func (r *UsagePushReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
@@ -180,10 +174,10 @@ func (r *UsagePushReconciler) collectInstance(ctx context.Context, mpi *v1alpha1
 
 // pushRecord is a record in the words of package marketplace. All of it follows from what is stored, so that every push of it is
 // the same.
-func pushRecord(mpi *v1alpha1.MarketplaceInstance, m meterAccount, j usage.Judged) marketplace.UsageRecord {
+func pushRecord(mpi *v1alpha1.MarketplaceInstance, m meterAccount, j metering.Judged) marketplace.UsageRecord {
 	sub := mpi.Spec.Subscription
 	record := marketplace.UsageRecord{
-		ID: usage.SerialNumber(sub.InstanceID, m.spec.Name, j.Begins), InstanceID: sub.InstanceID,
+		ID: metering.SerialNumber(sub.InstanceID, m.spec.Name, j.Begins), InstanceID: sub.InstanceID,
 		BeginsAt: j.Begins, EndsAt: j.Ends, RecordedAt: j.Created, Value: j.Value.String(),
 	}
 	if len(sub.Items) > 0 {
@@ -197,7 +191,7 @@ func pushRecord(mpi *v1alpha1.MarketplaceInstance, m meterAccount, j usage.Judge
 
 // suspends says whether a package that is an instance of its own stops the tenant when it is used up.
 func (m meterAccount) suspends(packageName string) bool {
-	return slices.ContainsFunc(m.account.Packages, func(d usage.Deduction) bool { return d.Name == packageName && d.Suspends })
+	return slices.ContainsFunc(m.account.Packages, func(d metering.Deduction) bool { return d.Name == packageName && d.Suspends })
 }
 
 // tellUnclear says of records that nobody knows how to push that they wait for a person.
@@ -227,7 +221,7 @@ func (r *UsagePushReconciler) push(ctx context.Context, mp *v1alpha1.Marketplace
 			said := saying{v1alpha1.UsagePending, False(v1alpha1.ReasonCredentialsMissing, credentials.text)}
 			errs = append(errs, r.say(ctx, push, said))
 		}
-		return r.Clock.Now().Add(credentialsRetry), errors.Join(errs...)
+		return r.Clock.Now().Add(CredentialsRetry), errors.Join(errs...)
 	case err != nil:
 		return time.Time{}, err
 	}
@@ -426,9 +420,9 @@ func (t *pushTries) failed(uid types.UID, refused bool, pause time.Duration, now
 	defer t.mu.Unlock()
 	try := t.of(uid)
 	try.refused = refused
-	try.pause = min(max(2*try.pause, firstPush), lastPush)
+	try.pause = min(max(2*try.pause, PushFirst), PushLast)
 	if refused {
-		try.pause = refusedPush
+		try.pause = RefusedPushRetry
 	}
 	try.next = now.Add(max(try.pause, pause))
 }

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/usage"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
 )
 
 // keepRecords brings the records that are there in order: written by hand ones get their owner, each its state, and old ones go.
@@ -66,7 +66,7 @@ func (r *UsageReconciler) settle(ctx context.Context, mpi *v1alpha1.MarketplaceI
 	settlement := m.account.Settle(now, r.Retention)
 	if c := settlement.Checkpoint; c != nil {
 		spec := v1alpha1.UsageRecordSpec{
-			BeginsAt: Time(c.Begins), EndsAt: Time(c.Ends), Value: usage.Amount(0).String(),
+			BeginsAt: Time(c.Begins), EndsAt: Time(c.Ends), Value: metering.Amount(0).String(),
 			Checkpoint: v1alpha1.UsageCheckpoint{
 				Total: c.Checkpoint.Total.String(), PackageBeginsAt: Time(c.Checkpoint.PackageBegins),
 				PackageUsed: c.Checkpoint.PackageUsed.String(),
@@ -104,41 +104,41 @@ type saying struct {
 }
 
 // recordVerdict words what a record counts for; false for one that is on its way, of which the push tells.
-func recordVerdict(m meterAccount, j usage.Judged) (saying, bool) {
+func recordVerdict(m meterAccount, j metering.Judged) (saying, bool) {
 	refused := func(reason, format string, args ...any) (saying, bool) {
 		return saying{v1alpha1.UsageRefused, False(reason, fmt.Sprintf(format, args...))}, true
 	}
 	switch j.Verdict {
-	case usage.Done:
+	case metering.Done:
 		return pushedSaying(), true
-	case usage.NotOver:
+	case metering.NotOver:
 		return saying{v1alpha1.UsagePending, Unknown(v1alpha1.ReasonNotOver, "It is pushed when its interval is over")}, true
-	case usage.Uncertain:
+	case metering.Uncertain:
 		return saying{v1alpha1.UsageUncertain, False(v1alpha1.ReasonAnswerLost, "The push was begun and its answer was lost, and the old"+
 			" interface can't tell a repeat: look at the marketplace's console, and set spec.delivery.pushedAt if it shows this usage, or remove"+
 			" spec.delivery if it does not")}, true
-	case usage.Kept:
+	case metering.Kept:
 		return saying{state: v1alpha1.UsageKept}, true
-	case usage.Base:
+	case metering.Base:
 		return saying{state: v1alpha1.UsageBase}, true
-	case usage.Unused:
+	case metering.Unused:
 		if j.Lost {
 			return refused(v1alpha1.ReasonUsageLost, "Nobody knows what was used: the source did not answer before it was too late. If you"+
 				" know, settle it with the marketplace's support")
 		}
 		return saying{state: v1alpha1.UsageUnused}, true
-	case usage.TooOld:
+	case metering.TooOld:
 		return refused(v1alpha1.ReasonTooOld, "The interval began more than %d days ago, which the marketplace does not accept: settle this"+
 			" usage with its support", int(m.account.Sale.MaxAge.Hours()/24))
-	case usage.Overlaps:
+	case metering.Overlaps:
 		return refused(v1alpha1.ReasonOverlaps, "Another record of meter %q stands for a part of the same time: correct beginsAt and endsAt"+
 			" in a new record", m.spec.Name)
-	case usage.BeforeSale:
+	case metering.BeforeSale:
 		return refused(v1alpha1.ReasonBeforeSale, "The sale began at %s: let beginsAt be no earlier", Stamp(m.account.Sale.Begins))
-	case usage.Closed:
+	case metering.Closed:
 		return refused(v1alpha1.ReasonBeforeCheckpoint, "The time before the latest checkpoint is settled: let beginsAt be later, or"+
 			" settle it with the marketplace's support")
-	case usage.Foreign:
+	case metering.Foreign:
 		return refused(v1alpha1.ReasonMeterHasSource, "Meter %q is read by the controller: write records for meters with source Records"+
 			" only", m.spec.Name)
 	}

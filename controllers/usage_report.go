@@ -9,7 +9,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/usage"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
 )
 
 // reportUsage writes into the status what is counted, and what is the matter with it. It is pure. It returns when the report
@@ -94,14 +94,14 @@ func recordsVerdict(k usageKnown) (Verdict, bool) {
 	for i := range k.records {
 		said[k.records[i].Name] = meta.FindStatusCondition(k.records[i].Status.Conditions, v1alpha1.ConditionPushed)
 	}
-	refusedByMarketplace := func(j usage.Judged) bool {
+	refusedByMarketplace := func(j metering.Judged) bool {
 		condition := said[j.Name]
-		return j.Verdict == usage.Due && condition != nil && condition.Reason == v1alpha1.ReasonMarketplaceRefused
+		return j.Verdict == metering.Due && condition != nil && condition.Reason == v1alpha1.ReasonMarketplaceRefused
 	}
-	lost := k.namesOf(func(j usage.Judged) bool { return j.Lost || j.Verdict == usage.TooOld })
-	uncertain := k.namesOf(func(j usage.Judged) bool { return j.Verdict == usage.Uncertain })
-	refused := append(k.namesOf(func(j usage.Judged) bool {
-		return j.Verdict.Refused() && j.Verdict != usage.TooOld || refusedByMarketplace(j)
+	lost := k.namesOf(func(j metering.Judged) bool { return j.Lost || j.Verdict == metering.TooOld })
+	uncertain := k.namesOf(func(j metering.Judged) bool { return j.Verdict == metering.Uncertain })
+	refused := append(k.namesOf(func(j metering.Judged) bool {
+		return j.Verdict.Refused() && j.Verdict != metering.TooOld || refusedByMarketplace(j)
 	}), refusedStrays(k)...)
 	look := func(names []string) string { return fmt.Sprintf("see `kubectl describe ur %s`", names[0]) }
 	switch {
@@ -122,7 +122,7 @@ func recordsVerdict(k usageKnown) (Verdict, bool) {
 }
 
 // namesOf are the names of the records that are wanted.
-func (l ledger) namesOf(wanted func(usage.Judged) bool) []string {
+func (l ledger) namesOf(wanted func(metering.Judged) bool) []string {
 	var names []string
 	for _, m := range l.meters {
 		for _, j := range m.account.Records {

@@ -8,14 +8,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/usage"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
 )
 
 // counts is a record of the meter requests of acme, of an hour of day 1, which begins at noon.
 func counts(hour int, value string, changes ...func(*v1alpha1.UsageRecord)) v1alpha1.UsageRecord {
 	begins := day(1).Add(time.Duration(hour) * time.Hour)
 	r := v1alpha1.UsageRecord{ObjectMeta: metav1.ObjectMeta{
-		Namespace: "sales", Name: usage.RecordName("acme", "acme", "requests", begins), CreationTimestamp: metav1.NewTime(begins),
+		Namespace: "sales", Name: metering.RecordName("acme", "acme", "requests", begins), CreationTimestamp: metav1.NewTime(begins),
 	}}
 	r.Spec = v1alpha1.UsageRecordSpec{
 		InstanceRef: v1alpha1.InstanceReference{Name: "acme"}, Meter: "requests", Value: value,

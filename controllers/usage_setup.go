@@ -35,8 +35,6 @@ const (
 	usageWorkers = 8
 	// pushWorkers are how many marketplaces are told of usage at once.
 	pushWorkers = 2
-	// pushPause is how long a record waits for others, to go with them in one call.
-	pushPause = 10 * time.Second
 )
 
 // SetupIndexes makes the cache find usage records by their instance and those that are not pushed, and packages by the instance

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/stallkeeper/stallkeeper/controllers/usage"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
 )
 
 // What a Prometheus answers never panics, and is an amount that a record can hold or an error of ours.
@@ -22,7 +22,7 @@ func FuzzReadPrometheus(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		amount, err := readPrometheus(body)
 		var ours *Error
-		if err != nil && !errors.As(err, &ours) || err == nil && (amount < 0 || amount > usage.MaxAmount) {
+		if err != nil && !errors.As(err, &ours) || err == nil && (amount < 0 || amount > metering.MaxAmount) {
 			t.Errorf("%q is %d, %v", body, amount, err)
 		}
 	})

@@ -1,4 +1,4 @@
-// Package usage decides about metered use: which interval is counted next, which records count, how much that is, what is
+// Package metering decides about metered use: which interval is counted next, which records count, how much that is, what is
 // pushed to the marketplace, and what may be forgotten. It is pure; time is an argument.
 //
 // A meter's ledger is its records, and nothing else is remembered. Each says how much was used from one instant to another. For
@@ -12,4 +12,4 @@
 //	Read   records → account: what counts, why others do not, totals
 //	Next   account and moment → the next interval to ask the source about, or to close, or when
 //	Settle account → the checkpoint that replaces old records, and which those are
-package usage
+package metering

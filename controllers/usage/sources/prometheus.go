@@ -9,12 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stallkeeper/stallkeeper/controllers/usage"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
 )
 
 // AskPrometheus asks for one number as of the end of an interval. In the query $__start and $__end are the interval's ends in UNIX
 // seconds and $__range its length. Errors are *Error.
-func AskPrometheus(ctx context.Context, client *http.Client, address, query string, begins, ends time.Time) (usage.Amount, error) {
+func AskPrometheus(ctx context.Context, client *http.Client, address, query string, begins, ends time.Time) (metering.Amount, error) {
 	base, err := url.Parse(address)
 	if err != nil || base.Host == "" || base.User != nil || base.RawQuery != "" || (base.Scheme != "http" && base.Scheme != "https") {
 		return 0, invalid("The address of the Prometheus is not a URL such as http://prometheus.monitoring.svc:9090, without a password" +
@@ -42,7 +42,7 @@ func AskPrometheus(ctx context.Context, client *http.Client, address, query stri
 }
 
 // readPrometheus reads the answer to an instant query: a scalar, or a vector of one sample.
-func readPrometheus(body []byte) (usage.Amount, error) {
+func readPrometheus(body []byte) (metering.Amount, error) {
 	var answer struct {
 		Status string `json:"status"`
 		Data   struct {
@@ -81,8 +81,8 @@ func readPrometheus(body []byte) (usage.Amount, error) {
 	return number(text)
 }
 
-func number(text string) (usage.Amount, error) {
-	amount, err := usage.Measured(text)
+func number(text string) (metering.Amount, error) {
+	amount, err := metering.Measured(text)
 	if err != nil {
 		return 0, invalid("What the source answers can't be an amount: %s", err)
 	}

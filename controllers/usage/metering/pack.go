@@ -1,4 +1,4 @@
-package usage
+package metering
 
 // Package is what a package of use holds, and how it is looked at.
 type Package struct {

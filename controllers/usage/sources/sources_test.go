@@ -10,7 +10,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/egress"
-	"github.com/stallkeeper/stallkeeper/controllers/sources"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/sources"
 )
 
 var (

@@ -10,7 +10,6 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/template"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
 
@@ -176,14 +175,6 @@ func tenantKinds() []schema.GroupVersionKind {
 		{Group: "apps", Version: "v1", Kind: "StatefulSet"},
 		{Group: "batch", Version: "v1", Kind: "Job"},
 		{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
-	}
-}
-
-// dataOf is a product's revision as it is cut on day 0.
-func dataOf(p *v1alpha1.MarketplaceProduct, chart []byte) revisionData {
-	return revisionData{
-		revisionContent: contentOf(p, chart), CutAt: day(0),
-		Capabilities: template.Capabilities{KubeVersion: "v1.37.2", APIVersions: []string{"v1", "apps/v1"}},
 	}
 }
 

@@ -1,4 +1,4 @@
-package usage_test
+package metering_test
 
 import (
 	"fmt"
@@ -11,31 +11,31 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/stallkeeper/stallkeeper/controllers/usage"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
 )
 
 // packageOf is a package of ten that stops the tenant, sold at a time.
-func packageOf(name, sold string, changes ...func(*usage.Deduction)) usage.Deduction {
-	d := usage.Deduction{Name: name, Sold: at(sold), Package: usage.Package{Size: 10 * usage.One, Quantity: 1}, Suspends: true}
+func packageOf(name, sold string, changes ...func(*metering.Deduction)) metering.Deduction {
+	d := metering.Deduction{Name: name, Sold: at(sold), Package: metering.Package{Size: 10 * metering.One, Quantity: 1}, Suspends: true}
 	for _, change := range changes {
 		change(&d)
 	}
 	return d
 }
 
-func runsOn(d *usage.Deduction) { d.Suspends = false }
-func isOver(d *usage.Deduction) { d.Over = true }
-func until(when string) func(*usage.Deduction) {
-	return func(d *usage.Deduction) { d.Ends = at(when) }
+func runsOn(d *metering.Deduction) { d.Suspends = false }
+func isOver(d *metering.Deduction) { d.Over = true }
+func until(when string) func(*metering.Deduction) {
+	return func(d *metering.Deduction) { d.Ends = at(when) }
 }
-func anew(when string) func(*usage.Deduction) {
-	return func(d *usage.Deduction) { d.Begins = at(when) }
+func anew(when string) func(*metering.Deduction) {
+	return func(d *metering.Deduction) { d.Begins = at(when) }
 }
-func of(name string) func(*usage.Record) { return func(r *usage.Record) { r.Package = name } }
+func of(name string) func(*metering.Record) { return func(r *metering.Record) { r.Package = name } }
 
 func TestFromWhichPackageUseIsDeducted(t *testing.T) {
-	type records = []usage.Record
-	type packages = []usage.Deduction
+	type records = []metering.Record
+	type packages = []metering.Deduction
 	tests := map[string]struct {
 		packages packages
 		records  records
@@ -91,7 +91,7 @@ func TestFromWhichPackageUseIsDeducted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			meter := hourly
 			meter.Packages = tc.packages
-			account := usage.Read(meter, sale, append(records{opened("08:00")}, tc.records...), at("20:00"))
+			account := metering.Read(meter, sale, append(records{opened("08:00")}, tc.records...), at("20:00"))
 			var names []string
 			for _, r := range tc.records {
 				name := account.Deducted[r.Name]
@@ -118,24 +118,24 @@ func TestFromWhichPackageUseIsDeducted(t *testing.T) {
 // and what was used of a package stays when its records are gone.
 func TestWhatIsUsedOfPackagesOutlivesTheRecords(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		meter, records, now := hourly, map[string]usage.Record{}, at("08:00")
+		meter, records, now := hourly, map[string]metering.Record{}, at("08:00")
 		first := opened("08:00")
 		records[first.Name] = first
-		stood, used := map[string]string{}, map[string]usage.Amount{}
-		read := func() usage.Account {
-			return usage.Read(meter, sale, slices.Collect(maps.Values(records)), now)
+		stood, used := map[string]string{}, map[string]metering.Amount{}
+		read := func() metering.Account {
+			return metering.Read(meter, sale, slices.Collect(maps.Values(records)), now)
 		}
 		for hour := range rapid.IntRange(1, 120).Draw(t, "hours") {
 			if len(meter.Packages) < 4 && rapid.IntRange(0, 9).Draw(t, "buys") == 0 {
-				d := packageOf(fmt.Sprintf("p%d", len(meter.Packages)), "08:00", func(d *usage.Deduction) { d.Sold = now })
+				d := packageOf(fmt.Sprintf("p%d", len(meter.Packages)), "08:00", func(d *metering.Deduction) { d.Sold = now })
 				d.Suspends = rapid.Bool().Draw(t, "suspends")
 				meter.Packages = append(meter.Packages, d)
 			}
 			begins := now
 			now = now.Add(time.Hour)
-			name := usage.RecordName(sale.Instance, sale.InstanceID, meter.Name, begins)
-			records[name] = usage.Record{Name: name, Begins: begins, Ends: now, Created: now,
-				Value: usage.Amount(rapid.IntRange(0, 4).Draw(t, "used")) * usage.One}
+			name := metering.RecordName(sale.Instance, sale.InstanceID, meter.Name, begins)
+			records[name] = metering.Record{Name: name, Begins: begins, Ends: now, Created: now,
+				Value: metering.Amount(rapid.IntRange(0, 4).Draw(t, "used")) * metering.One}
 			account := read()
 			for name, of := range account.Deducted {
 				if stood[name] != "" && stood[name] != of {
@@ -160,7 +160,7 @@ func TestWhatIsUsedOfPackagesOutlivesTheRecords(t *testing.T) {
 			for _, name := range settlement.Remove {
 				delete(records, name)
 			}
-			got, want := map[string]usage.Amount{}, map[string]usage.Amount{}
+			got, want := map[string]metering.Amount{}, map[string]metering.Amount{}
 			for _, p := range read().Packages {
 				got[p.Name], want[p.Name] = p.Accepted, used[p.Name]
 			}

@@ -10,13 +10,13 @@ import (
 	"time"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/usage"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
 )
 
 // AskTenant asks a Service in the tenant's namespace how much was used in an interval. The host is made of the Service's name and
 // that namespace and of nothing else. Errors are *Error.
 func AskTenant(ctx context.Context, client *http.Client, namespace string, meter v1alpha1.Meter, begins, ends time.Time,
-) (usage.Amount, error) {
+) (metering.Amount, error) {
 	target := url.URL{
 		Scheme: "http", Host: meter.HTTP.Service + "." + namespace + ".svc:" + strconv.Itoa(int(meter.HTTP.Port)),
 		Path: meter.HTTP.Path,

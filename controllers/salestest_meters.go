@@ -1,0 +1,26 @@
+package controllers
+
+import "github.com/stallkeeper/stallkeeper/api/v1alpha1"
+
+// meteredBy sells by a meter with a Prometheus, changed as a test wants it.
+func meteredBy(changes ...func(*v1alpha1.Meter)) productChange {
+	meter := v1alpha1.Meter{
+		Name: "requests", Unit: "requests", Source: v1alpha1.MeterSourcePrometheus, Interval: v1alpha1.MeterHourly,
+		Prometheus: v1alpha1.MeterPrometheus{Query: `sum(increase(requests_total{namespace="{{ .instance.tenantNamespace }}"}[$__range])) or vector(0)`},
+	}
+	for _, change := range changes {
+		change(&meter)
+	}
+	return func(p *v1alpha1.MarketplaceProduct) { p.Spec.Plans[0].Meters = append(p.Spec.Plans[0].Meters, meter) }
+}
+
+func byHTTP(m *v1alpha1.Meter) {
+	m.Source, m.Prometheus = v1alpha1.MeterSourceHTTP, v1alpha1.MeterPrometheus{}
+	m.HTTP = v1alpha1.MeterHTTP{Service: "web", Port: 80, Path: "/usage"}
+}
+
+func byRecords(m *v1alpha1.Meter) {
+	m.Source, m.Prometheus = v1alpha1.MeterSourceRecords, v1alpha1.MeterPrometheus{}
+}
+
+func byOldPush(m *v1alpha1.Meter) { m.Push = v1alpha1.MeterPushOld }
