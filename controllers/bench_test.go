@@ -13,12 +13,14 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/instance"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 )
 
 // bench is a ready tenant and a reconciler that nothing but the benchmark calls.
 type bench struct {
 	*shop
-	reconciler *InstanceReconciler
+	reconciler *instance.Reconciler
 	key        ctrl.Request
 	rounds     int
 }
@@ -35,7 +37,7 @@ func newBench(b *testing.B, name string) *bench {
 
 	// Without the instance's reconciler, but with all that it watches in the cache.
 	o := x.operate("order", "product")
-	for _, kind := range append(tenantKinds(), apply.NamespaceKind) {
+	for _, kind := range append(salestest.TenantKinds(), apply.NamespaceKind) {
 		object := &unstructured.Unstructured{}
 		object.SetGroupVersionKind(kind)
 		_, err := o.cache.GetInformer(b.Context(), object)
@@ -56,7 +58,7 @@ func (b *bench) pass() {
 // changeInputs makes the next pass a full one: it renders, applies and reports.
 func (b *bench) changeInputs() {
 	b.rounds++
-	b.reconciler.Permissions = permissions()
+	b.reconciler.Permissions = salestest.Permissions()
 	b.reconciler.Permissions.Kinds.Insert(schema.GroupKind{Group: fmt.Sprint(b.rounds), Kind: "Unused"})
 }
 

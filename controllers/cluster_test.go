@@ -36,7 +36,15 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/directory"
+	"github.com/stallkeeper/stallkeeper/controllers/instance"
+	"github.com/stallkeeper/stallkeeper/controllers/license"
+	"github.com/stallkeeper/stallkeeper/controllers/protocol"
+	"github.com/stallkeeper/stallkeeper/controllers/revision"
+	"github.com/stallkeeper/stallkeeper/controllers/sale"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
+	"github.com/stallkeeper/stallkeeper/controllers/usage"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
@@ -97,7 +105,7 @@ func startCluster(assets string) (*cluster, error) {
 	}
 	config.QPS, config.Burst = 1000, 1000
 	c := &cluster{config: config}
-	if c.scheme, err = bothSchemes(); err != nil {
+	if c.scheme, err = salestest.BothSchemes(); err != nil {
 		return nil, err
 	}
 	if c.client, err = client.NewWithWatch(config, client.Options{Scheme: c.scheme}); err != nil {
@@ -152,7 +160,7 @@ type requests struct {
 }
 
 func (r *requests) wrap(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(req *http.Request) (*http.Response, error) {
+	return salestest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 		if req.URL.Query().Get("watch") != "true" && !r.note(req) {
 			return nil, errors.New("the request was lost")
 		}
@@ -205,7 +213,7 @@ type shop struct {
 	// name is the namespace's.
 	name string
 	// orders is the marketplace's order API, licenses its licence API.
-	orders   *orderAPI
+	orders   *salestest.OrderAPI
 	licenses *licenceAPI
 	// kinds are those of the tenants that the operator watches.
 	kinds []schema.GroupVersionKind
@@ -214,9 +222,9 @@ type shop struct {
 	// clock is what the time is for tenants.
 	clock clock.PassiveClock
 	// protocol is what the operator knows of the marketplace, beside how it is asked for orders.
-	protocol Protocol
+	protocol protocol.Protocol
 	// features are added to those of the product.
-	features []Feature
+	features []sale.Feature
 	passes   *passes
 	// endpoint stands in for the network between the controller and the tenants' workloads.
 	endpoint *endpoint
@@ -229,7 +237,7 @@ func newShop(t testing.TB, name string) *shop {
 	t.Helper()
 	name = fmt.Sprintf("%s-%d", name, shops.Add(1))
 	x := &shop{cluster: theCluster(t), WithT: gomega.NewWithT(t), t: t, name: name,
-		orders: &orderAPI{answers: map[string]orderAnswer{}}, kinds: tenantKinds(), clock: clock.RealClock{}, endpoint: &endpoint{},
+		orders: &salestest.OrderAPI{Answers: map[string]salestest.OrderAnswer{}}, kinds: salestest.TenantKinds(), clock: clock.RealClock{}, endpoint: &endpoint{},
 		passes:   &passes{count: map[string]int{}},
 		licenses: &licenceAPI{codes: map[string]*licenceCode{}, uploads: map[string]upload{}},
 	}
@@ -288,20 +296,20 @@ var capabilities = template.Capabilities{KubeVersion: "v1.37.2", APIVersions: []
 func (x *shop) told(only []string) Config {
 	return Config{
 		SalesNamespaces: []string{x.name}, CredentialsNamespace: x.name, TenantPrefix: v1alpha1.DefaultTenantPrefix, TenantKinds: x.kinds,
-		Permissions: permissions(), Protocols: x.protocols(), UsageRetention: 35 * 24 * time.Hour,
+		Permissions: salestest.Permissions(), Protocols: x.protocols(), UsageRetention: 35 * 24 * time.Hour,
 		Capabilities:         func() (template.Capabilities, error) { return capabilities, nil },
-		LicenseQueryInterval: DefaultLicenseQueryInterval, Clock: x.clock, Tenants: &http.Client{Transport: x.endpoint}, Only: only,
+		LicenseQueryInterval: license.DefaultQueryInterval, Clock: x.clock, Tenants: &http.Client{Transport: x.endpoint}, Only: only,
 		Features: x.features,
 	}
 }
 
-func (x *shop) protocols() Protocols {
+func (x *shop) protocols() protocol.Protocols {
 	kooGallery := x.protocol
 	kooGallery.CheckCallbackKeys = func(map[string][]byte) error { return nil }
-	kooGallery.NewOrderReader = func(OpenAPI) (marketplace.OrderReader, error) { return x.orders, nil }
-	kooGallery.NewLicenseClient = func(OpenAPI) (marketplace.LicenseClient, error) { return x.licenses, nil }
+	kooGallery.NewOrderReader = func(protocol.OpenAPI) (marketplace.OrderReader, error) { return x.orders, nil }
+	kooGallery.NewLicenseClient = func(protocol.OpenAPI) (marketplace.LicenseClient, error) { return x.licenses, nil }
 	kooGallery.DefaultGrace = 15 * 24 * time.Hour
-	return Protocols{v1alpha1.ProtocolKooGallery: kooGallery}
+	return protocol.Protocols{v1alpha1.ProtocolKooGallery: kooGallery}
 }
 
 // create makes objects.
@@ -321,9 +329,9 @@ func here[T client.Object](x *shop, object T) T {
 }
 
 // sells creates the product and waits until it can be run.
-func (x *shop) sells(changes ...productChange) *v1alpha1.MarketplaceProduct {
+func (x *shop) sells(changes ...salestest.ProductChange) *v1alpha1.MarketplaceProduct {
 	x.t.Helper()
-	p := here(x, product(changes...))
+	p := here(x, salestest.Product(changes...))
 	x.create(p)
 	x.eventually(func() string {
 		x.Expect(x.client.Get(x.t.Context(), client.ObjectKeyFromObject(p), p)).To(gomega.Succeed())
@@ -333,9 +341,9 @@ func (x *shop) sells(changes ...productChange) *v1alpha1.MarketplaceProduct {
 }
 
 // buys creates an instance by hand.
-func (x *shop) buys(name string, changes ...instanceChange) *v1alpha1.MarketplaceInstance {
+func (x *shop) buys(name string, changes ...salestest.InstanceChange) *v1alpha1.MarketplaceInstance {
 	x.t.Helper()
-	mpi := here(x, handMade(changes...))
+	mpi := here(x, salestest.HandMade(changes...))
 	mpi.Name = name
 	x.create(mpi)
 	return mpi
@@ -409,12 +417,12 @@ type passes struct {
 	count map[string]int
 }
 
-func (p *passes) feature() Feature {
-	return Feature{Extend: func(_ context.Context, s Sale, _ time.Time) (Extension, error) {
+func (p *passes) feature() sale.Feature {
+	return sale.Feature{Extend: func(_ context.Context, s sale.Sale, _ time.Time) (sale.Extension, error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.count[s.Instance.Name]++
-		return Extension{}, nil
+		return sale.Extension{}, nil
 	}}
 }
 
@@ -466,13 +474,13 @@ func (x *shop) touch(name, value string) {
 }
 
 // instanceReconciler is one for passes that a test makes itself, over the caches of a running operator.
-func (x *shop) instanceReconciler(o *operator) *InstanceReconciler {
-	return &InstanceReconciler{
-		Client: o.client, APIReader: x.client, Revisions: newRevisionCache(x.client), Clock: x.clock, Recorder: o.recorder, Permissions: permissions(),
+func (x *shop) instanceReconciler(o *operator) *instance.Reconciler {
+	return &instance.Reconciler{
+		Client: o.client, APIReader: x.client, Revisions: revision.NewCache(x.client), Clock: x.clock, Recorder: o.recorder, Permissions: salestest.Permissions(),
 		Applier: &apply.Applier{Client: o.client, Cache: o.cache, Live: x.client, Kinds: x.kinds},
-		Sales: Reader{
+		Sales: sale.Reader{
 			Client: o.client, Protocols: x.protocols(), TenantPrefix: v1alpha1.DefaultTenantPrefix,
-			Features: []Feature{LicenseFeature(), UsageFeature(o.client), DirectoryFeature()},
+			Features: []sale.Feature{license.Feature(), usage.Feature(o.client), directory.Feature()},
 		},
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/directory"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
@@ -77,16 +78,16 @@ func TestATenantGetsItsDirectory(t *testing.T) {
 	}
 	x.create(connection)
 	// The credentials come before there is an order, and another enterprise's too.
-	x.create(kept(t, connection, "Marketplace", enterpriseCall(1)), kept(t, connection, "Marketplace", applicationCall(2, "first-secret")))
-	other := enterpriseCall(1)
+	x.create(salestest.Kept(t, connection, "Marketplace", salestest.EnterpriseCall(1)), salestest.Kept(t, connection, "Marketplace", salestest.ApplicationCall(2, "first-secret")))
+	other := salestest.EnterpriseCall(1)
 	other.EnterpriseID = "t2"
-	x.create(kept(t, connection, "Marketplace", other))
+	x.create(salestest.Kept(t, connection, "Marketplace", other))
 	x.operate()
 	x.sells(withAccess)
 	mpi := x.bought("acme")
-	x.create(kept(t, mpi, "MarketplaceInstance", authorised(10, marketplace.SyncPut, "u1", "u2")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(10, marketplace.SyncPut, "u1", "u2")))
 	// An older deletion that comes late.
-	x.create(kept(t, mpi, "MarketplaceInstance", authorised(5, marketplace.SyncRemove, "u1")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(5, marketplace.SyncRemove, "u1")))
 
 	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
 	namespace := v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, x.name, "acme")
@@ -102,14 +103,14 @@ func TestATenantGetsItsDirectory(t *testing.T) {
 
 	// A repeat of what is folded already changes nothing and goes.
 	before := x.secret(namespace, v1alpha1.TenantDirectoryName).ResourceVersion
-	x.create(kept(t, mpi, "MarketplaceInstance", authorised(10, marketplace.SyncPut, "u1", "u2")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(10, marketplace.SyncPut, "u1", "u2")))
 	x.eventually(x.waitingCalls).Should(BeZero())
 	// New credentials for the enterprise, again without an instance.
-	x.create(kept(t, connection, "Marketplace", applicationCall(20, "second-secret")))
+	x.create(salestest.Kept(t, connection, "Marketplace", salestest.ApplicationCall(20, "second-secret")))
 	x.eventually(func() string { return string(x.secret(namespace, v1alpha1.OAuthSecretName).Data["clientSecret"]) }).Should(Equal("second-secret"))
 	x.Expect(x.secret(namespace, v1alpha1.TenantDirectoryShardName(0)).ManagedFields).To(HaveLen(1))
 
-	x.create(kept(t, mpi, "MarketplaceInstance", authorised(30, marketplace.SyncRemove, "u1")), kept(t, mpi, "MarketplaceInstance", authorised(31, marketplace.SyncWithdraw, "u2")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(30, marketplace.SyncRemove, "u1")), salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(31, marketplace.SyncWithdraw, "u2")))
 	x.eventually(func() string { return x.users(namespace) }).Should(And(
 		Not(ContainSubstring("u1")), ContainSubstring(`"userName":"u2","authorized":false`)))
 	x.Expect(x.secret(namespace, v1alpha1.TenantDirectoryName).ResourceVersion).NotTo(Equal(before))
@@ -125,7 +126,7 @@ func TestADirectoryWaitsForItsTenant(t *testing.T) {
 	x := newShop(t, "sales-directory-waits")
 	x.operate()
 	mpi := x.bought("acme")
-	x.create(kept(t, mpi, "MarketplaceInstance", authorised(10, marketplace.SyncPut, "u1")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(10, marketplace.SyncPut, "u1")))
 	x.says("acme", v1alpha1.ConditionDirectorySynced, "Unknown Pending")
 	x.eventually(x.waitingCalls).Should(BeZero())
 	x.sells()
@@ -137,11 +138,11 @@ func TestSuspendedTenantsAreKeptUpToDateAndReleasedOnesForgotten(t *testing.T) {
 	x.operate()
 	x.sells(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Lifecycle.RetentionPeriodSeconds = ptr.To(int64(1)) })
 	mpi := x.bought("acme")
-	x.create(kept(t, mpi, "MarketplaceInstance", authorised(10, marketplace.SyncPut, "u1")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(10, marketplace.SyncPut, "u1")))
 	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = v1alpha1.DesiredStateSuspended })
 	x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
-	x.create(kept(t, mpi, "MarketplaceInstance", authorised(20, marketplace.SyncRemove, "u1")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(20, marketplace.SyncRemove, "u1")))
 	namespace := x.instance("acme").Status.Namespace
 	x.eventually(func() int { return x.index(namespace).Users }).Should(BeZero())
 
@@ -166,9 +167,9 @@ func TestWhatCannotBeReadIsSaidAndStopsNothingElse(t *testing.T) {
 	x.operate()
 	x.sells()
 	mpi := x.bought("acme")
-	broken := kept(t, mpi, "MarketplaceInstance", authorised(10, marketplace.SyncPut, "u1"))
+	broken := salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(10, marketplace.SyncPut, "u1"))
 	broken.Data[v1alpha1.CallSyncKey] = []byte("Real Name")
-	x.create(broken, kept(t, mpi, "MarketplaceInstance", authorised(11, marketplace.SyncPut, "u2")))
+	x.create(broken, salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(11, marketplace.SyncPut, "u2")))
 	said := x.says("acme", v1alpha1.ConditionDirectorySynced, "False Unreadable")
 	x.Expect(fmt.Sprint(said.Status.Conditions)).To(And(ContainSubstring(broken.Name), Not(ContainSubstring("Real Name"))))
 	namespace := v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, x.name, "acme")
@@ -188,7 +189,7 @@ func TestAnEndpointIsAServiceOfTheTenantAndNothingElse(t *testing.T) {
 		"a path without a slash":      {v1alpha1.DirectoryForward{Service: "web", Port: 80, Path: "a"}, "path must begin with a slash"},
 		"no port":                     {v1alpha1.DirectoryForward{Service: "web", Path: "/"}, "spec.directory.forward.port"},
 	} {
-		p := here(x, product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Directory.Forward = tc.forward }))
+		p := here(x, salestest.Product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Directory.Forward = tc.forward }))
 		x.Expect(x.client.Create(t.Context(), p)).To(MatchError(ContainSubstring(tc.want)), name)
 	}
 }

@@ -21,6 +21,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	directories "github.com/stallkeeper/stallkeeper/controllers/directory"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/directory"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
@@ -81,9 +83,9 @@ func (e *endpoint) told() string {
 func TestChangesAreForwardedInOrder(t *testing.T) {
 	x := newShop(t, "sales-forward")
 	x.operate()
-	x.sells(forwards, withAccess, inline(web+settings+webService("8080")))
+	x.sells(salestest.Forwards, withAccess, salestest.Inline(salestest.Web+salestest.Settings+salestest.WebService("8080")))
 	mpi := x.bought("acme")
-	x.create(kept(t, mpi, "MarketplaceInstance", authorised(10, marketplace.SyncPut, "u1")), kept(t, mpi, "MarketplaceInstance", enterpriseCall(11)))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(10, marketplace.SyncPut, "u1")), salestest.Kept(t, mpi, "MarketplaceInstance", salestest.EnterpriseCall(11)))
 	x.says("acme", v1alpha1.ConditionDirectoryForwarded, "True Forwarded")
 	x.eventually(x.endpoint.told).Should(And(ContainSubstring("Put:Enterprise"), ContainSubstring("Put:User:u1")))
 
@@ -91,17 +93,17 @@ func TestChangesAreForwardedInOrder(t *testing.T) {
 	namespace := x.instance("acme").Status.Namespace
 	key := x.secret(namespace, v1alpha1.TenantDirectoryName).Data[v1alpha1.DirectoryForwardKey]
 	x.Expect(x.endpoint.last.URL.String()).To(Equal("http://web." + namespace + ".svc:8080/internal/directory"))
-	x.Expect(signed(x.endpoint.last.Header.Get(HeaderSignature), key, x.endpoint.body)).To(BeTrue())
+	x.Expect(signed(x.endpoint.last.Header.Get(directories.HeaderSignature), key, x.endpoint.body)).To(BeTrue())
 	policy := &networkingv1.NetworkPolicy{}
 	x.Expect(x.client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "tenant"}, policy)).To(Succeed())
 	rules := policy.Spec.Ingress
 	x.Expect(rules).To(HaveLen(2))
 	x.Expect(rules[1].Ports).To(ConsistOf(HaveField("Port", ptr.To(intstr.FromString("http")))), "the port of the pods behind the Service, and no other")
-	x.Expect(rules[1].From[0].PodSelector.MatchLabels).To(Equal(permissions().Controller.Labels))
+	x.Expect(rules[1].From[0].PodSelector.MatchLabels).To(Equal(salestest.Permissions().Controller.Labels))
 
 	// What it does not take is told again, and nothing else waits for it.
 	x.endpoint.answers(http.StatusInternalServerError)
-	x.create(kept(t, mpi, "MarketplaceInstance", authorised(20, marketplace.SyncRemove, "u1")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(20, marketplace.SyncRemove, "u1")))
 	failed := x.says("acme", v1alpha1.ConditionDirectoryForwarded, "False ForwardFailed")
 	x.Expect(fmt.Sprint(failed.Status.Conditions)).To(And(ContainSubstring("answers 500"), Not(ContainSubstring("Real"))))
 	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
@@ -113,12 +115,12 @@ func TestChangesAreForwardedInOrder(t *testing.T) {
 	before := x.endpoint.told()
 	x.running.stop()
 	x.operate()
-	x.create(kept(t, mpi, "MarketplaceInstance", authorised(30, marketplace.SyncPut, "u2")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(30, marketplace.SyncPut, "u2")))
 	x.eventually(x.endpoint.told).Should(Equal(before + " Put:User:u2"))
 
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = v1alpha1.DesiredStateSuspended })
 	x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
-	x.create(kept(t, mpi, "MarketplaceInstance", authorised(40, marketplace.SyncPut, "u3")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(40, marketplace.SyncPut, "u3")))
 	x.says("acme", v1alpha1.ConditionDirectoryForwarded, "Unknown Pending")
 	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
 
@@ -148,7 +150,7 @@ func signed(header string, key, body []byte) bool {
 func TestAStoppedTenantIsToldLater(t *testing.T) {
 	x := newShop(t, "sales-forward-stop")
 	x.operate()
-	x.sells(forwards, inline(web+settings+webService("8080")), meteredBy(byRecords, func(m *v1alpha1.Meter) {
+	x.sells(salestest.Forwards, salestest.Inline(salestest.Web+salestest.Settings+salestest.WebService("8080")), salestest.MeteredBy(salestest.ByRecords, func(m *v1alpha1.Meter) {
 		m.Package = v1alpha1.MeterPackage{Size: "50", WhenUsedUp: v1alpha1.UsedUpSuspend}
 	}))
 	x.endpoint.answers(http.StatusInternalServerError)
@@ -174,7 +176,7 @@ func TestAStoppedTenantIsToldLater(t *testing.T) {
 				}})
 			}
 			x.says(name, v1alpha1.ConditionReady, "False "+reason)
-			x.create(kept(t, mpi, "MarketplaceInstance", authorised(10, marketplace.SyncPut, "u1")), kept(t, mpi, "MarketplaceInstance", enterpriseCall(11)))
+			x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(10, marketplace.SyncPut, "u1")), salestest.Kept(t, mpi, "MarketplaceInstance", salestest.EnterpriseCall(11)))
 			x.says(name, v1alpha1.ConditionDirectorySynced, "True Delivered")
 			told := x.says(name, v1alpha1.ConditionDirectoryForwarded, "Unknown Pending")
 			x.Expect(fmt.Sprint(told.Status.Conditions)).To(ContainSubstring("is told when the tenant runs again"))

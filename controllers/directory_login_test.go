@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
@@ -16,7 +17,7 @@ func TestATenantHasTheKeyOfItsLoginWhileTheProductHasOne(t *testing.T) {
 	x.operate()
 	x.sells(withAccess)
 	mpi := x.bought("acme")
-	x.create(kept(t, mpi, "MarketplaceInstance", enterpriseCall(10)), kept(t, mpi, "MarketplaceInstance", applicationCall(11, "a-secret")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.EnterpriseCall(10)), salestest.Kept(t, mpi, "MarketplaceInstance", salestest.ApplicationCall(11, "a-secret")))
 	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
 	namespace := x.instance("acme").Status.Namespace
 	oauth := func() map[string][]byte { return x.secret(namespace, v1alpha1.OAuthSecretName).Data }
@@ -43,9 +44,9 @@ func TestAnInstanceSaysWhichEnterprisesItIsOf(t *testing.T) {
 	x.operate()
 	x.sells(withAccess)
 	mpi := x.bought("acme")
-	other := enterpriseCall(12)
+	other := salestest.EnterpriseCall(12)
 	other.EnterpriseID = "t2"
-	x.create(kept(t, mpi, "MarketplaceInstance", enterpriseCall(10)), kept(t, mpi, "MarketplaceInstance", other))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.EnterpriseCall(10)), salestest.Kept(t, mpi, "MarketplaceInstance", other))
 	enterprises := func() []string { return x.instance("acme").Status.Enterprises }
 	both := ConsistOf(v1alpha1.EnterpriseHash("t1"), v1alpha1.EnterpriseHash("t2"))
 	x.eventually(enterprises).Should(both)
@@ -58,7 +59,7 @@ func TestAnInstanceSaysWhichEnterprisesItIsOf(t *testing.T) {
 	x.eventually(enterprises).Should(both)
 
 	gone := marketplace.Sync{EnterpriseID: "t2", At: time.UnixMilli(20), Action: marketplace.SyncRemove, Enterprise: &marketplace.Enterprise{}}
-	x.create(kept(t, mpi, "MarketplaceInstance", gone))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", gone))
 	x.eventually(enterprises).Should(ConsistOf(v1alpha1.EnterpriseHash("t1")))
 }
 
@@ -68,14 +69,14 @@ func TestALoginsPathIsWithinTheApplication(t *testing.T) {
 		"sso": "path must begin with one slash", "//evil.example.com": "path must begin with one slash", "/a//b": "path must begin with one slash",
 		"/a?b=c": "path must begin with one slash", "/a#b": "path must begin with one slash", "/\\a": "path must begin with one slash",
 	} {
-		p := here(x, product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = path }))
+		p := here(x, salestest.Product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = path }))
 		x.Expect(x.client.Create(t.Context(), p)).To(MatchError(ContainSubstring(want)), path)
 	}
 	for _, path := range []string{"/", "/sso", "/a/b.c-d/"} {
-		p := here(x, product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = path }))
+		p := here(x, salestest.Product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = path }))
 		x.Expect(x.client.Create(t.Context(), p, client.DryRunAll)).To(Succeed(), path)
 	}
-	p := here(x, product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = "/sso" }))
+	p := here(x, salestest.Product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = "/sso" }))
 	p.Spec.Template, p.Spec.Isolation = v1alpha1.ProductTemplate{}, v1alpha1.Isolation{}
 	for i := range p.Spec.Plans {
 		p.Spec.Plans[i].Quota = nil

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 )
 
 // hook is a template of a Job that is a hook, with more annotations.
@@ -47,7 +48,7 @@ metadata: {name: steps, annotations: {helm.sh/hook: "pre-install,pre-upgrade", h
 data: {sql: "create table"}
 `
 
-var hooked = web + settings + steps + hook("migrate", "pre-install,pre-upgrade", "") +
+var hooked = salestest.Web + salestest.Settings + steps + hook("migrate", "pre-install,pre-upgrade", "") +
 	hook("seed", "post-install", ", helm.sh/hook-delete-policy: hook-succeeded")
 
 // job reads a tenant's Job; nil if there is none.
@@ -103,7 +104,7 @@ func (x *shop) hasWeb(ctx context.Context, namespace string) bool {
 func TestHooksRunOnceAndInTheirPlace(t *testing.T) {
 	x := newShop(t, "sales-hooks")
 	o := x.operate()
-	p := x.sells(inline(hooked))
+	p := x.sells(salestest.Inline(hooked))
 	x.buys("acme")
 	tenant := v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, x.name, "acme")
 
@@ -149,7 +150,7 @@ func TestHooksRunOnceAndInTheirPlace(t *testing.T) {
 	})
 	t.Run("and a new revision is an upgrade", func(*testing.T) {
 		x.operate("product")
-		change(x, p, inline(hooked+hook("notify", "post-upgrade", "")+"# second\n"))
+		change(x, p, salestest.Inline(hooked+hook("notify", "post-upgrade", "")+"# second\n"))
 		x.eventually(func() string { return x.message("acme", v1alpha1.ConditionProvisioned) }).
 			Should(Equal("Waiting for the pre-upgrade hook Job/migrate"))
 		x.says("acme", v1alpha1.ConditionReady, "True Ready")
@@ -159,7 +160,7 @@ func TestHooksRunOnceAndInTheirPlace(t *testing.T) {
 		x.Expect(x.job(tenant, "seed")).To(BeNil(), "an upgrade is no install")
 	})
 	t.Run("and a removal waits for none", func(*testing.T) {
-		change(x, p, inline(hooked+"# third\n"))
+		change(x, p, salestest.Inline(hooked+"# third\n"))
 		x.eventually(func() string { return x.message("acme", v1alpha1.ConditionProvisioned) }).Should(ContainSubstring("pre-upgrade hook"))
 		x.Expect(x.client.Delete(t.Context(), x.instance("acme"))).To(Succeed())
 		x.namespaceGoes(tenant)
@@ -177,7 +178,7 @@ func (x *shop) configMap(namespace, name string) *corev1.ConfigMap {
 func TestASuspensionInTheMiddleOfAHookGoesOnWhereItWas(t *testing.T) {
 	x := newShop(t, "sales-hookpause")
 	x.operate()
-	x.sells(inline(hooked))
+	x.sells(salestest.Inline(hooked))
 	x.buys("acme")
 	tenant := v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, x.name, "acme")
 	x.eventually(func() *batchv1.Job { return x.job(tenant, "migrate") }).ShouldNot(BeNil())
@@ -203,7 +204,7 @@ func TestASuspensionInTheMiddleOfAHookGoesOnWhereItWas(t *testing.T) {
 func TestAHookThatFailsSaysWhatToDo(t *testing.T) {
 	x := newShop(t, "sales-hookfail")
 	x.operate()
-	p := x.sells(inline(hooked))
+	p := x.sells(salestest.Inline(hooked))
 	x.buys("acme")
 	tenant := v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, x.name, "acme")
 	failed := x.ends(tenant, "migrate", batchv1.JobFailed)
@@ -219,7 +220,7 @@ func TestAHookThatFailsSaysWhatToDo(t *testing.T) {
 	x.ends(tenant, "migrate", batchv1.JobFailed)
 	x.says("acme", v1alpha1.ConditionProvisioned, "False Unhealthy")
 
-	change(x, p, inline(hooked+"# corrected\n"))
+	change(x, p, salestest.Inline(hooked+"# corrected\n"))
 	x.eventually(func() string { return x.message("acme", v1alpha1.ConditionProvisioned) }).
 		Should(Equal("Waiting for the pre-install hook Job/migrate"), "what was never installed is installed by the next revision")
 	x.ends(tenant, "migrate", batchv1.JobComplete)
@@ -239,9 +240,9 @@ func TestATenantStaysAsItIsUntilTheHooksBeforeTheNextRevisionAreThrough(t *testi
 	desire := func(state v1alpha1.DesiredState) {
 		change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = state })
 	}
-	next := web + strings.ReplaceAll(settings, `"hello"`, `"changed"`) + steps + hook("migrate", "pre-upgrade", "")
+	next := salestest.Web + strings.ReplaceAll(salestest.Settings, `"hello"`, `"changed"`) + steps + hook("migrate", "pre-upgrade", "")
 
-	change(x, p, inline(next))
+	change(x, p, salestest.Inline(next))
 	x.eventually(func() string { return x.message("acme", v1alpha1.ConditionProvisioned) }).
 		Should(Equal("Waiting for the pre-upgrade hook Job/migrate"))
 	x.says("acme", v1alpha1.ConditionReady, "True Ready")
@@ -289,13 +290,13 @@ func TestATenantStaysAsItIsUntilTheHooksBeforeTheNextRevisionAreThrough(t *testi
 	t.Run("going back leaves nothing behind", func(*testing.T) {
 		x.ends(tenant, "migrate", batchv1.JobFailed)
 		x.operate("product")
-		change(x, p, inline(web+settings))
+		change(x, p, salestest.Inline(salestest.Web+salestest.Settings))
 		x.eventually(func() *batchv1.Job { return x.job(tenant, "migrate") }).Should(BeNil())
 		x.says("acme", v1alpha1.ConditionProvisioned, "True Provisioned")
 		x.Expect(x.instance("acme").Status.Blockers).To(BeEmpty())
 	})
 	t.Run("and it moves when they are through", func(*testing.T) {
-		change(x, p, inline(next))
+		change(x, p, salestest.Inline(next))
 		x.eventually(func() *batchv1.Job { return x.job(tenant, "migrate") }).ShouldNot(BeNil())
 		x.ends(tenant, "migrate", batchv1.JobComplete)
 		x.eventually(func() string { return x.greeting(tenant) }).Should(Equal("changed"))
@@ -317,7 +318,7 @@ func TestARevisionThatCannotBeMadeDoesNotKeepATenantFromTheNext(t *testing.T) {
 	tenant, first := mpi.Status.Namespace, mpi.Status.Revision
 
 	t.Run("a hook that the API server refuses leaves the tenant where it is", func(t *testing.T) {
-		change(x, p, inline(web+settings+fmt.Sprintf(service, `, annotations: {helm.sh/hook: pre-upgrade}`, 99999)+hook("migrate", "pre-upgrade", "")))
+		change(x, p, salestest.Inline(salestest.Web+salestest.Settings+fmt.Sprintf(service, `, annotations: {helm.sh/hook: pre-upgrade}`, 99999)+hook("migrate", "pre-upgrade", "")))
 		mpi := x.says("acme", v1alpha1.ConditionProvisioned, "False ApplyFailed")
 		x.says("acme", v1alpha1.ConditionReady, "True Ready")
 		x.Expect(mpi.Status.Revision).To(Equal(first))
@@ -325,9 +326,9 @@ func TestARevisionThatCannotBeMadeDoesNotKeepATenantFromTheNext(t *testing.T) {
 		x.Expect(x.message("acme", v1alpha1.ConditionProvisioned)).To(ContainSubstring("stays on revision"))
 	})
 	t.Run("what can't be applied any more is left for a revision with hooks", func(t *testing.T) {
-		change(x, p, inline(web+settings+fmt.Sprintf(service, "", 99999)))
+		change(x, p, salestest.Inline(salestest.Web+salestest.Settings+fmt.Sprintf(service, "", 99999)))
 		x.says("acme", v1alpha1.ConditionReady, "False ApplyFailed")
-		change(x, p, inline(web+settings+fmt.Sprintf(service, "", 80)+hook("migrate", "pre-upgrade", "")))
+		change(x, p, salestest.Inline(salestest.Web+salestest.Settings+fmt.Sprintf(service, "", 80)+hook("migrate", "pre-upgrade", "")))
 		x.ends(tenant, "migrate", batchv1.JobComplete)
 		x.says("acme", v1alpha1.ConditionReady, "True Ready")
 	})
@@ -337,7 +338,7 @@ func TestARevisionThatCannotBeMadeDoesNotKeepATenantFromTheNext(t *testing.T) {
 func TestACrashAfterAHookLosesNothing(t *testing.T) {
 	x := newShop(t, "sales-hookcrash")
 	o := x.operate()
-	x.sells(inline(hooked))
+	x.sells(salestest.Inline(hooked))
 	x.buys("acme")
 	tenant := v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, x.name, "acme")
 	x.eventually(func() string { return x.message("acme", v1alpha1.ConditionProvisioned) }).

@@ -16,9 +16,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 )
 
-var withAccess = access(v1alpha1.ProductAccess{
+var withAccess = salestest.Access(v1alpha1.ProductAccess{
 	FrontEndURL: "https://{{ .instance.name }}.example.com", UserName: "admin@{{ .instance.name }}", Memo: "welcome",
 })
 
@@ -188,7 +190,7 @@ func sorted(status v1alpha1.MarketplaceInstanceStatus) v1alpha1.MarketplaceInsta
 func (x *shop) versions(namespace string) map[string]string {
 	x.t.Helper()
 	versions := map[string]string{}
-	for _, kind := range tenantKinds() {
+	for _, kind := range salestest.TenantKinds() {
 		list := &metav1.PartialObjectMetadataList{}
 		list.SetGroupVersionKind(kind)
 		x.Expect(x.client.List(x.t.Context(), list, client.InNamespace(namespace))).To(Succeed())
@@ -221,9 +223,9 @@ func TestTenantsShareNothing(t *testing.T) {
 		x.Expect(x.secret(mpi.Status.Namespace, "access").Data).NotTo(HaveKey("seed"), name)
 	}
 	theirs := tenants["two's acme"].Status.Namespace
-	x.Expect(InstanceOfObject(x.running.client)(t.Context(), x.deployment(theirs, "web"))).To(BeEmpty(), "another release's")
-	x.Expect(InstanceOfObject(y.running.client)(t.Context(), x.deployment(theirs, "web"))).To(ConsistOf(
-		request{NamespacedName: client.ObjectKeyFromObject(tenants["two's acme"])}))
+	x.Expect(queue.InstanceOfObject(x.running.client)(t.Context(), x.deployment(theirs, "web"))).To(BeEmpty(), "another release's")
+	x.Expect(queue.InstanceOfObject(y.running.client)(t.Context(), x.deployment(theirs, "web"))).To(ConsistOf(
+		queue.Request{NamespacedName: client.ObjectKeyFromObject(tenants["two's acme"])}))
 	x.Expect([]int{len(namespaces), len(passwords), len(seeds)}).To(Equal([]int{3, 3, 3}), "namespaces, passwords and seeds")
 }
 
@@ -239,7 +241,7 @@ func (x *shop) checkLabels(mpi *v1alpha1.MarketplaceInstance) {
 		HaveKeyWithValue(v1alpha1.DeletionProtectionLabel, "Enabled"),
 	))
 	found := 0
-	for _, kind := range tenantKinds() {
+	for _, kind := range salestest.TenantKinds() {
 		list := &metav1.PartialObjectMetadataList{}
 		list.SetGroupVersionKind(kind)
 		x.Expect(x.client.List(x.t.Context(), list, client.InNamespace(mpi.Status.Namespace))).To(Succeed())
@@ -276,7 +278,7 @@ func TestANamespaceOfSomebodyElseIsLeftAlone(t *testing.T) {
 func TestALostAccessSecretChangesNothing(t *testing.T) {
 	x := newShop(t, "sales-lost")
 	x.operate()
-	x.sells(withAccess, inline(web+settings+"  password: {{ tenantSecret \"db\" | quote }}\n"))
+	x.sells(withAccess, salestest.Inline(salestest.Web+salestest.Settings+"  password: {{ tenantSecret \"db\" | quote }}\n"))
 	x.buys("acme")
 	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
 	secret := x.secret(x.name, "acme-access")
@@ -298,13 +300,13 @@ func TestALostAccessSecretChangesNothing(t *testing.T) {
 func TestATenantThatIsStuckSaysWhy(t *testing.T) {
 	x := newShop(t, "sales-refused")
 	x.operate()
-	x.sells(inline(web + "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: {{ .Values.port | default 80 }}}]}\n"))
+	x.sells(salestest.Inline(salestest.Web + "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: {{ .Values.port | default 80 }}}]}\n"))
 	mpi := x.buys("acme")
 	x.says("acme", v1alpha1.ConditionReady, "True Ready")
 	digest := x.instance("acme").Status.InputsDigest
 	x.Expect(digest).NotTo(BeEmpty())
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) {
-		mpi.Spec.Values = raw(`{"port": 99999}`)
+		mpi.Spec.Values = salestest.Raw(`{"port": 99999}`)
 	})
 	mpi = x.says("acme", v1alpha1.ConditionProvisioned, "False ApplyFailed")
 	x.Expect(mpi.Status.Blockers).To(ContainElement(And(HaveField("Object", "Service/web"), HaveField("Remedy", Not(BeEmpty())))))
@@ -312,7 +314,7 @@ func TestATenantThatIsStuckSaysWhy(t *testing.T) {
 	for _, c := range mpi.Status.Conditions {
 		x.Expect(strings.Contains(c.Message, "  ")).To(BeFalse(), c.Message)
 	}
-	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Values = raw(`{"port": 8080}`) })
+	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Values = salestest.Raw(`{"port": 8080}`) })
 	x.says("acme", v1alpha1.ConditionReady, "True Ready")
 	x.Expect(x.instance("acme").Status.Blockers).To(BeEmpty())
 }
@@ -322,17 +324,17 @@ func TestGoingBackFromARevisionThatFailedPutsEverythingBack(t *testing.T) {
 	x := newShop(t, "sales-back")
 	x.operate()
 	service := "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n"
-	p := x.sells(inline(web + settings + service))
+	p := x.sells(salestest.Inline(salestest.Web + salestest.Settings + service))
 	x.buys("acme")
 	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
 	first := p.Status.Revision
 	greeting := func() string { return x.greeting(mpi.Status.Namespace) }
 
-	change(x, p, inline(web+strings.ReplaceAll(settings, `"hello"`, `"changed"`)+strings.ReplaceAll(service, "80", "99999")))
+	change(x, p, salestest.Inline(salestest.Web+strings.ReplaceAll(salestest.Settings, `"hello"`, `"changed"`)+strings.ReplaceAll(service, "80", "99999")))
 	x.says("acme", v1alpha1.ConditionProvisioned, "False ApplyFailed")
 	x.Expect(greeting()).To(Equal("changed"))
 
-	change(x, p, inline(web+settings+service))
+	change(x, p, salestest.Inline(salestest.Web+salestest.Settings+service))
 	x.eventually(func() string { return x.instance("acme").Status.TargetRevision }).Should(Equal(first), "equal content is the same revision")
 	x.eventually(greeting).Should(Equal("hello"))
 	x.says("acme", v1alpha1.ConditionReady, "True Ready")
@@ -356,12 +358,12 @@ func TestGoingBackFromAMoveThatNobodyReportedPutsEverythingBack(t *testing.T) {
 	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
 	first := p.Status.Revision
 	o.requests.lose("/acme/status")
-	change(x, p, inline(web+strings.ReplaceAll(settings, `"hello"`, `"changed"`)))
+	change(x, p, salestest.Inline(salestest.Web+strings.ReplaceAll(salestest.Settings, `"hello"`, `"changed"`)))
 	x.eventually(func() string { return x.greeting(mpi.Status.Namespace) }).Should(Equal("changed"))
 	o.stop()
 
 	o = x.operate("product")
-	change(x, p, inline(web+settings))
+	change(x, p, salestest.Inline(salestest.Web+salestest.Settings))
 	x.eventually(func() string {
 		x.Expect(x.client.Get(t.Context(), client.ObjectKeyFromObject(p), p)).To(Succeed())
 		return p.Status.Revision
@@ -376,10 +378,10 @@ func TestATenantStaysOnItsRevisionWhenTheNextOneFails(t *testing.T) {
 	x := newShop(t, "sales-stuck")
 	x.operate()
 	p := x.sells()
-	x.buys("acme", func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Values = raw(`{"legacy": true}`) })
+	x.buys("acme", func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Values = salestest.Raw(`{"legacy": true}`) })
 	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
 	first := p.Status.Revision
-	change(x, p, inline(web+settings+"---\n{{ if .Values.legacy }}{{ fail \"legacy is gone\" }}{{ end }}\n"))
+	change(x, p, salestest.Inline(salestest.Web+salestest.Settings+"---\n{{ if .Values.legacy }}{{ fail \"legacy is gone\" }}{{ end }}\n"))
 	stuck := x.says("acme", v1alpha1.ConditionProvisioned, "False RenderFailed")
 	x.Expect(stuck.Status.Revision).To(Equal(first))
 	x.Expect(stuck.Status.TargetRevision).NotTo(Equal(first))
@@ -389,7 +391,7 @@ func TestATenantStaysOnItsRevisionWhenTheNextOneFails(t *testing.T) {
 	x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
 	x.Expect(*x.deployment(mpi.Status.Namespace, "web").Spec.Replicas).To(BeZero())
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) {
-		mpi.Spec.DesiredState, mpi.Spec.Values = v1alpha1.DesiredStateRunning, raw(`{"legacy": false}`)
+		mpi.Spec.DesiredState, mpi.Spec.Values = v1alpha1.DesiredStateRunning, salestest.Raw(`{"legacy": false}`)
 	})
 	x.says("acme", v1alpha1.ConditionReady, "True Ready")
 	x.Expect(x.instance("acme").Status.Revision).To(Equal(stuck.Status.TargetRevision))

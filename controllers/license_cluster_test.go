@@ -17,6 +17,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/license"
+	"github.com/stallkeeper/stallkeeper/controllers/protocol"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 	"github.com/stallkeeper/stallkeeper/subscription/licenses"
 )
@@ -56,13 +60,13 @@ func TestWhatKeepsALicenceCodeFromBeingActivated(t *testing.T) {
 	x.enters("first", "PL-twice")
 	x.says("first", v1alpha1.ConditionReady, "True Ready")
 
-	of := func(mp string) instanceChange {
+	of := func(mp string) salestest.InstanceChange {
 		return func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.Marketplace = mp }
 	}
 	chosen := func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.ProductRef.Name, mpi.Spec.Plan = "shop", "small" }
 	tests := map[string]struct {
 		code, want string
-		change     instanceChange
+		change     salestest.InstanceChange
 	}{
 		"uncollected": {"PL-uncollected", "False LicenseNotCollected", of("koogallery")},
 		"unknown":     {"PL-never-minted", "False LicenseUnknown", of("koogallery")},
@@ -100,7 +104,7 @@ func TestWhatKeepsALicenceCodeFromBeingActivated(t *testing.T) {
 func TestAnActivationWhoseAnswerWasLost(t *testing.T) {
 	x := newShop(t, "sales-lost")
 	x.licenses.mints("PL1", "P1", func(c *licenceCode) { c.activated = true })
-	x.orders.answers["CS1"] = sold(func(o *marketplace.Order) { o.Items[0].SKUCode = "shop-small" })
+	x.orders.Answers["CS1"] = sold(func(o *marketplace.Order) { o.Items[0].SKUCode = "shop-small" })
 	x.operate()
 	x.sells(withoutTemplate)
 	x.connects("koogallery", keys())
@@ -181,16 +185,16 @@ func TestWhatTheAPIServerTakesOfLicences(t *testing.T) {
 	other := mpi.DeepCopy()
 	other.Spec.Subscription.InstanceID = "PL2"
 	refused(x.client.Update(t.Context(), other), "can't be changed")
-	plain := here(x, sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.Entitlement = v1alpha1.Entitlement{} }))
+	plain := here(x, salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.Entitlement = v1alpha1.Entitlement{} }))
 	plain.Name = "plain"
 	refused(x.client.Create(t.Context(), plain), "entitlement is required")
 
-	p := here(x, product(withoutTemplate))
+	p := here(x, salestest.Product(withoutTemplate))
 	p.Spec.Isolation.Egress = v1alpha1.EgressAll
 	refused(x.client.Create(t.Context(), p), "without a template there is none")
-	p = here(x, product(withoutTemplate))
+	p = here(x, salestest.Product(withoutTemplate))
 	x.create(p)
-	p.Spec.Template.Inline = web
+	p.Spec.Template.Inline = salestest.Web
 	refused(x.client.Update(t.Context(), p), "template can't be added or removed")
 }
 
@@ -234,7 +238,7 @@ func TestLicencesAreDelivered(t *testing.T) {
 	x.operate()
 	x.sells()
 	x.connects("koogallery", keys())
-	mpi := here(x, sale(func(mpi *v1alpha1.MarketplaceInstance) {
+	mpi := here(x, salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) {
 		mpi.Spec.Subscription.ExpiresAt = metav1.NewTime(time.Now().Add(time.Hour))
 	}))
 	x.create(mpi)
@@ -273,7 +277,7 @@ func TestWhatKeepsALicenceFromBeingDelivered(t *testing.T) {
 	x.operate()
 	x.sells(withoutTemplate)
 	x.connects("koogallery", keys())
-	mpi := here(x, sale(func(mpi *v1alpha1.MarketplaceInstance) {
+	mpi := here(x, salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) {
 		mpi.Spec.Subscription.ExpiresAt = metav1.NewTime(time.Now().Add(time.Hour))
 	}))
 	x.create(mpi)
@@ -288,12 +292,12 @@ func TestWhatKeepsALicenceFromBeingDelivered(t *testing.T) {
 	x.says("acme", v1alpha1.ConditionLicenseDelivered, "False LicenseInvalid")
 
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) {
-		entitled(v1alpha1.EntitlementFrozen, v1alpha1.EntitlementByMarketplace, 1)(mpi)
+		salestest.Entitled(v1alpha1.EntitlementFrozen, v1alpha1.EntitlementByMarketplace, 1)(mpi)
 	})
 	x.says("acme", v1alpha1.ConditionLicenseDelivered, "Unknown LicenseHeld")
 	x.gives(x.name, "acme-licenses", map[string][]byte{"E1": []byte("good")})
 	x.licenses.refuses(licenceError(marketplace.ErrUnavailable), nil)
-	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { entitled(v1alpha1.EntitlementActive, "", 2)(mpi) })
+	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { salestest.Entitled(v1alpha1.EntitlementActive, "", 2)(mpi) })
 	x.says("acme", v1alpha1.ConditionLicenseDelivered, "Unknown LicenseAPIUnavailable")
 	x.Expect(x.licenses.uploaded("E1")).To(Equal(upload{}))
 	x.licenses.refuses(nil, nil)
@@ -301,26 +305,26 @@ func TestWhatKeepsALicenceFromBeingDelivered(t *testing.T) {
 }
 
 // asker is the daily query with a clock of the test's.
-func (x *shop) asker(now time.Time) (*LicenseQueryReconciler, *testingclock.FakePassiveClock, *events.FakeRecorder) {
+func (x *shop) asker(now time.Time) (*license.QueryReconciler, *testingclock.FakePassiveClock, *events.FakeRecorder) {
 	fake, recorder := testingclock.NewFakePassiveClock(now), events.NewFakeRecorder(1000)
-	return &LicenseQueryReconciler{
+	return &license.QueryReconciler{
 		Client: x.client, APIReader: x.client, Clock: fake, Recorder: recorder, CredentialsNamespace: x.name,
-		Protocols: Protocols{v1alpha1.ProtocolKooGallery: {
-			NewLicenseClient: func(OpenAPI) (marketplace.LicenseClient, error) { return x.licenses, nil },
+		Protocols: protocol.Protocols{v1alpha1.ProtocolKooGallery: {
+			NewLicenseClient: func(protocol.OpenAPI) (marketplace.LicenseClient, error) { return x.licenses, nil },
 		}},
-		Interval: DefaultLicenseQueryInterval, Metrics: NewLicenseMetrics(x.client),
+		Interval: license.DefaultQueryInterval, Metrics: license.NewMetrics(x.client),
 	}, fake, recorder
 }
 
 // answered are the queries that the metrics count as answered, and as failed.
-func (x *shop) answered(r *LicenseQueryReconciler) []float64 {
+func (x *shop) answered(r *license.QueryReconciler) []float64 {
 	of := func(result string) float64 {
-		return testutil.ToFloat64(r.Metrics.queries.WithLabelValues(x.name, "koogallery", result))
+		return testutil.ToFloat64(r.Metrics.Queries.WithLabelValues(x.name, "koogallery", result))
 	}
 	return []float64{of("Answered"), of("Failed")}
 }
 
-func (x *shop) asks(r *LicenseQueryReconciler) (time.Duration, error) {
+func (x *shop) asks(r *license.QueryReconciler) (time.Duration, error) {
 	result, err := r.Reconcile(x.t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Namespace: x.name, Name: "koogallery"}})
 	return result.RequeueAfter, err
 }
@@ -328,10 +332,10 @@ func (x *shop) asks(r *LicenseQueryReconciler) (time.Duration, error) {
 // activated creates the instance of a code that was activated on day 0.
 func (x *shop) activated(name, code string) {
 	x.t.Helper()
-	x.licenses.mints(code, "P1", func(c *licenceCode) { c.activated, c.ExpiresAt = true, day(30) })
+	x.licenses.mints(code, "P1", func(c *licenceCode) { c.activated, c.ExpiresAt = true, salestest.Day(30) })
 	x.enters(name, code, func(mpi *v1alpha1.MarketplaceInstance) {
-		told := marketplace.LicenseCode{OrderID: "CS-" + code, ProductID: "P1", Quantity: ptr.To(int32(1)), ExpiresAt: day(29)}
-		mpi.Spec.Subscription = licenses.Activated(mpi.Spec.Subscription, told, day(0))
+		told := marketplace.LicenseCode{OrderID: "CS-" + code, ProductID: "P1", Quantity: ptr.To(int32(1)), ExpiresAt: salestest.Day(29)}
+		mpi.Spec.Subscription = licenses.Activated(mpi.Spec.Subscription, told, salestest.Day(0))
 	})
 }
 
@@ -341,24 +345,24 @@ func TestTheDailyQueryFindsCallsThatNeverCame(t *testing.T) {
 	for _, name := range []string{"alive", "renewed", "over", "gone", "odd"} {
 		x.activated(name, "PL-"+name)
 	}
-	r, clock, recorder := x.asker(day(0))
+	r, clock, recorder := x.asker(salestest.Day(0))
 	pause, err := x.asks(r)
 	x.Expect(err).NotTo(HaveOccurred())
-	x.Expect(pause).To(Equal(QueryPause))
+	x.Expect(pause).To(Equal(queue.QueryPause))
 	x.Expect(x.licenses.questions()).To(ConsistOf(HaveLen(5)), "one question about all")
-	x.Expect(x.instance("alive").Spec.Subscription.ExpiresAt.Time).To(BeTemporally("==", day(30)), "the query is trusted, the activation is not")
+	x.Expect(x.instance("alive").Spec.Subscription.ExpiresAt.Time).To(BeTemporally("==", salestest.Day(30)), "the query is trusted, the activation is not")
 
-	restarted, _, _ := x.asker(day(0))
+	restarted, _, _ := x.asker(salestest.Day(0))
 	pause, err = x.asks(restarted)
 	x.Expect(err).NotTo(HaveOccurred())
 	x.Expect(x.licenses.questions()).To(BeEmpty(), "once a day is enough, also after a restart")
 	x.Expect(pause).To(And(BeNumerically(">=", 20*time.Hour), BeNumerically("<=", 24*time.Hour)))
 
-	x.licenses.sets("PL-renewed", func(c *licenceCode) { c.ExpiresAt = day(60) })
+	x.licenses.sets("PL-renewed", func(c *licenceCode) { c.ExpiresAt = salestest.Day(60) })
 	x.licenses.sets("PL-over", func(c *licenceCode) { c.State = marketplace.LicenseExpired })
 	x.licenses.sets("PL-gone", func(c *licenceCode) { c.State = marketplace.LicenseReleased })
 	x.licenses.sets("PL-odd", func(c *licenceCode) { c.State = "RELEASED_PERHAPS" })
-	clock.SetTime(day(30))
+	clock.SetTime(salestest.Day(30))
 	_, err = x.asks(r)
 	x.Expect(err).NotTo(HaveOccurred())
 	x.Expect(x.licenses.questions()).To(ConsistOf(HaveLen(5), ConsistOf("PL-over"), ConsistOf("PL-gone"), ConsistOf("PL-odd")),
@@ -371,10 +375,10 @@ func TestTheDailyQueryFindsCallsThatNeverCame(t *testing.T) {
 		"Active  until 2026-01-31", "Active  until 2026-03-02", "Frozen Expired until 2026-01-31", "Released Marketplace until 2026-01-31",
 		"Active  until 2026-01-31",
 	}))
-	x.Expect(codeVerdict(x.instance("gone"), day(30), r.Interval).Reason).To(Equal(v1alpha1.ReasonLicenseEnded))
-	x.Expect(codeVerdict(x.instance("odd"), day(30), r.Interval).Reason).To(Equal(v1alpha1.ReasonLicenseStateUnknown))
-	x.Expect(codeVerdict(x.instance("alive"), day(33), r.Interval).Reason).To(Equal(v1alpha1.ReasonLicenseAPIUnavailable))
-	clock.SetTime(day(31))
+	x.Expect(license.CodeVerdict(x.instance("gone"), salestest.Day(30), r.Interval).Reason).To(Equal(v1alpha1.ReasonLicenseEnded))
+	x.Expect(license.CodeVerdict(x.instance("odd"), salestest.Day(30), r.Interval).Reason).To(Equal(v1alpha1.ReasonLicenseStateUnknown))
+	x.Expect(license.CodeVerdict(x.instance("alive"), salestest.Day(33), r.Interval).Reason).To(Equal(v1alpha1.ReasonLicenseAPIUnavailable))
+	clock.SetTime(salestest.Day(31))
 	_, err = x.asks(r)
 	x.Expect(err).NotTo(HaveOccurred())
 	x.Expect(x.licenses.questions()).To(HaveExactElements(ConsistOf("PL-alive", "PL-renewed", "PL-over", "PL-odd")), "bad news is news once")
@@ -392,7 +396,7 @@ func TestOneBadCodeDoesNotKeepTheOthersFromBeingAskedAbout(t *testing.T) {
 	x.activated("good", "PL-good")
 	x.activated("bad", "PL-bad")
 	x.licenses.sets("PL-bad", func(c *licenceCode) { c.activated = false })
-	r, clock, _ := x.asker(day(1))
+	r, clock, _ := x.asker(salestest.Day(1))
 	_, err := x.asks(r)
 	x.Expect(err).NotTo(HaveOccurred())
 	x.Expect(x.licenses.questions()).To(ConsistOf(HaveLen(2), ConsistOf("PL-good"), ConsistOf("PL-bad")))
@@ -402,14 +406,14 @@ func TestOneBadCodeDoesNotKeepTheOthersFromBeingAskedAbout(t *testing.T) {
 
 	pause, err := x.asks(r)
 	x.Expect(err).NotTo(HaveOccurred())
-	x.Expect(pause).To(Equal(QueryFirst), "it is asked about again after a while")
-	clock.SetTime(day(1).Add(QueryFirst))
+	x.Expect(pause).To(Equal(queue.QueryFirst), "it is asked about again after a while")
+	clock.SetTime(salestest.Day(1).Add(queue.QueryFirst))
 	_, err = x.asks(r)
 	x.Expect(err).NotTo(HaveOccurred())
 	x.Expect(x.licenses.questions()).To(ConsistOf(ConsistOf("PL-bad")))
 	pause, err = x.asks(r)
 	x.Expect(err).NotTo(HaveOccurred())
-	x.Expect(pause).To(Equal(2 * QueryFirst))
+	x.Expect(pause).To(Equal(2 * queue.QueryFirst))
 }
 
 func TestThousandsOfCodesAreAskedAboutInBatches(t *testing.T) {
@@ -418,7 +422,7 @@ func TestThousandsOfCodesAreAskedAboutInBatches(t *testing.T) {
 	for i := range 150 {
 		x.activated(fmt.Sprintf("c%d", i), fmt.Sprintf("PL%d", i))
 	}
-	r, _, _ := x.asker(day(1))
+	r, _, _ := x.asker(salestest.Day(1))
 	for range 3 {
 		_, err := x.asks(r)
 		x.Expect(err).NotTo(HaveOccurred())
@@ -433,7 +437,7 @@ func TestNothingIsConcludedFromAnAPIThatIsAway(t *testing.T) {
 	x.activated("b", "PL-b")
 	before := []any{x.instance("a").Spec, x.instance("b").Spec}
 	x.licenses.refuses(nil, licenceError(marketplace.ErrLicenseRefused))
-	r, _, _ := x.asker(day(1))
+	r, _, _ := x.asker(salestest.Day(1))
 	_, err := x.asks(r)
 	x.Expect(err).To(MatchError(marketplace.ErrLicenseRefused))
 	x.Expect(x.answered(r)).To(Equal([]float64{0, 2}))

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
@@ -153,14 +154,14 @@ func withoutTemplate(p *v1alpha1.MarketplaceProduct) {
 }
 
 // listedAs makes a product id mean the small plan as well.
-func listedAs(productID string) productChange {
+func listedAs(productID string) salestest.ProductChange {
 	return func(p *v1alpha1.MarketplaceProduct) {
 		p.Spec.Listings = append(p.Spec.Listings, v1alpha1.Listing{Marketplace: "koogallery", ProductIDs: []string{productID}, Plan: "small"})
 	}
 }
 
 // enters creates the instance of a licence code as a person does.
-func (x *shop) enters(name, code string, changes ...instanceChange) *v1alpha1.MarketplaceInstance {
+func (x *shop) enters(name, code string, changes ...salestest.InstanceChange) *v1alpha1.MarketplaceInstance {
 	x.t.Helper()
 	mpi := &v1alpha1.MarketplaceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: name}}
 	mpi.Spec.Subscription = &v1alpha1.Subscription{

@@ -14,13 +14,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/sale"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
 // isToldOf creates an instance as the webhook server does for a call that brings its order, which is not stored yet.
 func (x *shop) isToldOf(name string, told time.Time, more ...v1alpha1.OrderCall) *v1alpha1.MarketplaceInstance {
 	x.t.Helper()
-	mpi := here(x, sale(unknownOrder))
+	mpi := here(x, salestest.Sale(salestest.UnknownOrder))
 	mpi.Name = name
 	sub := mpi.Spec.Subscription
 	sub.InstanceID, sub.OrderID, sub.OrderLineID, sub.Type = name, "o-"+name, "", v1alpha1.SubscriptionFormal
@@ -34,7 +36,7 @@ func (x *shop) isToldOf(name string, told time.Time, more ...v1alpha1.OrderCall)
 // brings stores what a call has brought, as the webhook server does.
 func (x *shop) brings(mpi *v1alpha1.MarketplaceInstance, call v1alpha1.OrderCall, raw []byte) {
 	x.t.Helper()
-	secret := OwnedSecret(mpi, call.OrderSecretName(mpi.Name, mpi.UID))
+	secret := sale.OwnedSecret(mpi, call.OrderSecretName(mpi.Name, mpi.UID))
 	secret.Labels[v1alpha1.CallLabel] = string(v1alpha1.CallOrder)
 	secret.Type, secret.Immutable = v1alpha1.CallSecretType, ptr.To(true)
 	secret.Data = map[string][]byte{v1alpha1.CallOrderKey: raw, v1alpha1.CallRawKey: []byte(`{"phone":"+49 30 1234567"}`)}

@@ -12,24 +12,28 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/order"
+	"github.com/stallkeeper/stallkeeper/controllers/protocol"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
 // sold is an order of the shop's plan small.
-func sold(changes ...func(*marketplace.Order)) orderAnswer {
+func sold(changes ...func(*marketplace.Order)) salestest.OrderAnswer {
 	order := marketplace.Order{
-		Type: marketplace.OrderPurchase, OrderedAt: day(0), Charging: marketplace.ChargingPeriod, ExpiresAt: time.Now().Add(24 * time.Hour),
+		Type: marketplace.OrderPurchase, OrderedAt: salestest.Day(0), Charging: marketplace.ChargingPeriod, ExpiresAt: time.Now().Add(24 * time.Hour),
 		Items:      []marketplace.Item{{SKUCode: "shop-small", Quantity: ptr.To(int32(3))}},
 		CustomerID: "customer-7", CustomerName: "Ada", Raw: []byte(`{"phone":"+49 30 1234567"}`),
 	}
 	for _, change := range changes {
 		change(&order)
 	}
-	return orderAnswer{order: order}
+	return salestest.OrderAnswer{Order: order}
 }
 
-func refusedBy(kind error, retryAfter time.Duration) orderAnswer {
-	return orderAnswer{err: &marketplace.CallError{Kind: kind, Detail: "code MKT.1", Remedy: "do this", RetryAfter: retryAfter}}
+func refusedBy(kind error, retryAfter time.Duration) salestest.OrderAnswer {
+	return salestest.OrderAnswer{Err: &marketplace.CallError{Kind: kind, Detail: "code MKT.1", Remedy: "do this", RetryAfter: retryAfter}}
 }
 
 // connects creates the connection to the marketplace, with or without credentials.
@@ -53,7 +57,7 @@ func keys() *corev1.Secret {
 // isSold creates an instance as the webhook server does: its order is the one that is named, and not looked up yet.
 func (x *shop) isSold(name, marketplaceName, orderID string, told time.Time) {
 	x.t.Helper()
-	mpi := here(x, sale(unknownOrder))
+	mpi := here(x, salestest.Sale(salestest.UnknownOrder))
 	mpi.Name = name
 	sub := mpi.Spec.Subscription
 	sub.Marketplace, sub.InstanceID, sub.OrderID = marketplaceName, name, orderID
@@ -63,7 +67,7 @@ func (x *shop) isSold(name, marketplaceName, orderID string, told time.Time) {
 
 func TestWhatTheOrderAPIAnswers(t *testing.T) {
 	x := newShop(t, "sales-orders")
-	x.orders.answers = map[string]orderAnswer{
+	x.orders.Answers = map[string]salestest.OrderAnswer{
 		"o-good": sold(), "o-refused": refusedBy(marketplace.ErrOrderRefused, 0), "o-invalid": refusedBy(marketplace.ErrOrderInvalid, 0),
 		"o-busy": refusedBy(marketplace.ErrUnavailable, time.Hour), "o-down": refusedBy(marketplace.ErrUnavailable, 0),
 		"o-sku":  sold(func(o *marketplace.Order) { o.Items[0].SKUCode = "never-heard" }),
@@ -129,9 +133,9 @@ func (x *shop) checkGoodOrder() {
 // The webhook server may store a call while the order API is asked.
 func TestACallThatComesMeanwhileIsNotLost(t *testing.T) {
 	x := newShop(t, "sales-meanwhile")
-	x.orders.answers["o-1"] = sold()
+	x.orders.Answers["o-1"] = sold()
 	once := true
-	x.orders.asked = func(string) {
+	x.orders.Asked = func(string) {
 		if !once {
 			return
 		}
@@ -156,15 +160,15 @@ func TestACallThatComesMeanwhileIsNotLost(t *testing.T) {
 }
 
 func TestCredentialsThatComeLaterAreFound(t *testing.T) {
-	found, err := (&OrderReconciler{}).readFailed(v1alpha1.OrderCall{OrderID: "o-1"}, &credentialsError{"create it"})
-	if err != nil || found.After != CredentialsRetry || found.Status != metav1.ConditionFalse {
+	found, err := (&order.Reconciler{}).ReadFailed(v1alpha1.OrderCall{OrderID: "o-1"}, &protocol.CredentialsError{"create it"})
+	if err != nil || found.After != queue.CredentialsRetry || found.Status != metav1.ConditionFalse {
 		t.Errorf("found %+v, error %v", found, err)
 	}
 }
 
 func TestAProductThatComesLaterResolvesTheOrder(t *testing.T) {
 	x := newShop(t, "sales-later")
-	x.orders.answers["o-1"] = sold()
+	x.orders.Answers["o-1"] = sold()
 	x.operate()
 	x.connects("koogallery", keys())
 	x.isSold("acme", "koogallery", "o-1", time.Now())

@@ -11,13 +11,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
 )
 
 // packaged sells the plan small by use and the plan large as packages of fifty for those who have it.
 func packaged(p *v1alpha1.MarketplaceProduct) {
-	meteredBy()(p)
+	salestest.MeteredBy()(p)
 	meter := p.Spec.Plans[0].Meters[0]
 	meter.Package = v1alpha1.MeterPackage{
 		Size: "50", WarnAtPercent: []int32{40}, WhenUsedUp: v1alpha1.UsedUpSuspend, UsedBy: v1alpha1.PackageUsedByOnDemandInstance,
@@ -28,7 +29,7 @@ func packaged(p *v1alpha1.MarketplaceProduct) {
 }
 
 // usedBy is a package of one piece that another instance uses.
-func usedBy(user string) instanceChange {
+func usedBy(user string) salestest.InstanceChange {
 	return func(mpi *v1alpha1.MarketplaceInstance) {
 		packageOf(1)(mpi)
 		mpi.Spec.Subscription.Plan, mpi.Spec.Subscription.PackageUsedBy.Name = "large", user
@@ -128,12 +129,12 @@ func (x *meteredShop) deducted() []string {
 // instance by chance.
 func TestATenantIsKeptWhenPackagesAreUsedByOthersFromNowOn(t *testing.T) {
 	x := newMeteredShop(t, "package-kept")
-	x.sells(meteredBy(func(m *v1alpha1.Meter) { m.Package.Size = "50" }))
+	x.sells(salestest.MeteredBy(func(m *v1alpha1.Meter) { m.Package.Size = "50" }))
 	x.sellsByUse("acme")
 	x.sellsByUse("pack", packageOf(1))
 	x.pass("pack")
 	namespace := x.instance("pack").Status.Namespace
-	change(x.shop, here(x.shop, product()), func(p *v1alpha1.MarketplaceProduct) {
+	change(x.shop, here(x.shop, salestest.Product()), func(p *v1alpha1.MarketplaceProduct) {
 		p.Spec.Plans[0].Meters[0].Package.UsedBy = v1alpha1.PackageUsedByOnDemandInstance
 	})
 	x.awaitPass(func() { x.touch("pack", "again") })
@@ -154,12 +155,12 @@ func (x *meteredShop) linkedTo(name, user string) *v1alpha1.MarketplaceInstance 
 
 func TestAPersonSaysWhoUsesAPackage(t *testing.T) {
 	x := newShop(t, "package-link")
-	order := func(sku string, charging marketplace.Charging) orderAnswer {
+	order := func(sku string, charging marketplace.Charging) salestest.OrderAnswer {
 		return sold(func(o *marketplace.Order) {
 			o.Charging, o.ExpiresAt, o.Items = charging, time.Time{}, []marketplace.Item{{SKUCode: sku, Quantity: ptr.To(int32(1))}}
 		})
 	}
-	x.orders.answers = map[string]orderAnswer{
+	x.orders.Answers = map[string]salestest.OrderAnswer{
 		"o-1": order("shop-small", marketplace.ChargingOnDemand), "o-2": order("shop-small", marketplace.ChargingOnDemand),
 		"o-3": order("shop-package", marketplace.ChargingOnDemandPackage), "o-4": order("shop-package", marketplace.ChargingOnDemandPackage),
 	}

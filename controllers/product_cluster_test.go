@@ -13,6 +13,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/product"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 )
 
@@ -56,11 +59,11 @@ func TestAProductIsCutIntoRevisions(t *testing.T) {
 	x.Expect(p.Status.Revision).To(Equal(first), "lifecycle and listings are no new revision")
 	x.Expect(x.revisions()).To(ConsistOf(first))
 
-	change(x, p, inline("{{ fail \"broken\" }}"))
+	change(x, p, salestest.Inline("{{ fail \"broken\" }}"))
 	ready("False RenderFailed")
 	x.Expect(p.Status.Revision).To(Equal(first), "the last good one stays in force")
 
-	change(x, p, inline(web))
+	change(x, p, salestest.Inline(salestest.Web))
 	ready("True Ready")
 	x.Expect(p.Status.Revision).NotTo(Equal(first))
 	x.Expect(x.revisions()).To(ConsistOf(first, p.Status.Revision))
@@ -77,7 +80,7 @@ func TestARevisionStaysAsLongAsATenantNeedsIt(t *testing.T) {
 	x.Expect(x.client.Delete(t.Context(), p)).To(Succeed())
 
 	clock := clocktesting.NewFakePassiveClock(time.Now())
-	r := &ProductReconciler{Client: x.client, APIReader: x.client, Clock: clock, Permissions: permissions()}
+	r := &product.Reconciler{Client: x.client, APIReader: x.client, Clock: clock, Permissions: salestest.Permissions()}
 	collect := func() ctrl.Result {
 		t.Helper()
 		result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(p)})
@@ -85,7 +88,7 @@ func TestARevisionStaysAsLongAsATenantNeedsIt(t *testing.T) {
 		return result
 	}
 	clock.SetTime(clock.Now().Add(24 * time.Hour))
-	x.Expect(collect().RequeueAfter).To(Equal(ChartRecheck))
+	x.Expect(collect().RequeueAfter).To(Equal(queue.ChartRecheck))
 	x.Expect(x.revisions()).To(ConsistOf(revision), "a tenant is pinned to it")
 
 	t.Run("the tenant can still be suspended", func(*testing.T) {
@@ -104,11 +107,11 @@ func TestARevisionStaysAsLongAsATenantNeedsIt(t *testing.T) {
 // A product that is deleted soon after it was made leaves a revision that is too young to be collected at once.
 func TestAYoungRevisionIsCollectedLater(t *testing.T) {
 	x := newShop(t, "sales-young")
-	p := here(x, product())
+	p := here(x, salestest.Product())
 	x.create(p)
 	clock := clocktesting.NewFakePassiveClock(time.Now())
-	r := &ProductReconciler{
-		Client: x.client, APIReader: x.client, Clock: clock, Permissions: permissions(),
+	r := &product.Reconciler{
+		Client: x.client, APIReader: x.client, Clock: clock, Permissions: salestest.Permissions(),
 		Capabilities: func() (template.Capabilities, error) { return capabilities, nil },
 	}
 	reconcile := func() ctrl.Result {
@@ -119,7 +122,7 @@ func TestAYoungRevisionIsCollectedLater(t *testing.T) {
 	}
 	reconcile()
 	x.Expect(x.client.Delete(t.Context(), p)).To(Succeed())
-	x.Expect(reconcile().RequeueAfter).To(Equal(ChartRecheck), "it is looked at again")
+	x.Expect(reconcile().RequeueAfter).To(Equal(queue.ChartRecheck), "it is looked at again")
 	x.Expect(x.revisions()).To(HaveLen(1))
 	clock.SetTime(clock.Now().Add(10*time.Minute + time.Second))
 	x.Expect(reconcile()).To(Equal(ctrl.Result{}))
@@ -129,7 +132,7 @@ func TestAYoungRevisionIsCollectedLater(t *testing.T) {
 func TestAChartFromAConfigMapBecomesATenant(t *testing.T) {
 	x := newShop(t, "sales-chart")
 	x.operate()
-	archive := chartArchive(t, "app", "1.0.0", web+settings, "greeting: from the chart\n")
+	archive := salestest.ChartArchive(t, "app", "1.0.0", salestest.Web+salestest.Settings, "greeting: from the chart\n")
 	x.create(&corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: "charts"}, BinaryData: map[string][]byte{"app.tgz": archive},
 	})

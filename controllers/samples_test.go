@@ -8,15 +8,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 )
 
 func TestTheAPIServerTakesTheSamples(t *testing.T) {
 	x := newShop(t, "sales-samples")
 	objects := map[string]client.Object{}
-	for file, p := range samplesOf(t, "MarketplaceProduct", newProduct) {
+	for file, p := range salestest.SamplesOf(t, "../config", "MarketplaceProduct", salestest.NewProduct) {
 		objects[file] = p
 	}
-	for file, mpi := range samplesOf(t, "MarketplaceInstance", func() *v1alpha1.MarketplaceInstance { return &v1alpha1.MarketplaceInstance{} }) {
+	for file, mpi := range salestest.SamplesOf(t, "../config", "MarketplaceInstance", func() *v1alpha1.MarketplaceInstance { return &v1alpha1.MarketplaceInstance{} }) {
 		objects[file] = mpi
 	}
 	for file, object := range objects {

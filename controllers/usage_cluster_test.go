@@ -18,12 +18,14 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
 )
 
 func TestUsageIsCountedAndPushedOnce(t *testing.T) {
 	x := newMeteredShop(t, "usage-life")
-	x.sells(meteredBy())
+	x.sells(salestest.MeteredBy())
 	x.sellsByUse("acme")
 	x.pass("acme")
 	x.Expect(x.records("acme")).To(Equal([]string{"0:17 0:17 0 Checkpoint"}))
@@ -37,7 +39,7 @@ func TestUsageIsCountedAndPushedOnce(t *testing.T) {
 	}))
 	mpi := x.says("acme", v1alpha1.ConditionUsageReported, "True UsageReported")
 	want := []v1alpha1.MeterUsage{{
-		Meter: "requests", Unit: "requests", Total: "43", CountedUntil: Time(x.start.Add(43 * time.Minute)), Pending: ptr.To(int32(0)),
+		Meter: "requests", Unit: "requests", Total: "43", CountedUntil: report.Time(x.start.Add(43 * time.Minute)), Pending: ptr.To(int32(0)),
 	}}
 	x.Expect(equality.Semantic.DeepEqual(mpi.Status.Usage, want)).To(BeTrue(), fmt.Sprint(mpi.Status.Usage))
 
@@ -58,7 +60,7 @@ func TestUsageIsCountedAndPushedOnce(t *testing.T) {
 	})
 
 	t.Run("a change of the meters alone is no new revision", func(*testing.T) {
-		p := here(x.shop, product())
+		p := here(x.shop, salestest.Product())
 		x.Expect(x.client.Get(t.Context(), client.ObjectKeyFromObject(p), p)).To(Succeed())
 		revision := p.Status.Revision
 		change(x.shop, p, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Plans[0].Meters[0].Unit = "calls" })
@@ -97,7 +99,7 @@ func TestAPushWhoseStoringWasLostCountsOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := newMeteredShop(t, "usage-crash")
-			x.sells(meteredBy())
+			x.sells(salestest.MeteredBy())
 			x.sellsByUse("acme")
 			x.counts("acme")
 			x.clock.SetTime(x.start.Add(50 * time.Minute))
@@ -127,7 +129,7 @@ func TestAPushWhoseStoringWasLostCountsOnce(t *testing.T) {
 
 func TestMissedHoursAreMadeUpForWithoutDoubling(t *testing.T) {
 	x := newMeteredShop(t, "usage-outage")
-	x.sells(meteredBy())
+	x.sells(salestest.MeteredBy())
 	x.sellsByUse("acme")
 	x.pass("acme")
 
@@ -164,7 +166,7 @@ func TestMissedHoursAreMadeUpForWithoutDoubling(t *testing.T) {
 
 func TestOneBadRecordHoldsNobodyUp(t *testing.T) {
 	x := newMeteredShop(t, "usage-bad")
-	x.sells(meteredBy())
+	x.sells(salestest.MeteredBy())
 	for _, name := range []string{"acme", "bad", "else"} {
 		x.sellsByUse(name)
 		x.counts(name)
@@ -201,7 +203,7 @@ func (x *meteredShop) releases(name string) {
 
 func TestTheLastUsageIsReadBeforeATenantStops(t *testing.T) {
 	x := newMeteredShop(t, "usage-last")
-	x.sells(meteredBy(byHTTP), inline(web+settings+`
+	x.sells(salestest.MeteredBy(salestest.ByHTTP), salestest.Inline(salestest.Web+salestest.Settings+`
 ---
 apiVersion: v1
 kind: Service
@@ -251,7 +253,7 @@ spec:
 
 func TestASuspendedTenantUsesNothing(t *testing.T) {
 	x := newMeteredShop(t, "usage-suspended")
-	x.sells(meteredBy())
+	x.sells(salestest.MeteredBy())
 	mpi := x.sellsByUse("acme")
 	x.pass("acme")
 	freeze := func(state v1alpha1.EntitlementState, at time.Time) {
@@ -279,7 +281,7 @@ func TestASuspendedTenantUsesNothing(t *testing.T) {
 
 func TestNothingIsPushedByGuess(t *testing.T) {
 	x := newMeteredShop(t, "usage-guess")
-	x.sells(meteredBy())
+	x.sells(salestest.MeteredBy())
 	x.sellsByUse("acme", func(mpi *v1alpha1.MarketplaceInstance) {
 		mpi.Spec.Subscription.Items = append(mpi.Spec.Subscription.Items, v1alpha1.SoldItem{SKUCode: "shop-traffic"})
 	})
@@ -304,14 +306,14 @@ func (x *meteredShop) handWritten(name, instance, meter, value string, begins, e
 	record := &v1alpha1.UsageRecord{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: name}}
 	record.Spec = v1alpha1.UsageRecordSpec{
 		InstanceRef: v1alpha1.InstanceReference{Name: instance}, Meter: meter, Value: value,
-		BeginsAt: Time(x.start.Add(time.Duration(begins) * time.Minute)), EndsAt: Time(x.start.Add(time.Duration(ends) * time.Minute)),
+		BeginsAt: report.Time(x.start.Add(time.Duration(begins) * time.Minute)), EndsAt: report.Time(x.start.Add(time.Duration(ends) * time.Minute)),
 	}
 	return record
 }
 
 func TestRecordsByHand(t *testing.T) {
 	x := newMeteredShop(t, "usage-hand")
-	x.sells(meteredBy(byRecords), meteredBy(func(m *v1alpha1.Meter) {
+	x.sells(salestest.MeteredBy(salestest.ByRecords), salestest.MeteredBy(func(m *v1alpha1.Meter) {
 		m.Name, m.Push, m.Interval = "shown", v1alpha1.MeterPushNone, v1alpha1.MeterDaily
 	}))
 	mpi := x.sellsByUse("acme")
@@ -350,7 +352,7 @@ func TestARecordCantBeChanged(t *testing.T) {
 	x.create(good)
 	refused := map[string]func(*v1alpha1.UsageRecord){
 		"the value":       func(r *v1alpha1.UsageRecord) { r.Spec.Value = "1" },
-		"the end":         func(r *v1alpha1.UsageRecord) { r.Spec.EndsAt = Time(x.start.Add(2 * time.Hour)) },
+		"the end":         func(r *v1alpha1.UsageRecord) { r.Spec.EndsAt = report.Time(x.start.Add(2 * time.Hour)) },
 		"the meter":       func(r *v1alpha1.UsageRecord) { r.Spec.Meter = "other" },
 		"the instance":    func(r *v1alpha1.UsageRecord) { r.Spec.InstanceRef.Name = "other" },
 		"the tenant":      func(r *v1alpha1.UsageRecord) { r.Spec.Tenant = v1alpha1.TenantStopped },
@@ -361,7 +363,7 @@ func TestARecordCantBeChanged(t *testing.T) {
 		by(after)
 		x.Expect(x.client.Update(t.Context(), after)).To(MatchError(ContainSubstring("can't be changed")), name)
 	}
-	good.Spec.Delivery.PushedAt = Time(x.start)
+	good.Spec.Delivery.PushedAt = report.Time(x.start)
 	x.Expect(x.client.Update(t.Context(), good)).To(Succeed())
 	good.Spec.Delivery = v1alpha1.UsageDelivery{}
 	x.Expect(x.client.Update(t.Context(), good)).To(MatchError(ContainSubstring("can't be taken back")))
@@ -380,7 +382,7 @@ func TestARecordCantBeChanged(t *testing.T) {
 // The old interface can't tell a repeat: what may have arrived waits for a person.
 func TestAnOldPushIsNeverMadeTwice(t *testing.T) {
 	x := newMeteredShop(t, "usage-old")
-	x.sells(meteredBy(byRecords, byOldPush))
+	x.sells(salestest.MeteredBy(salestest.ByRecords, salestest.ByOldPush))
 	x.sellsByUse("acme")
 	x.create(x.handWritten("lost", "acme", "requests", "7", 0, 60), x.handWritten("busy", "acme", "requests", "8", 60, 70))
 	x.clock.SetTime(x.start.Add(65 * time.Minute))
@@ -395,7 +397,7 @@ func TestAnOldPushIsNeverMadeTwice(t *testing.T) {
 	x.Expect(x.api.Usage()[1].ProductID).To(Equal("product-1"))
 
 	lost := &v1alpha1.UsageRecord{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: "lost"}}
-	change(x.shop, lost, func(r *v1alpha1.UsageRecord) { r.Spec.Delivery.PushedAt = Time(x.clock.Now()) })
+	change(x.shop, lost, func(r *v1alpha1.UsageRecord) { r.Spec.Delivery.PushedAt = report.Time(x.clock.Now()) })
 	x.pass("acme")
 	x.Expect(x.records("acme")).To(Equal([]string{"0:17 1:17 7 Pushed", "1:17 1:27 8 Pushed"}))
 	x.says("acme", v1alpha1.ConditionUsageReported, "True UsageReported")
@@ -417,7 +419,7 @@ func TestAnOldPushIsNeverMadeTwice(t *testing.T) {
 
 func TestAPackageWarnsStopsAndBeginsAnew(t *testing.T) {
 	x := newMeteredShop(t, "usage-package")
-	x.sells(meteredBy(func(m *v1alpha1.Meter) {
+	x.sells(salestest.MeteredBy(func(m *v1alpha1.Meter) {
 		m.Package = v1alpha1.MeterPackage{Size: "50", WarnAtPercent: []int32{40, 80}, WhenUsedUp: v1alpha1.UsedUpSuspend}
 	}))
 	mpi := x.sellsByUse("acme", packageOf(2))
@@ -463,7 +465,7 @@ func TestAPackageWarnsStopsAndBeginsAnew(t *testing.T) {
 
 func TestOldRecordsGoAndTheTotalStays(t *testing.T) {
 	x := newMeteredShop(t, "usage-retention")
-	x.sells(meteredBy(func(m *v1alpha1.Meter) { m.Interval = v1alpha1.MeterDaily }))
+	x.sells(salestest.MeteredBy(func(m *v1alpha1.Meter) { m.Interval = v1alpha1.MeterDaily }))
 	x.sellsByUse("acme")
 	x.source.set(0, func(int) string { return "1.5" })
 	x.count.Retention = 2 * 24 * time.Hour
@@ -483,7 +485,7 @@ func TestOldRecordsGoAndTheTotalStays(t *testing.T) {
 
 func TestAnInstanceWaitsForItsUsageBeforeItGoes(t *testing.T) {
 	x := newMeteredShop(t, "usage-delete")
-	x.sells(meteredBy(byRecords))
+	x.sells(salestest.MeteredBy(salestest.ByRecords))
 	mpi := x.sellsByUse("acme")
 	x.create(x.handWritten("last", "acme", "requests", "7", 0, 30))
 	x.clock.SetTime(x.start.Add(31 * time.Minute))
@@ -515,20 +517,20 @@ func TestAMeterHasExactlyOneSource(t *testing.T) {
 		"two questions":         func(m *v1alpha1.Meter) { m.HTTP = v1alpha1.MeterHTTP{Service: "web", Port: 80, Path: "/usage"} },
 		"no question":           func(m *v1alpha1.Meter) { m.Prometheus = v1alpha1.MeterPrometheus{} },
 		"another's question":    func(m *v1alpha1.Meter) { m.Source = v1alpha1.MeterSourceRecords },
-		"a host":                func(m *v1alpha1.Meter) { byHTTP(m); m.HTTP.Service = "web.kube-system" },
-		"a query in the path":   func(m *v1alpha1.Meter) { byHTTP(m); m.HTTP.Path = "/usage?all=1" },
+		"a host":                func(m *v1alpha1.Meter) { salestest.ByHTTP(m); m.HTTP.Service = "web.kube-system" },
+		"a query in the path":   func(m *v1alpha1.Meter) { salestest.ByHTTP(m); m.HTTP.Path = "/usage?all=1" },
 		"an address of no host": func(m *v1alpha1.Meter) { m.Prometheus.Address = "file:///etc/passwd" },
 		"a package of nothing":  func(m *v1alpha1.Meter) { m.Package.Size = "0.0" },
 		"a name that is none":   func(m *v1alpha1.Meter) { m.Name = "Requests" },
 	} {
-		x.Expect(x.client.Create(t.Context(), here(x, product(meteredBy(by))))).NotTo(Succeed(), name)
+		x.Expect(x.client.Create(t.Context(), here(x, salestest.Product(salestest.MeteredBy(by))))).NotTo(Succeed(), name)
 	}
-	x.create(here(x, product(meteredBy(byHTTP))))
+	x.create(here(x, salestest.Product(salestest.MeteredBy(salestest.ByHTTP))))
 }
 
 func TestADeletedInstanceSaysWhatWasNeverRead(t *testing.T) {
 	x := newMeteredShop(t, "usage-unread")
-	x.sells(meteredBy(byHTTP))
+	x.sells(salestest.MeteredBy(salestest.ByHTTP))
 	mpi := x.sellsByUse("mute")
 	x.counts("mute")
 	x.source.set(http.StatusInternalServerError, nil)
@@ -555,7 +557,7 @@ func TestADeletedInstanceSaysWhatWasNeverRead(t *testing.T) {
 
 func TestAPushWaitsForItsKeys(t *testing.T) {
 	x := newMeteredShop(t, "usage-keys")
-	x.sells(meteredBy(byRecords))
+	x.sells(salestest.MeteredBy(salestest.ByRecords))
 	x.sellsByUse("acme")
 	x.create(x.handWritten("first", "acme", "requests", "7", 0, 30))
 	x.clock.SetTime(x.start.Add(time.Hour))

@@ -20,6 +20,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/license"
+	"github.com/stallkeeper/stallkeeper/controllers/protocol"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/sale"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
+	"github.com/stallkeeper/stallkeeper/controllers/usage"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/openapi"
@@ -37,8 +43,8 @@ type meteredShop struct {
 	source *meterSource
 	// start is 17 minutes past a full hour.
 	start time.Time
-	count *UsageReconciler
-	push  *UsagePushReconciler
+	count *usage.Reconciler
+	push  *usage.PushReconciler
 }
 
 const usageKey = "callback-key"
@@ -54,9 +60,9 @@ func newMeteredShop(t *testing.T, name string) *meteredShop {
 	server := httptest.NewServer(x.api)
 	t.Cleanup(server.Close)
 	x.url = server.URL
-	x.protocol = Protocol{
+	x.protocol = protocol.Protocol{
 		MaxUsageAge: openapi.MaxUsageAge,
-		NewUsagePusher: func(api OpenAPI, keys map[string][]byte) (marketplace.UsagePusher, error) {
+		NewUsagePusher: func(api protocol.OpenAPI, keys map[string][]byte) (marketplace.UsagePusher, error) {
 			return openapi.Pusher{Client: &openapi.Client{
 				BaseURL: x.url, AK: api.AccessKeyID, SK: api.SecretKey, AccessKey: string(keys["accessKey"]), Clock: x.clock.Now,
 			}}, nil
@@ -74,24 +80,24 @@ func newMeteredShop(t *testing.T, name string) *meteredShop {
 
 // restart forgets everything that the process remembers.
 func (x *meteredShop) restart() {
-	sales := Reader{
+	sales := sale.Reader{
 		Client: x.running.client, Protocols: x.protocols(), TenantPrefix: v1alpha1.DefaultTenantPrefix,
-		Features: []Feature{LicenseFeature(), UsageFeature(x.running.client)},
+		Features: []sale.Feature{license.Feature(), usage.Feature(x.running.client)},
 	}
-	x.count = &UsageReconciler{
+	x.count = &usage.Reconciler{
 		Client: x.running.client, APIReader: x.client, Clock: x.clock, Recorder: x.running.recorder, Sales: sales, PrometheusURL: x.source.url, Retention: 35 * 24 * time.Hour,
 		Prometheus: http.DefaultClient, Tenants: x.source.client,
 	}
-	x.push = &UsagePushReconciler{
+	x.push = &usage.PushReconciler{
 		Client: x.running.client, APIReader: x.client, Clock: x.clock, Recorder: x.running.recorder, CredentialsNamespace: x.name,
 		Protocols: x.protocols(), Sales: sales,
 	}
 }
 
 // sellsByUse creates an instance that is charged by use, since the start.
-func (x *meteredShop) sellsByUse(name string, changes ...instanceChange) *v1alpha1.MarketplaceInstance {
+func (x *meteredShop) sellsByUse(name string, changes ...salestest.InstanceChange) *v1alpha1.MarketplaceInstance {
 	x.t.Helper()
-	mpi := here(x.shop, sale(append([]instanceChange{func(mpi *v1alpha1.MarketplaceInstance) {
+	mpi := here(x.shop, salestest.Sale(append([]salestest.InstanceChange{func(mpi *v1alpha1.MarketplaceInstance) {
 		sub := mpi.Spec.Subscription
 		sub.InstanceID, sub.ChargingMode = name, v1alpha1.ChargingOnDemand
 		sub.Items = []v1alpha1.SoldItem{{SKUCode: "shop-small", ProductID: "product-1"}}
@@ -104,7 +110,7 @@ func (x *meteredShop) sellsByUse(name string, changes ...instanceChange) *v1alph
 	return mpi
 }
 
-func packageOf(quantity int32) instanceChange {
+func packageOf(quantity int32) salestest.InstanceChange {
 	return func(mpi *v1alpha1.MarketplaceInstance) {
 		mpi.Spec.Subscription.ChargingMode, mpi.Spec.Subscription.Quantity = v1alpha1.ChargingOnDemandPackage, ptr.To(quantity)
 	}
@@ -128,7 +134,7 @@ func (x *meteredShop) counts(name string) {
 		if err != nil {
 			return err.Error()
 		}
-		if result.RequeueAfter > 0 && result.RequeueAfter <= NotDoneRetry {
+		if result.RequeueAfter > 0 && result.RequeueAfter <= queue.NotDoneRetry {
 			return "there is more to count"
 		}
 		return ""
@@ -224,7 +230,7 @@ func newMeterSource(t *testing.T) *meterSource {
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	// Every Service of every tenant is at this address.
-	s.client = &http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+	s.client = &http.Client{Transport: salestest.RoundTripper(func(req *http.Request) (*http.Response, error) {
 		there := req.Clone(req.Context())
 		there.URL.Host = strings.TrimPrefix(server.URL, "http://")
 		there.Header.Set("Asked", req.URL.Host)

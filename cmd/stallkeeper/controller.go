@@ -19,6 +19,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers"
+	"github.com/stallkeeper/stallkeeper/controllers/license"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
@@ -73,7 +74,7 @@ func newControllerCommand() *cobra.Command {
 	flags.BoolVar(&f.tenantRBAC, "tenant-rbac", false, "accept Roles and RoleBindings in templates")
 	flags.StringVar(&f.maxPodSecurity, "max-pod-security-level", string(v1alpha1.PodSecurityBaseline),
 		"most permissive Pod Security level of tenants: restricted, baseline or privileged")
-	flags.DurationVar(&f.licenseQueryInterval, "license-query-interval", controllers.DefaultLicenseQueryInterval,
+	flags.DurationVar(&f.licenseQueryInterval, "license-query-interval", license.DefaultQueryInterval,
 		"pause between two queries of a licence code, at least 1s; marketplaces ask for one every day")
 	flags.StringVar(&f.podNamespace, "pod-namespace", "",
 		"namespace of the controller's own pods, which tenants let in where a meter asks them; not set: none is let in")

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers"
+	"github.com/stallkeeper/stallkeeper/controllers/protocol"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/openapi"
@@ -19,8 +19,8 @@ import (
 // of the three functions that follow.
 
 // controllerProtocols are the marketplaces that the controller knows.
-func controllerProtocols() controllers.Protocols {
-	return controllers.Protocols{v1alpha1.ProtocolKooGallery: koogalleryProtocol()}
+func controllerProtocols() protocol.Protocols {
+	return protocol.Protocols{v1alpha1.ProtocolKooGallery: koogalleryProtocol()}
 }
 
 // callbackProtocols are the marketplaces whose callbacks are served.
@@ -40,8 +40,8 @@ func signOnProtocols(loopbackHTTP bool) map[v1alpha1.MarketplaceProtocol]marketp
 const koogalleryGrace = 15 * 24 * time.Hour
 
 // koogalleryProtocol is what the controller needs of KooGallery.
-func koogalleryProtocol() controllers.Protocol {
-	return controllers.Protocol{
+func koogalleryProtocol() protocol.Protocol {
+	return protocol.Protocol{
 		CheckCallbackKeys: func(data map[string][]byte) error {
 			callbacks, err := koogallery.NewCallbacks(data)
 			if err != nil {
@@ -49,15 +49,15 @@ func koogalleryProtocol() controllers.Protocol {
 			}
 			return callbacks.CheckKit()
 		},
-		NewOrderReader: func(api controllers.OpenAPI) (marketplace.OrderReader, error) {
+		NewOrderReader: func(api protocol.OpenAPI) (marketplace.OrderReader, error) {
 			client, err := koogalleryClient(api)
 			return openapi.Reader{Client: client}, err
 		},
-		NewLicenseClient: func(api controllers.OpenAPI) (marketplace.LicenseClient, error) {
+		NewLicenseClient: func(api protocol.OpenAPI) (marketplace.LicenseClient, error) {
 			client, err := koogalleryClient(api)
 			return openapi.Licenses{Client: client}, err
 		},
-		NewUsagePusher: func(api controllers.OpenAPI, callbackKeys map[string][]byte) (marketplace.UsagePusher, error) {
+		NewUsagePusher: func(api protocol.OpenAPI, callbackKeys map[string][]byte) (marketplace.UsagePusher, error) {
 			key := strings.TrimRight(string(callbackKeys[koogallery.KeyAccess]), "\r\n")
 			if key == "" {
 				return nil, fmt.Errorf("it has no key %s, with which usage is signed: add it", koogallery.KeyAccess)
@@ -75,7 +75,7 @@ func koogalleryProtocol() controllers.Protocol {
 }
 
 // koogalleryClient makes the client of KooGallery's open API.
-func koogalleryClient(api controllers.OpenAPI) (*openapi.Client, error) {
+func koogalleryClient(api protocol.OpenAPI) (*openapi.Client, error) {
 	base, fallback, ok := openapi.Host(api.Site)
 	if api.URL != "" {
 		base, fallback, ok = api.URL, "", true

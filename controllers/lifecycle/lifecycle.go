@@ -78,7 +78,7 @@ const (
 	RuleFrozen         Rule = "Frozen"
 	RuleOverdue        Rule = "Overdue"
 	RuleUnacknowledged Rule = "Unacknowledged"
-	RuleStopWanted         Rule = "StopWanted"
+	RuleStopWanted     Rule = "StopWanted"
 	RuleHeld           Rule = "Held"
 	RuleInGrace        Rule = "InGrace"
 	RulePaid           Rule = "Paid"

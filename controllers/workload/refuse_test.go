@@ -172,7 +172,7 @@ func TestWhatATemplateMayNotAskFor(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			for _, suspended := range []bool{false, true} {
-				_, err := Desired(testTenant(), Policy{}, testPermissions(), rendered(t, tc.template), suspended)
+				_, err := Desired(testTenant(), Policy{Reserved: reservedNames}, testPermissions(), rendered(t, tc.template), suspended)
 				if diff := cmp.Diff(tc.want, problemsOf(err)); diff != "" {
 					t.Errorf("problems with suspended=%t (-want +got):\n%s", suspended, diff)
 				}
@@ -311,3 +311,6 @@ func problemsOf(err error) []string {
 		return []string{err.Error()}
 	}
 }
+
+// reservedNames are names that something else than the template uses.
+var reservedNames = []Reserved{{Kind: "Secret", Name: "stallkeeper-directory", AnySuffix: true}}

@@ -1,0 +1,138 @@
+package connection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/protocol"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/subscription/orders"
+)
+
+// Reconciler checks that the keys of each connection can be read, and that calls come about the orders that the
+// marketplace notifies us of.
+type Reconciler struct {
+	client.Client
+	// APIReader reads Secrets, which are never cached.
+	APIReader client.Reader
+	Clock     clock.PassiveClock
+	Recorder  events.EventRecorder
+	// CredentialsNamespace is where the Secrets with the order API's credentials are.
+	CredentialsNamespace string
+	Protocols            protocol.Protocols
+	// ClockSkew asks the webhook servers how far off the clock is by the well-signed calls that they refused for their
+	// time; zero when none was. Nil when nobody can be asked.
+	ClockSkew func(ctx context.Context, marketplace types.NamespacedName) (time.Duration, error)
+
+	orderTypes orderTypes
+}
+
+// Reconcile brings one connection's status up to date.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	mp := &v1alpha1.Marketplace{}
+	if err := r.Get(ctx, req.NamespacedName, mp); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	before := mp.DeepCopy()
+	ready, err := r.check(ctx, mp)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	arrive, callsErr := r.checkCalls(ctx, mp)
+	mp.Status.CallbackPath = fmt.Sprintf("/v1/%s/%s", mp.Namespace, mp.Name)
+	report.Set(&mp.Status.Conditions, v1alpha1.ConditionReady, ready, mp.Generation, time.Time{})
+	report.Set(&mp.Status.Conditions, v1alpha1.ConditionCallsArrive, arrive, mp.Generation, time.Time{})
+	if !equality.Semantic.DeepEqual(before.Status, mp.Status) {
+		if err := client.IgnoreNotFound(r.Status().Patch(ctx, mp, client.MergeFrom(before))); err != nil {
+			return ctrl.Result{}, fmt.Errorf("writing the status: %w", err)
+		}
+		report.Announcement{Condition: v1alpha1.ConditionCallsArrive, Action: "Reconcile", OnlyFalse: true, Messages: true}.Announce(
+			r.Recorder, mp, before.Status.Conditions, mp.Status.Conditions, nil)
+	}
+	return ctrl.Result{RequeueAfter: queue.ConnectionRecheck}, callsErr
+}
+
+// check says whether calls can be verified and orders be read.
+func (r *Reconciler) check(ctx context.Context, mp *v1alpha1.Marketplace) (report.Verdict, error) {
+	known, ok := r.Protocols[mp.Spec.Protocol]
+	if !ok {
+		return report.False(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Protocol %q is not known to this version of Stallkeeper",
+			mp.Spec.Protocol)), nil
+	}
+	secret := &corev1.Secret{}
+	name := mp.Spec.CallbackSecretRef.Name
+	err := r.APIReader.Get(ctx, types.NamespacedName{Namespace: mp.Namespace, Name: name}, secret)
+	if apierrors.IsNotFound(err) {
+		return report.False(v1alpha1.ReasonCallbackSecretNotFound, fmt.Sprintf(
+			"Secret %q does not exist in this namespace: create it with the key accessKey; until then every callback is refused", name)), nil
+	}
+	if err != nil {
+		return report.Verdict{}, fmt.Errorf("reading Secret %s: %w", name, err)
+	}
+	if err := known.CheckCallbackKeys(secret.Data); err != nil {
+		return report.False(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Secret %q: %s", name, err)), nil
+	}
+	if needed, err := r.needsOrderAPI(ctx, mp); err != nil || !needed {
+		return r.checkClock(ctx, mp, "Callbacks can be verified. Orders that a call does not bring can't be read without"+
+			" openAPISecretRef, which no sale has needed yet"), err
+	}
+	apis := protocol.Clients{Secrets: r.APIReader, Namespace: r.CredentialsNamespace, Protocols: r.Protocols}
+	var missing *protocol.CredentialsError
+	if _, err := apis.Orders(ctx, mp); errors.As(err, &missing) {
+		return report.False(v1alpha1.ReasonOpenAPICredentialsMissing, missing.Text), nil
+	} else if err != nil {
+		return report.Verdict{}, err
+	}
+	return r.checkClock(ctx, mp, "Callbacks can be verified and orders be read"), nil
+}
+
+// needsOrderAPI says whether the order API's credentials have to be there: where they are named, and where a sale waits for an
+// order that no call has brought. Who sells only by calls that bring their orders needs none.
+func (r *Reconciler) needsOrderAPI(ctx context.Context, mp *v1alpha1.Marketplace) (bool, error) {
+	if mp.Spec.OpenAPISecretRef.Name != "" {
+		return true, nil
+	}
+	instances := &v1alpha1.MarketplaceInstanceList{}
+	if err := r.List(ctx, instances, client.InNamespace(mp.Namespace)); err != nil {
+		return false, fmt.Errorf("listing the instances: %w", err)
+	}
+	return slices.ContainsFunc(instances.Items, func(mpi v1alpha1.MarketplaceInstance) bool {
+		sub := mpi.Spec.Subscription
+		return sub != nil && sub.Marketplace == mp.Name && sub.Entitlement.State != v1alpha1.EntitlementReleased &&
+			slices.ContainsFunc(orders.AllPending(sub), func(call v1alpha1.OrderCall) bool { return call.Source == "" })
+	}), nil
+}
+
+// checkClock says what is wrong with the clock; otherwise that all is well.
+func (r *Reconciler) checkClock(ctx context.Context, mp *v1alpha1.Marketplace, well string) report.Verdict {
+	ready := report.True(v1alpha1.ReasonConnectionReady, well)
+	if r.ClockSkew == nil {
+		return ready
+	}
+	skew, err := r.ClockSkew(ctx, client.ObjectKeyFromObject(mp))
+	if err != nil {
+		// A webhook server that is just starting is no reason to call the connection broken.
+		ctrl.LoggerFrom(ctx).V(1).Info("The webhook servers can't be asked for their clock", "reason", err.Error())
+		return ready
+	}
+	if skew == 0 {
+		return ready
+	}
+	return report.False(v1alpha1.ReasonClockSkew, fmt.Sprintf(
+		"Well-signed callbacks are refused because the marketplace's clock is about %s away from the webhook server's: set the"+
+			" nodes' clocks by NTP", skew.Abs().Round(time.Second)))
+}

@@ -1,0 +1,126 @@
+package connection
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/protocol"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+)
+
+func TestAConnectionSaysWhatIsMissing(t *testing.T) {
+	named := func(namespace, name string, keys ...string) client.Object {
+		s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Data: map[string][]byte{}}
+		for _, key := range keys {
+			s.Data[key] = []byte("value-of-a-key")
+		}
+		return s
+	}
+	unnamed := func(mp *v1alpha1.Marketplace) { mp.Spec.OpenAPISecretRef.Name = "" }
+	here := func(name string, source v1alpha1.OrderSource, changes ...salestest.InstanceChange) client.Object {
+		mpi := salestest.Sale(append([]salestest.InstanceChange{salestest.UnknownOrder}, changes...)...)
+		mpi.Name, mpi.Spec.Subscription.Orders[0].Source = name, source
+		return mpi
+	}
+	callback, openAPI := named("sales", "callback", "accessKey"), named("system", "openapi", "ak", "sk")
+	tests := map[string]struct {
+		secrets []client.Object
+		change  func(*v1alpha1.Marketplace)
+		skew    time.Duration
+		skewErr error
+		want    string
+		says    string
+	}{
+		"all that is needed":        {secrets: []client.Object{callback, openAPI}, want: "True Ready"},
+		"no callback keys":          {secrets: []client.Object{openAPI}, want: "False CallbackSecretNotFound", says: `"callback"`},
+		"callback keys without one": {secrets: []client.Object{named("sales", "callback"), openAPI}, want: "False CallbackKeyMissing", says: "accessKey"},
+		"no credentials":            {secrets: []client.Object{callback}, want: "False OpenAPICredentialsMissing", says: `"system"`},
+		"credentials in the wrong namespace": {
+			secrets: []client.Object{callback, named("sales", "openapi", "ak", "sk")}, want: "False OpenAPICredentialsMissing", says: `"system"`,
+		},
+		"half of the credentials": {
+			secrets: []client.Object{callback, named("system", "openapi", "ak")}, want: "False OpenAPICredentialsMissing", says: "no key sk",
+		},
+		"credentials that nobody names, and no sale needs": {
+			secrets: []client.Object{callback, here("o1", v1alpha1.OrderFromCall), here("o2", "", func(mpi *v1alpha1.MarketplaceInstance) {
+				mpi.Spec.Subscription.Marketplace = "another"
+			}), here("o3", "", salestest.Entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 1))},
+			change: unnamed, want: "True Ready", says: "without openAPISecretRef",
+		},
+		"credentials that nobody names, and a sale needs": {
+			secrets: []client.Object{callback, openAPI, here("o1", "")}, change: unnamed,
+			want: "False OpenAPICredentialsMissing", says: "openAPISecretRef",
+		},
+		"a protocol of a later version": {
+			secrets: []client.Object{callback, openAPI}, change: func(mp *v1alpha1.Marketplace) { mp.Spec.Protocol = "Bazaar" },
+			want: "False CallbackKeyMissing", says: `"Bazaar"`,
+		},
+		"a clock that is wrong": {
+			secrets: []client.Object{callback, openAPI}, skew: -95 * time.Second, want: "False ClockSkew", says: "1m35s",
+		},
+		"a clock that can't be asked for": {
+			secrets: []client.Object{callback, openAPI}, skewErr: errors.New("starting"), want: "True Ready",
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			mp := &v1alpha1.Marketplace{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "koogallery", Generation: 2}}
+			mp.Spec.Protocol, mp.Spec.CallbackSecretRef.Name, mp.Spec.OpenAPISecretRef.Name = v1alpha1.ProtocolKooGallery, "callback", "openapi"
+			if tc.change != nil {
+				tc.change(mp)
+			}
+			c := fake.NewClientBuilder().WithScheme(salestest.NewTestScheme(t)).WithStatusSubresource(mp).WithObjects(append(tc.secrets, mp)...).Build()
+			r := &Reconciler{
+				Client: c, APIReader: c, CredentialsNamespace: "system",
+				ClockSkew: func(context.Context, types.NamespacedName) (time.Duration, error) { return tc.skew, tc.skewErr },
+				Protocols: protocol.Protocols{v1alpha1.ProtocolKooGallery: {
+					CheckCallbackKeys: func(data map[string][]byte) error {
+						if len(data) == 0 {
+							return errors.New("it has no key accessKey")
+						}
+						return nil
+					},
+					NewOrderReader: func(protocol.OpenAPI) (marketplace.OrderReader, error) { return &salestest.OrderAPI{}, nil },
+				}},
+			}
+			result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(mp)})
+			if err != nil || result.RequeueAfter != queue.ConnectionRecheck {
+				t.Fatalf("result %v, error %v", result, err)
+			}
+			if err := c.Get(t.Context(), client.ObjectKeyFromObject(mp), mp); err != nil {
+				t.Fatal(err)
+			}
+			ready := mp.Status.Conditions[0]
+			if got := string(ready.Status) + " " + ready.Reason; got != tc.want || !strings.Contains(ready.Message, tc.says) {
+				t.Errorf("%s: %s; want %s with %q", got, ready.Message, tc.want, tc.says)
+			}
+			if strings.Contains(ready.Message, "value-of-a-key") || ready.ObservedGeneration != 2 {
+				t.Errorf("condition %+v", ready)
+			}
+			if mp.Status.CallbackPath != "/v1/sales/koogallery" {
+				t.Errorf("callback path %q", mp.Status.CallbackPath)
+			}
+		})
+	}
+}
+
+func TestCredentialsLoseTheLineEndOfAFile(t *testing.T) {
+	for given, want := range map[string]string{"key\n": "key", "key\r\n": "key", "key": "key", "\n": "", "": "", "a\nb\n\n": "a\nb"} {
+		if got := protocol.TrimNewline([]byte(given)); got != want {
+			t.Errorf("%q became %q, want %q", given, got, want)
+		}
+	}
+}

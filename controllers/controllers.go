@@ -1,0 +1,201 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/connection"
+	"github.com/stallkeeper/stallkeeper/controllers/directory"
+	"github.com/stallkeeper/stallkeeper/controllers/egress"
+	"github.com/stallkeeper/stallkeeper/controllers/instance"
+	"github.com/stallkeeper/stallkeeper/controllers/license"
+	"github.com/stallkeeper/stallkeeper/controllers/order"
+	"github.com/stallkeeper/stallkeeper/controllers/product"
+	"github.com/stallkeeper/stallkeeper/controllers/protocol"
+	"github.com/stallkeeper/stallkeeper/controllers/revision"
+	"github.com/stallkeeper/stallkeeper/controllers/sale"
+	"github.com/stallkeeper/stallkeeper/controllers/template"
+	"github.com/stallkeeper/stallkeeper/controllers/usage"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/sources"
+	"github.com/stallkeeper/stallkeeper/controllers/workload"
+)
+
+// Config is what the controllers have to be told. Fields are required unless they say otherwise.
+type Config struct {
+	// SalesNamespaces are the namespaces in which products are sold.
+	SalesNamespaces []string
+	// CredentialsNamespace is where the Secrets with the credentials of the marketplaces' open APIs are.
+	CredentialsNamespace string
+	// TenantPrefix begins the names of the tenants' namespaces.
+	TenantPrefix string
+	// TenantKinds are the kinds of the tenants' objects that are watched.
+	TenantKinds []schema.GroupVersionKind
+	// Permissions are what may be made in a tenant's namespace.
+	Permissions workload.Permissions
+	// Protocols are the known marketplaces' protocols.
+	Protocols protocol.Protocols
+	// Capabilities asks the cluster for its version and API versions.
+	Capabilities func() (template.Capabilities, error)
+	// ClockSkew asks the webhook servers how far off the clock is; nil when they can't be asked.
+	ClockSkew func(ctx context.Context, marketplace types.NamespacedName) (time.Duration, error)
+	// PrometheusURL is asked by meters that name no address; may be empty.
+	PrometheusURL string
+	// UsageRetention is how long records of usage are kept once nothing more becomes of them.
+	UsageRetention time.Duration
+	// LicenseQueryInterval is the pause between two queries of a licence code.
+	LicenseQueryInterval time.Duration
+	// Features are added to those of the product, for tests; may be empty.
+	Features []sale.Feature
+	// Registerer takes the metrics; nil registers none.
+	Registerer prometheus.Registerer
+	// Clock is the time; nil means the system's.
+	Clock clock.PassiveClock
+	// Prometheus asks a Prometheus, Tenants the tenants' Services; nil means clients with the bounds and guards that they need.
+	Prometheus, Tenants *http.Client
+	// Only names the controllers to run; empty means all. Tests of one subject run few.
+	Only []string
+}
+
+// CacheOptions are those of the manager's cache: the kinds of the API in the sales namespaces, and the tenants' objects, whose
+// namespaces are not known beforehand, by their label.
+func CacheOptions(c Config) cache.Options {
+	sales := map[string]cache.Config{}
+	for _, namespace := range c.SalesNamespaces {
+		sales[namespace] = cache.Config{}
+	}
+	objects := apply.CacheByObject(c.TenantKinds)
+	for _, object := range []client.Object{
+		&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{}, &v1alpha1.UsageRecord{},
+	} {
+		objects[object] = cache.ByObject{Namespaces: sales}
+	}
+	if !slices.Contains(c.TenantKinds, corev1.SchemeGroupVersion.WithKind("Secret")) {
+		calls, selected := order.CacheCalls(sales)
+		objects[calls] = selected
+	}
+	return cache.Options{ByObject: objects, ReaderFailOnMissingInformer: true, DefaultTransform: cache.TransformStripManagedFields()}
+}
+
+// Uncached are the kinds that are read live: what holds secrets or much, and what is read once.
+func Uncached() []client.Object {
+	return []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}, &corev1.Pod{}, &appsv1.ControllerRevision{}}
+}
+
+// Setup wires every controller. It is the only place where that is done: a new one is a line here.
+func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
+	c = c.withDefaults()
+	if err := usage.SetupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	calls, err := directoryCalls(mgr, c)
+	if err != nil {
+		return err
+	}
+	cached, live, recorder := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("stallkeeper")
+	c.Features = append([]sale.Feature{license.Feature(), usage.Feature(cached), directory.Feature()}, c.Features...)
+	sales := sale.Reader{Client: cached, Protocols: c.Protocols, TenantPrefix: c.TenantPrefix, Features: c.Features}
+	licenseMetrics, directoryMetrics := license.NewMetrics(mgr.GetCache()), directory.NewMetrics(calls)
+
+	controllers := map[string]interface{ SetupWithManager(ctrl.Manager) error }{
+		"instance": &instance.Reconciler{
+			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Permissions: c.Permissions, Sales: sales,
+			Revisions: revision.NewCache(live),
+			Applier:   &apply.Applier{Client: cached, Cache: mgr.GetCache(), Live: live, Kinds: c.TenantKinds},
+		},
+		"product": &product.Reconciler{
+			Client: cached, APIReader: live, Clock: c.Clock, Capabilities: c.Capabilities, Permissions: c.Permissions, Features: c.Features,
+		},
+		"marketplace": &connection.Reconciler{
+			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, CredentialsNamespace: c.CredentialsNamespace,
+			Protocols: c.Protocols, ClockSkew: c.ClockSkew,
+		},
+		"order": &order.Reconciler{
+			Client: cached, APIReader: live, Clock: c.Clock, CredentialsNamespace: c.CredentialsNamespace, Protocols: c.Protocols,
+		},
+		"license": &license.Reconciler{
+			Client: cached, APIReader: live, Clock: c.Clock, CredentialsNamespace: c.CredentialsNamespace, Protocols: c.Protocols,
+			TenantPrefix: c.TenantPrefix, QueryInterval: c.LicenseQueryInterval,
+		},
+		"license-query": &license.QueryReconciler{
+			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, CredentialsNamespace: c.CredentialsNamespace,
+			Protocols: c.Protocols, Interval: c.LicenseQueryInterval, Metrics: licenseMetrics,
+		},
+		"usage": &usage.Reconciler{
+			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Sales: sales, PrometheusURL: c.PrometheusURL,
+			Retention: c.UsageRetention, Prometheus: c.Prometheus, Tenants: c.Tenants,
+		},
+		"usagepush": &usage.PushReconciler{
+			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, CredentialsNamespace: c.CredentialsNamespace,
+			Protocols: c.Protocols, Sales: sales,
+		},
+		"directory": &directory.Reconciler{
+			Client: cached, APIReader: live, Calls: calls, TenantPrefix: c.TenantPrefix, Recorder: recorder, Metrics: directoryMetrics,
+		},
+		"directory-forward": &directory.Forwarder{
+			Client: cached, APIReader: live, Calls: calls, Clock: c.Clock, TenantPrefix: c.TenantPrefix, HTTP: c.Tenants,
+			Recorder: recorder, Metrics: directoryMetrics,
+		},
+	}
+	var errs []error
+	for name, controller := range controllers {
+		if len(c.Only) == 0 || slices.Contains(c.Only, name) {
+			errs = append(errs, controller.SetupWithManager(mgr))
+		}
+	}
+	return errors.Join(append(errs, register(c.Registerer, licenseMetrics, directoryMetrics,
+		instance.Metrics{Reader: mgr.GetCache()}, usage.Metrics{Reader: mgr.GetCache()}))...)
+}
+
+// withDefaults fills in what may be left out.
+func (c Config) withDefaults() Config {
+	if c.Clock == nil {
+		c.Clock = clock.RealClock{}
+	}
+	if c.Prometheus == nil {
+		c.Prometheus = egress.PrometheusClient(sources.Timeout)
+	}
+	if c.Tenants == nil {
+		c.Tenants = egress.TenantClient(sources.Timeout)
+	}
+	return c
+}
+
+// directoryCalls adds a cache of its own for the calls about directories: the manager's holds tenants' objects, and of a kind it can
+// hold one selection only.
+func directoryCalls(mgr ctrl.Manager, c Config) (cache.Cache, error) {
+	options := directory.CacheOptions(c.SalesNamespaces)
+	options.Scheme, options.Mapper, options.HTTPClient = mgr.GetScheme(), mgr.GetRESTMapper(), mgr.GetHTTPClient()
+	calls, err := cache.New(mgr.GetConfig(), options)
+	if err != nil {
+		return nil, fmt.Errorf("setting up the cache of calls: %w", err)
+	}
+	return calls, mgr.Add(calls)
+}
+
+func register(registerer prometheus.Registerer, collectors ...prometheus.Collector) error {
+	if registerer == nil {
+		return nil
+	}
+	for _, collector := range collectors {
+		if err := registerer.Register(collector); err != nil {
+			return fmt.Errorf("registering the metrics: %w", err)
+		}
+	}
+	return nil
+}

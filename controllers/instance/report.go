@@ -1,0 +1,352 @@
+package instance
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/stallkeeper/stallkeeper/controllers/report"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
+)
+
+// statusOwner owns what this reconciler says of an instance: everything that the reconcilers of features do not own.
+var statusOwner = report.Owner{
+	Name: v1alpha1.FieldOwner,
+	Conditions: []string{
+		v1alpha1.ConditionReady, v1alpha1.ConditionAcknowledged, v1alpha1.ConditionProvisioned, v1alpha1.ConditionPaid,
+		v1alpha1.ConditionSuspended, v1alpha1.ConditionPaused,
+	},
+	Fields: func(from, to *v1alpha1.MarketplaceInstanceStatus) {
+		*to = v1alpha1.MarketplaceInstanceStatus{
+			State: from.State, ObservedGeneration: from.ObservedGeneration, Effective: from.Effective, Timetable: from.Timetable,
+			Access: from.Access, Limits: from.Limits, Namespace: from.Namespace, Revision: from.Revision,
+			TargetRevision: from.TargetRevision, Blockers: from.Blockers, Orphans: from.Orphans,
+			InputsDigest: from.InputsDigest, ObjectsDigest: from.ObjectsDigest,
+		}
+	},
+}
+
+// writeStatus writes into the status what a pass has decided, done and seen. It is pure. Every condition is set on every pass, but
+// for those of other reconcilers.
+func writeStatus(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o outcome, now time.Time) {
+	k.Instance = mpi
+	status := &mpi.Status
+	status.ObservedGeneration = ptr.To(mpi.Generation)
+	status.Effective = boundedEffective(k.Effective)
+	status.Timetable = timetable(mpi, d)
+	status.TargetRevision = k.target
+	if !o.rendered && !o.nothing && d.Phase == lifecycle.Suspend {
+		// Only rendering finds what can't be stopped. Until the next time it is as true as the digests beside it.
+		o.blockers = append(withReason(status.Blockers, v1alpha1.ReasonCannotSuspend), o.blockers...)
+	}
+	status.Blockers = mergeBlockers(status.Blockers, slices.Concat(o.nextBlockers, o.blockers), now)
+	reportTenant(status, k, o)
+	set := func(kind string, v report.Verdict) { report.Set(&status.Conditions, kind, v, mpi.Generation, now) }
+	provisioned := provisionedVerdict(d, o)
+	usable := provisioned
+	if o.stuck != nil || o.moving {
+		// What was sold runs, on the revision that the tenant has.
+		running := o
+		running.stuck, running.moving, running.nextBlockers = nil, false, nil
+		usable = provisionedVerdict(d, running)
+	}
+	set(v1alpha1.ConditionPaused, pausedVerdict(mpi))
+	set(v1alpha1.ConditionAcknowledged, acknowledgedVerdict(mpi, k.Acknowledgement, now))
+	set(v1alpha1.ConditionPaid, paidVerdict(mpi, k.Policy, now))
+	set(v1alpha1.ConditionSuspended, suspendedVerdict(k, d, o))
+	set(v1alpha1.ConditionProvisioned, provisioned)
+	set(v1alpha1.ConditionReady, readyVerdict(k, d, usable))
+	status.State = report.StateOf(mpi)
+}
+
+// reportTenant writes where the tenant is, what runs in it and what its buyer is told.
+func reportTenant(status *v1alpha1.MarketplaceInstanceStatus, k known, o outcome) {
+	if o.published {
+		status.Access = o.access
+	}
+	if o.rendered {
+		status.Access, status.Limits, status.Orphans = o.access, o.limits, o.orphans[:min(len(o.orphans), maxOrphans)]
+		status.InputsDigest, status.ObjectsDigest = o.inputs, o.digest
+	}
+	if o.torn {
+		// Field owners tell who has set a field, not to what: going back to these inputs would look as if nothing had happened.
+		status.InputsDigest, status.ObjectsDigest = "", ""
+	}
+	status.Namespace, status.Revision = "", k.pinned
+	if k.observed.Namespace != nil || o.rendered && !o.bare {
+		status.Namespace = k.Namespace
+	}
+	if o.rendered || o.bare {
+		status.Revision = o.revision
+	}
+	if o.nothing && !o.held && !o.published {
+		status.Access, status.Orphans, status.InputsDigest, status.ObjectsDigest = v1alpha1.InstanceAccess{}, nil, "", ""
+		status.Namespace, status.Revision, status.TargetRevision, status.Limits = "", "", "", nil
+	}
+}
+
+// maxOrphans and maxAttributes are the bounds of the status. The tenant itself gets all attributes.
+const (
+	maxOrphans    = 64
+	maxAttributes = 64
+)
+
+func boundedEffective(e v1alpha1.EffectiveSubscription) v1alpha1.EffectiveSubscription {
+	e.Attributes = e.Attributes[:min(len(e.Attributes), maxAttributes)]
+	return e
+}
+
+func pausedVerdict(mpi *v1alpha1.MarketplaceInstance) report.Verdict {
+	if mpi.Spec.Reconciliation == v1alpha1.ReconciliationPaused {
+		return report.True(v1alpha1.ReasonReconciliationPaused, "The tenant is left as it is until spec.reconciliation is Active again")
+	}
+	return report.False(v1alpha1.ReasonReconciliationActive, "The tenant is kept as its instance says")
+}
+
+// paidVerdict says what the buyer is entitled to, whatever else holds the tenant.
+func paidVerdict(mpi *v1alpha1.MarketplaceInstance, p lifecycle.Policy, now time.Time) report.Verdict {
+	sub := mpi.Spec.Subscription
+	if sub == nil {
+		return report.True(v1alpha1.ReasonNoSale, "This instance was made by hand and is not paid for")
+	}
+	expires := sub.ExpiresAt.Time
+	switch {
+	case sub.Entitlement.State == v1alpha1.EntitlementReleased:
+		return report.False(v1alpha1.ReasonReleased, "The marketplace has ended the sale")
+	case sub.Entitlement.State == v1alpha1.EntitlementFrozen && sub.Entitlement.Reason == v1alpha1.EntitlementExpired:
+		return report.False(v1alpha1.ReasonExpired, "The marketplace froze the sale because its paid time was over; a renewal lifts that")
+	case sub.Entitlement.State == v1alpha1.EntitlementFrozen && sub.Entitlement.Reason == v1alpha1.EntitlementByPerson:
+		return report.False(v1alpha1.ReasonFrozen, "A person froze the sale; setting spec.subscription.entitlement.state to Active lifts that")
+	case sub.Entitlement.State == v1alpha1.EntitlementFrozen:
+		return report.False(v1alpha1.ReasonFrozen, "The marketplace froze the sale; only its unfreeze lifts that")
+	case expires.IsZero() && sub.ExpiresAtSource == "" && len(sub.Items) == 0:
+		return report.Unknown(v1alpha1.ReasonOrderPending, "It is not known yet until when the sale is paid")
+	case expires.IsZero():
+		return report.True(v1alpha1.ReasonNoExpiry, "The sale has no end")
+	case now.Before(expires):
+		return report.True(v1alpha1.ReasonPaid, fmt.Sprintf("Paid until %s", report.Stamp(expires)))
+	case now.Before(expires.Add(p.Grace)):
+		return report.False(v1alpha1.ReasonInGrace, fmt.Sprintf("The paid time ended at %s; the tenant runs on until %s",
+			report.Stamp(expires), report.Stamp(expires.Add(p.Grace))))
+	}
+	return report.False(v1alpha1.ReasonPaymentOverdue, fmt.Sprintf("The paid time ended at %s and its grace at %s; the data are kept",
+		report.Stamp(expires), report.Stamp(expires.Add(p.Grace))))
+}
+
+// suspendedVerdict says whether the tenant is stopped, and why.
+func suspendedVerdict(k known, d lifecycle.Decision, o outcome) report.Verdict {
+	switch {
+	case d.Phase == lifecycle.Nothing:
+		return report.False(v1alpha1.ReasonWaitingForOrder, "Nothing was started yet")
+	case d.Phase == lifecycle.Run:
+		return report.False(v1alpha1.ReasonRunning, "The tenant is not suspended")
+	case d.Phase == lifecycle.Remove && o.removing:
+		return report.Unknown(v1alpha1.ReasonRemoving, "The tenant is being removed")
+	case o.nothing:
+		return report.True(suspensionReason(k, d), "There is no tenant")
+	case o.bare:
+		return report.True(suspensionReason(k, d), "Nothing runs for this sale, and it may not be used: "+suspensionText(k, d))
+	}
+	reason, message := suspensionReason(k, d), suspensionText(k, d)
+	if o.readiness.Stopped && o.problem == nil && len(withReason(o.blockers, v1alpha1.ReasonCannotSuspend)) == 0 {
+		return report.True(reason, "Stopped, and the data are kept: "+message)
+	}
+	if d.Finishing {
+		return report.Unknown(v1alpha1.ReasonSuspending, fmt.Sprintf(
+			"Waiting up to %d minutes for %s before stopping: %s", int(lifecycle.FinishTime.Minutes()), k.Unfinished, message))
+	}
+	return report.Unknown(v1alpha1.ReasonSuspending, "Being stopped: "+message)
+}
+
+func suspensionReason(k known, d lifecycle.Decision) string {
+	if d.Phase == lifecycle.Remove && (d.Rule == lifecycle.RuleOverdue || d.Rule == lifecycle.RuleFrozen) {
+		return v1alpha1.ReasonRetentionEnded
+	}
+	switch d.Rule {
+	case lifecycle.RuleReleased:
+		return v1alpha1.ReasonReleased
+	case lifecycle.RuleRemoving:
+		return v1alpha1.ReasonRemoving
+	case lifecycle.RuleHeld:
+		return v1alpha1.ReasonRequested
+	case lifecycle.RuleOverdue:
+		return v1alpha1.ReasonPaymentOverdue
+	case lifecycle.RuleUnacknowledged:
+		return v1alpha1.ReasonNotAcknowledged
+	case lifecycle.RuleStopWanted:
+		return k.Stops[0].Reason
+	}
+	if sub := k.Instance.Spec.Subscription; sub != nil && sub.Entitlement.Reason == v1alpha1.EntitlementExpired {
+		return v1alpha1.ReasonExpired
+	}
+	return v1alpha1.ReasonFrozen
+}
+
+func suspensionText(k known, d lifecycle.Decision) string {
+	texts := map[string]string{
+		v1alpha1.ReasonReleased:        "the marketplace has ended the sale",
+		v1alpha1.ReasonRetentionEnded:  "nobody paid until the end of the retention, and the product says to delete then",
+		v1alpha1.ReasonRequested:       "spec.desiredState is Suspended",
+		v1alpha1.ReasonPaymentOverdue:  "the paid time and its grace are over; a renewal brings the tenant back",
+		v1alpha1.ReasonExpired:         "the marketplace froze the sale because its paid time was over; a renewal brings the tenant back",
+		v1alpha1.ReasonNotAcknowledged: "the marketplace does not seem to know of the sale; see the condition Acknowledged",
+		v1alpha1.ReasonFrozen:          "the sale is frozen; an unfreeze brings the tenant back",
+	}
+	text := texts[suspensionReason(k, d)]
+	if d.Rule == lifecycle.RuleStopWanted {
+		text = k.Stops[0].Message
+	}
+	if !d.DeleteAt.IsZero() {
+		text += fmt.Sprintf("; everything is deleted at %s", report.Stamp(d.DeleteAt))
+	}
+	return text
+}
+
+// provisionedVerdict says whether the tenant's objects are in place and healthy.
+func provisionedVerdict(d lifecycle.Decision, o outcome) report.Verdict {
+	if gone, ok := removalVerdict(d, o); ok {
+		return gone
+	}
+	switch {
+	case d.Phase == lifecycle.Nothing:
+		return report.Unknown(v1alpha1.ReasonWaitingForOrder, "The tenant is made as soon as it is known what was sold")
+	case o.problem != nil:
+		return report.False(o.problem.Reason, o.problem.Message)
+	case o.stuck != nil:
+		return report.False(o.stuck.Reason, o.stuck.Message)
+	case o.err != nil:
+		return report.Unknown(v1alpha1.ReasonApplyFailed, "Bringing the tenant up to date failed and is tried again")
+	case len(withReason(o.blockers, v1alpha1.ReasonCannotSuspend)) > 0:
+		return report.False(v1alpha1.ReasonCannotSuspend, "Not everything could be stopped; see blockers")
+	case o.nothing:
+		return report.Unknown(v1alpha1.ReasonProgressing, "There is no tenant yet")
+	case o.readiness.State == apply.StateFailed || len(o.blockers) > 0:
+		return report.False(v1alpha1.ReasonUnhealthy, "Not everything is healthy; see blockers")
+	case o.readiness.State == apply.StateProgressing:
+		return report.Unknown(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Blockers))
+	case o.moving:
+		return movingVerdict(d, o)
+	}
+	if o.bare {
+		return report.True(v1alpha1.ReasonProvisioned, "Nothing has to run: the product has no template, or another instance uses the package")
+	}
+	return report.True(v1alpha1.ReasonProvisioned, "Everything is in place and healthy")
+}
+
+// movingVerdict says what keeps a tenant from its next revision, while it runs the one that it has.
+func movingVerdict(d lifecycle.Decision, o outcome) report.Verdict {
+	switch {
+	case len(o.nextBlockers) > 0:
+		return report.False(v1alpha1.ReasonUnhealthy, "The tenant stays on the revision that it has, because a hook of the next one failed; see blockers")
+	case d.Phase == lifecycle.Suspend:
+		return report.True(v1alpha1.ReasonProvisioned, "Everything is in place; the next revision has hooks, and comes when the tenant is resumed")
+	case len(o.readiness.Next) > 0:
+		return report.Unknown(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Next))
+	}
+	return report.Unknown(v1alpha1.ReasonProgressing, "Waiting for the hooks of the next revision")
+}
+
+// removalVerdict says how far the removal of a tenant is; false if it is not removed.
+func removalVerdict(d lifecycle.Decision, o outcome) (report.Verdict, bool) {
+	switch {
+	case o.removing:
+		return report.False(v1alpha1.ReasonRemoving, "The tenant is being deleted with its data"), true
+	case d.Phase == lifecycle.Remove && o.err != nil:
+		return report.False(v1alpha1.ReasonRemoving, "Deleting the tenant failed and is tried again"), true
+	case o.nothing && (d.Phase == lifecycle.Remove || d.Rule == lifecycle.RuleReleased):
+		return report.False(v1alpha1.ReasonRemoved, "There is no tenant, because the sale has ended"), true
+	}
+	return report.Verdict{}, false
+}
+
+// waitingFor names the objects that are not ready, at most three.
+func waitingFor(blockers []apply.Blocker) string {
+	const most = 3
+	text := ""
+	for i, blocker := range blockers {
+		if i == most {
+			return text + " and more"
+		}
+		if i > 0 {
+			text += ", "
+		}
+		if blocker.Hook != "" {
+			text += "the " + blocker.Hook + " hook "
+		}
+		text += blocker.String()
+	}
+	return text
+}
+
+func withReason(blockers []v1alpha1.Blocker, reason string) []v1alpha1.Blocker {
+	var found []v1alpha1.Blocker
+	for _, blocker := range blockers {
+		if blocker.Reason == reason {
+			found = append(found, blocker)
+		}
+	}
+	return found
+}
+
+// readyVerdict says whether the buyer can use what was sold.
+func readyVerdict(k known, d lifecycle.Decision, usable report.Verdict) report.Verdict {
+	order := meta.FindStatusCondition(k.Instance.Status.Conditions, v1alpha1.ConditionOrderResolved)
+	switch {
+	case d.Rule == lifecycle.RuleRemoving:
+		return report.False(v1alpha1.ReasonRemoving, "The instance is being deleted")
+	case d.Phase == lifecycle.Nothing && k.Unresolved != nil && k.Unresolved.Status == metav1.ConditionFalse:
+		return report.False(k.Unresolved.Reason, k.Unresolved.Message)
+	case d.Phase == lifecycle.Nothing && order != nil && order.Status == metav1.ConditionFalse:
+		return report.False(order.Reason, order.Message)
+	case d.Phase == lifecycle.Nothing:
+		return report.Unknown(v1alpha1.ReasonWaitingForOrder, "It is not known yet what was sold")
+	case d.Phase != lifecycle.Run:
+		return report.False(suspensionReason(k, d), "Not usable: "+suspensionText(k, d))
+	case usable.Status != metav1.ConditionTrue:
+		return usable
+	case order != nil && order.Status == metav1.ConditionFalse:
+		return report.False(order.Reason, order.Message)
+	}
+	return report.True(v1alpha1.ReasonReady, "Usable as sold")
+}
+
+func timetable(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) v1alpha1.Timetable {
+	t := v1alpha1.Timetable{SuspendAt: report.Time(d.SuspendAt), DeleteAt: report.Time(d.DeleteAt)}
+	if sub := mpi.Spec.Subscription; sub != nil {
+		t.ExpiresAt = sub.ExpiresAt
+	}
+	return t
+}
+
+// mergeBlockers keeps since when each blocker is known, and bounds their number and lengths.
+func mergeBlockers(before, now []v1alpha1.Blocker, at time.Time) []v1alpha1.Blocker {
+	const most = 16
+	var result []v1alpha1.Blocker
+	for _, blocker := range now {
+		if len(result) == most {
+			break
+		}
+		blocker.Object, blocker.Reason = report.Cut(blocker.Object, 400), report.Cut(blocker.Reason, 128)
+		blocker.Message, blocker.Remedy = report.Cut(blocker.Message, 1024), report.Cut(blocker.Remedy, 512)
+		if blocker.Message == "" {
+			blocker.Message = blocker.Reason
+		}
+		same := func(b v1alpha1.Blocker) bool { return b.Object == blocker.Object && b.Reason == blocker.Reason }
+		if slices.ContainsFunc(result, same) {
+			continue
+		}
+		blocker.Since = report.Time(at)
+		if i := slices.IndexFunc(before, same); i >= 0 {
+			blocker.Since = before[i].Since
+		}
+		result = append(result, blocker)
+	}
+	return result
+}

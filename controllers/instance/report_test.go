@@ -1,0 +1,520 @@
+package instance
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/controllers/sale"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
+)
+
+// told is what people read of a status: the state, and each condition as status and reason.
+type told struct {
+	State                                              v1alpha1.InstanceState
+	Ready, Order, Provisioned, Paid, Suspended, Paused string
+}
+
+func read(mpi *v1alpha1.MarketplaceInstance) told {
+	of := map[string]string{}
+	for _, c := range mpi.Status.Conditions {
+		of[c.Type] = fmt.Sprintf("%s %s", c.Status, c.Reason)
+	}
+	return told{
+		State: mpi.Status.State, Ready: of[v1alpha1.ConditionReady], Order: of[v1alpha1.ConditionOrderResolved],
+		Provisioned: of[v1alpha1.ConditionProvisioned], Paid: of[v1alpha1.ConditionPaid],
+		Suspended: of[v1alpha1.ConditionSuspended], Paused: of[v1alpha1.ConditionPaused],
+	}
+}
+
+var (
+	healthy     = apply.Readiness{State: apply.StateReady}
+	stoppedAll  = apply.Readiness{State: apply.StateReady, Stopped: true}
+	progressing = apply.Readiness{State: apply.StateProgressing, Blockers: []apply.Blocker{{Key: apply.Key{Kind: "Deployment", Name: "web"}}}}
+	failed      = apply.Readiness{State: apply.StateFailed}
+)
+
+func TestReportSaysWhatIsTrue(t *testing.T) {
+	run := lifecycle.Decision{Phase: lifecycle.Run, Rule: lifecycle.RulePaid}
+	suspendFor := func(rule lifecycle.Rule) lifecycle.Decision {
+		return lifecycle.Decision{Phase: lifecycle.Suspend, Rule: rule}
+	}
+	removeFor := func(rule lifecycle.Rule) lifecycle.Decision {
+		return lifecycle.Decision{Phase: lifecycle.Remove, Rule: rule}
+	}
+	nothing := lifecycle.Decision{Phase: lifecycle.Nothing, Rule: lifecycle.RuleUnresolved}
+	cannotStop := []v1alpha1.Blocker{{Object: "Cluster/db", Reason: v1alpha1.ReasonCannotSuspend, Message: "it runs on"}}
+	crash := []v1alpha1.Blocker{{Object: "Deployment/web", Reason: "CrashLoopBackOff", Message: "it ends with an error"}}
+	released := salestest.Entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 20)
+	tests := map[string]struct {
+		mpi      *v1alpha1.MarketplaceInstance
+		day      int
+		decision lifecycle.Decision
+		outcome  outcome
+		want     told
+	}{
+		"a sale that was never looked up": {
+			mpi: salestest.Sale(salestest.UnknownOrder), decision: nothing, outcome: outcome{nothing: true},
+			want: told{"Pending", "Unknown WaitingForOrder", "", "Unknown WaitingForOrder", "Unknown OrderPending", "False WaitingForOrder",
+				"False ReconciliationActive"},
+		},
+		"a sale whose order nobody understands": {
+			mpi:      salestest.Sale(salestest.UnknownOrder, salestest.Condition(v1alpha1.ConditionOrderResolved, metav1.ConditionFalse, v1alpha1.ReasonUnknownSKU)),
+			decision: nothing, outcome: outcome{nothing: true},
+			want: told{"Blocked", "False UnknownSKU", "False UnknownSKU", "Unknown WaitingForOrder", "Unknown OrderPending",
+				"False WaitingForOrder", "False ReconciliationActive"},
+		},
+		"a tenant that becomes healthy": {
+			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{rendered: true, readiness: progressing},
+			want: told{"Provisioning", "Unknown Progressing", "", "Unknown Progressing", "True Paid", "False Running",
+				"False ReconciliationActive"},
+		},
+		"a tenant that runs": {
+			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{quiet: true, readiness: healthy},
+			want: told{"Running", "True Ready", "", "True Provisioned", "True Paid", "False Running", "False ReconciliationActive"},
+		},
+		"a tenant that runs while a renewal's order can't be understood": {
+			mpi: salestest.Sale(salestest.Condition(v1alpha1.ConditionOrderResolved, metav1.ConditionFalse, v1alpha1.ReasonUnknownSKU)), day: 1,
+			decision: run, outcome: outcome{quiet: true, readiness: healthy},
+			want: told{"Running", "False UnknownSKU", "False UnknownSKU", "True Provisioned", "True Paid", "False Running",
+				"False ReconciliationActive"},
+		},
+		"a tenant that was made by hand": {
+			mpi: salestest.HandMade(), day: 1, decision: run, outcome: outcome{quiet: true, readiness: healthy},
+			want: told{"Running", "True Ready", "", "True Provisioned", "True NoSale", "False Running", "False ReconciliationActive"},
+		},
+		"a tenant whose object has failed": {
+			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{quiet: true, readiness: failed},
+			want: told{"Blocked", "False Unhealthy", "", "False Unhealthy", "True Paid", "False Running", "False ReconciliationActive"},
+		},
+		"a tenant whose pods crash": {
+			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{quiet: true, readiness: progressing, blockers: crash},
+			want: told{"Blocked", "False Unhealthy", "", "False Unhealthy", "True Paid", "False Running", "False ReconciliationActive"},
+		},
+		"a template that fails": {
+			mpi: salestest.Sale(), day: 1, decision: run,
+			outcome: outcome{problem: report.Problem(v1alpha1.ReasonRenderFailed, "web.yaml: no"), readiness: healthy},
+			want: told{"Blocked", "False RenderFailed", "", "False RenderFailed", "True Paid", "False Running",
+				"False ReconciliationActive"},
+		},
+		"a tenant that can't be moved to the next revision": {
+			mpi: salestest.Sale(), day: 1, decision: run,
+			outcome: outcome{quiet: true, readiness: healthy, stuck: report.Problem(v1alpha1.ReasonRenderFailed, "it stays on shop-1")},
+			want: told{"Blocked", "True Ready", "", "False RenderFailed", "True Paid", "False Running",
+				"False ReconciliationActive"},
+		},
+		"an API server that is away": {
+			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{err: errors.New("timeout")},
+			want: told{"Provisioning", "Unknown ApplyFailed", "", "Unknown ApplyFailed", "True Paid", "False Running",
+				"False ReconciliationActive"},
+		},
+		"a tenant in grace": {
+			mpi: salestest.Sale(), day: 31, decision: lifecycle.Decision{Phase: lifecycle.Run, Rule: lifecycle.RuleInGrace},
+			outcome: outcome{quiet: true, readiness: healthy},
+			want: told{"InGrace", "True Ready", "", "True Provisioned", "False InGrace", "False Running",
+				"False ReconciliationActive"},
+		},
+		"an overdue tenant that is being stopped": {
+			mpi: salestest.Sale(), day: 46, decision: suspendFor(lifecycle.RuleOverdue), outcome: outcome{rendered: true, readiness: progressing},
+			want: told{"Suspending", "False PaymentOverdue", "", "Unknown Progressing", "False PaymentOverdue", "Unknown Suspending",
+				"False ReconciliationActive"},
+		},
+		"an overdue tenant that is stopped": {
+			mpi: salestest.Sale(), day: 46, decision: suspendFor(lifecycle.RuleOverdue), outcome: outcome{quiet: true, readiness: stoppedAll},
+			want: told{"Suspended", "False PaymentOverdue", "", "True Provisioned", "False PaymentOverdue", "True PaymentOverdue",
+				"False ReconciliationActive"},
+		},
+		"a tenant that runs on because a kind can't be stopped": {
+			mpi: salestest.Sale(), day: 46, decision: suspendFor(lifecycle.RuleOverdue),
+			outcome: outcome{rendered: true, readiness: stoppedAll, blockers: cannotStop},
+			want: told{"Blocked", "False PaymentOverdue", "", "False CannotSuspend", "False PaymentOverdue", "Unknown Suspending",
+				"False ReconciliationActive"},
+		},
+		"a tenant that a person has stopped": {
+			mpi: salestest.Sale(), day: 1, decision: suspendFor(lifecycle.RuleHeld), outcome: outcome{quiet: true, readiness: stoppedAll},
+			want: told{"Suspended", "False Requested", "", "True Provisioned", "True Paid", "True Requested",
+				"False ReconciliationActive"},
+		},
+		"a sale that the marketplace does not know of, and that is being stopped": {
+			mpi: salestest.Sale(), day: 1, decision: suspendFor(lifecycle.RuleUnacknowledged),
+			outcome: outcome{rendered: true, readiness: progressing},
+			want: told{"Suspending", "False NotAcknowledged", "", "Unknown Progressing", "True Paid", "Unknown Suspending",
+				"False ReconciliationActive"},
+		},
+		"a sale that the marketplace does not know of, and that is stopped": {
+			mpi: salestest.Sale(), day: 1, decision: suspendFor(lifecycle.RuleUnacknowledged),
+			outcome: outcome{quiet: true, readiness: stoppedAll},
+			want: told{"Blocked", "False NotAcknowledged", "", "True Provisioned", "True Paid", "True NotAcknowledged",
+				"False ReconciliationActive"},
+		},
+		"a sale that was frozen because it expired": {
+			mpi: salestest.Sale(salestest.Entitled(v1alpha1.EntitlementFrozen, v1alpha1.EntitlementExpired, 30)), day: 31,
+			decision: suspendFor(lifecycle.RuleFrozen), outcome: outcome{quiet: true, readiness: stoppedAll},
+			want: told{"Suspended", "False Expired", "", "True Provisioned", "False Expired", "True Expired",
+				"False ReconciliationActive"},
+		},
+		"a sale that the marketplace froze early": {
+			mpi: salestest.Sale(salestest.Entitled(v1alpha1.EntitlementFrozen, v1alpha1.EntitlementByMarketplace, 10)), day: 11,
+			decision: suspendFor(lifecycle.RuleFrozen), outcome: outcome{quiet: true, readiness: stoppedAll},
+			want: told{"Suspended", "False Frozen", "", "True Provisioned", "False Frozen", "True Frozen",
+				"False ReconciliationActive"},
+		},
+		"a released sale in its retention": {
+			mpi: salestest.Sale(released), day: 21, decision: suspendFor(lifecycle.RuleReleased), outcome: outcome{quiet: true, readiness: stoppedAll},
+			want: told{"Suspended", "False Released", "", "True Provisioned", "False Released", "True Released",
+				"False ReconciliationActive"},
+		},
+		"a released sale that never had a tenant": {
+			mpi: salestest.Sale(released), day: 21, decision: suspendFor(lifecycle.RuleReleased), outcome: outcome{nothing: true},
+			want: told{"Released", "False Released", "", "False Removed", "False Released", "True Released",
+				"False ReconciliationActive"},
+		},
+		"a released sale whose tenant goes": {
+			mpi: salestest.Sale(released), day: 40, decision: removeFor(lifecycle.RuleReleased), outcome: outcome{removing: true},
+			want: told{"Removing", "False Released", "", "False Removing", "False Released", "Unknown Removing",
+				"False ReconciliationActive"},
+		},
+		"a released sale whose tenant is gone": {
+			mpi: salestest.Sale(released), day: 40, decision: removeFor(lifecycle.RuleReleased), outcome: outcome{nothing: true},
+			want: told{"Released", "False Released", "", "False Removed", "False Released", "True Released",
+				"False ReconciliationActive"},
+		},
+		"a removal that fails": {
+			mpi: salestest.Sale(released), day: 40, decision: removeFor(lifecycle.RuleReleased), outcome: outcome{err: errors.New("timeout")},
+			want: told{"Removing", "False Released", "", "False Removing", "False Released", "Unknown Suspending",
+				"False ReconciliationActive"},
+		},
+		"an instance that is being deleted": {
+			mpi: salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.DeletionTimestamp = ptr.To(salestest.At(1)) }), day: 1,
+			decision: removeFor(lifecycle.RuleRemoving), outcome: outcome{removing: true},
+			want: told{"Removing", "False Removing", "", "False Removing", "True Paid", "Unknown Removing",
+				"False ReconciliationActive"},
+		},
+		"a paused tenant": {
+			mpi: salestest.Sale(salestest.Paused), day: 1, decision: run, outcome: outcome{held: true, readiness: healthy},
+			want: told{"Paused", "True Ready", "", "True Provisioned", "True Paid", "False Running", "True ReconciliationPaused"},
+		},
+		"a paused instance without a tenant": {
+			mpi: salestest.Sale(salestest.Paused), day: 1, decision: run, outcome: outcome{held: true, nothing: true},
+			want: told{"Paused", "Unknown Progressing", "", "Unknown Progressing", "True Paid", "False Running",
+				"True ReconciliationPaused"},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			k := known{
+				Sale:   sale.Sale{Instance: tc.mpi, Namespace: "tenant-acme-x", Policy: lifecycle.Policy{Grace: 15 * 24 * time.Hour}},
+				pinned: "shop-1", target: "shop-1",
+			}
+			writeStatus(tc.mpi, k, tc.decision, tc.outcome, salestest.Day(tc.day))
+			if diff := cmp.Diff(tc.want, read(tc.mpi)); diff != "" {
+				t.Errorf("status (-want +got):\n%s", diff)
+			}
+			if !slices.Contains(report.States, tc.mpi.Status.State) {
+				t.Errorf("state %q is not counted by products", tc.mpi.Status.State)
+			}
+			for _, c := range tc.mpi.Status.Conditions {
+				if c.Type != v1alpha1.ConditionOrderResolved && c.ObservedGeneration != tc.mpi.Generation {
+					t.Errorf("condition %s speaks of generation %d, want %d", c.Type, c.ObservedGeneration, tc.mpi.Generation)
+				}
+				if c.Message == "" {
+					t.Errorf("condition %s says nothing", c.Type)
+				}
+			}
+		})
+	}
+}
+
+// A status that changes with the clock alone would be written at every pass, and each write brings another pass.
+func TestReportDoesNotTick(t *testing.T) {
+	broken := outcome{
+		readiness: apply.Readiness{State: apply.StateProgressing, Blockers: []apply.Blocker{{
+			Key: apply.Key{Kind: "Deployment", Name: "web"}, State: apply.StateProgressing, Reason: "LessReady", Message: "not all",
+		}}},
+		blockers: []v1alpha1.Blocker{{Object: "Deployment/web", Reason: "ImagePullFailed", Message: "no such image"}},
+	}
+	policy := lifecycle.Policy{Grace: 15 * 24 * time.Hour, Retention: 15 * 24 * time.Hour, DeleteUnpaid: true}
+	for name, first := range map[string]time.Time{
+		"while it is paid": salestest.Day(1), "in its grace": salestest.Day(31), "when it is overdue": salestest.Day(46),
+	} {
+		t.Run(name, func(t *testing.T) {
+			mpi := salestest.Sale()
+			var seen *v1alpha1.MarketplaceInstance
+			for i := range 3 {
+				now := first.Add(time.Duration(i) * 61 * time.Second)
+				k := known{Sale: sale.Sale{Instance: mpi, Namespace: "t", Policy: policy}}
+				writeStatus(mpi, k, k.Decide(now), broken, now)
+				if seen != nil {
+					if diff := cmp.Diff(seen.Status, mpi.Status); diff != "" {
+						t.Errorf("the status changed without a reason (-before +after):\n%s", diff)
+					}
+				}
+				seen = mpi.DeepCopy()
+			}
+		})
+	}
+}
+
+func TestReportTimesConditionsByThePassesClock(t *testing.T) {
+	mpi := salestest.Sale()
+	writeStatus(mpi, known{}, lifecycle.Decision{Phase: lifecycle.Run}, outcome{readiness: progressing}, salestest.Day(1))
+	writeStatus(mpi, known{}, lifecycle.Decision{Phase: lifecycle.Run}, outcome{readiness: healthy}, salestest.Day(2))
+	got := map[string]time.Time{}
+	for _, c := range mpi.Status.Conditions {
+		got[c.Type] = c.LastTransitionTime.UTC()
+	}
+	want := map[string]time.Time{
+		v1alpha1.ConditionReady: salestest.Day(2), v1alpha1.ConditionProvisioned: salestest.Day(2), v1alpha1.ConditionPaid: salestest.Day(1),
+		v1alpha1.ConditionSuspended: salestest.Day(1), v1alpha1.ConditionPaused: salestest.Day(1), v1alpha1.ConditionAcknowledged: salestest.Day(1),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("transition times (-want +got):\n%s", diff)
+	}
+}
+
+// What can't be stopped is found by rendering, which a quiet pass does not do. It runs on all the same.
+func TestReportKeepsSayingWhatCannotBeStopped(t *testing.T) {
+	suspend := lifecycle.Decision{Phase: lifecycle.Suspend, Rule: lifecycle.RuleHeld}
+	mpi := salestest.Sale()
+	cluster := v1alpha1.Blocker{Object: "Cluster/db", Reason: v1alpha1.ReasonCannotSuspend, Message: "it runs on"}
+	writeStatus(mpi, known{}, suspend, outcome{rendered: true, readiness: stoppedAll, blockers: []v1alpha1.Blocker{cluster}}, salestest.Day(1))
+	want := mpi.DeepCopy()
+	for name, quiet := range map[string]outcome{
+		"a quiet pass": {quiet: true, readiness: stoppedAll}, "an API server that is away": {err: errors.New("timeout")},
+		"another quiet pass": {quiet: true, readiness: stoppedAll},
+	} {
+		writeStatus(mpi, known{}, suspend, quiet, salestest.Day(2))
+		if diff := cmp.Diff(want.Status.Blockers, mpi.Status.Blockers); diff != "" {
+			t.Errorf("blockers after %s (-want +got):\n%s", name, diff)
+		}
+		if got := read(mpi).Suspended; got != "Unknown Suspending" {
+			t.Errorf("suspended is %q after %s, while something runs on", got, name)
+		}
+	}
+	writeStatus(mpi, known{}, suspend, outcome{rendered: true, readiness: stoppedAll}, salestest.Day(3))
+	if got := read(mpi); got.Suspended != "True Requested" || mpi.Status.Blockers != nil {
+		t.Errorf("suspended is %q with blockers %v once everything can be stopped", got.Suspended, mpi.Status.Blockers)
+	}
+}
+
+func TestReportTimetable(t *testing.T) {
+	policy := lifecycle.Policy{Grace: 15 * 24 * time.Hour, Retention: 10 * 24 * time.Hour, DeleteUnpaid: true}
+	keep := policy
+	keep.DeleteUnpaid = false
+	noEnd := func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.ExpiresAt = metav1.Time{} }
+	tests := map[string]struct {
+		mpi    *v1alpha1.MarketplaceInstance
+		policy lifecycle.Policy
+		day    int
+		want   v1alpha1.Timetable
+	}{
+		"paid, and deleted at last":    {salestest.Sale(), policy, 1, v1alpha1.Timetable{ExpiresAt: salestest.At(30), SuspendAt: salestest.At(45), DeleteAt: salestest.At(55)}},
+		"paid, and kept at last":       {salestest.Sale(), keep, 1, v1alpha1.Timetable{ExpiresAt: salestest.At(30), SuspendAt: salestest.At(45)}},
+		"overdue, and deleted at last": {salestest.Sale(), policy, 50, v1alpha1.Timetable{ExpiresAt: salestest.At(30), DeleteAt: salestest.At(55)}},
+		"without an end":               {salestest.Sale(noEnd), policy, 50, v1alpha1.Timetable{}},
+		"made by hand":                 {salestest.HandMade(), policy, 50, v1alpha1.Timetable{}},
+		"released": {
+			salestest.Sale(salestest.Entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 20)), keep, 21,
+			v1alpha1.Timetable{ExpiresAt: salestest.At(30), DeleteAt: salestest.At(30)},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			k := known{Sale: sale.Sale{Instance: tc.mpi, Policy: tc.policy}}
+			writeStatus(tc.mpi, k, k.Decide(salestest.Day(tc.day)), outcome{quiet: true, readiness: healthy}, salestest.Day(tc.day))
+			if diff := cmp.Diff(tc.want, tc.mpi.Status.Timetable); diff != "" {
+				t.Errorf("timetable (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestReportKeepsAndForgets(t *testing.T) {
+	namespace := &unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"name": "tenant-acme-x"}}}
+	before := v1alpha1.MarketplaceInstanceStatus{
+		Access: v1alpha1.InstanceAccess{FrontEndURL: "https://old.example.com"}, Orphans: []string{"ConfigMap/old"},
+		InputsDigest: "in-1", ObjectsDigest: "ob-1", Namespace: "tenant-acme-x", Revision: "shop-1", TargetRevision: "shop-1",
+	}
+	run := lifecycle.Decision{Phase: lifecycle.Run, Rule: lifecycle.RulePaid}
+	k := known{Sale: sale.Sale{Instance: salestest.Sale(), Namespace: "tenant-acme-x"}, pinned: "shop-1", target: "shop-2", observed: apply.Observed{Namespace: namespace}}
+	tests := map[string]struct {
+		known   known
+		outcome outcome
+		want    v1alpha1.MarketplaceInstanceStatus
+	}{
+		"a quiet pass keeps what the last one rendered": {
+			known: k, outcome: outcome{quiet: true, readiness: healthy},
+			want: v1alpha1.MarketplaceInstanceStatus{
+				Access: before.Access, Orphans: before.Orphans, InputsDigest: "in-1", ObjectsDigest: "ob-1",
+				Namespace: "tenant-acme-x", Revision: "shop-1", TargetRevision: "shop-2",
+			},
+		},
+		"a full pass replaces it": {
+			known: k, outcome: outcome{
+				rendered: true, readiness: healthy, revision: "shop-2", inputs: "in-2", digest: "ob-2",
+				access: v1alpha1.InstanceAccess{FrontEndURL: "https://new.example.com"},
+			},
+			want: v1alpha1.MarketplaceInstanceStatus{
+				Access: v1alpha1.InstanceAccess{FrontEndURL: "https://new.example.com"}, InputsDigest: "in-2", ObjectsDigest: "ob-2",
+				Namespace: "tenant-acme-x", Revision: "shop-2", TargetRevision: "shop-2",
+			},
+		},
+		"where there is no tenant nothing is left of it": {
+			known: known{Sale: sale.Sale{Instance: salestest.Sale(), Namespace: "tenant-acme-x"}, target: "shop-2"}, outcome: outcome{nothing: true},
+			want: v1alpha1.MarketplaceInstanceStatus{},
+		},
+		"an apply that failed half-way is not taken for what was applied before": {
+			known: k, outcome: outcome{err: errors.New("timeout"), torn: true},
+			want: v1alpha1.MarketplaceInstanceStatus{
+				Access: before.Access, Orphans: before.Orphans, Namespace: "tenant-acme-x", Revision: "shop-1", TargetRevision: "shop-2",
+			},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			mpi := salestest.Sale()
+			mpi.Status = *before.DeepCopy()
+			writeStatus(mpi, tc.known, run, tc.outcome, salestest.Day(1))
+			got := v1alpha1.MarketplaceInstanceStatus{
+				Access: mpi.Status.Access, Orphans: mpi.Status.Orphans, InputsDigest: mpi.Status.InputsDigest,
+				ObjectsDigest: mpi.Status.ObjectsDigest, Namespace: mpi.Status.Namespace, Revision: mpi.Status.Revision,
+				TargetRevision: mpi.Status.TargetRevision,
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("status (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPaidVerdictAtItsBoundaries(t *testing.T) {
+	policy := lifecycle.Policy{Grace: 15 * 24 * time.Hour}
+	tests := map[string]struct {
+		now  time.Time
+		want string
+	}{
+		"a second before the paid time ends": {salestest.Day(30).Add(-time.Second), "True Paid"},
+		"at the end of the paid time":        {salestest.Day(30), "False InGrace"},
+		"a second before the grace ends":     {salestest.Day(45).Add(-time.Second), "False InGrace"},
+		"at the end of the grace":            {salestest.Day(45), "False PaymentOverdue"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			v := paidVerdict(salestest.Sale(), policy, tc.now)
+			if got := fmt.Sprintf("%s %s", v.Status, v.Reason); got != tc.want {
+				t.Errorf("paid is %q, want %q", got, tc.want)
+			}
+		})
+	}
+	t.Run("without a grace", func(t *testing.T) {
+		if v := paidVerdict(salestest.Sale(), lifecycle.Policy{}, salestest.Day(30)); v.Reason != v1alpha1.ReasonPaymentOverdue {
+			t.Errorf("paid is %q at the end, want overdue at once", v.Reason)
+		}
+	})
+	t.Run("a sale without an end", func(t *testing.T) {
+		mpi := salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.ExpiresAt = metav1.Time{} })
+		if v := paidVerdict(mpi, policy, salestest.Day(9999)); v.Reason != v1alpha1.ReasonNoExpiry || v.Status != metav1.ConditionTrue {
+			t.Errorf("paid is %v", v)
+		}
+	})
+}
+
+func TestMergeBlockers(t *testing.T) {
+	blocker := func(object, reason string, since metav1.Time) v1alpha1.Blocker {
+		return v1alpha1.Blocker{Object: object, Reason: reason, Message: "m", Since: since}
+	}
+	before := []v1alpha1.Blocker{blocker("Deployment/web", "Crash", salestest.At(1)), blocker("Deployment/gone", "Crash", salestest.At(1))}
+	now := []v1alpha1.Blocker{
+		{Object: "Deployment/web", Reason: "Crash", Message: "m"},
+		{Object: "Deployment/web", Reason: "Crash", Message: "said twice"},
+		{Object: "Deployment/web", Reason: "Drift"},
+	}
+	want := []v1alpha1.Blocker{blocker("Deployment/web", "Crash", salestest.At(1)),
+		{Object: "Deployment/web", Reason: "Drift", Message: "Drift", Since: salestest.At(2)}}
+	if diff := cmp.Diff(want, mergeBlockers(before, now, salestest.Day(2))); diff != "" {
+		t.Errorf("blockers (-want +got):\n%s", diff)
+	}
+}
+
+// The API server refuses a status of which one list or text is too long, and then nobody learns anything.
+func TestReportStaysWithinTheAPIsBounds(t *testing.T) {
+	long := strings.Repeat("ä", 5000)
+	var blockers []v1alpha1.Blocker
+	var orphans []string
+	for i := range 100 {
+		blockers = append(blockers, v1alpha1.Blocker{Object: fmt.Sprint(i, long), Reason: fmt.Sprint(i, long), Message: long, Remedy: long})
+		orphans = append(orphans, fmt.Sprintf("ConfigMap/old-%d", i))
+	}
+	mpi := salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) {
+		for i := range 64 {
+			name := fmt.Sprintf("sold-%d", i)
+			mpi.Spec.Subscription.Attributes = append(mpi.Spec.Subscription.Attributes[:i:i], v1alpha1.Attribute{Name: name, Value: ptr.To("a")})
+			mpi.Spec.Attributes = append(mpi.Spec.Attributes, v1alpha1.Attribute{Name: fmt.Sprintf("%s-%d", strings.Repeat("x", 120), i)})
+		}
+	})
+	k := known{Sale: sale.Sale{Instance: mpi, Effective: sale.EffectiveOf(mpi)}}
+	if len(k.Effective.Attributes) != 128 {
+		t.Errorf("the tenant gets %d attributes, want all 128", len(k.Effective.Attributes))
+	}
+	writeStatus(mpi, k, lifecycle.Decision{Phase: lifecycle.Run}, outcome{rendered: true, blockers: blockers, orphans: orphans}, salestest.Day(1))
+	for what, tc := range map[string]struct{ got, most int }{
+		"blockers":    {len(mpi.Status.Blockers), 16},
+		"orphans":     {len(mpi.Status.Orphans), 64},
+		"attributes":  {len(mpi.Status.Effective.Attributes), 64},
+		"differences": {len(mpi.Status.Effective.Differences), 80},
+	} {
+		if tc.got > tc.most || tc.got == 0 {
+			t.Errorf("%d %s, want 1 to %d", tc.got, what, tc.most)
+		}
+	}
+	for _, b := range mpi.Status.Blockers {
+		for what, tc := range map[string]struct {
+			text string
+			most int
+		}{"object": {b.Object, 400}, "reason": {b.Reason, 128}, "message": {b.Message, 1024}, "remedy": {b.Remedy, 512}} {
+			if n := len([]rune(tc.text)); n > tc.most {
+				t.Errorf("a blocker's %s has %d characters, want at most %d", what, n, tc.most)
+			}
+		}
+	}
+	for _, d := range mpi.Status.Effective.Differences {
+		if n := len([]rune(d)); n > 512 {
+			t.Errorf("a difference has %d characters, want at most 512", n)
+		}
+	}
+}
+
+func TestRemovalBlockersNameOnlyWhatKeepsANamespace(t *testing.T) {
+	namespace := &unstructured.Unstructured{Object: map[string]any{
+		"metadata": map[string]any{"name": "tenant-acme-x"},
+		"status": map[string]any{"conditions": []any{
+			map[string]any{"type": "NamespaceContentRemaining", "status": "True", "message": "still deleting"},
+			map[string]any{"type": "NamespaceFinalizersRemaining", "status": "True", "message": "one finalizer"},
+			map[string]any{"type": "NamespaceDeletionDiscoveryFailure", "status": "False", "message": "fine"},
+			"nonsense",
+		}},
+	}}
+	var got []string
+	for _, b := range removalBlockers(apply.Observed{Namespace: namespace}) {
+		got = append(got, b.Object+" "+b.Reason+" "+b.Message)
+	}
+	want := []string{"Namespace/tenant-acme-x NamespaceFinalizersRemaining one finalizer"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("blockers (-want +got):\n%s", diff)
+	}
+	if got := removalBlockers(apply.Observed{}); got != nil {
+		t.Errorf("blockers of no namespace: %v", got)
+	}
+}

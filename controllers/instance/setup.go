@@ -1,0 +1,72 @@
+package instance
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
+)
+
+// instanceWorkers are how many instances are worked on at once. A pass mostly waits for the API server.
+const instanceWorkers = 16
+
+// SetupWithManager makes the reconciler run.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	raise := make(chan event.TypedGenericEvent[queue.Raised])
+	guard := &queue.StarvationGuard{Reader: mgr.GetClient(), Seen: &r.seen, Raise: raise, Period: queue.StarvationPeriod}
+	if err := mgr.Add(guard); err != nil {
+		return fmt.Errorf("adding the guard against starvation: %w", err)
+	}
+	b := ctrl.NewControllerManagedBy(mgr).Named("instance").
+		Watches(&v1alpha1.MarketplaceInstance{}, queue.InstanceEvents()).
+		Watches(&v1alpha1.MarketplaceProduct{}, handler.EnqueueRequestsFromMapFunc(queue.InstancesOfProduct(r.Client)),
+			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, revisionChanged()))).
+		WatchesRawSource(source.TypedChannel(raise, queue.RaisedEvents())).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: instanceWorkers, UsePriorityQueue: ptr.To(true),
+			RateLimiter: queue.Retries(100 * time.Millisecond),
+		})
+	for _, feature := range r.Sales.Features {
+		for _, watch := range feature.Watches {
+			b = b.Watches(watch.Object, watch.Handler, watch.Options...)
+		}
+	}
+	for _, kind := range slices.Concat(r.Applier.Kinds, []schema.GroupVersionKind{apply.NamespaceKind}) {
+		object := &unstructured.Unstructured{}
+		object.SetGroupVersionKind(kind)
+		b = b.Watches(object, handler.EnqueueRequestsFromMapFunc(queue.InstanceOfObject(r.Client)), builder.WithPredicates(objectChanged()))
+	}
+	return b.Complete(r)
+}
+
+// objectChanged drops updates of what the cache does not keep. A resync, whose two objects are one, still passes.
+func objectChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetResourceVersion() == e.ObjectNew.GetResourceVersion() || apply.Changed(e.ObjectOld, e.ObjectNew)
+	}}
+}
+
+// revisionChanged lets a product's change through if instances have something to do: not a new count of them.
+func revisionChanged() predicate.Predicate {
+	return predicate.Funcs{
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			was, isProduct := e.ObjectOld.(*v1alpha1.MarketplaceProduct)
+			is, stillProduct := e.ObjectNew.(*v1alpha1.MarketplaceProduct)
+			return isProduct && stillProduct && was.Status.Revision != is.Status.Revision
+		},
+	}
+}

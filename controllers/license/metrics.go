@@ -1,0 +1,133 @@
+package license
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/subscription/licenses"
+)
+
+// Metrics says whether the marketplaces answer about licences, and how many buyers wait. Its labels are names of sales
+// namespaces and Marketplaces, and fixed words.
+//
+//	stallkeeper_license_queries_total{namespace, marketplace, result}                  questions about codes: Answered, Failed
+//	stallkeeper_license_last_answer_timestamp_seconds{namespace, marketplace}          when one was last answered
+//	stallkeeper_license_oldest_answer_timestamp_seconds{namespace, marketplace}        the same of the code that waits longest
+//	stallkeeper_licenses_waiting{namespace, marketplace, step}                         Activation of a code, Delivery of a licence
+type Metrics struct {
+	reader  client.Reader
+	Queries *prometheus.CounterVec
+}
+
+var (
+	marketplaceLabels     = []string{"namespace", "marketplace"}
+	lastLicenseAnswerDesc = prometheus.NewDesc("stallkeeper_license_last_answer_timestamp_seconds",
+		"When a marketplace last answered a query about a licence code, by namespace and Marketplace.", marketplaceLabels, nil)
+	oldestLicenseAnswerDesc = prometheus.NewDesc("stallkeeper_license_oldest_answer_timestamp_seconds",
+		"When a marketplace last answered about the licence code that waits longest for an answer, by namespace and Marketplace.",
+		marketplaceLabels, nil)
+	licensesWaitingDesc = prometheus.NewDesc("stallkeeper_licenses_waiting",
+		"Licence codes that are not activated and licences that are not delivered, by namespace, Marketplace and step (Activation, Delivery).",
+		[]string{"namespace", "marketplace", "step"}, nil)
+)
+
+// NewMetrics makes the metrics; reader is the cache.
+func NewMetrics(reader client.Reader) *Metrics {
+	return &Metrics{
+		reader: reader,
+		Queries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "stallkeeper_license_queries_total",
+			Help: "Queries about licence codes, by namespace, Marketplace and result (Answered, Failed).",
+		}, []string{"namespace", "marketplace", "result"}),
+	}
+}
+
+// Describe names the metrics.
+func (m *Metrics) Describe(descs chan<- *prometheus.Desc) {
+	m.Queries.Describe(descs)
+	descs <- lastLicenseAnswerDesc
+	descs <- oldestLicenseAnswerDesc
+	descs <- licensesWaitingDesc
+}
+
+// licenseFigures are those of one Marketplace.
+type licenseFigures struct {
+	last, oldest         time.Time
+	activation, delivery int
+}
+
+// Collect counts. A list that fails gives no figures rather than wrong ones.
+func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
+	m.Queries.Collect(metrics)
+	ctx, cancel := context.WithTimeout(context.Background(), report.MetricsTimeout)
+	defer cancel()
+	instances := &v1alpha1.MarketplaceInstanceList{}
+	if err := m.reader.List(ctx, instances, client.UnsafeDisableDeepCopy); err != nil {
+		return
+	}
+	type connection struct{ namespace, marketplace string }
+	figures := map[connection]*licenseFigures{}
+	for i := range instances.Items {
+		mpi := &instances.Items[i]
+		if !sellsLicenses(mpi) || !mpi.DeletionTimestamp.IsZero() {
+			continue
+		}
+		key := connection{mpi.Namespace, mpi.Spec.Subscription.Marketplace}
+		if figures[key] == nil {
+			figures[key] = &licenseFigures{}
+		}
+		figures[key].add(mpi.Spec.Subscription)
+	}
+	for key, f := range figures {
+		gauge := func(desc *prometheus.Desc, value float64, more ...string) {
+			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{key.namespace, key.marketplace}, more...)...)
+		}
+		if !f.last.IsZero() {
+			gauge(lastLicenseAnswerDesc, float64(f.last.Unix()))
+		}
+		if !f.oldest.IsZero() {
+			gauge(oldestLicenseAnswerDesc, float64(f.oldest.Unix()))
+		}
+		gauge(licensesWaitingDesc, float64(f.activation), "Activation")
+		gauge(licensesWaitingDesc, float64(f.delivery), "Delivery")
+	}
+}
+
+func (f *licenseFigures) add(sub *v1alpha1.Subscription) {
+	if sub.Entitlement.State == v1alpha1.EntitlementReleased {
+		// Its code is not asked about any more, and nothing is delivered.
+		return
+	}
+	f.delivery += len(licenses.Open(sub))
+	switch {
+	case !licenses.IsCode(sub):
+	case !licenses.IsActivated(sub):
+		f.activation++
+	default:
+		answered := sub.License.QueriedAt.Time
+		if answered.After(f.last) {
+			f.last = answered
+		}
+		if answered.IsZero() {
+			answered = sub.License.ActivatedAt.Time
+		}
+		f.oldest = queue.Earliest(f.oldest, answered)
+	}
+}
+
+// queried counts what became of queries about codes.
+func (m *Metrics) queried(answered bool, asked ...*v1alpha1.MarketplaceInstance) {
+	if m == nil {
+		return
+	}
+	result := map[bool]string{true: "Answered", false: "Failed"}[answered]
+	for _, mpi := range asked {
+		m.Queries.WithLabelValues(mpi.Namespace, mpi.Spec.Subscription.Marketplace, result).Inc()
+	}
+}

@@ -1,0 +1,239 @@
+package license
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/protocol"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/sale"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/subscription/licenses"
+	"github.com/stallkeeper/stallkeeper/subscription/orders"
+)
+
+const (
+	// DefaultQueryInterval is the pause between two queries of a licence code that marketplaces ask for.
+	DefaultQueryInterval = 24 * time.Hour
+)
+
+// QueryReconciler asks a marketplace every day about each of its licence codes, so that calls which never came are
+// noticed. Its objects are the Marketplaces: one is asked about many codes at once, and never twice at a time.
+type QueryReconciler struct {
+	client.Client
+	// APIReader reads Secrets, which are never cached.
+	APIReader client.Reader
+	Clock     clock.PassiveClock
+	Recorder  events.EventRecorder
+	// CredentialsNamespace is where the Secrets with the open API's credentials are.
+	CredentialsNamespace string
+	Protocols            protocol.Protocols
+	// Interval is the pause between two queries of a code.
+	Interval time.Duration
+	// Metrics counts; nil counts nothing.
+	Metrics *Metrics
+
+	failures queryFailures
+}
+
+// Reconcile asks about the codes of one marketplace that are due, at most marketplace.MaxLicenseBatch of them.
+func (r *QueryReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	mp := &v1alpha1.Marketplace{}
+	if err := r.Get(ctx, req.NamespacedName, mp); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	due, next, err := r.due(ctx, mp)
+	if err != nil || len(due) == 0 {
+		return queue.Wake(r.Clock.Now(), next), err
+	}
+	apis := protocol.Clients{Secrets: r.APIReader, Namespace: r.CredentialsNamespace, Protocols: r.Protocols}
+	api, err := apis.Licenses(ctx, mp)
+	var credentials *protocol.CredentialsError
+	switch {
+	case errors.As(err, &credentials):
+		// The connection says so itself.
+		r.Metrics.queried(false, due...)
+		return ctrl.Result{RequeueAfter: queue.CredentialsRetry}, nil
+	case err != nil || api == nil:
+		return ctrl.Result{}, err
+	}
+	if err := r.ask(ctx, api, due); err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: queue.QueryPause}, nil
+}
+
+// due are the instances whose codes have to be asked about now, those that wait longest first, and when the next one is.
+func (r *QueryReconciler) due(ctx context.Context, mp *v1alpha1.Marketplace) ([]*v1alpha1.MarketplaceInstance, time.Time, error) {
+	list := &v1alpha1.MarketplaceInstanceList{}
+	if err := r.List(ctx, list, client.InNamespace(mp.Namespace)); err != nil {
+		return nil, time.Time{}, err
+	}
+	now := r.Clock.Now()
+	var due []*v1alpha1.MarketplaceInstance
+	var next time.Time
+	for i := range list.Items {
+		mpi := &list.Items[i]
+		sub := mpi.Spec.Subscription
+		if sub == nil || sub.Marketplace != mp.Name || !mpi.DeletionTimestamp.IsZero() {
+			continue
+		}
+		at := licenses.DueAt(sub, string(mpi.UID), r.Interval)
+		if at.IsZero() {
+			continue
+		}
+		if later := r.failures.until(mpi.UID); later.After(at) {
+			at = later
+		}
+		if now.Before(at) {
+			next = queue.Earliest(next, at)
+		} else {
+			due = append(due, mpi)
+		}
+	}
+	slices.SortStableFunc(due, func(a, b *v1alpha1.MarketplaceInstance) int {
+		return a.Spec.Subscription.License.QueriedAt.Compare(b.Spec.Subscription.License.QueriedAt.Time)
+	})
+	return due[:min(len(due), marketplace.MaxLicenseBatch)], next, nil
+}
+
+// ask asks about all at once, and about those by themselves that this does not answer, or answers with bad news. An error is one
+// that concerns all.
+func (r *QueryReconciler) ask(ctx context.Context, api marketplace.LicenseClient, due []*v1alpha1.MarketplaceInstance) error {
+	asked := r.Clock.Now()
+	told, err := r.askTogether(ctx, api, due)
+	if err != nil {
+		r.Metrics.queried(false, due...)
+		return err
+	}
+	for _, mpi := range due {
+		answer, ok := told[mpi.Spec.Subscription.InstanceID]
+		if !ok || licenses.IsNews(mpi.Spec.Subscription, answer, asked, r.Interval) {
+			err = r.askAlone(ctx, api, mpi)
+		} else {
+			r.Metrics.queried(true, mpi)
+			err = r.note(ctx, mpi, answer, asked)
+		}
+		if err == nil {
+			r.failures.forget(mpi.UID)
+			continue
+		}
+		// The next pass begins with the others.
+		r.failures.add(mpi.UID, r.Clock.Now())
+		if errors.Is(err, marketplace.ErrUnavailable) || errors.Is(err, marketplace.ErrLicenseRefused) {
+			return err
+		}
+		ctrl.LoggerFrom(ctx).Info("A licence code could not be asked about", "instance", klog.KObj(mpi), "why", err.Error())
+	}
+	return nil
+}
+
+// askTogether asks about several codes and returns the answers by code. One code that can't be asked about keeps all from being
+// answered; and the answer about many may be one that nobody can read: then each is left to be asked about alone.
+func (r *QueryReconciler) askTogether(ctx context.Context, api marketplace.LicenseClient, due []*v1alpha1.MarketplaceInstance,
+) (map[string]marketplace.LicenseCode, error) {
+	answers := map[string]marketplace.LicenseCode{}
+	var codes []string
+	for _, mpi := range due {
+		if code := mpi.Spec.Subscription.InstanceID; !slices.Contains(codes, code) {
+			codes = append(codes, code)
+		}
+	}
+	if len(codes) == 1 {
+		return answers, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, licenseAPITimeout)
+	defer cancel()
+	told, err := api.QueryLicenses(ctx, codes)
+	if errors.Is(err, marketplace.ErrLicenseRefused) {
+		return nil, fmt.Errorf("asking about %d licence codes: %w", len(codes), err)
+	}
+	for _, answer := range told {
+		answers[answer.Code] = answer
+	}
+	return answers, nil
+}
+
+// askAlone asks about one code and stores what is told.
+func (r *QueryReconciler) askAlone(ctx context.Context, api marketplace.LicenseClient, mpi *v1alpha1.MarketplaceInstance) error {
+	asked := r.Clock.Now()
+	callCtx, cancel := context.WithTimeout(ctx, licenseAPITimeout)
+	defer cancel()
+	answer, err := api.QueryLicense(callCtx, mpi.Spec.Subscription.InstanceID)
+	r.Metrics.queried(err == nil, mpi)
+	if err != nil {
+		return fmt.Errorf("asking about a licence code: %w", err)
+	}
+	return r.note(ctx, mpi, answer, asked)
+}
+
+// note stores what was told about a code, and says what it has found. A call that came meanwhile wins: then the code stays due.
+func (r *QueryReconciler) note(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, told marketplace.LicenseCode, asked time.Time) error {
+	after, finding := licenses.Queried(mpi.Spec.Subscription, told, asked, r.Interval)
+	err := sale.Store(ctx, r.Client, r.APIReader, mpi, orders.Result{Subscription: after})
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil || finding == licenses.FoundNothing {
+		return err
+	}
+	texts := map[licenses.Finding]string{
+		licenses.FoundRenewal: "The marketplace says that the licence code is paid for longer; no call had told",
+		licenses.FoundExpiry:  "The marketplace says that the licence code has expired; no call had told",
+		licenses.FoundRelease: "The marketplace says that the licence code was released; no call had told. The data are kept for the retention period",
+	}
+	ctrl.LoggerFrom(ctx).Info("A query found what no call had told", "instance", klog.KObj(mpi), "finding", finding)
+	r.Recorder.Eventf(mpi, nil, corev1.EventTypeWarning, "LicenseQuery"+string(finding), "Query", "%s", texts[finding])
+	return nil
+}
+
+// queryFailures remember the codes that could not be asked about, so that one of them does not keep the others waiting. After a
+// restart they are asked about once more.
+type queryFailures struct {
+	mu   sync.Mutex
+	seen map[types.UID]queryFailure
+}
+
+type queryFailure struct {
+	pause time.Duration
+	until time.Time
+}
+
+func (f *queryFailures) until(uid types.UID) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.seen[uid].until
+}
+
+func (f *queryFailures) add(uid types.UID, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.seen == nil {
+		f.seen = map[types.UID]queryFailure{}
+	}
+	pause := min(max(2*f.seen[uid].pause, queue.QueryFirst), queue.QueryLast)
+	// Those of instances that are gone.
+	maps.DeleteFunc(f.seen, func(_ types.UID, failure queryFailure) bool { return now.Sub(failure.until) > 2*queue.QueryLast })
+	f.seen[uid] = queryFailure{pause: pause, until: now.Add(pause)}
+}
+
+func (f *queryFailures) forget(uid types.UID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.seen, uid)
+}

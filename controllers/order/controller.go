@@ -1,0 +1,234 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/protocol"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/controllers/sale"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/subscription/licenses"
+	"github.com/stallkeeper/stallkeeper/subscription/orders"
+)
+
+const (
+	// orderAPITimeout bounds one pass's call of the order API with its repeats. Workers that wait for a slow API would
+	// otherwise keep other sales from being looked up.
+	orderAPITimeout = 30 * time.Second
+	// orderNotFoundGrace is how long a purchase's order may be unknown to the order API before it counts as a mistake.
+	orderNotFoundGrace = 10 * time.Minute
+)
+
+// statusOwner owns what this reconciler says of an instance.
+var statusOwner = report.Owner{Name: v1alpha1.FieldOwner + "/order", Conditions: []string{v1alpha1.ConditionOrderResolved}}
+
+// Reconciler finds out what was sold: it reads every order from the Secret of the call that brought it, or asks the
+// marketplace's order API for it, and writes what it says into spec.subscription. It owns the condition OrderResolved.
+type Reconciler struct {
+	client.Client
+	// APIReader reads Secrets, which are never cached.
+	APIReader client.Reader
+	Clock     clock.PassiveClock
+	// CredentialsNamespace is where the Secrets with the order API's credentials are.
+	CredentialsNamespace string
+	Protocols            protocol.Protocols
+}
+
+// Reconcile brings one instance's orders up to date.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	mpi := &v1alpha1.MarketplaceInstance{}
+	if err := r.Get(ctx, req.NamespacedName, mpi); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !mpi.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	found, err := r.resolve(ctx, mpi)
+	if apierrors.IsConflict(err) {
+		// Somebody was faster: the next event brings the newer object.
+		return ctrl.Result{}, err
+	}
+	before := mpi.DeepCopy()
+	report.Set(&mpi.Status.Conditions, v1alpha1.ConditionOrderResolved, firstWord(mpi, found), mpi.Generation, time.Time{})
+	// What is tried again waits behind what has just been sold.
+	result := ctrl.Result{Priority: ptr.To(queue.PriorityNormal)}
+	if err := errors.Join(err, statusOwner.Apply(ctx, r.Client, before, mpi)); err != nil {
+		return result, err
+	}
+	result.RequeueAfter = found.After
+	return result, nil
+}
+
+// resolve looks the next order up and stores what it says.
+func (r *Reconciler) resolve(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (report.Verdict, error) {
+	sub := mpi.Spec.Subscription
+	if sub == nil {
+		return report.True(v1alpha1.ReasonNoSale, "This instance was made by hand"), nil
+	}
+	if sub.Entitlement.State == v1alpha1.EntitlementReleased {
+		return report.True(v1alpha1.ReasonReleased, "The sale has ended, and its orders are not asked for any more"), nil
+	}
+	now := r.Clock.Now()
+	due, nextChange := orders.Due(sub, now)
+	if due != sub {
+		if err := r.store(ctx, mpi, orders.Result{Subscription: due, Product: mpi.Spec.ProductRef.Name}); err != nil {
+			return report.Verdict{}, err
+		}
+	}
+	calls := orders.AllPending(mpi.Spec.Subscription)
+	if waits, found := waitsForLicense(mpi); waits && len(calls) == 0 {
+		return found, nil
+	}
+	if len(calls) == 0 {
+		found := report.True(v1alpha1.ReasonOrderResolved, "It is known what was sold")
+		if !nextChange.IsZero() {
+			found.After = nextChange.Sub(now)
+		}
+		return found, nil
+	}
+	return r.lookUp(ctx, mpi, calls)
+}
+
+// lookUp reads the order of the first of the calls that has one, and applies it.
+func (r *Reconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, calls []v1alpha1.OrderCall) (report.Verdict, error) {
+	mp := &v1alpha1.Marketplace{}
+	key := types.NamespacedName{Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace}
+	if err := r.Get(ctx, key, mp); err != nil {
+		if apierrors.IsNotFound(err) {
+			return mistake(v1alpha1.ReasonMarketplaceNotFound, fmt.Sprintf(
+				"Marketplace %q does not exist in this namespace: create it again", key.Name)), nil
+		}
+		return report.Verdict{}, err
+	}
+	call, order, err := r.readFirst(ctx, mpi, mp, calls)
+	if err != nil {
+		return r.ReadFailed(call, err)
+	}
+	if err := storeRawOrder(ctx, r.Client, r.APIReader, mpi, call.OrderID, order.Raw); err != nil {
+		return report.Verdict{}, err
+	}
+	products := &v1alpha1.MarketplaceProductList{}
+	if err := r.List(ctx, products, client.InNamespace(mpi.Namespace)); err != nil {
+		return report.Verdict{}, err
+	}
+	users := &v1alpha1.MarketplaceInstanceList{}
+	if order.Charging == marketplace.ChargingOnDemandPackage {
+		if err := r.List(ctx, users, client.InNamespace(mpi.Namespace)); err != nil {
+			return report.Verdict{}, err
+		}
+	}
+	result, problem := orders.Apply(orders.Sale{
+		Instances: users.Items, Subscription: mpi.Spec.Subscription, Product: mpi.Spec.ProductRef.Name, PlanOverride: mpi.Spec.Plan != "",
+		ShowCustomerName: mp.Spec.Disclosure.CustomerName == v1alpha1.DisclosureShow, Call: call,
+	}, order, products.Items)
+	if problem != nil {
+		found := mistake(problem.Reason, problem.Message)
+		if problem.Reason == v1alpha1.ReasonPackageUserUnclear {
+			// The buyer may have ordered the other instance in the same moment, and its order is not read yet.
+			found.After = queue.RefusedRetry
+		}
+		return found, nil
+	}
+	if err := r.store(ctx, mpi, result); err != nil {
+		return report.Verdict{}, err
+	}
+	if next, more := orders.Pending(result.Subscription); more {
+		return report.Unknown(v1alpha1.ReasonOrderPending, fmt.Sprintf("Order %s is being looked up", next.OrderID)), nil
+	}
+	return report.True(v1alpha1.ReasonOrderResolved, "It is known what was sold"), nil
+}
+
+// readOrder reads one call's order from where it is.
+func (r *Reconciler) readOrder(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, mp *v1alpha1.Marketplace,
+	call v1alpha1.OrderCall,
+) (marketplace.Order, error) {
+	if order, told := licenses.Order(mpi.Spec.Subscription, call); told {
+		return order, nil
+	}
+	if call.Source == v1alpha1.OrderFromCall {
+		return r.readBrought(ctx, mpi, call)
+	}
+	ctx, cancel := context.WithTimeout(ctx, orderAPITimeout)
+	defer cancel()
+	reader, err := protocol.Clients{Secrets: r.APIReader, Namespace: r.CredentialsNamespace, Protocols: r.Protocols}.Orders(ctx, mp)
+	if err != nil {
+		return marketplace.Order{}, err
+	}
+	return reader.ReadOrder(ctx, call.OrderID, call.OrderLineID)
+}
+
+// ReadFailed says what a failed look-up means: on the way, or a mistake that a person has to put right.
+func (r *Reconciler) ReadFailed(call v1alpha1.OrderCall, err error) (report.Verdict, error) {
+	var credentials *protocol.CredentialsError
+	var failed *marketplace.CallError
+	switch {
+	case errors.Is(err, errNotBrought):
+		return r.notBrought(call), nil
+	case errors.As(err, &credentials):
+		return mistake(v1alpha1.ReasonCredentialsMissing, credentials.Text).Again(queue.CredentialsRetry), nil
+	case !errors.As(err, &failed):
+		return report.Unknown(v1alpha1.ReasonOrderAPIUnavailable, "The order can't be looked up now; it is tried again"), err
+	}
+	message := fmt.Sprintf("Order %s: %s", call.OrderID, failed.Error())
+	switch {
+	case errors.Is(err, marketplace.ErrOrderNotFound):
+		if r.Clock.Since(call.Time.Time) < orderNotFoundGrace {
+			return report.Unknown(v1alpha1.ReasonOrderPending,
+				fmt.Sprintf("The order API does not know order %s yet; it is asked again", call.OrderID)).Again(queue.OrderNotFoundRetry), nil
+		}
+		return mistake(v1alpha1.ReasonOrderNotFound, message), nil
+	case errors.Is(err, marketplace.ErrOrderRefused):
+		return mistake(v1alpha1.ReasonOrderAPIRefused, message).Again(queue.RefusedRetry), nil
+	case errors.Is(err, marketplace.ErrOrderInvalid):
+		return mistake(v1alpha1.ReasonOrderInvalid, message), nil
+	case failed.RetryAfter > 0:
+		return report.Unknown(v1alpha1.ReasonOrderAPIUnavailable, message).Again(failed.RetryAfter), nil
+	}
+	return report.Unknown(v1alpha1.ReasonOrderAPIUnavailable, message), err
+}
+
+// store writes what an order has made of the sale.
+func (r *Reconciler) store(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, result orders.Result) error {
+	return sale.Store(ctx, r.Client, r.APIReader, mpi, result)
+}
+
+// firstWord is what is said of an order when the first pass fails before it learned anything.
+func firstWord(mpi *v1alpha1.MarketplaceInstance, found report.Verdict) report.Verdict {
+	if !found.IsZero() || meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved) != nil {
+		return found
+	}
+	return report.Unknown(v1alpha1.ReasonOrderPending, "The order is being looked up")
+}
+
+// mistake is a problem that stays until somebody acts. What is changed in the cluster is noticed at once; what is changed at the
+// marketplace is not.
+func mistake(reason, message string) report.Verdict {
+	return report.False(reason, message).Again(queue.OrderProblemRetry)
+}
+
+// waitsForLicense says what keeps it from being known what a licence code has sold; false when nothing does.
+func waitsForLicense(mpi *v1alpha1.MarketplaceInstance) (bool, report.Verdict) {
+	sub := mpi.Spec.Subscription
+	switch {
+	case !licenses.IsActivated(sub):
+		return true, report.Unknown(v1alpha1.ReasonWaitingForActivation,
+			"What was sold is known when the licence code is activated: see the condition LicenseActivated")
+	case licenses.OrderKnown(sub), mpi.Spec.ProductRef.Name != "" && mpi.Spec.Plan != "":
+		return false, report.Verdict{}
+	}
+	return true, mistake(v1alpha1.ReasonLicenseOrderUnknown, "The licence code is activated, and the marketplace does not say for which"+
+		" order: set spec.subscription.orderID as the seller console shows it, or productRef and plan in this instance's spec")
+}

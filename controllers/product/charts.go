@@ -1,0 +1,156 @@
+package product
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"oras.land/oras-go/v2"
+	"oras.land/oras-go/v2/content"
+	"oras.land/oras-go/v2/errdef"
+	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/credentials"
+	"oras.land/oras-go/v2/registry/remote/errcode"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/controllers/template"
+)
+
+// chartLayer is the media type of the chart in an OCI artifact that Helm has pushed.
+const chartLayer = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+
+// chartSource fetches charts.
+type chartSource struct {
+	// live reads ConfigMaps and Secrets, which are not cached.
+	live client.Reader
+}
+
+// fetch returns a product's chart archive; nothing for an inline template. Errors are *Verdict, or the API server's.
+func (s chartSource) fetch(ctx context.Context, product *v1alpha1.MarketplaceProduct) ([]byte, error) {
+	chart := product.Spec.Template.Chart
+	switch {
+	case chart.ConfigMapRef.Name != "":
+		return s.fromConfigMap(ctx, product.Namespace, chart.ConfigMapRef)
+	case chart.OCI.Reference != "":
+		return s.fromRegistry(ctx, product.Namespace, chart)
+	}
+	return nil, nil
+}
+
+func (s chartSource) fromConfigMap(ctx context.Context, namespace string, ref v1alpha1.ConfigMapKeyReference) ([]byte, error) {
+	configMap := &corev1.ConfigMap{}
+	err := s.live.Get(ctx, types.NamespacedName{Namespace: namespace, Name: ref.Name}, configMap)
+	if apierrors.IsNotFound(err) {
+		return nil, report.Problem(v1alpha1.ReasonChartNotFound, fmt.Sprintf(
+			"ConfigMap %q does not exist in this namespace: create it with `kubectl create configmap %s --from-file=%s=chart.tgz`",
+			ref.Name, ref.Name, ref.Key))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading ConfigMap %s: %w", ref.Name, err)
+	}
+	archive, ok := configMap.BinaryData[ref.Key]
+	if !ok {
+		return nil, report.Problem(v1alpha1.ReasonChartNotFound, fmt.Sprintf(
+			"ConfigMap %q has no key %q in binaryData: it must hold the chart as `helm package` makes it", ref.Name, ref.Key))
+	}
+	return archive, nil
+}
+
+func (s chartSource) fromRegistry(ctx context.Context, namespace string, chart v1alpha1.Chart) ([]byte, error) {
+	name := strings.TrimPrefix(chart.OCI.Reference, "oci://")
+	// A tag can't hold a plus sign; Helm pushes versions with an underscore in its place.
+	tag := strings.ReplaceAll(chart.OCI.Version, "+", "_")
+	repository, err := remote.NewRepository(name)
+	if err != nil {
+		return nil, report.Problem(v1alpha1.ReasonChartNotFound, fmt.Sprintf(
+			"%s is not a reference of a repository: it must look like oci://registry.example.com/charts/app", chart.OCI.Reference))
+	}
+	repository.PlainHTTP = chart.OCI.Transport == v1alpha1.TransportHTTP
+	authClient := &auth.Client{Client: http.DefaultClient, Cache: auth.NewCache()}
+	if chart.PullSecretRef.Name != "" {
+		authClient.Credential, err = s.pullCredentials(ctx, namespace, chart.PullSecretRef.Name)
+		if err != nil {
+			return nil, err
+		}
+	}
+	repository.Client = authClient
+	archive, err := pullChart(ctx, repository, tag)
+	if err != nil {
+		return nil, registryProblem(chart.OCI, err)
+	}
+	return archive, nil
+}
+
+// pullChart reads an artifact's manifest and its chart layer. Sizes are checked before anything is downloaded.
+func pullChart(ctx context.Context, repository *remote.Repository, tag string) ([]byte, error) {
+	const maxManifest = 1 << 20
+	descriptor, manifest, err := oras.FetchBytes(ctx, repository, tag, oras.FetchBytesOptions{MaxBytes: maxManifest})
+	if err != nil {
+		return nil, err
+	}
+	var parsed ocispec.Manifest
+	if err := json.Unmarshal(manifest, &parsed); err != nil {
+		return nil, fmt.Errorf("the manifest %s is not one: %w", descriptor.Digest, errdef.ErrUnsupported)
+	}
+	for _, layer := range parsed.Layers {
+		if layer.MediaType != chartLayer {
+			continue
+		}
+		if layer.Size > template.MaxChartBytes {
+			return nil, template.ErrChartTooLarge
+		}
+		return content.FetchAll(ctx, repository, layer)
+	}
+	return nil, fmt.Errorf("%s holds no Helm chart: %w", descriptor.Digest, errdef.ErrUnsupported)
+}
+
+// registryProblem words an error of a registry. What the registry itself said is left out: it may repeat credentials.
+func registryProblem(chart v1alpha1.OCIChart, err error) error {
+	var response *errcode.ErrorResponse
+	refused := errors.Is(err, auth.ErrBasicCredentialNotFound) || errors.As(err, &response) &&
+		(response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden)
+	where := fmt.Sprintf("chart %s with version %s", chart.Reference, chart.Version)
+	switch {
+	case errors.Is(err, template.ErrChartTooLarge):
+		return report.Problem(v1alpha1.ReasonChartTooLarge, fmt.Sprintf(
+			"The %s has more than %d bytes: leave out what the templates do not need", where, template.MaxChartBytes))
+	case errors.Is(err, errdef.ErrNotFound):
+		return report.Problem(v1alpha1.ReasonChartNotFound, fmt.Sprintf(
+			"The registry has no %s: push it with `helm push`, or correct reference and version", where))
+	case errors.Is(err, errdef.ErrUnsupported):
+		return report.Problem(v1alpha1.ReasonInvalidTemplate, fmt.Sprintf(
+			"What the registry has as %s is no Helm chart", where))
+	case refused:
+		return report.Problem(v1alpha1.ReasonChartUnavailable, fmt.Sprintf(
+			"The registry refuses to hand out %s: name a Secret of type %s with a valid account in template.chart.pullSecretRef",
+			where, corev1.SecretTypeDockerConfigJson))
+	}
+	return report.Problem(v1alpha1.ReasonChartUnavailable, fmt.Sprintf(
+		"The registry does not hand out %s now; it is tried again", where))
+}
+
+// pullCredentials reads a Secret of type kubernetes.io/dockerconfigjson.
+func (s chartSource) pullCredentials(ctx context.Context, namespace, name string) (auth.CredentialFunc, error) {
+	secret := &corev1.Secret{}
+	err := s.live.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, secret)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("reading Secret %s: %w", name, err)
+	}
+	store, parseErr := credentials.NewMemoryStoreFromDockerConfig(secret.Data[corev1.DockerConfigJsonKey])
+	if err != nil || parseErr != nil {
+		return nil, report.Problem(v1alpha1.ReasonChartUnavailable, fmt.Sprintf(
+			"Secret %q in this namespace is missing or not of type %s: create it with `kubectl create secret docker-registry`",
+			name, corev1.SecretTypeDockerConfigJson))
+	}
+	return credentials.Credential(store), nil
+}

@@ -1,0 +1,282 @@
+package product
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/distribution/distribution/v3/configuration"
+	"github.com/distribution/distribution/v3/registry/handlers"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/sirupsen/logrus"
+	helmregistry "helm.sh/helm/v4/pkg/registry"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"oras.land/oras-go/v2"
+	contentmemory "oras.land/oras-go/v2/content/memory"
+	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/auth"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
+	"github.com/stallkeeper/stallkeeper/controllers/template"
+)
+
+const (
+	registryUser     = "puller"
+	registryPassword = "s3cret-of-the-registry"
+)
+
+// registry is an OCI registry in this process.
+type registry struct {
+	host string
+	mu   sync.Mutex
+	// private refuses whoever has no account.
+	private bool
+	blobs   int
+}
+
+func newRegistry(t *testing.T) *registry {
+	t.Helper()
+	// The registry logs through the process's own logger.
+	logrus.SetOutput(io.Discard)
+	config := &configuration.Configuration{Storage: configuration.Storage{
+		"inmemory": {}, "maintenance": {"uploadpurging": map[any]any{"enabled": false}},
+	}}
+	config.Log.Level, config.Log.AccessLog.Disabled = "panic", true
+	r := &registry{}
+	app := handlers.NewApp(t.Context(), config)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if !r.admits(req) {
+			w.Header().Set("WWW-Authenticate", `Basic realm="charts"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		app.ServeHTTP(w, req)
+	}))
+	t.Cleanup(server.Close)
+	r.host = strings.TrimPrefix(server.URL, "http://")
+	return r
+}
+
+func (r *registry) admits(req *http.Request) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if req.Method == http.MethodGet && strings.Contains(req.URL.Path, "/blobs/") {
+		r.blobs++
+	}
+	user, password, _ := req.BasicAuth()
+	return !r.private || (user == registryUser && password == registryPassword)
+}
+
+func (r *registry) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.private = true
+}
+
+// downloads is how many blobs were asked for.
+func (r *registry) downloads() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.blobs
+}
+
+// push pushes a chart as `helm push` does.
+func (r *registry) push(t *testing.T, archive []byte, ref string) {
+	t.Helper()
+	c, err := helmregistry.NewClient(helmregistry.ClientOptPlainHTTP(), helmregistry.ClientOptWriter(io.Discard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Push(archive, r.host+"/"+ref); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pushLayer pushes an artifact of one layer.
+func (r *registry) pushLayer(t *testing.T, name, tag, mediaType string, data []byte) {
+	t.Helper()
+	store := contentmemory.New()
+	layer, err := oras.PushBytes(t.Context(), store, mediaType, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := oras.PackManifest(t.Context(), store, oras.PackManifestVersion1_1, "application/vnd.example.thing",
+		oras.PackManifestOptions{Layers: []ocispec.Descriptor{layer}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Tag(t.Context(), manifest, tag); err != nil {
+		t.Fatal(err)
+	}
+	repository, err := remote.NewRepository(r.host + "/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	repository.PlainHTTP, repository.Client = true, &auth.Client{}
+	if _, err := oras.Copy(t.Context(), store, tag, repository, tag, oras.DefaultCopyOptions); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fromOCI takes the product's chart from the registry.
+func (r *registry) fromOCI(name, version, pullSecret string) salestest.ProductChange {
+	return func(p *v1alpha1.MarketplaceProduct) {
+		p.Spec.Template = v1alpha1.ProductTemplate{Chart: v1alpha1.Chart{OCI: v1alpha1.OCIChart{
+			Reference: "oci://" + r.host + "/" + name, Version: version, Transport: v1alpha1.TransportHTTP,
+		}}}
+		p.Spec.Template.Chart.PullSecretRef.Name = pullSecret
+	}
+}
+
+// dockerConfig is a Secret as `kubectl create secret docker-registry` makes it.
+func dockerConfig(t *testing.T, name, host, user, password string) *corev1.Secret {
+	t.Helper()
+	raw, err := json.Marshal(map[string]any{"auths": map[string]any{host: map[string]any{"username": user, "password": password}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: name}, Type: corev1.SecretTypeDockerConfigJson,
+		Data: map[string][]byte{corev1.DockerConfigJsonKey: raw},
+	}
+}
+
+func TestChartsFromARegistry(t *testing.T) {
+	archive := salestest.ChartArchive(t, "app", "1.2.0", salestest.Web, "greeting: hi\n")
+	built := salestest.ChartArchive(t, "app", "1.2.0+b5", salestest.Web, "greeting: hi\n")
+	r := newRegistry(t)
+	r.push(t, archive, "charts/app:1.2.0")
+	r.push(t, built, "charts/app:1.2.0+b5")
+	r.pushLayer(t, "charts/image", "1.0.0", "application/vnd.oci.image.layer.v1.tar+gzip", []byte("layer"))
+	r.pushLayer(t, "charts/huge", "1.0.0", chartLayer, make([]byte, template.MaxChartBytes+1))
+	closed := newRegistry(t)
+	closed.push(t, archive, "charts/app:1.2.0")
+	closed.close()
+	down := &registry{host: "127.0.0.1:1"}
+
+	secrets := []client.Object{
+		dockerConfig(t, "good", closed.host, registryUser, registryPassword),
+		dockerConfig(t, "wrong", closed.host, registryUser, "guess-of-a-password"),
+		dockerConfig(t, "elsewhere", "registry.example.com", registryUser, registryPassword),
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "opaque"}},
+	}
+	tests := map[string]struct {
+		from   salestest.ProductChange
+		want   []byte
+		reason string
+		says   string
+	}{
+		"a chart that Helm has pushed":           {from: r.fromOCI("charts/app", "1.2.0", ""), want: archive},
+		"a version with a plus sign":             {from: r.fromOCI("charts/app", "1.2.0+b5", ""), want: built},
+		"a version that is not there":            {from: r.fromOCI("charts/app", "9.9.9", ""), reason: v1alpha1.ReasonChartNotFound, says: "9.9.9"},
+		"a repository that is not there":         {from: r.fromOCI("charts/none", "1.2.0", ""), reason: v1alpha1.ReasonChartNotFound, says: "helm push"},
+		"a name that is none":                    {from: r.fromOCI("Charts/APP", "1.2.0", ""), reason: v1alpha1.ReasonChartNotFound, says: "oci://"},
+		"an artifact that is no chart":           {from: r.fromOCI("charts/image", "1.0.0", ""), reason: v1alpha1.ReasonInvalidTemplate, says: "no Helm chart"},
+		"a chart that is too large":              {from: r.fromOCI("charts/huge", "1.0.0", ""), reason: v1alpha1.ReasonChartTooLarge, says: "1048576"},
+		"a private registry with the account":    {from: closed.fromOCI("charts/app", "1.2.0", "good"), want: archive},
+		"a private registry without an account":  {from: closed.fromOCI("charts/app", "1.2.0", ""), reason: v1alpha1.ReasonChartUnavailable, says: "pullSecretRef"},
+		"a private registry and a wrong account": {from: closed.fromOCI("charts/app", "1.2.0", "wrong"), reason: v1alpha1.ReasonChartUnavailable, says: "pullSecretRef"},
+		"the account of another registry":        {from: closed.fromOCI("charts/app", "1.2.0", "elsewhere"), reason: v1alpha1.ReasonChartUnavailable, says: "pullSecretRef"},
+		"a pull secret that is not there":        {from: closed.fromOCI("charts/app", "1.2.0", "none"), reason: v1alpha1.ReasonChartUnavailable, says: `"none"`},
+		"a pull secret of another type":          {from: closed.fromOCI("charts/app", "1.2.0", "opaque"), reason: v1alpha1.ReasonChartUnavailable, says: "docker-registry"},
+		"a registry that is down":                {from: down.fromOCI("charts/app", "1.2.0", ""), reason: v1alpha1.ReasonChartUnavailable, says: "tried again"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			source := chartSource{live: fake.NewClientBuilder().WithObjects(secrets...).Build()}
+			got, err := source.fetch(t.Context(), salestest.Product(tc.from))
+			checkFetched(t, got, err, tc.want, tc.reason, tc.says)
+		})
+	}
+	t.Run("what is too large is not downloaded", func(t *testing.T) {
+		before := r.downloads()
+		source := chartSource{live: fake.NewClientBuilder().Build()}
+		_, err := source.fetch(t.Context(), salestest.Product(r.fromOCI("charts/huge", "1.0.0", "")))
+		if err == nil || r.downloads() != before {
+			t.Errorf("error %v after %d downloads, want one and none", err, r.downloads()-before)
+		}
+	})
+}
+
+// checkFetched compares a chart, or what is said about its absence, which must not repeat an account.
+func checkFetched(t *testing.T, got []byte, err error, want []byte, reason, says string) {
+	t.Helper()
+	var problem *report.Verdict
+	switch {
+	case reason == "" && err != nil:
+		t.Fatalf("error %v, want the chart", err)
+	case reason == "":
+		if !bytes.Equal(got, want) {
+			t.Errorf("got %d bytes, want the %d that were pushed", len(got), len(want))
+		}
+		return
+	case !errors.As(err, &problem):
+		t.Fatalf("error %v is no problem of the product", err)
+	}
+	if problem.Reason != reason || !strings.Contains(problem.Message, says) {
+		t.Errorf("%s: %s; want %s with %q", problem.Reason, problem.Message, reason, says)
+	}
+	for _, secret := range []string{registryPassword, "guess-of-a-password"} {
+		if strings.Contains(problem.Message, secret) {
+			t.Errorf("the message repeats a password: %s", problem.Message)
+		}
+	}
+}
+
+func TestChartsFromAConfigMap(t *testing.T) {
+	from := func(name, key string) salestest.ProductChange {
+		return func(p *v1alpha1.MarketplaceProduct) {
+			p.Spec.Template = v1alpha1.ProductTemplate{Chart: v1alpha1.Chart{
+				ConfigMapRef: v1alpha1.ConfigMapKeyReference{Name: name, Key: key},
+			}}
+		}
+	}
+	archive := salestest.ChartArchive(t, "app", "1.2.0", salestest.Web, "")
+	charts := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "charts"},
+		BinaryData: map[string][]byte{"app.tgz": archive}, Data: map[string]string{"text.tgz": "text"},
+	}
+	elsewhere := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "other", Name: "theirs"}, BinaryData: map[string][]byte{"app.tgz": archive},
+	}
+	tests := map[string]struct {
+		from   salestest.ProductChange
+		want   []byte
+		reason string
+		says   string
+	}{
+		"a chart":                        {from: from("charts", "app.tgz"), want: archive},
+		"no ConfigMap":                   {from: from("none", "app.tgz"), reason: v1alpha1.ReasonChartNotFound, says: "kubectl create configmap none"},
+		"no such key":                    {from: from("charts", "x.tgz"), reason: v1alpha1.ReasonChartNotFound, says: `"x.tgz"`},
+		"a text instead of an archive":   {from: from("charts", "text.tgz"), reason: v1alpha1.ReasonChartNotFound, says: "binaryData"},
+		"a ConfigMap of somebody else's": {from: from("theirs", "app.tgz"), reason: v1alpha1.ReasonChartNotFound, says: "this namespace"},
+		"an inline template has none":    {from: salestest.Inline(salestest.Web)},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			source := chartSource{live: fake.NewClientBuilder().WithObjects(charts, elsewhere).Build()}
+			got, err := source.fetch(t.Context(), salestest.Product(tc.from))
+			checkFetched(t, got, err, tc.want, tc.reason, tc.says)
+		})
+	}
+}
+
+func TestRegistryProblemRepeatsNothing(t *testing.T) {
+	err := fmt.Errorf("pulling with password %s: %w", registryPassword, context.DeadlineExceeded)
+	got := registryProblem(v1alpha1.OCIChart{Reference: "oci://r.example.com/app", Version: "1.0.0"}, err)
+	checkFetched(t, nil, got, nil, v1alpha1.ReasonChartUnavailable, "oci://r.example.com/app with version 1.0.0")
+}

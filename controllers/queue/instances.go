@@ -1,0 +1,52 @@
+package queue
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
+func InstancesOfProduct(reader client.Reader) handler.MapFunc {
+	return func(ctx context.Context, product client.Object) []Request {
+		return InstancesWhere(ctx, reader, product.GetNamespace(), func(mpi *v1alpha1.MarketplaceInstance) bool {
+			return mpi.Spec.ProductRef.Name == product.GetName()
+		})
+	}
+}
+
+// InstancesWhere lists instances from the cache. A list that fails brings nothing: the cache is filled, or the process ends.
+func InstancesWhere(ctx context.Context, reader client.Reader, namespace string, where func(*v1alpha1.MarketplaceInstance) bool,
+) []Request {
+	instances := &v1alpha1.MarketplaceInstanceList{}
+	if err := reader.List(ctx, instances, client.InNamespace(namespace)); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Listing the instances failed")
+		return nil
+	}
+	var requests []Request
+	for i := range instances.Items {
+		if where(&instances.Items[i]) {
+			requests = append(requests, Request{NamespacedName: client.ObjectKeyFromObject(&instances.Items[i])})
+		}
+	}
+	return requests
+}
+
+// InstanceOfObject finds the instance by the labels of one of its tenant's objects. The tenants of another release's sales
+// namespaces are seen as well, but their instances can't be read, and are none of this controller's business.
+func InstanceOfObject(reader client.Reader) handler.MapFunc {
+	return func(ctx context.Context, object client.Object) []Request {
+		labels := object.GetLabels()
+		key := types.NamespacedName{
+			Namespace: labels[v1alpha1.InstanceNamespaceLabel], Name: labels[v1alpha1.InstanceLabel],
+		}
+		if key.Name == "" || key.Namespace == "" || reader.Get(ctx, key, &v1alpha1.MarketplaceInstance{}) != nil {
+			return nil
+		}
+		return []Request{{NamespacedName: key}}
+	}
+}

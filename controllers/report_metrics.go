@@ -1,6 +1,0 @@
-package controllers
-
-import "time"
-
-// MetricsTimeout bounds the listing of objects for one scrape. It reads the cache.
-const MetricsTimeout = 5 * time.Second

@@ -1,0 +1,122 @@
+package revision
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/controllers/workload"
+)
+
+// maxLimitRenders bounds how often a template is rendered to find a tenant's limits. Plans beyond it get none.
+const maxLimitRenders = 64
+
+// Limits are the plans, each with the smallest quantity, to which a tenant can change without a volume claim becoming
+// smaller, which Kubernetes refuses. Plans that fit at any quantity are left out; so are those whose template fails, because
+// nothing is known of them. It is pure. It renders only where the tenant has claims, and takes for granted that a larger
+// quantity never asks for smaller claims.
+func Limits(rev *Revision, now Rendered) []v1alpha1.PlanLimit {
+	sizes := claimSizes(now.Objects)
+	if len(sizes) == 0 {
+		return nil
+	}
+	renders := 0
+	// shrinks names a claim that would be smaller with a plan and quantity; empty when none would.
+	shrinks := func(plan v1alpha1.Plan, quantity int32) string {
+		if renders++; renders > maxLimitRenders {
+			return ""
+		}
+		in := now.inputs
+		in.Plan, in.Quantity = plan, quantity
+		then, err := Render(rev, in)
+		if err != nil {
+			return ""
+		}
+		return smallerClaim(sizes, claimSizes(then.Objects))
+	}
+	var limits []v1alpha1.PlanLimit
+	for _, plan := range rev.Data.Plans {
+		limit := limitOf(plan, max(now.inputs.Quantity, 1), shrinks)
+		if renders > maxLimitRenders {
+			break
+		}
+		if limit.MinimumQuantity > 1 {
+			limits = append(limits, limit)
+		}
+	}
+	return limits
+}
+
+// limitOf finds the smallest quantity up to the present one at which nothing shrinks. Where even that does not fit, it is one
+// more: beyond nothing was looked at.
+func limitOf(plan v1alpha1.Plan, present int32, shrinks func(v1alpha1.Plan, int32) string) v1alpha1.PlanLimit {
+	limit := v1alpha1.PlanLimit{Plan: plan.Name, MinimumQuantity: 1}
+	small, fits := int32(0), int32(1)
+	if claim := shrinks(plan, 1); claim != "" {
+		small, limit.Claim = 1, report.Cut(claim, 400)
+		fits = present + 1
+		if present > 1 && shrinks(plan, present) == "" {
+			fits = present
+		} else {
+			small = present
+		}
+	}
+	for fits-small > 1 {
+		middle := small + (fits-small)/2
+		if shrinks(plan, middle) == "" {
+			fits = middle
+		} else {
+			small = middle
+		}
+	}
+	limit.MinimumQuantity = fits
+	return limit
+}
+
+// claimSizes are the requested sizes of the claims and of the claim templates of StatefulSets, by Kind/name.
+func claimSizes(objects []workload.Rendered) map[string]resource.Quantity {
+	sizes := map[string]resource.Quantity{}
+	add := func(name string, spec map[string]any) {
+		value, found, err := unstructured.NestedFieldNoCopy(spec, "spec", "resources", "requests", "storage")
+		if !found || err != nil {
+			return
+		}
+		// YAML may hold the size as a number.
+		if size, err := resource.ParseQuantity(fmt.Sprint(value)); err == nil {
+			sizes[name] = size
+		}
+	}
+	for _, rendered := range objects {
+		object := rendered.Object
+		name := object.GetKind() + "/" + object.GetName()
+		switch object.GroupVersionKind().GroupKind().String() {
+		case "PersistentVolumeClaim":
+			add(name, object.Object)
+		case "StatefulSet.apps":
+			templates, _, _ := unstructured.NestedSlice(object.Object, "spec", "volumeClaimTemplates")
+			for _, template := range templates {
+				if claim, ok := template.(map[string]any); ok {
+					of, _, _ := unstructured.NestedString(claim, "metadata", "name")
+					add(name+"/"+of, claim)
+				}
+			}
+		}
+	}
+	return sizes
+}
+
+// smallerClaim is the first claim, by name, that is smaller than before. One that is not there any more keeps its volume.
+func smallerClaim(before, after map[string]resource.Quantity) string {
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		was := before[name]
+		if is, ok := after[name]; ok && is.Cmp(was) < 0 {
+			return name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,57 @@
+package revision
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
+const (
+	// SampleName and sampleUID stand for an instance while a product is checked.
+	SampleName = "sample"
+	SampleUID  = "00000000-0000-0000-0000-000000000000"
+	// sampleAttribute stands for whatever a buyer might enter: it is a text and a number.
+	sampleAttribute = "1"
+	// sampleSwitch stands for an attribute that is read with toBool.
+	sampleSwitch = "true"
+)
+
+// SampleInputs are an instance's inputs with a value for everything that the product asks for.
+func SampleInputs(product *v1alpha1.MarketplaceProduct, rev *Revision, plan v1alpha1.Plan, suspended bool) Inputs {
+	return Inputs{
+		Instance: SampleName, SalesNamespace: product.Namespace,
+		Namespace: v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, product.Namespace, SampleName),
+		Plan:      plan, Quantity: 1, Attributes: sampleAttributes(rev.Data), CustomerID: SampleName, CustomerName: SampleName,
+		Suspended: suspended,
+		Secrets:   Secrets{Seed: make([]byte, SeedBytes), UserName: SampleName, Password: SampleName},
+	}
+}
+
+func sampleAttributes(data Data) map[string]string {
+	texts := []string{data.Inline, data.Access.FrontEndURL, data.Access.AdminURL, data.Access.UserName, data.Access.Memo}
+	if plans, err := json.Marshal(data.Plans); err == nil {
+		texts = append(texts, string(plans))
+	}
+	attributes := map[string]string{}
+	for _, text := range texts {
+		for _, use := range action.FindAllString(text, -1) {
+			for _, found := range attributeUse.FindAllStringSubmatch(use, -1) {
+				name := found[1] + found[2]
+				if strings.Contains(use, "toBool") {
+					attributes[name] = sampleSwitch
+				} else if attributes[name] == "" {
+					attributes[name] = sampleAttribute
+				}
+			}
+		}
+	}
+	return attributes
+}
+
+// attributeUse finds the attributes that plans, access and inline templates speak of.
+var attributeUse = regexp.MustCompile(`\.attributes\.([A-Za-z_][A-Za-z0-9_]*)|\.attributes\s+\\?"([^"\\]+)\\?"`)
+
+// action finds what is evaluated in a template.
+var action = regexp.MustCompile(`(?s)\{\{.*?\}\}`)

@@ -1,0 +1,188 @@
+package sale
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"k8s.io/utils/ptr"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
+	"github.com/stallkeeper/stallkeeper/subscription/licenses"
+	"github.com/stallkeeper/stallkeeper/subscription/orders"
+)
+
+const (
+	// defaultRetention is how long data are kept unless the product says otherwise.
+	defaultRetention = 15 * 24 * time.Hour
+	// defaultGrace holds where neither the product nor the marketplace's protocol is known.
+	defaultGrace = 15 * 24 * time.Hour
+	// DefaultUsageAge holds where the marketplace's protocol is not known.
+	DefaultUsageAge = 21 * 24 * time.Hour
+)
+
+// LifecycleOf is the product's lifecycle with the plan's fields over it. Without a product it is empty, and the defaults
+// hold, which stop and delete late.
+func LifecycleOf(product *v1alpha1.MarketplaceProduct, planName string) v1alpha1.Lifecycle {
+	if product == nil {
+		return v1alpha1.Lifecycle{}
+	}
+	result := *product.Spec.Lifecycle.DeepCopy()
+	index := slices.IndexFunc(product.Spec.Plans, func(p v1alpha1.Plan) bool { return p.Name == planName })
+	if index < 0 {
+		return result
+	}
+	over := product.Spec.Plans[index].Lifecycle.DeepCopy()
+	if over.GracePeriodSeconds != nil {
+		result.GracePeriodSeconds = over.GracePeriodSeconds
+	}
+	if over.RetentionPeriodSeconds != nil {
+		result.RetentionPeriodSeconds = over.RetentionPeriodSeconds
+	}
+	if over.AfterRetention != "" {
+		result.AfterRetention = over.AfterRetention
+	}
+	if over.DeletionProtection != "" {
+		result.DeletionProtection = over.DeletionProtection
+	}
+	if len(over.DataKinds) > 0 {
+		result.DataKinds = over.DataKinds
+	}
+	if len(over.Suspension) > 0 {
+		result.Suspension = over.Suspension
+	}
+	return result
+}
+
+// policyOf is the product's lifecycle in the words of the rules.
+func policyOf(l v1alpha1.Lifecycle, grace time.Duration) lifecycle.Policy {
+	seconds := func(field *int64, otherwise time.Duration) time.Duration {
+		if field == nil {
+			return otherwise
+		}
+		return time.Duration(*field) * time.Second
+	}
+	return lifecycle.Policy{
+		Grace:        seconds(l.GracePeriodSeconds, grace),
+		Retention:    seconds(l.RetentionPeriodSeconds, defaultRetention),
+		DeleteUnpaid: l.AfterRetention == v1alpha1.AfterRetentionDelete,
+	}
+}
+
+// facts is everything about a sale that the lifecycle's rules may look at. None of it comes from the status.
+func (s Sale) facts(now time.Time) lifecycle.Facts {
+	mpi := s.Instance
+	f := lifecycle.Facts{
+		Now: now, Deleting: !mpi.DeletionTimestamp.IsZero(), Resolved: s.Unresolved == nil,
+		Held: mpi.Spec.DesiredState == v1alpha1.DesiredStateSuspended, UnacknowledgedAt: s.Acknowledgement.StopAt,
+		StopWanted: len(s.Stops) > 0,
+	}
+	sub := mpi.Spec.Subscription
+	if sub == nil {
+		return f
+	}
+	f.Resolved = f.Resolved && mpi.Spec.ProductRef.Name != "" && (soldKnown(sub) || mpi.Spec.Plan != "")
+	f.ExpiresAt = sub.ExpiresAt.Time
+	f.EntitlementSince = sub.Entitlement.Time.Time
+	switch sub.Entitlement.State {
+	case v1alpha1.EntitlementFrozen:
+		f.Entitlement = lifecycle.Frozen
+	case v1alpha1.EntitlementReleased:
+		f.Entitlement = lifecycle.Released
+	}
+	return f
+}
+
+// Decide says what shall be true of the tenant. It is the one place where that is decided.
+func (s Sale) Decide(now time.Time) lifecycle.Decision {
+	return lifecycle.Decide(s.facts(now), s.Policy)
+}
+
+// DecideUnfinished is Decide for a tenant that still runs although it is known since an instant that it has to stop: what needs it
+// running is finished first.
+func (s Sale) DecideUnfinished(now, since time.Time) lifecycle.Decision {
+	f := s.facts(now)
+	f.UnfinishedSince = since
+	return lifecycle.Decide(f, s.Policy)
+}
+
+// soldKnown says whether it is known what was sold.
+func soldKnown(sub *v1alpha1.Subscription) bool {
+	return licenses.IsActivated(sub) && licenses.OrderKnown(sub) && orders.Resolved(sub)
+}
+
+// EffectiveOf is what shall run: a person's overrides over what was sold. Its deletion protection is left to the caller,
+// because the plan decides about it.
+func EffectiveOf(mpi *v1alpha1.MarketplaceInstance) v1alpha1.EffectiveSubscription {
+	sub := mpi.Spec.Subscription
+	if sub == nil {
+		sub = &v1alpha1.Subscription{}
+	}
+	sold := effectiveSold(sub)
+	result := v1alpha1.EffectiveSubscription{
+		Plan: sold.Plan, Quantity: sold.Quantity, Attributes: slices.Clone(sold.Attributes),
+	}
+	differ := func(field, was, is string) {
+		if mpi.Spec.Subscription != nil && was != is && len(result.Differences) < 80 {
+			result.Differences = append(result.Differences, fmt.Sprintf("%s: sold %s, runs %s", field, was, is))
+		}
+	}
+	if plan := mpi.Spec.Plan; plan != "" {
+		differ("plan", orNothing(sold.Plan), plan)
+		result.Plan = plan
+	}
+	if quantity := mpi.Spec.Quantity; quantity != nil {
+		differ("quantity", quantityText(sold.Quantity), quantityText(quantity))
+		result.Quantity = ptr.To(*quantity)
+	}
+	for _, attribute := range mpi.Spec.Attributes {
+		index := slices.IndexFunc(result.Attributes, func(a v1alpha1.Attribute) bool { return a.Name == attribute.Name })
+		if index < 0 {
+			result.Attributes = append(result.Attributes, attribute)
+		} else {
+			result.Attributes[index] = attribute
+		}
+		// The values are left out: they may be long, and they stand in the spec.
+		if index < 0 || index >= len(sold.Attributes) || ptr.Deref(sold.Attributes[index].Value, "") != ptr.Deref(attribute.Value, "") {
+			differ("attribute "+attribute.Name, "as the buyer said", "as set here")
+		}
+	}
+	return result
+}
+
+// effectiveSold is what was sold; a sale without a linear attribute is one of it. Before it is known what was sold, it is
+// nothing.
+func effectiveSold(sub *v1alpha1.Subscription) v1alpha1.EffectiveSubscription {
+	if sub.Marketplace != "" && !soldKnown(sub) {
+		return v1alpha1.EffectiveSubscription{}
+	}
+	return v1alpha1.EffectiveSubscription{
+		Plan: sub.Plan, Quantity: ptr.To(ptr.Deref(sub.Quantity, 1)), Attributes: sub.Attributes,
+	}
+}
+
+func deletionProtection(mpi *v1alpha1.MarketplaceInstance, l v1alpha1.Lifecycle) v1alpha1.DeletionProtection {
+	switch {
+	case mpi.Spec.DeletionProtection != "":
+		return mpi.Spec.DeletionProtection
+	case l.DeletionProtection != "":
+		return l.DeletionProtection
+	}
+	return v1alpha1.DeletionProtectionEnabled
+}
+
+func quantityText(quantity *int32) string {
+	if quantity == nil {
+		return orNothing("")
+	}
+	return strconv.Itoa(int(*quantity))
+}
+
+func orNothing(name string) string {
+	if name == "" {
+		return "nothing known"
+	}
+	return name
+}

@@ -1,0 +1,280 @@
+package usage
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/controllers/sale"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
+)
+
+// ledger is what the meters of an instance have counted.
+type ledger struct {
+	// metered is true for a sale that is charged by use.
+	metered bool
+	// meters are those of the plan, each with its account.
+	meters []meterAccount
+	// records are all records that name the instance; strays those of them whose meter the plan does not have.
+	records, strays []v1alpha1.UsageRecord
+	// packages are those that this instance uses, where they are instances of their own, by name.
+	packages map[string]*v1alpha1.MarketplaceInstance
+	// user is, for a package that another instance uses, that instance.
+	user *v1alpha1.MarketplaceInstance
+	// unclear is why nothing can be pushed without a guess; nil when it is clear.
+	unclear *report.Verdict
+}
+
+// meterAccount is a meter and what it has counted.
+type meterAccount struct {
+	spec    v1alpha1.Meter
+	account metering.Account
+	// pack is what a package holds; its Size is 0 where the plan does not say.
+	pack metering.Package
+}
+
+// metered says whether a sale is charged by use.
+func metered(mpi *v1alpha1.MarketplaceInstance) bool {
+	sub := mpi.Spec.Subscription
+	return sub != nil && (sub.ChargingMode == v1alpha1.ChargingOnDemand || isPackage(mpi))
+}
+
+func isPackage(mpi *v1alpha1.MarketplaceInstance) bool {
+	return mpi.Spec.Subscription.ChargingMode == v1alpha1.ChargingOnDemandPackage
+}
+
+// readLedger reads an instance's records from the cache and judges them. An instance that is not charged by use costs nothing. Who
+// changes no record may add client.UnsafeDisableDeepCopy: there can be a thousand of them.
+func readLedger(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplaceProduct,
+	maxAge time.Duration, now time.Time, options ...client.ListOption,
+) (ledger, error) {
+	if !metered(mpi) {
+		return ledger{}, nil
+	}
+	if linked(mpi) {
+		return readLinkedLedger(ctx, reader, mpi, product, maxAge, now, options...)
+	}
+	packages, err := packagesOf(ctx, reader, mpi)
+	if err != nil {
+		return ledger{}, err
+	}
+	list := &v1alpha1.UsageRecordList{}
+	options = append(options, client.InNamespace(mpi.Namespace), client.MatchingFields{recordInstanceField: mpi.Name})
+	if err := reader.List(ctx, list, options...); err != nil {
+		return ledger{}, fmt.Errorf("listing the usage records: %w", err)
+	}
+	return ledgerOf(mpi, product, list.Items, maxAge, now, packages...), nil
+}
+
+// ledgerOf judges an instance's records. It is pure.
+func ledgerOf(mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplaceProduct, records []v1alpha1.UsageRecord,
+	maxAge time.Duration, now time.Time, packages ...linkedPackage,
+) ledger {
+	runs := sale.EffectiveOf(mpi)
+	meters := metersOf(product, runs.Plan)
+	l := ledger{
+		metered: true, records: records, unclear: unclearUsage(mpi, meters), packages: map[string]*v1alpha1.MarketplaceInstance{},
+	}
+	for _, p := range packages {
+		l.packages[p.instance.Name] = p.instance
+	}
+	sale := metering.Sale{
+		Instance: mpi.Name, InstanceID: mpi.Spec.Subscription.InstanceID, Begins: saleBegins(mpi.Spec.Subscription),
+		PackageBegins: packageBegins(mpi.Spec.Subscription), MaxAge: maxAge,
+	}
+	for _, meter := range meters {
+		facts := meterFacts(meter)
+		facts.Packages = deductions(packages, meter.Name)
+		l.meters = append(l.meters, meterAccount{
+			spec: meter, pack: packOf(meter, runs), account: metering.Read(facts, sale, recordFacts(records, meter.Name), now),
+		})
+	}
+	for _, record := range records {
+		if !slices.ContainsFunc(meters, func(m v1alpha1.Meter) bool { return m.Name == record.Spec.Meter }) {
+			l.strays = append(l.strays, record)
+		}
+	}
+	return l
+}
+
+// metersOf are the meters of a product's plan. They are the product's own and not a revision's: what is counted holds at once.
+func metersOf(product *v1alpha1.MarketplaceProduct, planName string) []v1alpha1.Meter {
+	if product == nil {
+		return nil
+	}
+	for _, plan := range product.Spec.Plans {
+		if plan.Name == planName {
+			return plan.Meters
+		}
+	}
+	return nil
+}
+
+func hasPackage(meter v1alpha1.Meter) bool {
+	p := meter.Package
+	return p.Size != "" || len(p.WarnAtPercent) > 0 || p.WhenUsedUp != ""
+}
+
+func meterFacts(meter v1alpha1.Meter) metering.Meter {
+	return metering.Meter{
+		Name: meter.Name, Written: meter.Source == v1alpha1.MeterSourceRecords, Daily: meter.Interval == v1alpha1.MeterDaily,
+		Kept: meter.Push == v1alpha1.MeterPushNone, InTenant: meter.Source == v1alpha1.MeterSourceHTTP,
+	}
+}
+
+// recordFacts are the records of one meter. Nothing of them comes from a status.
+func recordFacts(records []v1alpha1.UsageRecord, meter string) []metering.Record {
+	var facts []metering.Record
+	for i := range records {
+		if records[i].Spec.Meter == meter {
+			facts = append(facts, recordFact(&records[i]))
+		}
+	}
+	return facts
+}
+
+func recordFact(record *v1alpha1.UsageRecord) metering.Record {
+	spec := record.Spec
+	fact := metering.Record{
+		Name: record.Name, Begins: spec.BeginsAt.Time, Ends: spec.EndsAt.Time, Value: amountOf(spec.Value, 0),
+		Stopped: spec.Tenant == v1alpha1.TenantStopped, Lost: spec.Unmeasured == v1alpha1.UnmeasuredLost,
+		Unasked: spec.Unmeasured != "", Attempted: !spec.Delivery.AttemptedAt.IsZero(), Pushed: !spec.Delivery.PushedAt.IsZero(),
+		Created: record.CreationTimestamp.Time, Package: spec.Delivery.PackageRef.Name,
+	}
+	if checkpoint := spec.Checkpoint; checkpoint.Total != "" {
+		fact.Checkpoint = &metering.Checkpoint{
+			Total: amountOf(checkpoint.Total, 0), PackageBegins: checkpoint.PackageBeginsAt.Time,
+			PackageUsed: amountOf(checkpoint.PackageUsed, 0),
+		}
+		for _, p := range checkpoint.Packages {
+			fact.Checkpoint.Packages = append(fact.Checkpoint.Packages,
+				metering.Deduction{Name: p.Name, Begins: p.BeginsAt.Time, Used: amountOf(p.Used, 0)})
+		}
+	}
+	return fact
+}
+
+// amountOf reads an amount that the API has checked.
+func amountOf(text string, otherwise metering.Amount) metering.Amount {
+	if amount, err := metering.ParseAmount(text); err == nil {
+		return amount
+	}
+	return otherwise
+}
+
+// saleBegins is when the marketplace's resource started, as far as it is known: nothing was used before.
+func saleBegins(sub *v1alpha1.Subscription) time.Time {
+	if !sub.StartsAt.IsZero() {
+		return sub.StartsAt.Time
+	}
+	return sub.PurchasedAt.Time
+}
+
+// packageBegins is when the present package was bought: with the latest renewal that was not taken back. It is zero for the first
+// package.
+func packageBegins(sub *v1alpha1.Subscription) time.Time {
+	renewals := slices.DeleteFunc(slices.Clone(sub.Orders), func(call v1alpha1.OrderCall) bool {
+		return call.PreviousExpiresAt.IsZero()
+	})
+	slices.SortStableFunc(renewals, func(a, b v1alpha1.OrderCall) int { return a.Time.Compare(b.Time.Time) })
+	var standing []time.Time
+	for i, call := range renewals {
+		after := sub.ExpiresAt
+		if i+1 < len(renewals) {
+			after = renewals[i+1].PreviousExpiresAt
+		}
+		switch {
+		case call.PreviousExpiresAt.Before(&after):
+			standing = append(standing, call.Time.Time)
+		case after.Before(&call.PreviousExpiresAt) && len(standing) > 0:
+			standing = standing[:len(standing)-1]
+		}
+	}
+	switch {
+	case len(standing) > 0:
+		return standing[len(standing)-1]
+	case sub.ExpiresAtSource == v1alpha1.ExpiryFromRenewal && len(renewals) == 0 && len(sub.Orders) > 1:
+		// The end of the time before was not known, so that the renewal can't be told from other calls. The buyer has paid.
+		return sub.Orders[len(sub.Orders)-1].Time.Time
+	}
+	return time.Time{}
+}
+
+// unclearUsage says why it is not known under which id the marketplace wants to be told.
+func unclearUsage(mpi *v1alpha1.MarketplaceInstance, meters []v1alpha1.Meter) *report.Verdict {
+	items := mpi.Spec.Subscription.Items
+	pushed, old := 0, false
+	for _, meter := range meters {
+		if meter.Push != v1alpha1.MeterPushNone {
+			pushed++
+		}
+		old = old || meter.Push == v1alpha1.MeterPushOld
+	}
+	switch {
+	case pushed == 0:
+		return nil
+	case len(items) > 1:
+		return report.Problem(v1alpha1.ReasonSeveralMeteredItems, fmt.Sprintf("The order line sells %d items, and it is not documented under"+
+			" which id the marketplace wants the usage of each: nothing is pushed. Ask the marketplace's support; sell the items on"+
+			" lines of their own, or correct spec.subscription.items of this instance to the one that is metered", len(items)))
+	case pushed > 1:
+		return report.Problem(v1alpha1.ReasonSeveralMeteredItems, fmt.Sprintf("The plan has %d meters that are pushed, and the marketplace"+
+			" knows one amount for each instance: nothing is pushed. Set push: None for all meters but the one that is billed", pushed))
+	case old && (len(items) == 0 || items[0].ProductID == ""):
+		return report.Problem(v1alpha1.ReasonProductIDUnknown, "The meter is pushed by the old interface, which wants the product's id, and the"+
+			" order has told none: set spec.subscription.items[0].productID of this instance as the marketplace's console shows it")
+	}
+	return nil
+}
+
+// usedUp says whether the tenant is to be stopped because nothing is left of its package, or of the packages that it uses. Only what
+// the marketplace has accepted counts, so that no error of ours stops a tenant that has paid.
+func (l ledger) usedUp(mpi *v1alpha1.MarketplaceInstance) bool {
+	return l.metered && slices.ContainsFunc(l.meters, func(m meterAccount) bool {
+		if !isPackage(mpi) {
+			return m.account.Exhausted
+		}
+		return m.spec.Package.WhenUsedUp == v1alpha1.UsedUpSuspend && m.pack.UsedUp(m.account.PackageAccepted)
+	})
+}
+
+// unread says whether the running tenant still has something to tell that is lost when it stops.
+func (l ledger) unread() bool {
+	return slices.ContainsFunc(l.meters, func(m meterAccount) bool { return m.account.Unread() })
+}
+
+// open is the number of records of which something is still to become.
+func (l ledger) open() int {
+	count := 0
+	for _, m := range l.meters {
+		count += len(m.account.Open())
+	}
+	return count
+}
+
+// stoppedSince is since when the tenant has to be stopped; zero where nothing tells.
+func stoppedSince(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, p lifecycle.Policy) time.Time {
+	switch d.Rule {
+	case lifecycle.RuleRemoving:
+		return mpi.DeletionTimestamp.Time
+	case lifecycle.RuleReleased, lifecycle.RuleFrozen:
+		return mpi.Spec.Subscription.Entitlement.Time.Time
+	case lifecycle.RuleOverdue:
+		return mpi.Spec.Subscription.ExpiresAt.Add(p.Grace)
+	}
+	return time.Time{}
+}
+
+// resumedAt is when the marketplace or a person last lifted a freeze, if it tells.
+func resumedAt(sub *v1alpha1.Subscription) time.Time {
+	if sub.Entitlement.State != v1alpha1.EntitlementActive {
+		return time.Time{}
+	}
+	return sub.Entitlement.Time.Time
+}

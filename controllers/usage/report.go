@@ -1,0 +1,212 @@
+package usage
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
+)
+
+// reportUsage writes into the status what is counted, and what is the matter with it. It is pure. It returns when the report
+// changes by itself because something becomes late.
+func reportUsage(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, now time.Time) (late time.Time) {
+	status := &mpi.Status
+	set := func(kind string, v report.Verdict) { report.Set(&status.Conditions, kind, v, mpi.Generation, now) }
+	if !k.metered {
+		status.Usage = nil
+		set(v1alpha1.ConditionUsageReported, report.Verdict{Absent: true})
+		set(v1alpha1.ConditionPackageAvailable, report.Verdict{Absent: true})
+		return time.Time{}
+	}
+	status.Usage = nil
+	for _, m := range k.meters {
+		status.Usage = append(status.Usage, meterUsage(mpi, k.user, m))
+	}
+	reported, late := usageVerdict(mpi, k, c, now)
+	set(v1alpha1.ConditionUsageReported, reported)
+	set(v1alpha1.ConditionPackageAvailable, packageVerdict(mpi, k.ledger))
+	return late
+}
+
+func meterUsage(mpi, user *v1alpha1.MarketplaceInstance, m meterAccount) v1alpha1.MeterUsage {
+	used := v1alpha1.MeterUsage{
+		Meter: m.spec.Name, Unit: m.spec.Unit, Total: m.account.Total.String(), CountedUntil: report.Time(m.account.Until),
+		Pending: ptr.To(int32(min(len(m.account.Open()), 1<<30))),
+	}
+	if user != nil {
+		used.RelatedInstanceID = user.Spec.Subscription.InstanceID
+	}
+	if isPackage(mpi) {
+		used.PackageUsed = m.account.PackageUsed.String()
+		if holds := m.pack.Holds(); holds > 0 {
+			used.PackageSize = holds.String()
+		}
+	}
+	return used
+}
+
+// usageVerdict says whether the marketplace knows what was used. The first thing that needs a person decides.
+func usageVerdict(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, now time.Time) (v report.Verdict, late time.Time) {
+	if linked(mpi) {
+		return linkedVerdict(mpi, k), time.Time{}
+	}
+	if len(k.meters) == 0 {
+		return report.False(v1alpha1.ReasonNoMeters, fmt.Sprintf("The sale is charged by use, and plan %q of product %q has no meters: nothing is"+
+			" reported. Add meters to the plan, or one with source Records and push: None if usage is reported by other means",
+			k.Effective.Plan, mpi.Spec.ProductRef.Name)), time.Time{}
+	}
+	if k.unclear != nil {
+		return report.False(k.unclear.Reason, k.unclear.Message), time.Time{}
+	}
+	for _, m := range k.meters {
+		if p, ok := c.silent[m.spec.Name]; ok && p.Reason == v1alpha1.ReasonMeterInvalid {
+			return report.False(p.Reason, p.Message), time.Time{}
+		}
+	}
+	if v, ok := recordsVerdict(k); ok {
+		return v, time.Time{}
+	}
+	return timelyVerdict(k, c, now)
+}
+
+// linkedVerdict says whether the use of a package is counted that another instance uses. That instance says whether it is reported.
+func linkedVerdict(mpi *v1alpha1.MarketplaceInstance, k usageKnown) report.Verdict {
+	user := mpi.Spec.Subscription.PackageUsedBy.Name
+	switch {
+	case k.unclear != nil:
+		return report.False(k.unclear.Reason, k.unclear.Message)
+	case len(k.meters) == 0:
+		return report.False(v1alpha1.ReasonNoMeters, fmt.Sprintf("Plan %q of the package and the plan of MarketplaceInstance %q have no meter of the"+
+			" same name: nothing is deducted from the package. Give a meter of the package's plan the name of the one that counts",
+			k.Effective.Plan, user))
+	}
+	return report.True(v1alpha1.ReasonUsageReported, fmt.Sprintf("MarketplaceInstance %q uses the package, and reports what it uses", user))
+}
+
+// recordsVerdict finds the records that need a person.
+func recordsVerdict(k usageKnown) (report.Verdict, bool) {
+	said := map[string]*metav1.Condition{}
+	for i := range k.records {
+		said[k.records[i].Name] = meta.FindStatusCondition(k.records[i].Status.Conditions, v1alpha1.ConditionPushed)
+	}
+	refusedByMarketplace := func(j metering.Judged) bool {
+		condition := said[j.Name]
+		return j.Verdict == metering.Due && condition != nil && condition.Reason == v1alpha1.ReasonMarketplaceRefused
+	}
+	lost := k.namesOf(func(j metering.Judged) bool { return j.Lost || j.Verdict == metering.TooOld })
+	uncertain := k.namesOf(func(j metering.Judged) bool { return j.Verdict == metering.Uncertain })
+	refused := append(k.namesOf(func(j metering.Judged) bool {
+		return j.Verdict.Refused() && j.Verdict != metering.TooOld || refusedByMarketplace(j)
+	}), refusedStrays(k)...)
+	look := func(names []string) string { return fmt.Sprintf("see `kubectl describe ur %s`", names[0]) }
+	switch {
+	case len(lost) > 0:
+		return report.False(v1alpha1.ReasonUsageLost, fmt.Sprintf("The usage of %d interval(s) can't be charged any more: settle it with the"+
+			" marketplace's support, and delete the record when that is done; %s", len(lost), look(lost))), true
+	case len(uncertain) > 0:
+		return report.False(v1alpha1.ReasonUsageUncertain, fmt.Sprintf("Nobody knows whether %d record(s) reached the marketplace; %s",
+			len(uncertain), look(uncertain))), true
+	case len(refused) > 0:
+		message := fmt.Sprintf("%d record(s) are refused; %s", len(refused), look(refused))
+		if condition := said[refused[0]]; condition != nil && condition.Status == metav1.ConditionFalse {
+			message += ": " + condition.Message
+		}
+		return report.False(v1alpha1.ReasonUsageRefused, message), true
+	}
+	return report.Verdict{}, false
+}
+
+// namesOf are the names of the records that are wanted.
+func (l ledger) namesOf(wanted func(metering.Judged) bool) []string {
+	var names []string
+	for _, m := range l.meters {
+		for _, j := range m.account.Records {
+			if wanted(j) {
+				names = append(names, j.Name)
+			}
+		}
+	}
+	return names
+}
+
+// refusedStrays are the records of unknown meters that are not charged.
+func refusedStrays(k usageKnown) []string {
+	var names []string
+	for i := range k.strays {
+		if said, ok := strayVerdict(&k.strays[i], k.Effective.Plan); ok && said.state == v1alpha1.UsageRefused {
+			names = append(names, k.strays[i].Name)
+		}
+	}
+	return names
+}
+
+// timelyVerdict says whether everything comes in time.
+func timelyVerdict(k usageKnown, c counted, now time.Time) (v report.Verdict, late time.Time) {
+	waiting := ""
+	for _, m := range k.meters {
+		deadline := time.Time{}
+		if due := m.account.Due(); len(due) > 0 && !m.account.Meter.Written {
+			deadline = m.account.Deadline(due[0].Ends)
+		}
+		p, silent := c.silent[m.spec.Name]
+		if silent {
+			deadline = queue.Earliest(deadline, m.account.Deadline(m.account.Until.Add(time.Second)))
+			waiting = p.Message
+		}
+		if !deadline.IsZero() && !now.Before(deadline) {
+			text := "the marketplace has not accepted it yet; see the records with `kubectl get ur`"
+			if silent {
+				text = p.Message
+			}
+			return report.False(v1alpha1.ReasonUsageLate, fmt.Sprintf("Usage is reported later than the marketplace asks for: %s", text)), time.Time{}
+		}
+		late = queue.Earliest(late, deadline)
+	}
+	if waiting != "" {
+		return report.Unknown(v1alpha1.ReasonSourceUnavailable, waiting), late
+	}
+	for _, record := range k.records {
+		condition := meta.FindStatusCondition(record.Status.Conditions, v1alpha1.ConditionPushed)
+		if condition != nil && condition.Reason == v1alpha1.ReasonMarketplaceUnavailable && record.Spec.Delivery.PushedAt.IsZero() {
+			return report.Unknown(v1alpha1.ReasonMarketplaceUnavailable, condition.Message), late
+		}
+	}
+	return report.True(v1alpha1.ReasonUsageReported, "Everything that was used is reported, or about to be"), late
+}
+
+// packageVerdict says what is left of a package; absent where the plan does not say how much one holds.
+func packageVerdict(mpi *v1alpha1.MarketplaceInstance, l ledger) report.Verdict {
+	result := report.Verdict{Absent: true}
+	if !isPackage(mpi) {
+		return result
+	}
+	for _, m := range l.meters {
+		holds := m.pack.Holds()
+		if holds <= 0 {
+			continue
+		}
+		passed := m.pack.Passed(m.account.PackageUsed)
+		switch {
+		case m.pack.UsedUp(m.account.PackageUsed):
+			text := "the tenant runs on"
+			if m.spec.Package.WhenUsedUp == v1alpha1.UsedUpSuspend {
+				text = "the tenant is stopped once the marketplace has accepted that, and its data are kept; a renewal or a larger quantity" +
+					" brings it back"
+			}
+			return report.False(v1alpha1.ReasonPackageUsedUp, fmt.Sprintf("All %s %s of the package are used: %s", holds, m.spec.Unit, text))
+		case passed > 0:
+			result = report.True(v1alpha1.ReasonPackageLow, fmt.Sprintf("More than %d %% of the package's %s %s are used",
+				passed, holds, m.spec.Unit))
+		case result.Absent:
+			result = report.True(v1alpha1.ReasonPackageAvailable, "The package lasts")
+		}
+	}
+	return result
+}
