@@ -86,7 +86,7 @@ generate: $(CONTROLLER_GEN) $(HELM) ## Write deep copies, apply configurations, 
 	hack/generate.sh
 
 .PHONY: verify
-verify: $(CONTROLLER_GEN) $(HELM) ## Fail when generated files, formatting or go.mod files are not what they should be
+verify: $(CONTROLLER_GEN) $(HELM) ## Fail when generated files, formatting, go.mod files or import rules are not what they should be
 	hack/verify.sh
 
 ##@ Cluster

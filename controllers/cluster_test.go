@@ -3,11 +3,15 @@ package controllers
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,7 +24,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	kuberuntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -35,7 +39,6 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/apply"
 	"github.com/stallkeeper/stallkeeper/controllers/directory"
 	"github.com/stallkeeper/stallkeeper/controllers/instance"
 	"github.com/stallkeeper/stallkeeper/controllers/license"
@@ -44,17 +47,24 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
+	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 	"github.com/stallkeeper/stallkeeper/controllers/usage"
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/test/apiserver"
 )
 
-// cluster is one API server for all tests of the package. There is no controller manager: playDeployments plays its part for
-// Deployments, and namespaces go when a test says so.
+// testsPerCore is how many tests run at the same time on each core, unless -parallel says otherwise. A test waits for the API server
+// and for its controllers most of the time: one a core, which is Go's default, leaves the cores idle.
+const testsPerCore = 3
+
+// cluster is one API server for all tests of the package, which run in parallel. Each sells in a namespace of its own and runs
+// controllers of its own, which see the tenants of all tests: names of tenants are made of that namespace's. There is no controller
+// manager: playDeployments plays its part for Deployments, and namespaces go when a test says so.
 type cluster struct {
 	config *rest.Config
 	client client.WithWatch
 	typed  kubernetes.Interface
-	scheme *runtime.Scheme
+	scheme *kuberuntime.Scheme
 }
 
 var (
@@ -66,21 +76,31 @@ var (
 
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())
+	if err := runSeveralTestsPerCore(); err != nil {
+		fmt.Fprintln(os.Stderr, "setting -parallel:", err)
+		os.Exit(2)
+	}
 	code := m.Run()
 	stop()
 	os.Exit(code)
 }
 
-// theCluster starts the API server for the first test that needs one. Without binaries the test is skipped.
+// runSeveralTestsPerCore sets -parallel unless it was given.
+func runSeveralTestsPerCore() error {
+	const parallel = "test.parallel"
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == parallel })
+	if given {
+		return nil
+	}
+	return flag.Set(parallel, strconv.Itoa(testsPerCore*runtime.GOMAXPROCS(0)))
+}
+
+// theCluster starts the API server for the first test that needs one.
 func theCluster(t testing.TB) *cluster {
 	t.Helper()
-	assets := os.Getenv("KUBEBUILDER_ASSETS")
-	if assets == "" {
-		assets = filepath.Join("..", "bin", "controlplane")
-		if _, err := os.Stat(filepath.Join(assets, "kube-apiserver")); err != nil {
-			t.Skip("no API server: set KUBEBUILDER_ASSETS, or build one into bin/controlplane with hack/controlplane")
-		}
-	}
+	assets := apiserver.Binaries(t)
 	started.Do(func() { shared, startErr = startCluster(assets) })
 	if startErr != nil {
 		t.Fatalf("starting the API server: %v", startErr)
@@ -91,6 +111,8 @@ func theCluster(t testing.TB) *cluster {
 func startCluster(assets string) (*cluster, error) {
 	env := &envtest.Environment{
 		BinaryAssetsDirectory: assets, CRDDirectoryPaths: []string{filepath.Join("..", "config", "crd")}, ErrorIfCRDPathMissing: true,
+		// The API server takes long where other packages' tests share the cores.
+		ControlPlaneStartTimeout: 3 * time.Minute, ControlPlaneStopTimeout: time.Minute,
 	}
 	config, err := env.Start()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -189,6 +211,11 @@ func (r *requests) all() []string {
 	return append([]string(nil), r.seen...)
 }
 
+// about are the requests whose path has a part.
+func (r *requests) about(part string) []string {
+	return slices.DeleteFunc(r.all(), func(request string) bool { return !strings.Contains(request, part) })
+}
+
 func (r *requests) writes() []string {
 	var writes []string
 	for _, request := range r.all() {
@@ -214,7 +241,7 @@ type shop struct {
 	name string
 	// orders is the marketplace's order API, licenses its licence API.
 	orders   *salestest.OrderAPI
-	licenses *licenceAPI
+	licenses *licenseAPI
 	// kinds are those of the tenants that the operator watches.
 	kinds []schema.GroupVersionKind
 	// running is the operator that runs now.
@@ -239,7 +266,7 @@ func newShop(t testing.TB, name string) *shop {
 	x := &shop{cluster: theCluster(t), WithT: gomega.NewWithT(t), t: t, name: name,
 		orders: &salestest.OrderAPI{Answers: map[string]salestest.OrderAnswer{}}, kinds: salestest.TenantKinds(), clock: clock.RealClock{}, endpoint: &endpoint{},
 		passes:   &passes{count: map[string]int{}},
-		licenses: &licenceAPI{codes: map[string]*licenceCode{}, uploads: map[string]upload{}},
+		licenses: &licenseAPI{codes: map[string]*licenseCode{}, uploads: map[string]upload{}},
 	}
 	x.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	return x
@@ -262,12 +289,14 @@ func (x *shop) operate(only ...string) *operator {
 	config := rest.CopyConfig(x.config)
 	config.Wrap(o.requests.wrap)
 	told := x.told(only)
+	told.ServerTime = &tenant.ServerTime{}
+	config.Wrap(told.ServerTime.Wrap)
 	told.Features = append(told.Features, x.passes.feature())
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: x.scheme, Logger: logr.Discard(), Cache: CacheOptions(told),
 		Client:  client.Options{Cache: &client.CacheOptions{DisableFor: Uncached()}},
 		Metrics: metricsserver.Options{BindAddress: "0"},
-		// Several operators run in this process, one after the other.
+		// Several operators run in this process, also at the same time.
 		Controller: ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
 	})
 	x.Expect(err).NotTo(gomega.HaveOccurred())
@@ -408,8 +437,12 @@ func (x *shop) namespaceGoes(name string) {
 
 func (x *shop) eventually(f any) gomega.AsyncAssertion {
 	x.t.Helper()
-	return x.Eventually(f).WithTimeout(20 * time.Second).WithPolling(20 * time.Millisecond)
+	return x.Eventually(f).WithTimeout(patience).WithPolling(20 * time.Millisecond)
 }
+
+// patience is how long a test waits for what must become true. It is long, because all tests share the cores, and costs nothing
+// where the test passes.
+const patience = time.Minute
 
 // passes counts the passes over each instance. It is a feature that wants nothing.
 type passes struct {
@@ -465,6 +498,21 @@ func (x *shop) operateAndPass(only ...string) *operator {
 	return o
 }
 
+// erase takes away what the status of an instance says. Another reconciler may write it meanwhile.
+func (x *shop) erase(name string, by func(*v1alpha1.MarketplaceInstanceStatus)) {
+	x.t.Helper()
+	x.eventually(func() error {
+		mpi := x.instance(name)
+		by(&mpi.Status)
+		return x.client.Status().Update(x.t.Context(), mpi)
+	}).Should(gomega.Succeed())
+}
+
+// wholeStatus erases all of it.
+func wholeStatus(status *v1alpha1.MarketplaceInstanceStatus) {
+	*status = v1alpha1.MarketplaceInstanceStatus{}
+}
+
 // touch changes an instance without changing its spec.
 func (x *shop) touch(name, value string) {
 	x.t.Helper()
@@ -477,7 +525,7 @@ func (x *shop) touch(name, value string) {
 func (x *shop) instanceReconciler(o *operator) *instance.Reconciler {
 	return &instance.Reconciler{
 		Client: o.client, APIReader: x.client, Revisions: revision.NewCache(x.client), Clock: x.clock, Recorder: o.recorder, Permissions: salestest.Permissions(),
-		Applier: &apply.Applier{Client: o.client, Cache: o.cache, Live: x.client, Kinds: x.kinds},
+		Tenants: tenant.New(o.client, o.cache, x.client, x.kinds, x.clock), ServerTime: &tenant.ServerTime{},
 		Sales: sale.Reader{
 			Client: o.client, Protocols: x.protocols(), TenantPrefix: v1alpha1.DefaultTenantPrefix,
 			Features: []sale.Feature{license.Feature(), usage.Feature(o.client), directory.Feature()},

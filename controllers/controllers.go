@@ -11,7 +11,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -19,7 +22,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/apply"
 	"github.com/stallkeeper/stallkeeper/controllers/connection"
 	"github.com/stallkeeper/stallkeeper/controllers/directory"
 	"github.com/stallkeeper/stallkeeper/controllers/egress"
@@ -31,6 +33,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
+	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 	"github.com/stallkeeper/stallkeeper/controllers/usage"
 	"github.com/stallkeeper/stallkeeper/controllers/usage/sources"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
@@ -60,6 +63,9 @@ type Config struct {
 	UsageRetention time.Duration
 	// LicenseQueryInterval is the pause between two queries of a licence code.
 	LicenseQueryInterval time.Duration
+	// ServerTime is told the API server's time by the manager's clients: its Wrap belongs into their configuration. Without it, no
+	// tenant is deleted.
+	ServerTime *tenant.ServerTime
 	// Features are added to those of the product, for tests; may be empty.
 	Features []sale.Feature
 	// Registerer takes the metrics; nil registers none.
@@ -79,17 +85,29 @@ func CacheOptions(c Config) cache.Options {
 	for _, namespace := range c.SalesNamespaces {
 		sales[namespace] = cache.Config{}
 	}
-	objects := apply.CacheByObject(c.TenantKinds)
+	objects := tenant.CacheByObject(c.TenantKinds)
 	for _, object := range []client.Object{
 		&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{}, &v1alpha1.UsageRecord{},
 	} {
 		objects[object] = cache.ByObject{Namespaces: sales}
 	}
 	if !slices.Contains(c.TenantKinds, corev1.SchemeGroupVersion.WithKind("Secret")) {
-		calls, selected := order.CacheCalls(sales)
-		objects[calls] = selected
+		// Their names and labels alone: the calls whose orders are waited for, and the Secrets that tenants can't be without.
+		secrets := &metav1.PartialObjectMetadata{}
+		secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+		objects[secrets] = cache.ByObject{Namespaces: sales, Label: ofInstances()}
 	}
 	return cache.Options{ByObject: objects, ReaderFailOnMissingInformer: true, DefaultTransform: cache.TransformStripManagedFields()}
+}
+
+// ofInstances selects what carries an instance's label.
+func ofInstances() labels.Selector {
+	exists, err := labels.NewRequirement(v1alpha1.InstanceLabel, selection.Exists, nil)
+	if err != nil {
+		// The key is a constant; should it ever be no label, an empty cache is the safe answer.
+		return labels.Nothing()
+	}
+	return labels.NewSelector().Add(*exists)
 }
 
 // Uncached are the kinds that are read live: what holds secrets or much, and what is read once.
@@ -109,40 +127,37 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	}
 	cached, live, recorder := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("stallkeeper")
 	c.Features = append([]sale.Feature{license.Feature(), usage.Feature(cached), directory.Feature()}, c.Features...)
+	clients := protocol.Clients{Secrets: live, Namespace: c.CredentialsNamespace, Protocols: c.Protocols}
 	sales := sale.Reader{Client: cached, Protocols: c.Protocols, TenantPrefix: c.TenantPrefix, Features: c.Features}
 	licenseMetrics, directoryMetrics := license.NewMetrics(mgr.GetCache()), directory.NewMetrics(calls)
 
 	controllers := map[string]interface{ SetupWithManager(ctrl.Manager) error }{
 		"instance": &instance.Reconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Permissions: c.Permissions, Sales: sales,
-			Revisions: revision.NewCache(live),
-			Applier:   &apply.Applier{Client: cached, Cache: mgr.GetCache(), Live: live, Kinds: c.TenantKinds},
+			Revisions: revision.NewCache(live), ServerTime: c.ServerTime,
+			Tenants: tenant.New(cached, mgr.GetCache(), live, c.TenantKinds, c.Clock),
 		},
 		"product": &product.Reconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Capabilities: c.Capabilities, Permissions: c.Permissions, Features: c.Features,
 		},
 		"marketplace": &connection.Reconciler{
-			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, CredentialsNamespace: c.CredentialsNamespace,
-			Protocols: c.Protocols, ClockSkew: c.ClockSkew,
+			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Clients: clients, ClockSkew: c.ClockSkew,
 		},
 		"order": &order.Reconciler{
-			Client: cached, APIReader: live, Clock: c.Clock, CredentialsNamespace: c.CredentialsNamespace, Protocols: c.Protocols,
+			Client: cached, APIReader: live, Clock: c.Clock, Clients: clients,
 		},
 		"license": &license.Reconciler{
-			Client: cached, APIReader: live, Clock: c.Clock, CredentialsNamespace: c.CredentialsNamespace, Protocols: c.Protocols,
-			TenantPrefix: c.TenantPrefix, QueryInterval: c.LicenseQueryInterval,
+			Client: cached, APIReader: live, Clock: c.Clock, Clients: clients, TenantPrefix: c.TenantPrefix, QueryInterval: c.LicenseQueryInterval,
 		},
 		"license-query": &license.QueryReconciler{
-			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, CredentialsNamespace: c.CredentialsNamespace,
-			Protocols: c.Protocols, Interval: c.LicenseQueryInterval, Metrics: licenseMetrics,
+			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Clients: clients, Interval: c.LicenseQueryInterval, Metrics: licenseMetrics,
 		},
 		"usage": &usage.Reconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Sales: sales, PrometheusURL: c.PrometheusURL,
 			Retention: c.UsageRetention, Prometheus: c.Prometheus, Tenants: c.Tenants,
 		},
 		"usagepush": &usage.PushReconciler{
-			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, CredentialsNamespace: c.CredentialsNamespace,
-			Protocols: c.Protocols, Sales: sales,
+			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Clients: clients, Sales: sales,
 		},
 		"directory": &directory.Reconciler{
 			Client: cached, APIReader: live, Calls: calls, TenantPrefix: c.TenantPrefix, Recorder: recorder, Metrics: directoryMetrics,

@@ -69,6 +69,7 @@ func (x *shop) waitingCalls() int {
 }
 
 func TestATenantGetsItsDirectory(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-directory")
 	connection := &v1alpha1.Marketplace{
 		ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: "koogallery"},
@@ -85,9 +86,9 @@ func TestATenantGetsItsDirectory(t *testing.T) {
 	x.operate()
 	x.sells(withAccess)
 	mpi := x.bought("acme")
-	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(10, marketplace.SyncPut, "u1", "u2")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(10, marketplace.SyncPut, "u1", "u2")))
 	// An older deletion that comes late.
-	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(5, marketplace.SyncRemove, "u1")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(5, marketplace.SyncRemove, "u1")))
 
 	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
 	namespace := v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, x.name, "acme")
@@ -103,14 +104,14 @@ func TestATenantGetsItsDirectory(t *testing.T) {
 
 	// A repeat of what is folded already changes nothing and goes.
 	before := x.secret(namespace, v1alpha1.TenantDirectoryName).ResourceVersion
-	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(10, marketplace.SyncPut, "u1", "u2")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(10, marketplace.SyncPut, "u1", "u2")))
 	x.eventually(x.waitingCalls).Should(BeZero())
 	// New credentials for the enterprise, again without an instance.
 	x.create(salestest.Kept(t, connection, "Marketplace", salestest.ApplicationCall(20, "second-secret")))
 	x.eventually(func() string { return string(x.secret(namespace, v1alpha1.OAuthSecretName).Data["clientSecret"]) }).Should(Equal("second-secret"))
 	x.Expect(x.secret(namespace, v1alpha1.TenantDirectoryShardName(0)).ManagedFields).To(HaveLen(1))
 
-	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(30, marketplace.SyncRemove, "u1")), salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(31, marketplace.SyncWithdraw, "u2")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(30, marketplace.SyncRemove, "u1")), salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(31, marketplace.SyncWithdraw, "u2")))
 	x.eventually(func() string { return x.users(namespace) }).Should(And(
 		Not(ContainSubstring("u1")), ContainSubstring(`"userName":"u2","authorized":false`)))
 	x.Expect(x.secret(namespace, v1alpha1.TenantDirectoryName).ResourceVersion).NotTo(Equal(before))
@@ -123,10 +124,11 @@ func TestATenantGetsItsDirectory(t *testing.T) {
 }
 
 func TestADirectoryWaitsForItsTenant(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-directory-waits")
 	x.operate()
 	mpi := x.bought("acme")
-	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(10, marketplace.SyncPut, "u1")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(10, marketplace.SyncPut, "u1")))
 	x.says("acme", v1alpha1.ConditionDirectorySynced, "Unknown Pending")
 	x.eventually(x.waitingCalls).Should(BeZero())
 	x.sells()
@@ -134,15 +136,16 @@ func TestADirectoryWaitsForItsTenant(t *testing.T) {
 }
 
 func TestSuspendedTenantsAreKeptUpToDateAndReleasedOnesForgotten(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-directory-ends")
 	x.operate()
 	x.sells(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Lifecycle.RetentionPeriodSeconds = ptr.To(int64(1)) })
 	mpi := x.bought("acme")
-	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(10, marketplace.SyncPut, "u1")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(10, marketplace.SyncPut, "u1")))
 	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = v1alpha1.DesiredStateSuspended })
 	x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
-	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(20, marketplace.SyncRemove, "u1")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(20, marketplace.SyncRemove, "u1")))
 	namespace := x.instance("acme").Status.Namespace
 	x.eventually(func() int { return x.index(namespace).Users }).Should(BeZero())
 
@@ -163,13 +166,14 @@ func TestSuspendedTenantsAreKeptUpToDateAndReleasedOnesForgotten(t *testing.T) {
 }
 
 func TestWhatCannotBeReadIsSaidAndStopsNothingElse(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-directory-broken")
 	x.operate()
 	x.sells()
 	mpi := x.bought("acme")
-	broken := salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(10, marketplace.SyncPut, "u1"))
+	broken := salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(10, marketplace.SyncPut, "u1"))
 	broken.Data[v1alpha1.CallSyncKey] = []byte("Real Name")
-	x.create(broken, salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(11, marketplace.SyncPut, "u2")))
+	x.create(broken, salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(11, marketplace.SyncPut, "u2")))
 	said := x.says("acme", v1alpha1.ConditionDirectorySynced, "False Unreadable")
 	x.Expect(fmt.Sprint(said.Status.Conditions)).To(And(ContainSubstring(broken.Name), Not(ContainSubstring("Real Name"))))
 	namespace := v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, x.name, "acme")
@@ -179,6 +183,7 @@ func TestWhatCannotBeReadIsSaidAndStopsNothingElse(t *testing.T) {
 }
 
 func TestAnEndpointIsAServiceOfTheTenantAndNothingElse(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-forward-refused")
 	for name, tc := range map[string]struct {
 		forward v1alpha1.DirectoryForward

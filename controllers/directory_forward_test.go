@@ -65,6 +65,13 @@ func (e *endpoint) answers(status int) {
 	e.status = status
 }
 
+// asked is the last request with its body; nil if there was none.
+func (e *endpoint) asked() (*http.Request, []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.last, e.body
+}
+
 // told is what was taken, one word for each change.
 func (e *endpoint) told() string {
 	e.mu.Lock()
@@ -81,19 +88,21 @@ func (e *endpoint) told() string {
 }
 
 func TestChangesAreForwardedInOrder(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-forward")
 	x.operate()
 	x.sells(salestest.Forwards, withAccess, salestest.Inline(salestest.Web+salestest.Settings+salestest.WebService("8080")))
 	mpi := x.bought("acme")
-	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(10, marketplace.SyncPut, "u1")), salestest.Kept(t, mpi, "MarketplaceInstance", salestest.EnterpriseCall(11)))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(10, marketplace.SyncPut, "u1")), salestest.Kept(t, mpi, "MarketplaceInstance", salestest.EnterpriseCall(11)))
 	x.says("acme", v1alpha1.ConditionDirectoryForwarded, "True Forwarded")
 	x.eventually(x.endpoint.told).Should(And(ContainSubstring("Put:Enterprise"), ContainSubstring("Put:User:u1")))
 
 	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
 	namespace := x.instance("acme").Status.Namespace
 	key := x.secret(namespace, v1alpha1.TenantDirectoryName).Data[v1alpha1.DirectoryForwardKey]
-	x.Expect(x.endpoint.last.URL.String()).To(Equal("http://web." + namespace + ".svc:8080/internal/directory"))
-	x.Expect(signed(x.endpoint.last.Header.Get(directories.HeaderSignature), key, x.endpoint.body)).To(BeTrue())
+	last, body := x.endpoint.asked()
+	x.Expect(last.URL.String()).To(Equal("http://web." + namespace + ".svc:8080/internal/directory"))
+	x.Expect(signed(last.Header.Get(directories.HeaderSignature), key, body)).To(BeTrue())
 	policy := &networkingv1.NetworkPolicy{}
 	x.Expect(x.client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "tenant"}, policy)).To(Succeed())
 	rules := policy.Spec.Ingress
@@ -103,7 +112,7 @@ func TestChangesAreForwardedInOrder(t *testing.T) {
 
 	// What it does not take is told again, and nothing else waits for it.
 	x.endpoint.answers(http.StatusInternalServerError)
-	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(20, marketplace.SyncRemove, "u1")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(20, marketplace.SyncRemove, "u1")))
 	failed := x.says("acme", v1alpha1.ConditionDirectoryForwarded, "False ForwardFailed")
 	x.Expect(fmt.Sprint(failed.Status.Conditions)).To(And(ContainSubstring("answers 500"), Not(ContainSubstring("Real"))))
 	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
@@ -115,12 +124,12 @@ func TestChangesAreForwardedInOrder(t *testing.T) {
 	before := x.endpoint.told()
 	x.running.stop()
 	x.operate()
-	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(30, marketplace.SyncPut, "u2")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(30, marketplace.SyncPut, "u2")))
 	x.eventually(x.endpoint.told).Should(Equal(before + " Put:User:u2"))
 
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = v1alpha1.DesiredStateSuspended })
 	x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
-	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(40, marketplace.SyncPut, "u3")))
+	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(40, marketplace.SyncPut, "u3")))
 	x.says("acme", v1alpha1.ConditionDirectoryForwarded, "Unknown Pending")
 	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
 
@@ -148,6 +157,7 @@ func signed(header string, key, body []byte) bool {
 
 // A tenant that was stopped by a rule that nobody but the reconcilers knows of is no endpoint that fails.
 func TestAStoppedTenantIsToldLater(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-forward-stop")
 	x.operate()
 	x.sells(salestest.Forwards, salestest.Inline(salestest.Web+salestest.Settings+salestest.WebService("8080")), salestest.MeteredBy(salestest.ByRecords, func(m *v1alpha1.Meter) {
@@ -176,11 +186,12 @@ func TestAStoppedTenantIsToldLater(t *testing.T) {
 				}})
 			}
 			x.says(name, v1alpha1.ConditionReady, "False "+reason)
-			x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(10, marketplace.SyncPut, "u1")), salestest.Kept(t, mpi, "MarketplaceInstance", salestest.EnterpriseCall(11)))
+			x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(10, marketplace.SyncPut, "u1")), salestest.Kept(t, mpi, "MarketplaceInstance", salestest.EnterpriseCall(11)))
 			x.says(name, v1alpha1.ConditionDirectorySynced, "True Delivered")
 			told := x.says(name, v1alpha1.ConditionDirectoryForwarded, "Unknown Pending")
 			x.Expect(fmt.Sprint(told.Status.Conditions)).To(ContainSubstring("is told when the tenant runs again"))
 		})
 	}
-	x.Expect(x.endpoint.last).To(BeNil(), "nothing is sent to a tenant that does not run")
+	last, _ := x.endpoint.asked()
+	x.Expect(last).To(BeNil(), "nothing is sent to a tenant that does not run")
 }

@@ -13,13 +13,14 @@ import (
 )
 
 func TestATenantHasTheKeyOfItsLoginWhileTheProductHasOne(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-login")
 	x.operate()
 	x.sells(withAccess)
 	mpi := x.bought("acme")
 	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.EnterpriseCall(10)), salestest.Kept(t, mpi, "MarketplaceInstance", salestest.ApplicationCall(11, "a-secret")))
 	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
-	namespace := x.instance("acme").Status.Namespace
+	namespace := x.says("acme", v1alpha1.ConditionReady, "True Ready").Status.Namespace
 	oauth := func() map[string][]byte { return x.secret(namespace, v1alpha1.OAuthSecretName).Data }
 	x.eventually(oauth).Should(And(HaveKey(v1alpha1.OAuthClientIDKey), Not(HaveKey(v1alpha1.LoginTokenKey))))
 	untouched := x.secret(namespace, v1alpha1.TenantDirectoryName).ResourceVersion
@@ -40,6 +41,7 @@ func TestATenantHasTheKeyOfItsLoginWhileTheProductHasOne(t *testing.T) {
 }
 
 func TestAnInstanceSaysWhichEnterprisesItIsOf(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-enterprises")
 	x.operate()
 	x.sells(withAccess)
@@ -53,9 +55,7 @@ func TestAnInstanceSaysWhichEnterprisesItIsOf(t *testing.T) {
 	x.says("acme", v1alpha1.ConditionReady, "True Ready")
 	x.Expect(enterprises()).To(both)
 
-	erased := x.instance("acme")
-	erased.Status.Enterprises = nil
-	x.Expect(x.client.Status().Update(t.Context(), erased)).To(Succeed())
+	x.erase("acme", func(status *v1alpha1.MarketplaceInstanceStatus) { status.Enterprises = nil })
 	x.eventually(enterprises).Should(both)
 
 	gone := marketplace.Sync{EnterpriseID: "t2", At: time.UnixMilli(20), Action: marketplace.SyncRemove, Enterprise: &marketplace.Enterprise{}}
@@ -64,6 +64,7 @@ func TestAnInstanceSaysWhichEnterprisesItIsOf(t *testing.T) {
 }
 
 func TestALoginsPathIsWithinTheApplication(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-login-refused")
 	for path, want := range map[string]string{
 		"sso": "path must begin with one slash", "//evil.example.com": "path must begin with one slash", "/a//b": "path must begin with one slash",

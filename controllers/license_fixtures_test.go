@@ -12,10 +12,10 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
-// licenceAPI is a marketplace's licence API with codes that a test mints.
-type licenceAPI struct {
+// licenseAPI is a marketplace's licence API with codes that a test mints.
+type licenseAPI struct {
 	mu      sync.Mutex
-	codes   map[string]*licenceCode
+	codes   map[string]*licenseCode
 	uploads map[string]upload
 	// refusal answers every upload, and every question about several codes; nil for none.
 	refusal, batchRefusal error
@@ -23,8 +23,8 @@ type licenceAPI struct {
 	asked [][]string
 }
 
-// licenceCode is a code at the marketplace.
-type licenceCode struct {
+// licenseCode is a code at the marketplace.
+type licenseCode struct {
 	marketplace.LicenseCode
 	// err answers the next activations; activated is true after one.
 	err       error
@@ -34,9 +34,9 @@ type licenceCode struct {
 type upload struct{ name, content string }
 
 // mints adds a code that sells three of a product.
-func (a *licenceAPI) mints(code, productID string, changes ...func(*licenceCode)) {
+func (a *licenseAPI) mints(code, productID string, changes ...func(*licenseCode)) {
 	quantity := int32(3)
-	minted := &licenceCode{LicenseCode: marketplace.LicenseCode{
+	minted := &licenseCode{LicenseCode: marketplace.LicenseCode{
 		Code: code, State: marketplace.LicenseAlive, OrderID: "CS-" + code, ProductID: productID, Quantity: &quantity,
 		ExpiresAt: time.Now().Add(240 * time.Hour).Truncate(time.Second),
 	}}
@@ -49,21 +49,21 @@ func (a *licenceAPI) mints(code, productID string, changes ...func(*licenceCode)
 }
 
 // sets changes a code.
-func (a *licenceAPI) sets(code string, change func(*licenceCode)) {
+func (a *licenseAPI) sets(code string, change func(*licenseCode)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	change(a.codes[code])
 }
 
 // refuses makes uploads and questions about several codes fail.
-func (a *licenceAPI) refuses(uploads, batches error) {
+func (a *licenseAPI) refuses(uploads, batches error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.refusal, a.batchRefusal = uploads, batches
 }
 
 // questions are the codes of the questions since the last time.
-func (a *licenceAPI) questions() [][]string {
+func (a *licenseAPI) questions() [][]string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	asked := a.asked
@@ -71,50 +71,50 @@ func (a *licenceAPI) questions() [][]string {
 	return asked
 }
 
-func (a *licenceAPI) uploaded(request string) upload {
+func (a *licenseAPI) uploaded(request string) upload {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.uploads[request]
 }
 
-func licenceError(kind error) error {
+func licenseError(kind error) error {
 	return &marketplace.CallError{Kind: kind, Detail: "code 9202", Remedy: "do this"}
 }
 
 // ActivateLicense implements marketplace.LicenseClient.
-func (a *licenceAPI) ActivateLicense(_ context.Context, code string) (marketplace.LicenseCode, error) {
+func (a *licenseAPI) ActivateLicense(_ context.Context, code string) (marketplace.LicenseCode, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	minted, ok := a.codes[code]
 	switch {
 	case !ok:
-		return marketplace.LicenseCode{}, licenceError(marketplace.ErrLicenseUnknown)
+		return marketplace.LicenseCode{}, licenseError(marketplace.ErrLicenseUnknown)
 	case minted.err != nil:
 		return marketplace.LicenseCode{}, minted.err
 	case minted.activated:
-		return marketplace.LicenseCode{}, licenceError(marketplace.ErrLicenseActivated)
+		return marketplace.LicenseCode{}, licenseError(marketplace.ErrLicenseActivated)
 	}
 	minted.activated = true
 	return minted.LicenseCode, nil
 }
 
 // QueryLicense implements marketplace.LicenseClient. As the real one it does not tell of order and product.
-func (a *licenceAPI) QueryLicense(_ context.Context, code string) (marketplace.LicenseCode, error) {
+func (a *licenseAPI) QueryLicense(_ context.Context, code string) (marketplace.LicenseCode, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.asked = append(a.asked, []string{code})
 	minted, ok := a.codes[code]
 	switch {
 	case !ok:
-		return marketplace.LicenseCode{}, licenceError(marketplace.ErrLicenseUnknown)
+		return marketplace.LicenseCode{}, licenseError(marketplace.ErrLicenseUnknown)
 	case !minted.activated:
-		return marketplace.LicenseCode{}, licenceError(marketplace.ErrLicenseNotActivated)
+		return marketplace.LicenseCode{}, licenseError(marketplace.ErrLicenseNotActivated)
 	}
 	return marketplace.LicenseCode{Code: code, State: minted.State, ExpiresAt: minted.ExpiresAt}, nil
 }
 
 // QueryLicenses implements marketplace.LicenseClient.
-func (a *licenceAPI) QueryLicenses(_ context.Context, codes []string) ([]marketplace.LicenseCode, error) {
+func (a *licenseAPI) QueryLicenses(_ context.Context, codes []string) ([]marketplace.LicenseCode, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.asked = append(a.asked, codes)
@@ -125,7 +125,7 @@ func (a *licenceAPI) QueryLicenses(_ context.Context, codes []string) ([]marketp
 	for _, code := range codes {
 		minted, ok := a.codes[code]
 		if !ok || !minted.activated {
-			return nil, licenceError(marketplace.ErrLicenseBatch)
+			return nil, licenseError(marketplace.ErrLicenseBatch)
 		}
 		told = append(told, marketplace.LicenseCode{Code: code, State: minted.State, ExpiresAt: minted.ExpiresAt})
 	}
@@ -133,7 +133,7 @@ func (a *licenceAPI) QueryLicenses(_ context.Context, codes []string) ([]marketp
 }
 
 // UploadLicense implements marketplace.LicenseClient.
-func (a *licenceAPI) UploadLicense(_ context.Context, request string, license marketplace.LicenseFile, _ string) error {
+func (a *licenseAPI) UploadLicense(_ context.Context, request string, license marketplace.LicenseFile, _ string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.refusal != nil {

@@ -64,6 +64,7 @@ func (x *shop) connectsWithoutOrderAPI() {
 }
 
 func TestAnOrderThatACallBringsNeedsNoOrderAPI(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-brought")
 	o := x.operate()
 	x.sells(withAccess)
@@ -99,6 +100,7 @@ func TestAnOrderThatACallBringsNeedsNoOrderAPI(t *testing.T) {
 
 // Where tenants' Secrets are watched, one cache holds those and the calls'.
 func TestACallsSecretIsNoticedAlsoWhereTenantsSecretsAreWatched(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-drift")
 	x.kinds = append(x.kinds, corev1.SchemeGroupVersion.WithKind("Secret"))
 	x.operate()
@@ -111,6 +113,7 @@ func TestACallsSecretIsNoticedAlsoWhereTenantsSecretsAreWatched(t *testing.T) {
 }
 
 func TestWhatBecomesOfACallThatWasStoredByHalf(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-half")
 	x.operate()
 	x.sells()
@@ -161,6 +164,7 @@ func TestWhatBecomesOfACallThatWasStoredByHalf(t *testing.T) {
 
 // A marketplace that comes back only in an hour must not wait for what keeps the tenant from being made.
 func TestTheBuyerCanBeToldWhereToGoAlthoughTheTenantCannotBeMade(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-early")
 	x.operate()
 	x.sells(withAccess)
@@ -173,11 +177,7 @@ func TestTheBuyerCanBeToldWhereToGoAlthoughTheTenantCannotBeMade(t *testing.T) {
 	x.Expect(mpi.Status.Access.FrontEndURL).To(Equal("https://acme.example.com"))
 
 	t.Run("and it is told anew when the status was erased", func(*testing.T) {
-		x.eventually(func() error {
-			erased := x.instance("acme")
-			erased.Status = v1alpha1.MarketplaceInstanceStatus{}
-			return x.client.Status().Update(t.Context(), erased)
-		}).Should(Succeed())
+		x.erase("acme", wholeStatus)
 		x.eventually(func() string { return x.instance("acme").Status.Access.FrontEndURL }).Should(Equal("https://acme.example.com"))
 	})
 	t.Run("one that is polled is told when it runs", func(*testing.T) {

@@ -12,9 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/order"
-	"github.com/stallkeeper/stallkeeper/controllers/protocol"
-	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
@@ -66,6 +63,7 @@ func (x *shop) isSold(name, marketplaceName, orderID string, told time.Time) {
 }
 
 func TestWhatTheOrderAPIAnswers(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-orders")
 	x.orders.Answers = map[string]salestest.OrderAnswer{
 		"o-good": sold(), "o-refused": refusedBy(marketplace.ErrOrderRefused, 0), "o-invalid": refusedBy(marketplace.ErrOrderInvalid, 0),
@@ -132,6 +130,7 @@ func (x *shop) checkGoodOrder() {
 
 // The webhook server may store a call while the order API is asked.
 func TestACallThatComesMeanwhileIsNotLost(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-meanwhile")
 	x.orders.Answers["o-1"] = sold()
 	once := true
@@ -159,14 +158,8 @@ func TestACallThatComesMeanwhileIsNotLost(t *testing.T) {
 	x.Expect(sub.Orders[0].Lookup).To(BeEmpty())
 }
 
-func TestCredentialsThatComeLaterAreFound(t *testing.T) {
-	found, err := (&order.Reconciler{}).ReadFailed(v1alpha1.OrderCall{OrderID: "o-1"}, &protocol.CredentialsError{"create it"})
-	if err != nil || found.After != queue.CredentialsRetry || found.Status != metav1.ConditionFalse {
-		t.Errorf("found %+v, error %v", found, err)
-	}
-}
-
 func TestAProductThatComesLaterResolvesTheOrder(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-later")
 	x.orders.Answers["o-1"] = sold()
 	x.operate()

@@ -38,6 +38,7 @@ func usedBy(user string) salestest.InstanceChange {
 }
 
 func TestAPackageIsUsedByTheInstanceThatTheBuyerHas(t *testing.T) {
+	t.Parallel()
 	x := newMeteredShop(t, "package-use")
 	x.sells(packaged)
 	x.sellsByUse("acme")
@@ -128,6 +129,7 @@ func (x *meteredShop) deducted() []string {
 // A package that was sold before its plan said whose use it is for keeps its tenant, and so does one of a buyer who has another
 // instance by chance.
 func TestATenantIsKeptWhenPackagesAreUsedByOthersFromNowOn(t *testing.T) {
+	t.Parallel()
 	x := newMeteredShop(t, "package-kept")
 	x.sells(salestest.MeteredBy(func(m *v1alpha1.Meter) { m.Package.Size = "50" }))
 	x.sellsByUse("acme")
@@ -154,6 +156,7 @@ func (x *meteredShop) linkedTo(name, user string) *v1alpha1.MarketplaceInstance 
 }
 
 func TestAPersonSaysWhoUsesAPackage(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "package-link")
 	order := func(sku string, charging marketplace.Charging) salestest.OrderAnswer {
 		return sold(func(o *marketplace.Order) {

@@ -32,6 +32,7 @@ func (x *shop) revisions() []string {
 }
 
 func TestAProductIsCutIntoRevisions(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-revisions")
 	x.operate()
 	p := x.sells()
@@ -70,6 +71,7 @@ func TestAProductIsCutIntoRevisions(t *testing.T) {
 }
 
 func TestARevisionStaysAsLongAsATenantNeedsIt(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-collect")
 	o := x.operate()
 	p := x.sells()
@@ -106,6 +108,7 @@ func TestARevisionStaysAsLongAsATenantNeedsIt(t *testing.T) {
 
 // A product that is deleted soon after it was made leaves a revision that is too young to be collected at once.
 func TestAYoungRevisionIsCollectedLater(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-young")
 	p := here(x, salestest.Product())
 	x.create(p)
@@ -130,6 +133,7 @@ func TestAYoungRevisionIsCollectedLater(t *testing.T) {
 }
 
 func TestAChartFromAConfigMapBecomesATenant(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-chart")
 	x.operate()
 	archive := salestest.ChartArchive(t, "app", "1.0.0", salestest.Web+salestest.Settings, "greeting: from the chart\n")

@@ -12,6 +12,7 @@ import (
 )
 
 func TestTheAPIServerTakesTheSamples(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "sales-samples")
 	objects := map[string]client.Object{}
 	for file, p := range salestest.SamplesOf(t, "../config", "MarketplaceProduct", salestest.NewProduct) {

@@ -24,6 +24,7 @@ import (
 )
 
 func TestUsageIsCountedAndPushedOnce(t *testing.T) {
+	t.Parallel()
 	x := newMeteredShop(t, "usage-life")
 	x.sells(salestest.MeteredBy())
 	x.sellsByUse("acme")
@@ -90,6 +91,7 @@ func (x *meteredShop) eraseStatus(name string) {
 
 // The marketplace has accepted a record, and that could not be stored.
 func TestAPushWhoseStoringWasLostCountsOnce(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		dies      bool
 		wantCalls int
@@ -98,6 +100,7 @@ func TestAPushWhoseStoringWasLostCountsOnce(t *testing.T) {
 		"the controller dies and pushes it again":  {true, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			x := newMeteredShop(t, "usage-crash")
 			x.sells(salestest.MeteredBy())
 			x.sellsByUse("acme")
@@ -128,6 +131,7 @@ func TestAPushWhoseStoringWasLostCountsOnce(t *testing.T) {
 }
 
 func TestMissedHoursAreMadeUpForWithoutDoubling(t *testing.T) {
+	t.Parallel()
 	x := newMeteredShop(t, "usage-outage")
 	x.sells(salestest.MeteredBy())
 	x.sellsByUse("acme")
@@ -165,6 +169,7 @@ func TestMissedHoursAreMadeUpForWithoutDoubling(t *testing.T) {
 }
 
 func TestOneBadRecordHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
 	x := newMeteredShop(t, "usage-bad")
 	x.sells(salestest.MeteredBy())
 	for _, name := range []string{"acme", "bad", "else"} {
@@ -202,6 +207,7 @@ func (x *meteredShop) releases(name string) {
 }
 
 func TestTheLastUsageIsReadBeforeATenantStops(t *testing.T) {
+	t.Parallel()
 	x := newMeteredShop(t, "usage-last")
 	x.sells(salestest.MeteredBy(salestest.ByHTTP), salestest.Inline(salestest.Web+salestest.Settings+`
 ---
@@ -252,6 +258,7 @@ spec:
 }
 
 func TestASuspendedTenantUsesNothing(t *testing.T) {
+	t.Parallel()
 	x := newMeteredShop(t, "usage-suspended")
 	x.sells(salestest.MeteredBy())
 	mpi := x.sellsByUse("acme")
@@ -280,6 +287,7 @@ func TestASuspendedTenantUsesNothing(t *testing.T) {
 }
 
 func TestNothingIsPushedByGuess(t *testing.T) {
+	t.Parallel()
 	x := newMeteredShop(t, "usage-guess")
 	x.sells(salestest.MeteredBy())
 	x.sellsByUse("acme", func(mpi *v1alpha1.MarketplaceInstance) {
@@ -312,6 +320,7 @@ func (x *meteredShop) handWritten(name, instance, meter, value string, begins, e
 }
 
 func TestRecordsByHand(t *testing.T) {
+	t.Parallel()
 	x := newMeteredShop(t, "usage-hand")
 	x.sells(salestest.MeteredBy(salestest.ByRecords), salestest.MeteredBy(func(m *v1alpha1.Meter) {
 		m.Name, m.Push, m.Interval = "shown", v1alpha1.MeterPushNone, v1alpha1.MeterDaily
@@ -347,6 +356,7 @@ func TestRecordsByHand(t *testing.T) {
 }
 
 func TestARecordCantBeChanged(t *testing.T) {
+	t.Parallel()
 	x := newMeteredShop(t, "usage-cel")
 	good := x.handWritten("good", "acme", "requests", "12.5", 0, 60)
 	x.create(good)
@@ -381,6 +391,7 @@ func TestARecordCantBeChanged(t *testing.T) {
 
 // The old interface can't tell a repeat: what may have arrived waits for a person.
 func TestAnOldPushIsNeverMadeTwice(t *testing.T) {
+	t.Parallel()
 	x := newMeteredShop(t, "usage-old")
 	x.sells(salestest.MeteredBy(salestest.ByRecords, salestest.ByOldPush))
 	x.sellsByUse("acme")
@@ -418,6 +429,7 @@ func TestAnOldPushIsNeverMadeTwice(t *testing.T) {
 }
 
 func TestAPackageWarnsStopsAndBeginsAnew(t *testing.T) {
+	t.Parallel()
 	x := newMeteredShop(t, "usage-package")
 	x.sells(salestest.MeteredBy(func(m *v1alpha1.Meter) {
 		m.Package = v1alpha1.MeterPackage{Size: "50", WarnAtPercent: []int32{40, 80}, WhenUsedUp: v1alpha1.UsedUpSuspend}
@@ -464,6 +476,7 @@ func TestAPackageWarnsStopsAndBeginsAnew(t *testing.T) {
 }
 
 func TestOldRecordsGoAndTheTotalStays(t *testing.T) {
+	t.Parallel()
 	x := newMeteredShop(t, "usage-retention")
 	x.sells(salestest.MeteredBy(func(m *v1alpha1.Meter) { m.Interval = v1alpha1.MeterDaily }))
 	x.sellsByUse("acme")
@@ -484,6 +497,7 @@ func TestOldRecordsGoAndTheTotalStays(t *testing.T) {
 }
 
 func TestAnInstanceWaitsForItsUsageBeforeItGoes(t *testing.T) {
+	t.Parallel()
 	x := newMeteredShop(t, "usage-delete")
 	x.sells(salestest.MeteredBy(salestest.ByRecords))
 	mpi := x.sellsByUse("acme")
@@ -501,6 +515,7 @@ func TestAnInstanceWaitsForItsUsageBeforeItGoes(t *testing.T) {
 }
 
 func TestTheMeteredSamplesAreAccepted(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "usage-samples")
 	for file, object := range map[string]client.Object{"product.yaml": &v1alpha1.MarketplaceProduct{}, "record.yaml": &v1alpha1.UsageRecord{}} {
 		text, err := os.ReadFile(filepath.Join("..", "config", "samples", "metered", file))
@@ -512,6 +527,7 @@ func TestTheMeteredSamplesAreAccepted(t *testing.T) {
 }
 
 func TestAMeterHasExactlyOneSource(t *testing.T) {
+	t.Parallel()
 	x := newShop(t, "usage-meters")
 	for name, by := range map[string]func(*v1alpha1.Meter){
 		"two questions":         func(m *v1alpha1.Meter) { m.HTTP = v1alpha1.MeterHTTP{Service: "web", Port: 80, Path: "/usage"} },
@@ -529,6 +545,7 @@ func TestAMeterHasExactlyOneSource(t *testing.T) {
 }
 
 func TestADeletedInstanceSaysWhatWasNeverRead(t *testing.T) {
+	t.Parallel()
 	x := newMeteredShop(t, "usage-unread")
 	x.sells(salestest.MeteredBy(salestest.ByHTTP))
 	mpi := x.sellsByUse("mute")
@@ -556,6 +573,7 @@ func TestADeletedInstanceSaysWhatWasNeverRead(t *testing.T) {
 }
 
 func TestAPushWaitsForItsKeys(t *testing.T) {
+	t.Parallel()
 	x := newMeteredShop(t, "usage-keys")
 	x.sells(salestest.MeteredBy(salestest.ByRecords))
 	x.sellsByUse("acme")

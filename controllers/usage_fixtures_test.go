@@ -89,8 +89,8 @@ func (x *meteredShop) restart() {
 		Prometheus: http.DefaultClient, Tenants: x.source.client,
 	}
 	x.push = &usage.PushReconciler{
-		Client: x.running.client, APIReader: x.client, Clock: x.clock, Recorder: x.running.recorder, CredentialsNamespace: x.name,
-		Protocols: x.protocols(), Sales: sales,
+		Client: x.running.client, APIReader: x.client, Clock: x.clock, Recorder: x.running.recorder,
+		Clients: protocol.Clients{Secrets: x.client, Namespace: x.name, Protocols: x.protocols()}, Sales: sales,
 	}
 }
 

@@ -30,6 +30,16 @@ func pages(t *testing.T) []string {
 	return append(found, "../README.md")
 }
 
+// developersPages are those for people who change the code.
+func developersPages(t *testing.T) []string {
+	t.Helper()
+	decisions, err := filepath.Glob("decisions/0*.md")
+	if err != nil || len(decisions) == 0 {
+		t.Fatalf("no decisions: %v", err)
+	}
+	return append(decisions, "../CONTRIBUTING.md")
+}
+
 func read(t *testing.T, path string) string {
 	t.Helper()
 	content, err := os.ReadFile(path)
@@ -141,7 +151,7 @@ func TestTheReadmeShowsTheSmallestSamples(t *testing.T) {
 var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 
 func TestLinksLeadSomewhere(t *testing.T) {
-	for _, page := range pages(t) {
+	for _, page := range slices.Concat(pages(t), developersPages(t)) {
 		for _, found := range link.FindAllStringSubmatch(read(t, page), -1) {
 			target, anchor, _ := strings.Cut(found[1], "#")
 			if strings.Contains(target, "://") {
@@ -160,6 +170,40 @@ func TestLinksLeadSomewhere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// path is what looks like a file or folder of this repository, with * and one {a,b} where several are meant.
+var path = regexp.MustCompile("`((?:api|charts|cmd|config|controllers|directory|docs|hack|login|marketplace|subscription|test|webhook)/[^`\\s]+)`")
+
+func TestFilesThatAreNamedExist(t *testing.T) {
+	seen := 0
+	for _, page := range slices.Concat(pages(t), developersPages(t)) {
+		for _, found := range path.FindAllStringSubmatch(read(t, page), -1) {
+			for _, name := range alternatives(found[1]) {
+				seen++
+				if there, err := filepath.Glob(filepath.Join("..", name)); err != nil || len(there) == 0 {
+					t.Errorf("%s names %s, which does not exist", page, name)
+				}
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no page names a file")
+	}
+}
+
+// alternatives are the paths that one with {a,b} stands for.
+func alternatives(name string) []string {
+	before, rest, found := strings.Cut(name, "{")
+	inside, after, closed := strings.Cut(rest, "}")
+	if !found || !closed {
+		return []string{name}
+	}
+	var all []string
+	for _, one := range strings.Split(inside, ",") {
+		all = append(all, before+one+after)
+	}
+	return all
 }
 
 // anchors are the names by which a page's headings are linked to.

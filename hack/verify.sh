@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fails when a generated file, the formatting or a go.mod file is not what it should be. It generates into the tree, so that
-# what was wrong is right afterwards; changes of other files do not disturb it. Run by make verify.
+# Fails when a generated file, the formatting or a go.mod file is not what it should be, or a package has no import rule. It
+# generates into the tree, so that what was wrong is right afterwards; changes of other files do not disturb it. Run by make verify.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -36,7 +36,11 @@ while read -r module; do
 	fi
 done < <(git ls-files -- 'go.mod' '*/go.mod' ':!test/othercharts') # that one names charts, which no Go code imports
 
+if ! go run ./hack/imports; then
+	fail 'the import rules of .golangci.yml do not cover the packages as they are; see above'
+fi
+
 if [[ $failed != 0 ]]; then
 	exit 1
 fi
-echo 'Generated files, formatting and go.mod files are as they should be.'
+echo 'Generated files, formatting, go.mod files and import rules are as they should be.'

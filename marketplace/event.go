@@ -111,7 +111,8 @@ type Event struct {
 	// personal data.
 	Order *Order
 	// AcceptedAt is when the buyer accepted what was bought: the paid time began then. Zero when the call does not say. It comes
-	// in a repeat of the Purchase, which is otherwise like the first one and has to be recorded for this.
+	// in a repeat of the Purchase, which is otherwise like the first one and has to be recorded for this; with it Order.ExpiresAt is the
+	// end that counts, where it was an estimate before.
 	AcceptedAt time.Time
 	// Wants is what the answer to a Purchase has to carry at once.
 	Wants Want
@@ -123,6 +124,9 @@ type Event struct {
 	SentAt time.Time
 	// Reason is why, in a Suspend or Release: ReasonExpired or the marketplace's own word; may be empty.
 	Reason string
+	// Notes are the names of the call's fields of which something was cut or left out because it can't be read and the sale does not
+	// need it; nil for most calls. No value is among them.
+	Notes []string
 }
 
 // LicenseRequest is a buyer's wish for a licence.
@@ -132,7 +136,7 @@ type LicenseRequest struct {
 	ID string
 	// EffectiveAt is when the licence has to begin; ExpiresAt when it has to end, zero when the buyer has named no end.
 	EffectiveAt, ExpiresAt time.Time
-	// DeviceFingerprint is what the licence is bound to, as the buyer entered it, up to 1024 characters; may be empty.
+	// DeviceFingerprint is what the licence is bound to, as the buyer entered it, up to 5120 characters; may be empty.
 	DeviceFingerprint string
 }
 

@@ -17,7 +17,8 @@
 //     written in between. A call that changes nothing is acknowledged only after a look at the API server itself.
 //   - Only spec.subscription of an instance is ever written, and beside it the Secrets that keep what calls have brought.
 //   - A debug call reads nothing but the Marketplace and its keys, and changes nothing.
-//   - An unknown Marketplace is answered as a wrong signature is.
+//   - An unknown Marketplace is answered as a wrong signature is, with the same work, and unsigned: who proves nothing learns nothing.
+//   - The same bytes again get the same answer as long as the marketplace may send them; another call with the same nonce is refused.
 //   - Bodies, query strings, signatures, keys, and what a buyer is told stand in no log, metric or error.
 //
 // The package knows no marketplace: their implementations of marketplace.Callbacks are given to it in Options.Protocols.

@@ -77,9 +77,13 @@ func (s *stand) signedQuery(method, query string, body []byte) string {
 		}
 		return values.Encode()
 	}
+	return s.signedNonce("nonce", string(body))
+}
+
+// signedNonce is the query of a call with a body.
+func (s *stand) signedNonce(nonce, body string) string {
 	timestamp := strconv.FormatInt(s.clock.Now().UnixMilli(), 10)
-	values = url.Values{"signature": {koogallery.Sign([]byte(accessKey), "nonce", timestamp, body)}}
-	values.Set("timestamp", timestamp)
-	values.Set("nonce", "nonce")
-	return values.Encode()
+	return url.Values{
+		"signature": {koogallery.Sign([]byte(accessKey), nonce, timestamp, []byte(body))}, "timestamp": {timestamp}, "nonce": {nonce},
+	}.Encode()
 }

@@ -143,8 +143,11 @@ type call struct {
 	connection connection
 	proof      marketplace.Proof
 	verified   bool
-	event      marketplace.Event
-	outcome    marketplace.Outcome
+	// digest is of the verified call; earlier is the same call that was answered before, nil for most.
+	digest  callDigest
+	earlier *answered
+	event   marketplace.Event
+	outcome marketplace.Outcome
 }
 
 // ServeHTTP answers callbacks, and on / that the server is there, because marketplaces verify the bare domain.
@@ -169,7 +172,8 @@ func routed(path string) (*call, bool) {
 	}
 	c := &call{target: types.NamespacedName{Namespace: parts[0], Name: parts[1]}}
 	if len(parts) == 3 {
-		c.path = "/" + parts[2]
+		// A marketplace that appends its paths to a callback URL that ends with a slash makes two of it.
+		c.path = "/" + strings.TrimLeft(parts[2], "/")
 	}
 	return c, true
 }
@@ -184,8 +188,8 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request, c *call) {
 	if err := h.process(ctx, w, r, c); err != nil {
 		c.outcome.Err = err
 	}
-	if c.verified && isFinal(c.outcome.Err) {
-		h.nonces.add(c.target, c.proof.Nonce)
+	if c.verified && c.earlier == nil && isFinal(c.outcome.Err) {
+		h.nonces.add(c.target, c.proof.Nonce, answered{c.digest, c.outcome.Err})
 	}
 	answer := h.encode(c)
 	maps.Copy(w.Header(), answer.Header)
@@ -223,6 +227,7 @@ func (h *Handler) process(ctx context.Context, w http.ResponseWriter, r *http.Re
 	}
 	req := marketplace.Request{Method: r.Method, Path: c.path, Query: r.URL.RawQuery, Header: r.Header, Body: body}
 	if err := h.verify(c, req); err != nil {
+		h.workAsForUnknown(ctx, c)
 		return err
 	}
 	if err := h.record(ctx, c, req); err != nil {
@@ -243,11 +248,19 @@ func (h *Handler) record(ctx context.Context, c *call, req marketplace.Request) 
 	if c.event, err = c.connection.Decode(req); err != nil {
 		return err
 	}
+	if len(c.event.Notes) > 0 {
+		h.log.Info("Callback has fields that can't be read and are not needed", "marketplace", klog.KRef(c.target.Namespace, c.target.Name),
+			"activity", c.event.Activity, "order", c.event.OrderID, "fields", c.event.Notes)
+	}
+	if c.earlier != nil && !tells[c.event.Kind] {
+		// It was stored, or refused for good, and what came after it may have changed things again.
+		return c.earlier.err
+	}
 	c.outcome = h.recorder.record(ctx, c.connection.marketplace, c.event)
 	return c.outcome.Err
 }
 
-// verify checks the signature and the time over the raw bytes, and that the call was not answered before.
+// verify checks the signature and the time over the raw bytes, and that no other call with its nonce was answered before.
 func (h *Handler) verify(c *call, req marketplace.Request) (err error) {
 	now := h.clock.Now()
 	c.proof, err = c.connection.Verify(req, now)
@@ -258,7 +271,7 @@ func (h *Handler) verify(c *call, req marketplace.Request) (err error) {
 		return err
 	}
 	switch {
-	case errors.Is(err, marketplace.ErrStale):
+	case errors.Is(err, marketplace.ErrStale) && !c.proof.SentAt.IsZero():
 		h.observeSkew(c.target, c.proof.SentAt.Sub(now), now)
 		return err
 	case err != nil:
@@ -267,11 +280,23 @@ func (h *Handler) verify(c *call, req marketplace.Request) (err error) {
 	if !c.proof.SentAt.IsZero() {
 		h.observeSkew(c.target, 0, now)
 	}
-	if h.nonces.has(c.target, c.proof.Nonce) {
-		return marketplace.ErrReplayed
+	c.digest = digestOf(req, c.proof)
+	if before, ok := h.nonces.find(c.target, c.proof.Nonce); ok {
+		if before.call != c.digest {
+			return marketplace.ErrReplayed
+		}
+		c.earlier = &before
 	}
 	c.verified = true
 	return nil
+}
+
+// workAsForUnknown does for a call that proved nothing to a Marketplace what was done for one that does not exist, where the cache is not
+// all that is asked: else the time of the same answer would tell a stranger which Marketplaces there are. What is found is of no matter.
+func (h *Handler) workAsForUnknown(ctx context.Context, c *call) {
+	if c.connection.marketplace != nil && c.proof.KeyName == "" && h.connections.lookups.Allow() {
+		_ = h.connections.live.Get(ctx, c.target, &v1alpha1.Marketplace{})
+	}
 }
 
 func (h *Handler) observeSkew(target types.NamespacedName, skew time.Duration, now time.Time) {

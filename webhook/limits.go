@@ -63,11 +63,13 @@ func (l *limits) read(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		among = &l.largeOnes
 	}
 	leave := l.startReading(ctx, w, among)
-	defer leave()
+	whole := false
+	defer func() { leave(whole) }()
 	if r.ContentLength > maxBody {
 		return nil, tooLarge(r, maxBody)
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	whole = err == nil
 	var exceeded *http.MaxBytesError
 	switch {
 	case err == nil:
@@ -88,8 +90,11 @@ func tooLarge(r *http.Request, maxBody int64) error {
 	return fmt.Errorf("%w: the body has more than %d bytes", marketplace.ErrTooLarge, maxBody)
 }
 
-// startReading makes room among the readers; leave gives the room back.
-func (l *limits) startReading(ctx context.Context, w http.ResponseWriter, among *readers) (leave func()) {
+// startReading makes room among the readers; leave gives the room back. After a whole body it takes the deadline off again: the server
+// keeps reading from the connection to see whether the caller hangs up, and a deadline that passes there while the call is at work would
+// end all later calls of the same connection. After half of a body the deadline stays, so that nobody waits for the rest, and the
+// connection is closed.
+func (l *limits) startReading(ctx context.Context, w http.ResponseWriter, among *readers) (leave func(whole bool)) {
 	controller := http.NewResponseController(w)
 	if deadline, ok := ctx.Deadline(); ok {
 		// Without it a slow body could hold the call beyond the time for the answer. Writers that have no deadline are
@@ -103,10 +108,16 @@ func (l *limits) startReading(ctx context.Context, w http.ResponseWriter, among 
 		_ = oldest.(*http.ResponseController).SetReadDeadline(time.Unix(1, 0))
 	}
 	reader := among.reading.PushBack(controller)
-	return func() {
+	return func(whole bool) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		among.reading.Remove(reader) // does nothing for one that had to make room
+		if !whole {
+			w.Header().Set("Connection", "close")
+			return
+		}
+		// Behind the lock, so that none that makes room comes after it.
+		_ = controller.SetReadDeadline(time.Time{})
 	}
 }
 

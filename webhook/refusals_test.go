@@ -42,17 +42,19 @@ func TestBadCallsAreRefusedAndChangeNothing(t *testing.T) {
 		"from the future": {
 			call: status("i1", "FREEZE"), with: func(c *koogallerytest.Caller) { c.Options.Skew = 61 * time.Second }, want: "000002",
 		},
-		"not JSON":                      {call: send("activity=updateInstanceStatus"), want: "000002"},
-		"a JSON text":                   {call: send(`"updateInstanceStatus"`), want: "000002"},
-		"nothing":                       {call: send(""), want: "000002"},
-		"in UTF-16":                     {call: send("\xff\xfe{\x00}\x00"), want: "000002"},
-		"bytes that are no UTF-8":       {call: send("{\"activity\":\"updateInstanceStatus\",\"instanceId\":\"i1\xff\",\"status\":\"FREEZE\"}"), want: "000002"},
-		"an unknown activity":           {call: send(`{"activity":"danceInstance","instanceId":"i1"}`), want: "000002"},
-		"an unknown status":             {call: status("i1", "MELT"), want: "000002"},
-		"an unknown scene":              {call: refresh("i1", "BIRTHDAY", "R1", day(60)), want: "000002"},
-		"a field that is missing":       {call: send(`{"activity":"updateInstanceStatus","status":"FREEZE"}`), want: "000002"},
-		"a field that is too long":      {call: status(strings.Repeat("i", 65), "FREEZE"), want: "000002"},
-		"a body that is too big":        {call: send(`{"a":"` + strings.Repeat("x", koogallery.MaxBody) + `"}`), want: "000002"},
+		"not JSON":                 {call: send("activity=updateInstanceStatus"), want: "000002"},
+		"a JSON text":              {call: send(`"updateInstanceStatus"`), want: "000002"},
+		"nothing":                  {call: send(""), want: "000002"},
+		"in UTF-16":                {call: send("\xff\xfe{\x00}\x00"), want: "000002"},
+		"bytes that are no UTF-8":  {call: send("{\"activity\":\"updateInstanceStatus\",\"instanceId\":\"i1\xff\",\"status\":\"FREEZE\"}"), want: "000002"},
+		"an unknown activity":      {call: send(`{"activity":"danceInstance","instanceId":"i1"}`), want: "000002"},
+		"an unknown status":        {call: status("i1", "MELT"), want: "000002"},
+		"an unknown scene":         {call: refresh("i1", "BIRTHDAY", "R1", day(60)), want: "000002"},
+		"a field that is missing":  {call: send(`{"activity":"updateInstanceStatus","status":"FREEZE"}`), want: "000002"},
+		"a field that is too long": {call: status(strings.Repeat("i", 65), "FREEZE"), want: "000002"},
+		"a body that is too big": {
+			call: send(`{"a":"` + strings.Repeat("x", koogallery.MaxBody) + `"}`), with: func(c *koogallerytest.Caller) { c.Options.AnyKey = true }, want: "000002",
+		},
 		"an instance that nobody knows": {call: status("i2", "FREEZE"), want: "000003"},
 	}
 	for name, tc := range tests {
@@ -136,7 +138,7 @@ func TestAnUnknownMarketplaceIsAnsweredAsAWrongSignature(t *testing.T) {
 		}
 		exchange.Header.Del("Date")
 		if exchange.Header.Get(koogallery.HeaderBodySign) != "" {
-			exchange.Header.Set(koogallery.HeaderBodySign, "present")
+			t.Error("an answer to a call that proved nothing is signed")
 		}
 		text, err := json.Marshal([]any{exchange.Status, exchange.Header, exchange.Body})
 		if err != nil {
@@ -146,23 +148,13 @@ func TestAnUnknownMarketplaceIsAnsweredAsAWrongSignature(t *testing.T) {
 	}
 	want := shape("/v1/sales/koogallery", true)
 	for _, path := range []string{"/v1/sales/none", "/v1/kube-system/koogallery", "/v1/sales/NONE", "/v1/sales/none/", "/v1/sales/a b"} {
-		if diff := cmp.Diff(want, shape(strings.ReplaceAll(path, " ", "%20"), false)); diff != "" {
+		// Whether whoever calls has a key of anything is of no matter there.
+		if diff := cmp.Diff(want, shape(strings.ReplaceAll(path, " ", "%20"), path == "/v1/sales/none")); diff != "" {
 			t.Errorf("%s differs from a wrong signature:\n%s", path, diff)
 		}
 	}
 	if got := s.counted("stallkeeper_callback_rejections_total", "UnknownMarketplace"); got != 5 {
 		t.Errorf("%v rejections are counted as UnknownMarketplace, want 5", got)
-	}
-}
-
-func TestAReplayedCallIsRefused(t *testing.T) {
-	s := newStand(t, []client.Object{instance("i1")})
-	frozen := s.do(status("i1", koogallery.StatusFreeze), "000000")
-	s.clock.SetTime(day(0).Add(10 * time.Second))
-	s.do(status("i1", koogallery.StatusUnfreeze), "000000")
-	s.do(replay(frozen), "000001")
-	if state := s.stored("i1").Spec.Subscription.Entitlement.State; state != v1alpha1.EntitlementActive {
-		t.Errorf("the replayed freeze made it %s", state)
 	}
 }
 

@@ -85,7 +85,7 @@ func (l *logLines) text() string {
 func (l *logLines) logger() logr.Logger { return funcr.New(l.add, funcr.Options{Verbosity: 10}) }
 
 func koogalleryProtocol(secret map[string][]byte, encryption v1alpha1.FieldEncryption) (marketplace.Callbacks, error) {
-	callbacks, err := koogallery.NewCallbacks(secret)
+	callbacks, err := koogallery.NewCallbacks(secret, koogallery.WithVersions(koogallery.AllVersions()...))
 	if err == nil && encryption == v1alpha1.FieldEncryptionAES128 {
 		callbacks = callbacks.WithEncryptType(koogallery.EncryptAES128)
 	}

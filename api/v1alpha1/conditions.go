@@ -197,6 +197,8 @@ const (
 	// ReasonRemoved surfaces when the tenant is gone because the sale has ended.
 	ReasonRemoved = "Removed"
 	// ReasonRemoving surfaces while the tenant is being deleted.
+	// ReasonRemovalHeld surfaces when a tenant was to be deleted, and what was read live, or the clock of the API server, says otherwise.
+	ReasonRemovalHeld = "RemovalHeld"
 	ReasonRemoving = "Removing"
 )
 

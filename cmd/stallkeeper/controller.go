@@ -21,6 +21,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers"
 	"github.com/stallkeeper/stallkeeper/controllers/license"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
+	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
 
@@ -145,6 +146,8 @@ func newControllerManager(f *controllerFlags, log logr.Logger) (ctrl.Manager, co
 		return nil, controllers.Config{}, fmt.Errorf("setting up discovery: %w", err)
 	}
 	config := f.config(namespaces, kinds, capabilitiesReader(discovered))
+	config.ServerTime = &tenant.ServerTime{}
+	rest.Wrap(config.ServerTime.Wrap)
 	mgr, err := ctrl.NewManager(rest, ctrl.Options{
 		Scheme: scheme, Logger: log,
 		Cache:                         controllers.CacheOptions(config),

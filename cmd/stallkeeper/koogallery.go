@@ -88,7 +88,7 @@ func koogalleryClient(api protocol.OpenAPI) (*openapi.Client, error) {
 
 // koogalleryCallbacks makes KooGallery's side of the callback server.
 func koogalleryCallbacks(secret map[string][]byte, encryption v1alpha1.FieldEncryption) (marketplace.Callbacks, error) {
-	callbacks, err := koogallery.NewCallbacks(secret)
+	callbacks, err := koogallery.NewCallbacks(secret, koogallery.WithVersions(koogallery.AllVersions()...))
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,7 @@ func newRootCommand() *cobra.Command {
 		newWebhookCommand(),
 		newLoginCommand(),
 		newSimulateCommand(),
+		newRenderWorkerCommand(),
 		newVersionCommand(),
 	)
 	return root

@@ -263,6 +263,12 @@ func signer(query url.Values, body []byte) string {
 
 func TestConformanceFindsEachBrokenRule(t *testing.T) {
 	every := func(c caseDocument) bool { return c.Name != "the bare domain" }
+	proven := func(c caseDocument) bool {
+		return every(c) && !slices.ContainsFunc([]string{
+			"a wrong signature", "signed with another key", "a wrong authToken", "on the way", "no signature", "no timestamp", "no nonce", "no authToken",
+			"a body of 256 KiB",
+		}, func(name string) bool { return strings.HasSuffix(c.Name, name) })
+	}
 	named := func(names ...string) func(caseDocument) bool {
 		return func(c caseDocument) bool {
 			return slices.ContainsFunc(names, func(name string) bool { return strings.HasSuffix(c.Name, name) })
@@ -290,13 +296,10 @@ func TestConformanceFindsEachBrokenRule(t *testing.T) {
 		// want is in every problem.
 		want string
 	}{
-		"no Body-Sign":              {answers(func(a *shopAnswer) { a.signatureName = "" }), every, "Body-Sign has to be there once, it is there 0 times"},
-		"Body-Sign in another case": {answers(func(a *shopAnswer) { a.signatureName = "Body-sign" }), every, "it has to be Body-Sign in this case"},
-		"Body-Sign of other bytes": {answers(func(a *shopAnswer) { a.added = "\n" }), func(c caseDocument) bool {
-			// Nobody can tell whose key the answer to a call should be signed with that proves nothing.
-			return every(c) && !named("a wrong signature", "signed with another key", "a wrong authToken", "on the way", "no signature", "no timestamp", "no nonce",
-				"no authToken", "a body of 256 KiB")(c)
-		}, "the signature in Body-Sign is wrong"},
+		"no Body-Sign":              {answers(func(a *shopAnswer) { a.signatureName = "" }), proven, "Body-Sign has to be there once, it is there 0 times"},
+		"Body-Sign in another case": {answers(func(a *shopAnswer) { a.signatureName = "Body-sign" }), proven, "it has to be Body-Sign in this case"},
+		// An answer to a call that proves nothing is not signed.
+		"Body-Sign of other bytes": {answers(func(a *shopAnswer) { a.added = "\n" }), proven, "the signature in Body-Sign is wrong"},
 		"another content type": {answers(func(a *shopAnswer) { a.header.Set("Content-Type", "text/html") }), every,
 			`the Content-Type is "text/html"`},
 		"HTTP status 500":          {answers(func(a *shopAnswer) { a.status = 500 }), every, "the HTTP status is 500, it has to be 200"},

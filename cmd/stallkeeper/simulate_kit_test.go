@@ -37,7 +37,7 @@ func newKitEndpoint(t *testing.T) (e *endpoint, key *rsa.PrivateKey, file string
 	e.callbacks, err = koogallery.NewCallbacks(map[string][]byte{
 		koogallery.KeyAccess: []byte(testKey), koogallery.KeyKit: []byte(testKitKey),
 		koogallery.KeyKitPrivate: pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}),
-	})
+	}, koogallery.WithVersions(koogallery.AllVersions()...))
 	if err != nil {
 		t.Fatal(err)
 	}

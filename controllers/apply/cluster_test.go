@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/test/apiserver"
 )
 
 // cluster is one API server for all tests of the package, and a cache with the options that the manager uses.
@@ -45,16 +45,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// theCluster starts the API server for the first test that needs one. Without binaries the test is skipped.
+// theCluster starts the API server for the first test that needs one.
 func theCluster(t *testing.T) *cluster {
 	t.Helper()
-	assets := os.Getenv("KUBEBUILDER_ASSETS")
-	if assets == "" {
-		assets = filepath.Join("..", "..", "bin", "controlplane")
-		if _, err := os.Stat(filepath.Join(assets, "kube-apiserver")); err != nil {
-			t.Skip("no API server: set KUBEBUILDER_ASSETS, or build one into bin/controlplane with hack/controlplane")
-		}
-	}
+	assets := apiserver.Binaries(t)
 	started.Do(func() { shared, startErr = startCluster(assets) })
 	if startErr != nil {
 		t.Fatalf("starting the API server: %v", startErr)

@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/protocol"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/marketplace"
@@ -199,7 +198,7 @@ func (r *Reconciler) askType(ctx context.Context, mp *v1alpha1.Marketplace, n no
 	ctx, cancel := context.WithTimeout(ctx, orderTypeTimeout)
 	defer cancel()
 	unknown := orderType{of: client.ObjectKeyFromObject(mp), again: now.Add(queue.OrderProblemRetry)}
-	reader, err := protocol.Clients{Secrets: r.APIReader, Namespace: r.CredentialsNamespace, Protocols: r.Protocols}.Orders(ctx, mp)
+	reader, err := r.Clients.Orders(ctx, mp)
 	if err != nil {
 		return unknown
 	}

@@ -71,11 +71,11 @@ func watch(t *testing.T, objects ...client.Object) *watched {
 	}
 	w.orders.Asked = func(order string) { w.asked[order]++ }
 	w.Reconciler = Reconciler{
-		Client: w.client, APIReader: w.client, Clock: w.clock, Recorder: w.recorder, CredentialsNamespace: "system",
-		Protocols: protocol.Protocols{v1alpha1.ProtocolKooGallery: {
+		Client: w.client, APIReader: w.client, Clock: w.clock, Recorder: w.recorder,
+		Clients: protocol.Clients{Secrets: w.client, Namespace: "system", Protocols: protocol.Protocols{v1alpha1.ProtocolKooGallery: {
 			CheckCallbackKeys: func(map[string][]byte) error { return nil },
 			NewOrderReader:    func(protocol.OpenAPI) (marketplace.OrderReader, error) { return w.orders, nil },
-		}},
+		}}},
 	}
 	return w
 }

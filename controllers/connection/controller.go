@@ -31,9 +31,8 @@ type Reconciler struct {
 	APIReader client.Reader
 	Clock     clock.PassiveClock
 	Recorder  events.EventRecorder
-	// CredentialsNamespace is where the Secrets with the order API's credentials are.
-	CredentialsNamespace string
-	Protocols            protocol.Protocols
+	// Clients makes the clients of the marketplaces' open APIs.
+	Clients protocol.Clients
 	// ClockSkew asks the webhook servers how far off the clock is by the well-signed calls that they refused for their
 	// time; zero when none was. Nil when nobody can be asked.
 	ClockSkew func(ctx context.Context, marketplace types.NamespacedName) (time.Duration, error)
@@ -68,7 +67,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 // check says whether calls can be verified and orders be read.
 func (r *Reconciler) check(ctx context.Context, mp *v1alpha1.Marketplace) (report.Verdict, error) {
-	known, ok := r.Protocols[mp.Spec.Protocol]
+	known, ok := r.Clients.Protocols[mp.Spec.Protocol]
 	if !ok {
 		return report.False(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Protocol %q is not known to this version of Stallkeeper",
 			mp.Spec.Protocol)), nil
@@ -90,11 +89,11 @@ func (r *Reconciler) check(ctx context.Context, mp *v1alpha1.Marketplace) (repor
 		return r.checkClock(ctx, mp, "Callbacks can be verified. Orders that a call does not bring can't be read without"+
 			" openAPISecretRef, which no sale has needed yet"), err
 	}
-	apis := protocol.Clients{Secrets: r.APIReader, Namespace: r.CredentialsNamespace, Protocols: r.Protocols}
-	var missing *protocol.CredentialsError
-	if _, err := apis.Orders(ctx, mp); errors.As(err, &missing) {
-		return report.False(v1alpha1.ReasonOpenAPICredentialsMissing, missing.Text), nil
-	} else if err != nil {
+	_, err = r.Clients.Orders(ctx, mp)
+	if missing, ok := errors.AsType[*protocol.CredentialsError](err); ok {
+		return report.False(v1alpha1.ReasonOpenAPICredentialsMissing, missing.Error()), nil
+	}
+	if err != nil {
 		return report.Verdict{}, err
 	}
 	return r.checkClock(ctx, mp, "Callbacks can be verified and orders be read"), nil

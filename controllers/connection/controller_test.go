@@ -84,9 +84,9 @@ func TestAConnectionSaysWhatIsMissing(t *testing.T) {
 			}
 			c := fake.NewClientBuilder().WithScheme(salestest.NewTestScheme(t)).WithStatusSubresource(mp).WithObjects(append(tc.secrets, mp)...).Build()
 			r := &Reconciler{
-				Client: c, APIReader: c, CredentialsNamespace: "system",
+				Client: c, APIReader: c,
 				ClockSkew: func(context.Context, types.NamespacedName) (time.Duration, error) { return tc.skew, tc.skewErr },
-				Protocols: protocol.Protocols{v1alpha1.ProtocolKooGallery: {
+				Clients: protocol.Clients{Secrets: c, Namespace: "system", Protocols: protocol.Protocols{v1alpha1.ProtocolKooGallery: {
 					CheckCallbackKeys: func(data map[string][]byte) error {
 						if len(data) == 0 {
 							return errors.New("it has no key accessKey")
@@ -94,7 +94,7 @@ func TestAConnectionSaysWhatIsMissing(t *testing.T) {
 						return nil
 					},
 					NewOrderReader: func(protocol.OpenAPI) (marketplace.OrderReader, error) { return &salestest.OrderAPI{}, nil },
-				}},
+				}}},
 			}
 			result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(mp)})
 			if err != nil || result.RequeueAfter != queue.ConnectionRecheck {
@@ -114,13 +114,5 @@ func TestAConnectionSaysWhatIsMissing(t *testing.T) {
 				t.Errorf("callback path %q", mp.Status.CallbackPath)
 			}
 		})
-	}
-}
-
-func TestCredentialsLoseTheLineEndOfAFile(t *testing.T) {
-	for given, want := range map[string]string{"key\n": "key", "key\r\n": "key", "key": "key", "\n": "", "": "", "a\nb\n\n": "a\nb"} {
-		if got := protocol.TrimNewline([]byte(given)); got != want {
-			t.Errorf("%q became %q, want %q", given, got, want)
-		}
 	}
 }

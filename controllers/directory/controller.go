@@ -2,16 +2,13 @@ package directory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -49,29 +46,7 @@ type Reconciler struct {
 
 // Reconcile brings one instance's directory up to date.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	mpi := &v1alpha1.MarketplaceInstance{}
-	if err := r.Get(ctx, req.NamespacedName, mpi); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if !mpi.DeletionTimestamp.IsZero() {
-		// The Secrets go with their owner.
-		return ctrl.Result{}, nil
-	}
-	before := mpi.DeepCopy()
-	synced, err := r.synchronize(ctx, mpi)
-	report.Set(&mpi.Status.Conditions, v1alpha1.ConditionDirectorySynced, failedWith(synced, err), mpi.Generation, time.Time{})
-	result := ctrl.Result{Priority: ptr.To(queue.PriorityNormal), RequeueAfter: synced.After}
-	if err := errors.Join(err, statusOwner.Apply(ctx, r.Client, before, mpi)); err != nil {
-		return ctrl.Result{Priority: ptr.To(queue.PriorityNormal)}, err
-	}
-	announceDirectory(r.Recorder, before, mpi, v1alpha1.ConditionDirectorySynced)
-	return result, nil
-}
-
-// announceDirectory makes an event when a condition of the directory has become False.
-func announceDirectory(recorder events.EventRecorder, before, after *v1alpha1.MarketplaceInstance, kind string) {
-	report.Announcement{Condition: kind, Action: "Synchronize", OnlyFalse: true}.Announce(recorder, after,
-		before.Status.Conditions, after.Status.Conditions, nil)
+	return speaker{r.Client, r.Recorder, statusOwner}.pass(ctx, req, r.synchronize)
 }
 
 // synchronize folds what waits, stores it, and delivers what the tenant does not have yet.
@@ -161,17 +136,4 @@ func tenantPlace(ctx context.Context, reader client.Reader, prefix string, mpi *
 	return place{
 		ended: released && err != nil, why: "Everything is stored; the tenant gets it when it exists",
 	}, nil
-}
-
-// failing is a problem of a directory that stays until somebody acts.
-func failing(reason, message string) report.Verdict {
-	return report.False(reason, message).Again(queue.DirectoryProblemRetry)
-}
-
-// failedWith is a verdict after a pass that may have failed: one that failed before it learned anything says only that.
-func failedWith(v report.Verdict, err error) report.Verdict {
-	if v.Absent && err == nil || v.Status != "" {
-		return v
-	}
-	return report.Unknown(v1alpha1.ReasonDirectoryFailed, "Reading or writing the directory failed and is tried again")
 }

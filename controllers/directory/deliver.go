@@ -24,9 +24,9 @@ import (
 	"github.com/stallkeeper/stallkeeper/directory/store"
 )
 
-// directoryOwner is the field manager of the directory's Secrets in a tenant's namespace. It is not the one of the tenant's other
+// fieldOwner is the field manager of the directory's Secrets in a tenant's namespace. It is not the one of the tenant's other
 // objects, so that pruning those leaves these alone.
-const directoryOwner = v1alpha1.FieldOwner + "/directory"
+const fieldOwner = v1alpha1.FieldOwner + "/directory"
 
 // delivered is what a tenant has, as the digests of its Secrets. It is kept beside the directory, because the controller may not
 // read a tenant's Secrets.
@@ -182,7 +182,7 @@ func (r *Reconciler) applySecret(ctx context.Context, mpi *v1alpha1.MarketplaceI
 		}).
 		WithType(corev1.SecretTypeOpaque).
 		WithData(data)
-	if err := r.Apply(ctx, secret, client.FieldOwner(directoryOwner), client.ForceOwnership); err != nil {
+	if err := r.Apply(ctx, secret, client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
 		return fmt.Errorf("applying Secret %s: %w", name, err)
 	}
 	return nil

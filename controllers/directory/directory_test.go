@@ -134,7 +134,7 @@ func (w *directoryWorld) condition() string {
 
 // Whichever write a pass ends at, the next ones lead to what a pass that did not end leads to.
 func TestAPassThatEndsHalfWayIsRepeatedWithoutHarm(t *testing.T) {
-	users := []marketplace.Sync{salestest.Authorised(10, marketplace.SyncPut, "u1", "u2"), salestest.Authorised(20, marketplace.SyncRemove, "u1")}
+	users := []marketplace.Sync{salestest.Authorized(10, marketplace.SyncPut, "u1", "u2"), salestest.Authorized(20, marketplace.SyncRemove, "u1")}
 	t.Run("users only", func(t *testing.T) { repeatsAtEveryWrite(t, 4, users...) })
 	t.Run("with an application", func(t *testing.T) {
 		repeatsAtEveryWrite(t, 5, append(users, salestest.EnterpriseCall(1), salestest.ApplicationCall(2, "secret"))...)
@@ -187,7 +187,7 @@ func whatTenantsSee(secrets map[string]map[string]string) map[string]string {
 }
 
 func TestAQuietDirectoryIsNotWritten(t *testing.T) {
-	w := newDirectoryWorld(t, salestest.Authorised(10, marketplace.SyncPut, "u1"))
+	w := newDirectoryWorld(t, salestest.Authorized(10, marketplace.SyncPut, "u1"))
 	if err := w.pass(); err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func TestAFullDirectorySaysSoAndKeepsTheCalls(t *testing.T) {
 }
 
 func TestADirectoryThatWasRestoredWithoutOwnersIsTaken(t *testing.T) {
-	w := newDirectoryWorld(t, salestest.Authorised(10, marketplace.SyncPut, "u1"))
+	w := newDirectoryWorld(t, salestest.Authorized(10, marketplace.SyncPut, "u1"))
 	if err := w.pass(); err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func TestADirectoryThatWasRestoredWithoutOwnersIsTaken(t *testing.T) {
 		}
 	}
 	mpi := &v1alpha1.MarketplaceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "acme", UID: "uid-1"}}
-	if err := w.Create(t.Context(), salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(20, marketplace.SyncRemove, "u1"))); err != nil {
+	if err := w.Create(t.Context(), salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(20, marketplace.SyncRemove, "u1"))); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.pass(); err != nil {
@@ -259,7 +259,7 @@ func TestADirectoryThatWasRestoredWithoutOwnersIsTaken(t *testing.T) {
 }
 
 func TestATenantThatWasMadeAnewGetsEverythingAndAPausedOneNothing(t *testing.T) {
-	w := newDirectoryWorld(t, salestest.Authorised(10, marketplace.SyncPut, "u1"))
+	w := newDirectoryWorld(t, salestest.Authorized(10, marketplace.SyncPut, "u1"))
 	mpi := &v1alpha1.MarketplaceInstance{}
 	set := func(state v1alpha1.Reconciliation) {
 		if err := w.Get(t.Context(), client.ObjectKey{Namespace: "sales", Name: "acme"}, mpi); err != nil {
@@ -313,7 +313,7 @@ func TestADirectoryWithoutItsHeadIsRecovered(t *testing.T) {
 	for i := range 9000 {
 		names = append(names, fmt.Sprintf("user-%05d-with-a-rather-long-name@example.com", i))
 	}
-	w := newDirectoryWorld(t, salestest.Authorised(10, marketplace.SyncPut, names[:4500]...), salestest.Authorised(11, marketplace.SyncPut, names[4500:]...))
+	w := newDirectoryWorld(t, salestest.Authorized(10, marketplace.SyncPut, names[:4500]...), salestest.Authorized(11, marketplace.SyncPut, names[4500:]...))
 	if err := w.pass(); err != nil {
 		t.Fatal(err)
 	}
@@ -323,7 +323,7 @@ func TestADirectoryWithoutItsHeadIsRecovered(t *testing.T) {
 		t.Fatal(err)
 	}
 	mpi := &v1alpha1.MarketplaceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "acme", UID: "uid-1"}}
-	if err := w.Create(t.Context(), salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorised(12, marketplace.SyncRemove, "nobody"))); err != nil {
+	if err := w.Create(t.Context(), salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(12, marketplace.SyncRemove, "nobody"))); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.pass(); err != nil {

@@ -15,12 +15,9 @@ import (
 	"strconv"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -56,7 +53,7 @@ type Forwarder struct {
 	client.Client
 	// APIReader reads Secrets, which are never cached.
 	APIReader client.Reader
-	// Calls is the cache of DirectoryReconciler.Calls.
+	// Calls is the cache of Reconciler.Calls.
 	Calls cache.Cache
 	Clock clock.PassiveClock
 	// TenantPrefix begins the names of the tenants' namespaces.
@@ -71,24 +68,7 @@ type Forwarder struct {
 
 // Reconcile tells one tenant what it was not told yet.
 func (r *Forwarder) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	mpi := &v1alpha1.MarketplaceInstance{}
-	if err := r.Get(ctx, req.NamespacedName, mpi); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if !mpi.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, nil
-	}
-	before := mpi.DeepCopy()
-	told, err := r.forward(ctx, mpi)
-	report.Set(&mpi.Status.Conditions, v1alpha1.ConditionDirectoryForwarded, failedWith(told, err), mpi.Generation, time.Time{})
-	unwritten := forwardStatusOwner.Apply(ctx, r.Client, before, mpi)
-	if unwritten == nil {
-		announceDirectory(r.Recorder, before, mpi, v1alpha1.ConditionDirectoryForwarded)
-	}
-	if err := errors.Join(err, unwritten); err != nil {
-		return ctrl.Result{Priority: ptr.To(queue.PriorityNormal)}, err
-	}
-	return ctrl.Result{Priority: ptr.To(queue.PriorityNormal), RequeueAfter: told.After}, nil
+	return speaker{r.Client, r.Recorder, forwardStatusOwner}.pass(ctx, req, r.forward)
 }
 
 // forward sends what is untold, request by request. The error is what is tried again after a pause that grows.
@@ -127,16 +107,19 @@ type target struct{ url, key string }
 // target finds the endpoint, or says why the tenant can't be told now.
 func (r *Forwarder) target(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplaceProduct,
 ) (target, report.Verdict, error) {
+	pending := func(when string) report.Verdict {
+		return report.Unknown(v1alpha1.ReasonForwardPending, "The endpoint is told when "+when).Again(queue.ForwardPendingRetry)
+	}
 	place, err := tenantPlace(ctx, r.Client, r.TenantPrefix, mpi)
 	if err != nil || !place.ready {
-		return target{}, report.Unknown(v1alpha1.ReasonForwardPending, "The endpoint is told when there is a tenant that may be changed").Again(queue.ForwardPendingRetry), err
+		return target{}, pending("there is a tenant that may be changed"), err
 	}
 	if !running(mpi) {
-		return target{}, report.Unknown(v1alpha1.ReasonForwardPending, "The endpoint is told when the tenant runs again").Again(queue.ForwardPendingRetry), nil
+		return target{}, pending("the tenant runs again"), nil
 	}
 	key, err := readTenantKey(ctx, r.APIReader, mpi, directory.ForForwarding)
 	if err != nil || key == "" {
-		return target{}, report.Unknown(v1alpha1.ReasonForwardPending, "The endpoint is told when the tenant has its key").Again(queue.ForwardPendingRetry), err
+		return target{}, pending("the tenant has its key"), err
 	}
 	to := product.Spec.Directory.Forward
 	host := net.JoinHostPort(to.Service+"."+place.namespace.GetName()+".svc", strconv.Itoa(int(to.Port)))
@@ -219,49 +202,4 @@ func (r *Forwarder) post(ctx context.Context, to target, body []byte) error {
 func isTimeout(err error) bool {
 	var timeout net.Error
 	return errors.As(err, &timeout) && timeout.Timeout()
-}
-
-// storedCursor is how far a tenant was told, and the Secret that says so. It is no secret, but a sales namespace takes nothing
-// else from the controller.
-type storedCursor struct {
-	directory.Cursor
-	secret *corev1.Secret
-}
-
-func openCursor(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance) (*storedCursor, error) {
-	name := v1alpha1.DirectoryCursorName(mpi.Name)
-	secret, err := store.Secret(ctx, reader, mpi, name)
-	if err != nil || secret == nil {
-		return &storedCursor{}, err
-	}
-	cursor := &storedCursor{secret: secret}
-	if json.Unmarshal(secret.Data[store.CursorKey], &cursor.Cursor) != nil {
-		// Told from the beginning again, a workload knows nothing it did not know.
-		cursor.Cursor = directory.Cursor{}
-	}
-	return cursor, nil
-}
-
-func (s *storedCursor) store(ctx context.Context, c client.Client, mpi *v1alpha1.MarketplaceInstance, next directory.Cursor) error {
-	data, err := json.Marshal(next)
-	if err != nil {
-		return fmt.Errorf("encoding the cursor: %w", err)
-	}
-	s.Cursor = next
-	if s.secret == nil {
-		secret := sale.OwnedSecret(mpi, v1alpha1.DirectoryCursorName(mpi.Name))
-		secret.Type, secret.Data = v1alpha1.DirectorySecretType, map[string][]byte{store.CursorKey: data}
-		if err := c.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("creating Secret %s: %w", secret.Name, err)
-		}
-		s.secret = secret
-		return nil
-	}
-	secret := s.secret.DeepCopy()
-	secret.Data = map[string][]byte{store.CursorKey: data}
-	if err := c.Patch(ctx, secret, client.MergeFrom(s.secret)); err != nil {
-		return fmt.Errorf("patching Secret %s: %w", secret.Name, err)
-	}
-	s.secret = secret
-	return nil
 }

@@ -5,16 +5,12 @@ import (
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -25,13 +21,13 @@ import (
 )
 
 const (
-	// directoryWorkers bounds the directories in memory at once. One of 50,000 users takes about 50 MB while it is folded.
-	directoryWorkers = 2
+	// workers bounds the directories in memory at once. One of 50,000 users takes about 50 MB while it is folded.
+	workers = 2
 	// forwardWorkers is how many endpoints are talked to at once. A slow one keeps others waiting no longer than a request may take.
 	forwardWorkers = 8
 )
 
-// CacheOptions are the options of the cache for DirectoryReconciler.Calls.
+// CacheOptions are the options of the cache for Reconciler.Calls.
 func CacheOptions(namespaces []string) cache.Options {
 	options := cache.Options{
 		DefaultNamespaces: map[string]cache.Config{}, DefaultTransform: cache.TransformStripManagedFields(),
@@ -49,23 +45,14 @@ func CacheOptions(namespaces []string) cache.Options {
 	return options
 }
 
-// secretMetadata is the kind that the cache holds.
-func secretMetadata() *metav1.PartialObjectMetadata {
-	secret := &metav1.PartialObjectMetadata{}
-	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	return secret
-}
-
 // SetupWithManager makes the reconciler run.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("directory").
-		WatchesRawSource(source.Kind(r.Calls, client.Object(secretMetadata()), handler.EnqueueRequestsFromMapFunc(r.instancesOfCall))).
+		WatchesRawSource(source.Kind(r.Calls, client.Object(queue.SecretMetadata()), handler.EnqueueRequestsFromMapFunc(r.instancesOfCall))).
 		Watches(&v1alpha1.MarketplaceInstance{}, queue.InstanceEvents(), builder.WithPredicates(placeChanged())).
 		Watches(&v1alpha1.MarketplaceProduct{}, handler.EnqueueRequestsFromMapFunc(queue.InstancesOfProduct(r.Client)),
 			builder.WithPredicates(directoryChanged())).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: directoryWorkers, UsePriorityQueue: ptr.To(true), RateLimiter: queue.Retries(time.Second),
-		}).
+		WithOptions(queue.Prioritized(workers, time.Second)).
 		Complete(r)
 }
 
@@ -79,13 +66,11 @@ func (r *Forwarder) SetupWithManager(mgr ctrl.Manager) error {
 		return []queue.Request{{NamespacedName: types.NamespacedName{Namespace: secret.GetNamespace(), Name: labels[v1alpha1.InstanceLabel]}}}
 	}
 	return ctrl.NewControllerManagedBy(mgr).Named("directory-forward").
-		WatchesRawSource(source.Kind(r.Calls, client.Object(secretMetadata()), handler.EnqueueRequestsFromMapFunc(ofHead))).
+		WatchesRawSource(source.Kind(r.Calls, client.Object(queue.SecretMetadata()), handler.EnqueueRequestsFromMapFunc(ofHead))).
 		Watches(&v1alpha1.MarketplaceInstance{}, queue.InstanceEvents(), builder.WithPredicates(placeChanged())).
 		Watches(&v1alpha1.MarketplaceProduct{}, handler.EnqueueRequestsFromMapFunc(queue.InstancesOfProduct(r.Client)),
 			builder.WithPredicates(directoryChanged())).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: forwardWorkers, UsePriorityQueue: ptr.To(true), RateLimiter: queue.Retries(time.Second),
-		}).
+		WithOptions(queue.Prioritized(forwardWorkers, time.Second)).
 		Complete(r)
 }
 

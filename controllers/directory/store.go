@@ -2,26 +2,15 @@ package directory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
 	"github.com/stallkeeper/stallkeeper/directory/store"
 )
-
-// unreadable reports a store.UnreadableError; other errors pass.
-func unreadable(err error) (report.Verdict, error) {
-	var broken *store.UnreadableError
-	if errors.As(err, &broken) {
-		return failing(v1alpha1.ReasonDirectoryUnreadable, broken.Error()), nil
-	}
-	return report.Verdict{}, err
-}
 
 // storedDirectory is a directory that the controller writes.
 type storedDirectory struct{ *store.Stored }

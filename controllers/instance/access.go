@@ -8,26 +8,36 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/apply"
-	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
 )
 
+// accessKey names the Secret with an instance's seed and initial credentials.
+func accessKey(mpi *v1alpha1.MarketplaceInstance) types.NamespacedName {
+	return types.NamespacedName{Namespace: mpi.Namespace, Name: v1alpha1.AccessSecretName(mpi.Name)}
+}
+
+// accessMissing says whether the cache does not show the access Secret of a tenant that needs one. The pass then looks for it live.
+func (r *Reconciler) accessMissing(ctx context.Context, p *pass) bool {
+	// The client would read it live, as it does all Secrets.
+	return r.Tenants.Cache.Get(ctx, accessKey(p.Instance), secretMetadata()) != nil
+}
+
 // ensureAccessSecret makes an instance's seed and initial credentials once and never again: everything that the template
 // derives from them, such as a database's password, would change with them.
-func (r *Reconciler) ensureAccessSecret(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, rev *revision.Revision,
-	in revision.Inputs,
+func (r *Reconciler) ensureAccessSecret(ctx context.Context, p *pass, rev *revision.Revision, in revision.Inputs,
 ) (revision.Secrets, *report.Verdict, error) {
-	secret := &corev1.Secret{}
-	key := types.NamespacedName{Namespace: mpi.Namespace, Name: v1alpha1.AccessSecretName(mpi.Name)}
+	secret, key := &corev1.Secret{}, accessKey(p.Instance)
 	err := r.APIReader.Get(ctx, key, secret)
 	switch {
+	case err == nil && ofAnother(secret, p.Instance.UID):
+		// It goes with that one, and the seed with it: what was derived from it could never be derived again.
+		return revision.Secrets{}, nil, fmt.Errorf("secret %s belongs to a former instance of this name and is about to be collected", key.Name)
 	case err == nil && len(secret.Data[v1alpha1.AccessSeedKey]) >= revision.SeedBytes:
 		return secretsOf(secret), nil, nil
 	case err == nil:
@@ -35,14 +45,17 @@ func (r *Reconciler) ensureAccessSecret(ctx context.Context, mpi *v1alpha1.Marke
 			"Secret %q has no key %q of at least %d bytes: restore it", key.Name, v1alpha1.AccessSeedKey, revision.SeedBytes)), nil
 	case !apierrors.IsNotFound(err):
 		return revision.Secrets{}, nil, fmt.Errorf("reading Secret %s: %w", key.Name, err)
-	case k.observed.Namespace != nil && k.observed.Namespace.GetLabels()[v1alpha1.RevisionLabel] != "":
-		return r.withoutSeed(ctx, mpi, k)
+	case p.pin != "" || p.adopts():
+		// A new seed would change every password in the tenant.
+		return revision.Secrets{}, report.Problem(v1alpha1.ReasonAccessSecretLost, fmt.Sprintf(
+			"Secret %q is gone, and with it the seed of this tenant's passwords: restore it from a backup; until then the tenant is stopped and"+
+				" resumed, and nothing else of it is changed", key.Name)), nil
 	}
 	userName, err := revision.RenderUserName(rev, in)
 	if err != nil {
 		return revision.Secrets{}, renderFailed(err), nil
 	}
-	secret = sale.OwnedSecret(mpi, key.Name)
+	secret = sale.OwnedSecret(p.Instance, key.Name)
 	seed := make([]byte, revision.SeedBytes)
 	// crypto/rand.Read never fails: it ends the process rather than giving bytes that are not random.
 	_, _ = rand.Read(seed)
@@ -58,60 +71,16 @@ func (r *Reconciler) ensureAccessSecret(ctx context.Context, mpi *v1alpha1.Marke
 	return secretsOf(secret), nil, nil
 }
 
-// withoutSeed is for a tenant that stands while its seed does not. A new one would change every password in it.
-func (r *Reconciler) withoutSeed(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known,
-) (revision.Secrets, *report.Verdict, error) {
-	ns := k.observed.Namespace
-	if !sale.IsTenantOf(ns, mpi) && ns.GetAnnotations()[v1alpha1.AdoptAnnotation] != v1alpha1.AdoptAllow {
-		// It is somebody else's: that has to be said before anything about Secrets.
-		wanted := &unstructured.Unstructured{}
-		wanted.SetGroupVersionKind(apply.NamespaceKind)
-		wanted.SetName(ns.GetName())
-		wanted.SetLabels(ns.GetLabels())
-		owner := apply.Owner{Name: mpi.Name, Namespace: mpi.Namespace, UID: mpi.UID}
-		if _, err := r.Applier.EnsureNamespace(ctx, wanted, owner, r.ownerGone(mpi)); err != nil {
-			failed := applyFailed(err)
-			return revision.Secrets{}, failed.problem, failed.err
-		}
-	}
-	return revision.Secrets{}, report.Problem(v1alpha1.ReasonAccessSecretLost, fmt.Sprintf(
-		"Secret %q is gone, and with it the seed of this tenant's passwords: restore it from a backup; nothing is changed"+
-			" in the tenant until then", v1alpha1.AccessSecretName(mpi.Name))), nil
+// ofAnother says whether a Secret is owned by another object. One that was restored from a backup may have no owner.
+func ofAnother(secret *corev1.Secret, uid types.UID) bool {
+	return len(secret.OwnerReferences) > 0 &&
+		!slices.ContainsFunc(secret.OwnerReferences, func(owner metav1.OwnerReference) bool { return owner.UID == uid })
 }
 
-// publishAccess puts into the status where the buyer will find the tenant, before there is one: a marketplace that brings its orders
-// does not come back to ask, so its buyer has to be told within seconds, also when the tenant can't be made at once. It is not ok
-// when there is nothing to publish, and the tenant can be made; else the pass ends with it, and the status that it writes brings
-// the next one.
-func (r *Reconciler) publishAccess(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, rev *revision.Revision,
-	plan v1alpha1.Plan, suspended bool,
-) (early outcome, ok bool) {
-	if k.pinned != "" || !asksOnce(mpi.Spec.Subscription) {
-		return outcome{}, false
-	}
-	in := r.tenantInputs(mpi, k, plan, suspended)
-	secrets, problem, err := r.ensureAccessSecret(ctx, mpi, k, rev, in)
-	if problem != nil || err != nil {
-		return outcome{problem: problem, err: err}, true
-	}
-	in.Secrets = secrets
-	access, err := revision.RenderAccess(rev, in)
-	if err != nil {
-		return outcome{problem: renderFailed(err)}, true
-	}
-	if access = withCredentials(access, mpi, secrets); access == mpi.Status.Access {
-		return outcome{}, false
-	}
-	return outcome{
-		published: true, access: access, nothing: k.observed.Namespace == nil, again: r.Clock.Now().Add(queue.CacheLag),
-	}, true
-}
-
-// asksOnce says whether the sale's marketplace wants to know at the purchase, and not later, where the buyer finds the tenant.
-func asksOnce(sub *v1alpha1.Subscription) bool {
-	return sub != nil && slices.ContainsFunc(sub.Orders, func(call v1alpha1.OrderCall) bool {
-		return call.OrderID == sub.OrderID && call.OrderLineID == sub.OrderLineID && call.Source == v1alpha1.OrderFromCall
-	})
+// adopts says whether the tenant's namespace had another revision of a former instance, and may be taken over.
+func (p *pass) adopts() bool {
+	ns := p.standing.Namespace
+	return ns != nil && ns.GetLabels()[v1alpha1.RevisionLabel] != "" && ns.GetAnnotations()[v1alpha1.AdoptAnnotation] == v1alpha1.AdoptAllow
 }
 
 // withCredentials names the Secret with the initial credentials, where the product has some.

@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"pgregory.net/rapid"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
@@ -129,7 +128,7 @@ func TestWhatIsSaidOfAMissingCallDoesNotTickAndNamesTheOrder(t *testing.T) {
 func TestAMissingCallIsAnnouncedByAWarning(t *testing.T) {
 	recorder := events.NewFakeRecorder(10)
 	r := &Reconciler{Recorder: recorder}
-	m := r.memories.of(client.ObjectKey{Namespace: "sales", Name: "acme"}, "uid-acme")
+	m := newMemory()
 	var before *v1alpha1.MarketplaceInstance
 	for _, now := range []time.Time{salestest.Day(0), salestest.Day(1), salestest.Day(2)} {
 		mpi := salestest.Sale(awaiting)
@@ -137,13 +136,9 @@ func TestAMissingCallIsAnnouncedByAWarning(t *testing.T) {
 			mpi = before.DeepCopy()
 		}
 		was := mpi.DeepCopy()
-		k := known{Sale: sale.Sale{Instance: mpi, Acknowledgement: sale.Of(mpi, nil, protocol.Protocol{}, "").Acknowledgement}}
-		d := k.Decide(now)
-		readiness := healthy
-		if d.Phase == lifecycle.Suspend {
-			readiness = stoppedAll
-		}
-		writeStatus(mpi, k, d, outcome{quiet: true, readiness: readiness}, now)
+		p := &pass{Sale: sale.Sale{Instance: mpi, Acknowledgement: sale.Of(mpi, nil, protocol.Protocol{}, "").Acknowledgement}, now: now}
+		p.decision = p.Decide(now)
+		writeStatus(p, outcome{readiness: healthy, stopped: p.stop()})
 		r.announce(was, mpi, m)
 		before = mpi
 	}

@@ -3,7 +3,6 @@ package instance
 import (
 	"context"
 	"errors"
-	"time"
 
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -12,11 +11,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/apply"
-	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
+	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
 
@@ -27,8 +25,10 @@ type Reconciler struct {
 	APIReader client.Reader
 	Clock     clock.PassiveClock
 	Recorder  events.EventRecorder
-	// Applier writes to the tenants' namespaces. Its Kinds are watched.
-	Applier *apply.Applier
+	// Tenants reads and writes the tenants' namespaces. Its Kinds are watched.
+	Tenants *tenant.Tenants
+	// ServerTime is the API server's clock, without which nothing is deleted.
+	ServerTime *tenant.ServerTime
 	// Permissions are the kinds that the operator may make.
 	Permissions workload.Permissions
 	// Sales reads what is known of a sale.
@@ -36,7 +36,7 @@ type Reconciler struct {
 	// Revisions reads the products' revisions.
 	Revisions *revision.Cache
 
-	memories memories
+	memories queue.Memory[memory]
 	seen     queue.SeenInstances
 }
 
@@ -44,84 +44,30 @@ type Reconciler struct {
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	mpi := &v1alpha1.MarketplaceInstance{}
 	if err := r.Get(ctx, req.NamespacedName, mpi); err != nil {
-		r.memories.forget(req.NamespacedName)
+		r.forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	r.seen.Add(mpi.UID)
-	now := r.Clock.Now()
 	before := mpi.DeepCopy()
-	memory := r.memories.of(req.NamespacedName, mpi.UID)
+	memory := r.memories.Of(req.NamespacedName, mpi.UID, newMemory)
 
-	known, err := r.gather(ctx, mpi, now)
+	p, err := r.gather(ctx, mpi, memory, r.Clock.Now())
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	memory.see(known.observed)
-	decision := decide(known, memory, now)
-	outcome := r.converge(ctx, mpi, known, decision, memory)
-	writeStatus(mpi, known, decision, outcome, now)
+	o := r.converge(ctx, p)
+	r.look(ctx, p, &o)
+	writeStatus(p, o)
 
-	if err := errors.Join(outcome.err, statusOwner.Apply(ctx, r.Client, before, mpi)); err != nil {
+	if err := errors.Join(o.err, statusOwner.Apply(ctx, r.Client, before, mpi)); err != nil {
 		return ctrl.Result{Priority: ptr.To(queue.PriorityNormal)}, err
 	}
 	r.announce(before, mpi, memory)
-	return queue.Wake(now, decision.Until, outcome.again, known.Acknowledgement.Again(now)), nil
+	return queue.Wake(p.now, p.decision.Until, o.again, p.Acknowledgement.Again(p.now)), nil
 }
 
-// known is what a pass has read before it decides.
-type known struct {
-	sale.Sale
-	// observed is what stands in the tenant's namespace.
-	observed apply.Observed
-	// pinned is the revision that the tenant has; target the one that it shall have.
-	pinned, target string
-	// next is the revision that is prepared while the tenant stays on the target of this pass; empty if none is.
-	next string
-}
-
-// gather reads everything from caches.
-func (r *Reconciler) gather(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, now time.Time) (known, error) {
-	s, err := r.Sales.Read(ctx, mpi)
-	if err != nil {
-		return known{}, err
-	}
-	if err := r.Sales.Extend(ctx, &s, now); err != nil {
-		return known{}, err
-	}
-	k := known{Sale: s}
-	k.observed, err = apply.Observe(ctx, r.Applier.Cache, r.Applier.Kinds, k.Namespace)
-	if err != nil {
-		return known{}, err
-	}
-	if ns := k.observed.Namespace; ns != nil && sale.IsTenantOf(ns, mpi) {
-		k.pinned = ns.GetLabels()[v1alpha1.RevisionLabel]
-	}
-	k.target = targetRevision(k.Product, k.pinned)
-	return k, nil
-}
-
-// decide says what shall be true of the tenant. One that has to stop is waited for while something still needs it running.
-func decide(k known, memory *memory, now time.Time) lifecycle.Decision {
-	decision := k.Decide(now)
-	stopping := decision.Phase == lifecycle.Suspend || decision.Phase == lifecycle.Remove
-	if !stopping || k.Unfinished == "" || k.observed.Namespace == nil ||
-		k.observed.Readiness(nil, k.Instance.Status.Orphans).Stopped {
-		memory.stopSeen = time.Time{}
-		return decision
-	}
-	if memory.stopSeen.IsZero() {
-		memory.stopSeen = now
-	}
-	return k.DecideUnfinished(now, memory.stopSeen)
-}
-
-// targetRevision is the product's, unless its rollout is paused and the tenant has one.
-func targetRevision(product *v1alpha1.MarketplaceProduct, pinned string) string {
-	switch {
-	case product == nil || product.Status.Revision == "":
-		return pinned
-	case pinned != "" && product.Spec.Rollout.State == v1alpha1.RolloutPaused:
-		return pinned
-	}
-	return product.Status.Revision
+// forget drops what is remembered of an instance that is gone.
+func (r *Reconciler) forget(key client.ObjectKey) {
+	r.memories.Forget(key)
+	r.Tenants.Forget(v1alpha1.TenantNamespace(r.Sales.TenantPrefix, key.Namespace, key.Name))
 }

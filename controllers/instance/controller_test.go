@@ -5,10 +5,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/apply"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
+	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 )
 
 func TestTargetRevision(t *testing.T) {
@@ -36,34 +37,27 @@ func TestTargetRevision(t *testing.T) {
 	}
 }
 
-func TestApplyFailed(t *testing.T) {
-	transient := &apply.ObjectError{Kind: "Deployment", Name: "web", Reason: apply.ReasonTransient, Message: "away"}
-	final := &apply.ObjectError{Kind: "Service", Name: "web", Reason: apply.ReasonInvalid, Message: "no", Remedy: "change it"}
+func TestWhatIsRefusedBlocksOrIsTriedAgain(t *testing.T) {
+	transient := tenant.Refusal{Key: tenant.Key{Kind: "Deployment", Name: "web"}, Reason: "Transient", Message: "away", Retry: true, Err: errors.New("away")}
+	final := tenant.Refusal{Key: tenant.Key{Kind: "Service", Name: "web"}, Reason: "Invalid", Message: "no", Remedy: "change it"}
 	blocker := v1alpha1.Blocker{Object: "Service/web", Reason: "Invalid", Message: "no", Remedy: "change it"}
 	tests := map[string]struct {
-		err     error
-		reason  string
-		retried bool
-		want    []v1alpha1.Blocker
+		refusals []tenant.Refusal
+		retried  bool
+		want     []v1alpha1.Blocker
 	}{
-		"what passes is only tried again":     {&apply.SetError{Objects: []*apply.ObjectError{transient}}, "", true, nil},
-		"what stays is reported and waits":    {&apply.SetError{Objects: []*apply.ObjectError{final}}, "ApplyFailed", false, []v1alpha1.Blocker{blocker}},
-		"both":                                {&apply.SetError{Objects: []*apply.ObjectError{final, transient}}, "ApplyFailed", true, []v1alpha1.Blocker{blocker}},
-		"one object's error":                  {final, "ApplyFailed", false, []v1alpha1.Blocker{blocker}},
-		"an error of no object":               {errors.New("the cluster is away"), "", true, nil},
-		"a namespace that belongs to another": {&apply.NamespaceConflictError{Namespace: "t", Message: "m", Remedy: "r"}, "NamespaceConflict", false, nil},
+		"what passes is only tried again":  {[]tenant.Refusal{transient}, true, nil},
+		"what stays is reported and waits": {[]tenant.Refusal{final}, false, []v1alpha1.Blocker{blocker}},
+		"both":                             {[]tenant.Refusal{final, transient}, true, []v1alpha1.Blocker{blocker}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := applyFailed(tc.err)
-			reason := ""
-			if got.problem != nil {
-				reason = got.problem.Reason
+			var o outcome
+			o.refuse(tc.refusals)
+			if (o.err != nil) != tc.retried {
+				t.Errorf("tried again: %v, want %t", o.err, tc.retried)
 			}
-			if reason != tc.reason || (got.err != nil) != tc.retried {
-				t.Errorf("reason %q, error %v; want %q, retried %t", reason, got.err, tc.reason, tc.retried)
-			}
-			if diff := cmp.Diff(tc.want, got.blockers); diff != "" {
+			if diff := cmp.Diff(tc.want, o.blockers, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("blockers (-want +got):\n%s", diff)
 			}
 		})

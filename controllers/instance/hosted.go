@@ -9,68 +9,48 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
-	"github.com/stallkeeper/stallkeeper/controllers/revision"
+	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 )
 
+// withoutTenant says whether nothing has to stand for the sale.
+func (p *pass) withoutTenant() bool {
+	return !p.stands() && (p.Hosted != nil || p.Product != nil && p.Product.Spec.Template == (v1alpha1.ProductTemplate{}))
+}
+
 // withoutWorkload is for a sale whose product has no template: nothing is made for it but the initial credentials, and it is in
-// place at once. What the buyer is told is rendered as for any other.
-func (r *Reconciler) withoutWorkload(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, rev *revision.Revision,
-	plan v1alpha1.Plan, suspended bool, inputs string, memory *memory,
-) outcome {
-	if k.observed.Namespace != nil {
-		// The product was deleted and made again without its template. The tenant's data must not go with that.
-		return r.look(ctx, mpi, k, outcome{problem: report.Problem(v1alpha1.ReasonProductChanged, fmt.Sprintf(
-			"MarketplaceProduct %q has no template, but namespace %q has this sale's workload: give it the template again, or sell"+
-				" under another product", mpi.Spec.ProductRef.Name, k.Namespace))}, nil, memory)
+// place at once. A tenant that stands all the same, because the product was deleted and made again without its template, stays as it is:
+// its data must not go with that.
+func (r *Reconciler) withoutWorkload(ctx context.Context, p *pass, sets sets, o *outcome) bool {
+	if !p.stands() {
+		o.did, o.access = elsewhere, sets.access
+		return true
 	}
-	result := outcome{bare: true, revision: rev.Name, readiness: bareReadiness(suspended)}
-	if mpi.Status.InputsDigest == inputs {
-		result.quiet = true
-		return result
+	changed := report.Problem(v1alpha1.ReasonProductChanged, fmt.Sprintf(
+		"MarketplaceProduct %q has no template, but namespace %q has this sale's workload: give it the template again, or sell"+
+			" under another product", p.Instance.Spec.ProductRef.Name, p.Namespace))
+	if sets.former == nil {
+		o.problem = changed
+		return false
 	}
-	in := r.tenantInputs(mpi, k, plan, suspended)
-	secrets, problem, err := r.ensureAccessSecret(ctx, mpi, k, rev, in)
-	if problem != nil || err != nil {
-		return r.look(ctx, mpi, k, outcome{problem: problem, err: err}, nil, memory)
-	}
-	in.Secrets = secrets
-	rendered, err := revision.Render(rev, in)
-	if err != nil {
-		return r.look(ctx, mpi, k, outcome{problem: renderFailed(err)}, nil, memory)
-	}
-	result.rendered, result.access, result.inputs = true, withCredentials(rendered.Access, mpi, secrets), inputs
-	return result
+	o.stuck = changed
+	return r.keep(ctx, p, sets.former, o)
 }
 
-// withoutTenant is for a sale that another instance runs: its buyer is told where that one is.
-func (r *Reconciler) withoutTenant(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, suspended bool, memory *memory,
-) outcome {
-	user := k.Hosted.By
+// hosted is for a sale that another instance runs: its buyer is told where that one is.
+func hosted(p *pass) outcome {
+	by := p.Hosted.By
 	switch {
-	case k.observed.Namespace != nil:
-		return r.look(ctx, mpi, k, outcome{problem: &k.Hosted.OwnTenant}, nil, memory)
-	case user == nil:
-		return outcome{nothing: true, problem: k.Hosted.Problem}
+	case p.stands():
+		return outcome{problem: &p.Hosted.OwnTenant}
+	case by == nil:
+		return outcome{did: absent, problem: p.Hosted.Problem}
 	}
-	result := outcome{bare: true, published: true, access: user.Status.Access, readiness: bareReadiness(suspended)}
-	if !meta.IsStatusConditionTrue(user.Status.Conditions, v1alpha1.ConditionProvisioned) {
-		result.readiness.State = apply.StateProgressing
-		result.readiness.Blockers = []apply.Blocker{{
-			Key: apply.Key{Group: v1alpha1.GroupVersion.Group, Kind: "MarketplaceInstance", Name: user.Name}, State: apply.StateProgressing,
-		}}
+	o := outcome{did: elsewhere, access: &by.Status.Access}
+	if !meta.IsStatusConditionTrue(by.Status.Conditions, v1alpha1.ConditionProvisioned) {
+		o.readiness = tenant.Readiness{State: apply.StateProgressing, Blockers: []tenant.Blocker{{
+			Refusal: tenant.Refusal{Key: tenant.Key{Group: v1alpha1.GroupVersion.Group, Kind: "MarketplaceInstance", Name: by.Name}},
+			State:   apply.StateProgressing,
+		}}}
 	}
-	return result
-}
-
-// isBare says whether a sale without a workload is in place, as far as its status tells.
-func isBare(mpi *v1alpha1.MarketplaceInstance, k known) bool {
-	if k.Hosted != nil {
-		return k.observed.Namespace == nil
-	}
-	return k.Product != nil && k.Product.Spec.Template == (v1alpha1.ProductTemplate{}) && k.observed.Namespace == nil &&
-		mpi.Status.InputsDigest != ""
-}
-
-func bareReadiness(suspended bool) apply.Readiness {
-	return apply.Readiness{State: apply.StateReady, Stopped: suspended}
+	return o
 }

@@ -16,7 +16,7 @@ func TestInputsFollowWhatFeaturesWant(t *testing.T) {
 		for _, e := range extensions {
 			s = s.With(e)
 		}
-		digest, err := r.inputsDigest(salestest.Sale(), known{target: "shop-1", Sale: s}, false, "")
+		digest, err := r.inputs(&pass{target: "shop-1", Sale: s})
 		if err != nil {
 			t.Fatal(err)
 		}

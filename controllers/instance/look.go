@@ -2,66 +2,82 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
 )
 
 // look adds the state of the tenant's objects to an outcome, and if they have not been healthy for a while, the reason.
-func (r *Reconciler) look(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, o outcome, entries []apply.Entry,
-	memory *memory,
-) outcome {
-	orphans := mpi.Status.Orphans
-	if o.rendered {
-		orphans = o.orphans
+func (r *Reconciler) look(ctx context.Context, p *pass, o *outcome) {
+	if o.problem != nil || o.stuck != nil || len(o.nextBlockers) > 0 {
+		o.again = queue.Earliest(o.again, p.now.Add(queue.ProblemRetry))
 	}
-	o.readiness = k.observed.Readiness(entries, orphans)
-	if o.waiting != (apply.Key{}) && o.readiness.State == apply.StateReady {
-		// The cache may not show yet how far the hook is, and nothing after it is there.
-		o.readiness.State = apply.StateProgressing
-		o.readiness.Blockers = []apply.Blocker{{Key: o.waiting, State: apply.StateProgressing}}
+	if o.did == elsewhere && o.readiness.State == "" {
+		o.readiness.State = apply.StateReady
 	}
-	for _, blocker := range o.readiness.Next {
-		if o.moving && blocker.State == apply.StateFailed {
-			o.nextBlockers = append(o.nextBlockers, failedBlocker(blocker))
-		}
+	switch o.did {
+	case absent, removing, elsewhere:
+		o.stopped = true
+		p.memory.pods = podsMemory{}
+		return
 	}
-	now := r.Clock.Now()
-	if o.problem != nil {
-		o.again = queue.Earliest(o.again, now.Add(queue.ProblemRetry))
+	kept := p.Instance.Status.Orphans
+	if o.did == made {
+		kept = o.kept
 	}
-	if o.readiness.State == apply.StateReady || o.nothing {
-		memory.pods = podsMemory{}
-		return o
+	o.readiness = p.standing.Readiness(kept)
+	o.again = queue.Earliest(o.again, p.standing.Again)
+	if p.decision.Phase == lifecycle.Suspend || p.decision.Phase == lifecycle.Remove {
+		r.lookStopped(ctx, p, o)
+	}
+	if o.readiness.State == apply.StateReady {
+		p.memory.pods = podsMemory{}
+		return
 	}
 	for _, blocker := range o.readiness.Blockers {
 		if blocker.State == apply.StateFailed {
-			o.blockers = append(o.blockers, failedBlocker(blocker))
+			o.blockers = append(o.blockers, v1alpha1.Blocker{
+				Object: blocker.Key.String(), Reason: blocker.Reason, Message: blocker.Message, Remedy: blocker.Remedy,
+			})
 		}
 	}
-	due := memory.pods.due(unhealthySince(mpi, now))
-	if now.Before(due) {
+	r.lookAtPods(ctx, p, o)
+}
+
+// lookStopped says whether nothing of the tenant runs, and names what does.
+func (r *Reconciler) lookStopped(ctx context.Context, p *pass, o *outcome) {
+	stopped, err := r.Tenants.LookStopped(ctx, p.standing)
+	o.err = errors.Join(o.err, err)
+	o.stopped = err == nil && stopped.Stopped
+	o.again = queue.Earliest(o.again, stopped.Again)
+	if !p.decision.Finishing {
+		o.blockers = append(o.blockers, blockersOf(stopped.Running)...)
+	}
+}
+
+// lookAtPods asks the pods of a tenant that has not been healthy for a while for the reason.
+func (r *Reconciler) lookAtPods(ctx context.Context, p *pass, o *outcome) {
+	memory := p.memory
+	due := memory.pods.due(unhealthySince(p.Instance, p.now))
+	if p.now.Before(due) {
 		o.again = queue.Earliest(o.again, due)
 		o.blockers = append(o.blockers, memory.pods.blockers...)
-		return o
+		return
 	}
-	problems, err := apply.PodProblems(ctx, r.APIReader, k.Namespace, k.observed)
+	problems, err := apply.PodProblems(ctx, r.APIReader, p.Namespace, apply.Observed{Namespace: p.standing.Namespace, Objects: p.standing.Objects})
 	if err != nil {
 		// The reason is a kindness: the tenant's own state does not depend on it.
 		problems = nil
 	}
-	memory.pods.looked(now, podBlockers(problems))
-	o.again = queue.Earliest(o.again, memory.pods.due(now))
+	memory.pods.looked(r.Clock, podBlockers(problems))
+	o.again = queue.Earliest(o.again, memory.pods.due(p.now))
 	o.blockers = append(o.blockers, memory.pods.blockers...)
-	return o
-}
-
-func failedBlocker(b apply.Blocker) v1alpha1.Blocker {
-	return v1alpha1.Blocker{Object: b.String(), Reason: b.Reason, Message: b.Message, Remedy: b.Remedy}
 }
 
 // unhealthySince is since when the tenant is not provisioned, as far as the status tells. Erased, the wait begins anew.

@@ -2,6 +2,7 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -10,68 +11,92 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
-	"github.com/stallkeeper/stallkeeper/controllers/sale"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 )
 
 // remove deletes the tenant's namespace with everything in it. It needs neither product nor revision: what was recorded on
-// the namespace is enough.
-func (r *Reconciler) remove(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known) outcome {
-	ns, err := r.ownNamespace(ctx, mpi, k)
+// the namespace is enough. It acts on what it reads live in this moment, because a cache may not show a renewal that was stored already.
+func (r *Reconciler) remove(ctx context.Context, p *pass) outcome {
+	reading, err := r.Tenants.ReadForRemoval(ctx, p.Namespace, p.owner(), r.ServerTime)
 	if err != nil {
 		return outcome{err: err}
 	}
-	if ns == nil {
-		if mpi.DeletionTimestamp.IsZero() {
-			return outcome{nothing: true}
-		}
-		if r.Clock.Now().Before(k.KeepUntil) {
-			return outcome{nothing: true, again: k.KeepUntil, blockers: k.Keeping}
-		}
-		for _, loss := range k.Losses {
-			r.Recorder.Eventf(mpi, nil, corev1.EventTypeWarning, loss.Reason, "Remove", "%s", loss.Message)
-		}
-		return outcome{nothing: true, err: r.removeFinalizer(ctx, mpi)}
+	if reading.Namespace == nil {
+		return r.removed(ctx, p)
 	}
-	if ns.DeletionTimestamp.IsZero() {
-		err := r.Delete(ctx, ns, client.Preconditions{UID: ptr.To(ns.UID)})
-		if client.IgnoreNotFound(err) != nil {
-			return outcome{err: fmt.Errorf("deleting namespace %s: %w", ns.Name, err)}
+	if reading.Namespace.GetDeletionTimestamp() == nil {
+		due, err := r.stillDue(ctx, p, reading)
+		if err != nil {
+			return outcome{err: err}
+		}
+		if !due {
+			// What was read live says otherwise, or the clock of this machine is ahead.
+			return outcome{
+				again: p.now.Add(queue.RemovalRecheck),
+				problem: report.Problem(v1alpha1.ReasonRemovalHeld, "The tenant was to be deleted, and what the API server shows now, or its"+
+					" clock, says that it is not time: nothing is deleted"),
+			}
+		}
+		if err := r.Tenants.Remove(ctx, reading); client.IgnoreNotFound(err) != nil {
+			return outcome{err: fmt.Errorf("deleting namespace %s: %w", p.Namespace, err)}
 		}
 	}
-	return outcome{removing: true, again: r.Clock.Now().Add(queue.RemovalRecheck), blockers: removalBlockers(k.observed)}
+	return outcome{did: removing, again: p.now.Add(queue.RemovalRecheck), blockers: removalBlockers(p.standing)}
 }
 
-// confirmGone asks the API server whether there really is no tenant.
-func (r *Reconciler) confirmGone(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known) outcome {
-	ns, err := r.ownNamespace(ctx, mpi, k)
-	// If there is one, the cache shows it soon, and its event brings the next pass.
-	return outcome{nothing: ns == nil, err: err}
+// stillDue decides once more whether the tenant is to be removed, on the instance as it is now, and by the API server's clock.
+func (r *Reconciler) stillDue(ctx context.Context, p *pass, reading tenant.Reading) (bool, error) {
+	live := &v1alpha1.MarketplaceInstance{}
+	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(p.Instance), live); err != nil {
+		// One that is gone without its finalizer was let go by a person, with its tenant.
+		return false, err
+	}
+	if live.UID != p.Instance.UID {
+		return false, errors.New("the instance is another one now")
+	}
+	again, err := r.Sales.Read(ctx, live)
+	if err != nil {
+		return false, err
+	}
+	again.Extension = p.Extension
+	again.Policy = policyOf(again, tenant.Standing{Namespace: reading.Namespace})
+	return again.Decide(reading.Now).Phase == lifecycle.Remove && again.Decide(p.now).Phase == lifecycle.Remove, nil
 }
 
-// ownNamespace reads the tenant's namespace live; nil if there is none that is this instance's. The cache may not know yet
-// what an earlier pass has made, and a finalizer that is removed too early would leave a tenant without an instance.
-func (r *Reconciler) ownNamespace(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known,
-) (*metav1.PartialObjectMetadata, error) {
+// removed is what follows when the tenant is gone.
+func (r *Reconciler) removed(ctx context.Context, p *pass) outcome {
+	if p.Instance.DeletionTimestamp.IsZero() {
+		return outcome{did: absent}
+	}
+	if p.now.Before(p.KeepUntil) {
+		return outcome{did: absent, again: p.KeepUntil, blockers: p.Keeping}
+	}
+	for _, loss := range p.Losses {
+		r.Recorder.Eventf(p.Instance, nil, corev1.EventTypeWarning, loss.Reason, "Remove", "%s", loss.Message)
+	}
+	return outcome{did: absent, err: r.removeFinalizer(ctx, p.Instance)}
+}
+
+// confirmGone asks the API server whether there really is no tenant. If there is one, the cache shows it soon, and its event brings the
+// next pass.
+func (r *Reconciler) confirmGone(ctx context.Context, p *pass) outcome {
 	ns := &metav1.PartialObjectMetadata{}
-	ns.SetGroupVersionKind(apply.NamespaceKind)
-	err := r.APIReader.Get(ctx, client.ObjectKey{Name: k.Namespace}, ns)
+	ns.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	err := r.APIReader.Get(ctx, client.ObjectKey{Name: p.Namespace}, ns)
 	if apierrors.IsNotFound(err) {
-		return nil, nil
+		return outcome{did: absent}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading namespace %s: %w", k.Namespace, err)
+		return outcome{err: fmt.Errorf("reading namespace %s: %w", p.Namespace, err)}
 	}
-	if !sale.IsTenantOf(ns, mpi) {
-		return nil, nil
-	}
-	return ns, nil
+	return outcome{}
 }
 
 func (r *Reconciler) removeFinalizer(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) error {
@@ -87,31 +112,31 @@ func (r *Reconciler) removeFinalizer(ctx context.Context, mpi *v1alpha1.Marketpl
 }
 
 // removalBlockers say what keeps a namespace from going, as far as the namespace itself knows.
-func removalBlockers(observed apply.Observed) []v1alpha1.Blocker {
-	if observed.Namespace == nil {
+func removalBlockers(standing tenant.Standing) []v1alpha1.Blocker {
+	if standing.Namespace == nil {
 		return nil
 	}
 	var blockers []v1alpha1.Blocker
-	for _, condition := range namespaceConditions(observed) {
+	for _, condition := range namespaceConditions(standing.Namespace) {
 		if condition.Status != metav1.ConditionTrue {
 			continue
 		}
 		blockers = append(blockers, v1alpha1.Blocker{
-			Object: "Namespace/" + observed.Namespace.GetName(), Reason: condition.Type, Message: condition.Message,
+			Object: "Namespace/" + standing.Namespace.GetName(), Reason: condition.Type, Message: condition.Message,
 			Remedy: "remove the finalizers or the broken API service that it names",
 		})
 	}
 	return blockers
 }
 
-// stuck are the conditions of a namespace that say why it does not go. Content that is still being deleted is none.
-var stuck = []string{
+// deletionTroubles are the conditions of a namespace that say why it does not go. Content that is still being deleted is none.
+var deletionTroubles = []string{
 	"NamespaceDeletionDiscoveryFailure", "NamespaceDeletionGroupVersionParsingFailure", "NamespaceDeletionContentFailure",
 	"NamespaceFinalizersRemaining",
 }
 
-func namespaceConditions(observed apply.Observed) []metav1.Condition {
-	list, _, err := unstructured.NestedSlice(observed.Namespace.Object, "status", "conditions")
+func namespaceConditions(ns *unstructured.Unstructured) []metav1.Condition {
+	list, _, err := unstructured.NestedSlice(ns.Object, "status", "conditions")
 	if err != nil {
 		return nil
 	}
@@ -120,7 +145,7 @@ func namespaceConditions(observed apply.Observed) []metav1.Condition {
 		condition := metav1.Condition{}
 		fields, ok := entry.(map[string]any)
 		if ok && runtime.DefaultUnstructuredConverter.FromUnstructured(fields, &condition) == nil &&
-			slices.Contains(stuck, condition.Type) {
+			slices.Contains(deletionTroubles, condition.Type) {
 			found = append(found, condition)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,60 +36,48 @@ var statusOwner = report.Owner{
 
 // writeStatus writes into the status what a pass has decided, done and seen. It is pure. Every condition is set on every pass, but
 // for those of other reconcilers.
-func writeStatus(mpi *v1alpha1.MarketplaceInstance, k known, d lifecycle.Decision, o outcome, now time.Time) {
-	k.Instance = mpi
+func writeStatus(p *pass, o outcome) {
+	mpi, d := p.Instance, p.decision
 	status := &mpi.Status
 	status.ObservedGeneration = ptr.To(mpi.Generation)
-	status.Effective = boundedEffective(k.Effective)
+	status.Effective = boundedEffective(p.Effective)
 	status.Timetable = timetable(mpi, d)
-	status.TargetRevision = k.target
-	if !o.rendered && !o.nothing && d.Phase == lifecycle.Suspend {
-		// Only rendering finds what can't be stopped. Until the next time it is as true as the digests beside it.
-		o.blockers = append(withReason(status.Blockers, v1alpha1.ReasonCannotSuspend), o.blockers...)
-	}
-	status.Blockers = mergeBlockers(status.Blockers, slices.Concat(o.nextBlockers, o.blockers), now)
-	reportTenant(status, k, o)
-	set := func(kind string, v report.Verdict) { report.Set(&status.Conditions, kind, v, mpi.Generation, now) }
+	status.TargetRevision = p.target
+	status.Blockers = mergeBlockers(status.Blockers, slices.Concat(o.nextBlockers, o.blockers), p.now)
+	writeTenant(status, p, o)
+	set := func(kind string, v report.Verdict) { report.Set(&status.Conditions, kind, v, mpi.Generation, p.now) }
 	provisioned := provisionedVerdict(d, o)
-	usable := provisioned
-	if o.stuck != nil || o.moving {
-		// What was sold runs, on the revision that the tenant has.
-		running := o
-		running.stuck, running.moving, running.nextBlockers = nil, false, nil
-		usable = provisionedVerdict(d, running)
-	}
+	// What was sold runs, on the revision that the tenant has, whatever keeps it from the next one.
+	running := o
+	running.stuck, running.preparing, running.nextBlockers = nil, "", nil
 	set(v1alpha1.ConditionPaused, pausedVerdict(mpi))
-	set(v1alpha1.ConditionAcknowledged, acknowledgedVerdict(mpi, k.Acknowledgement, now))
-	set(v1alpha1.ConditionPaid, paidVerdict(mpi, k.Policy, now))
-	set(v1alpha1.ConditionSuspended, suspendedVerdict(k, d, o))
+	set(v1alpha1.ConditionAcknowledged, acknowledgedVerdict(mpi, p.Acknowledgement, p.now))
+	set(v1alpha1.ConditionPaid, paidVerdict(mpi, p.Policy, p.now))
+	set(v1alpha1.ConditionSuspended, suspendedVerdict(p, o))
 	set(v1alpha1.ConditionProvisioned, provisioned)
-	set(v1alpha1.ConditionReady, readyVerdict(k, d, usable))
+	set(v1alpha1.ConditionReady, readyVerdict(p, provisionedVerdict(d, running)))
 	status.State = report.StateOf(mpi)
 }
 
-// reportTenant writes where the tenant is, what runs in it and what its buyer is told.
-func reportTenant(status *v1alpha1.MarketplaceInstanceStatus, k known, o outcome) {
-	if o.published {
-		status.Access = o.access
+// writeTenant writes where the tenant is, what runs in it and what its buyer is told.
+func writeTenant(status *v1alpha1.MarketplaceInstanceStatus, p *pass, o outcome) {
+	status.InputsDigest, status.ObjectsDigest = "", ""
+	if o.access != nil {
+		status.Access = *o.access
 	}
-	if o.rendered {
-		status.Access, status.Limits, status.Orphans = o.access, o.limits, o.orphans[:min(len(o.orphans), maxOrphans)]
-		status.InputsDigest, status.ObjectsDigest = o.inputs, o.digest
+	if o.did == made && o.access != nil {
+		status.Limits, status.Orphans = o.limits, o.kept[:min(len(o.kept), maxOrphans)]
 	}
-	if o.torn {
-		// Field owners tell who has set a field, not to what: going back to these inputs would look as if nothing had happened.
-		status.InputsDigest, status.ObjectsDigest = "", ""
+	status.Namespace, status.Revision = "", p.pin
+	if p.stands() {
+		status.Namespace = p.Namespace
 	}
-	status.Namespace, status.Revision = "", k.pinned
-	if k.observed.Namespace != nil || o.rendered && !o.bare {
-		status.Namespace = k.Namespace
-	}
-	if o.rendered || o.bare {
-		status.Revision = o.revision
-	}
-	if o.nothing && !o.held && !o.published {
-		status.Access, status.Orphans, status.InputsDigest, status.ObjectsDigest = v1alpha1.InstanceAccess{}, nil, "", ""
-		status.Namespace, status.Revision, status.TargetRevision, status.Limits = "", "", "", nil
+	switch {
+	case o.did == elsewhere && p.Hosted == nil:
+		status.Revision = p.target
+	case o.did == absent && o.access == nil:
+		status.Access, status.Orphans, status.Limits = v1alpha1.InstanceAccess{}, nil, nil
+		status.Namespace, status.Revision, status.TargetRevision = "", "", ""
 	}
 }
 
@@ -141,31 +130,33 @@ func paidVerdict(mpi *v1alpha1.MarketplaceInstance, p lifecycle.Policy, now time
 }
 
 // suspendedVerdict says whether the tenant is stopped, and why.
-func suspendedVerdict(k known, d lifecycle.Decision, o outcome) report.Verdict {
+func suspendedVerdict(p *pass, o outcome) report.Verdict {
+	d := p.decision
 	switch {
 	case d.Phase == lifecycle.Nothing:
 		return report.False(v1alpha1.ReasonWaitingForOrder, "Nothing was started yet")
 	case d.Phase == lifecycle.Run:
 		return report.False(v1alpha1.ReasonRunning, "The tenant is not suspended")
-	case d.Phase == lifecycle.Remove && o.removing:
+	case d.Phase == lifecycle.Remove && o.did == removing:
 		return report.Unknown(v1alpha1.ReasonRemoving, "The tenant is being removed")
-	case o.nothing:
-		return report.True(suspensionReason(k, d), "There is no tenant")
-	case o.bare:
-		return report.True(suspensionReason(k, d), "Nothing runs for this sale, and it may not be used: "+suspensionText(k, d))
+	case o.did == absent:
+		return report.True(suspensionReason(p), "There is no tenant")
+	case o.did == elsewhere:
+		return report.True(suspensionReason(p), "Nothing runs for this sale, and it may not be used: "+suspensionText(p))
 	}
-	reason, message := suspensionReason(k, d), suspensionText(k, d)
-	if o.readiness.Stopped && o.problem == nil && len(withReason(o.blockers, v1alpha1.ReasonCannotSuspend)) == 0 {
+	reason, message := suspensionReason(p), suspensionText(p)
+	if o.stopped && o.problem == nil && len(withReason(o.blockers, v1alpha1.ReasonCannotSuspend)) == 0 {
 		return report.True(reason, "Stopped, and the data are kept: "+message)
 	}
 	if d.Finishing {
 		return report.Unknown(v1alpha1.ReasonSuspending, fmt.Sprintf(
-			"Waiting up to %d minutes for %s before stopping: %s", int(lifecycle.FinishTime.Minutes()), k.Unfinished, message))
+			"Waiting up to %d minutes for %s before stopping: %s", int(lifecycle.FinishTime.Minutes()), p.Unfinished, message))
 	}
 	return report.Unknown(v1alpha1.ReasonSuspending, "Being stopped: "+message)
 }
 
-func suspensionReason(k known, d lifecycle.Decision) string {
+func suspensionReason(p *pass) string {
+	d := p.decision
 	if d.Phase == lifecycle.Remove && (d.Rule == lifecycle.RuleOverdue || d.Rule == lifecycle.RuleFrozen) {
 		return v1alpha1.ReasonRetentionEnded
 	}
@@ -181,15 +172,16 @@ func suspensionReason(k known, d lifecycle.Decision) string {
 	case lifecycle.RuleUnacknowledged:
 		return v1alpha1.ReasonNotAcknowledged
 	case lifecycle.RuleStopWanted:
-		return k.Stops[0].Reason
+		return p.Stops[0].Reason
 	}
-	if sub := k.Instance.Spec.Subscription; sub != nil && sub.Entitlement.Reason == v1alpha1.EntitlementExpired {
+	if sub := p.Instance.Spec.Subscription; sub != nil && sub.Entitlement.Reason == v1alpha1.EntitlementExpired {
 		return v1alpha1.ReasonExpired
 	}
 	return v1alpha1.ReasonFrozen
 }
 
-func suspensionText(k known, d lifecycle.Decision) string {
+func suspensionText(p *pass) string {
+	d := p.decision
 	texts := map[string]string{
 		v1alpha1.ReasonReleased:        "the marketplace has ended the sale",
 		v1alpha1.ReasonRetentionEnded:  "nobody paid until the end of the retention, and the product says to delete then",
@@ -199,9 +191,9 @@ func suspensionText(k known, d lifecycle.Decision) string {
 		v1alpha1.ReasonNotAcknowledged: "the marketplace does not seem to know of the sale; see the condition Acknowledged",
 		v1alpha1.ReasonFrozen:          "the sale is frozen; an unfreeze brings the tenant back",
 	}
-	text := texts[suspensionReason(k, d)]
+	text := texts[suspensionReason(p)]
 	if d.Rule == lifecycle.RuleStopWanted {
-		text = k.Stops[0].Message
+		text = p.Stops[0].Message
 	}
 	if !d.DeleteAt.IsZero() {
 		text += fmt.Sprintf("; everything is deleted at %s", report.Stamp(d.DeleteAt))
@@ -225,16 +217,18 @@ func provisionedVerdict(d lifecycle.Decision, o outcome) report.Verdict {
 		return report.Unknown(v1alpha1.ReasonApplyFailed, "Bringing the tenant up to date failed and is tried again")
 	case len(withReason(o.blockers, v1alpha1.ReasonCannotSuspend)) > 0:
 		return report.False(v1alpha1.ReasonCannotSuspend, "Not everything could be stopped; see blockers")
-	case o.nothing:
+	case o.did == absent:
 		return report.Unknown(v1alpha1.ReasonProgressing, "There is no tenant yet")
 	case o.readiness.State == apply.StateFailed || len(o.blockers) > 0:
 		return report.False(v1alpha1.ReasonUnhealthy, "Not everything is healthy; see blockers")
+	case o.waiting != "":
+		return report.Unknown(v1alpha1.ReasonProgressing, "Waiting for the "+o.waiting)
 	case o.readiness.State == apply.StateProgressing:
 		return report.Unknown(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Blockers))
-	case o.moving:
+	case o.preparing != "":
 		return movingVerdict(d, o)
 	}
-	if o.bare {
+	if o.did == elsewhere {
 		return report.True(v1alpha1.ReasonProvisioned, "Nothing has to run: the product has no template, or another instance uses the package")
 	}
 	return report.True(v1alpha1.ReasonProvisioned, "Everything is in place and healthy")
@@ -247,27 +241,25 @@ func movingVerdict(d lifecycle.Decision, o outcome) report.Verdict {
 		return report.False(v1alpha1.ReasonUnhealthy, "The tenant stays on the revision that it has, because a hook of the next one failed; see blockers")
 	case d.Phase == lifecycle.Suspend:
 		return report.True(v1alpha1.ReasonProvisioned, "Everything is in place; the next revision has hooks, and comes when the tenant is resumed")
-	case len(o.readiness.Next) > 0:
-		return report.Unknown(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Next))
 	}
-	return report.Unknown(v1alpha1.ReasonProgressing, "Waiting for the hooks of the next revision")
+	return report.Unknown(v1alpha1.ReasonProgressing, "Waiting for the "+o.preparing+"")
 }
 
 // removalVerdict says how far the removal of a tenant is; false if it is not removed.
 func removalVerdict(d lifecycle.Decision, o outcome) (report.Verdict, bool) {
 	switch {
-	case o.removing:
+	case o.did == removing:
 		return report.False(v1alpha1.ReasonRemoving, "The tenant is being deleted with its data"), true
 	case d.Phase == lifecycle.Remove && o.err != nil:
 		return report.False(v1alpha1.ReasonRemoving, "Deleting the tenant failed and is tried again"), true
-	case o.nothing && (d.Phase == lifecycle.Remove || d.Rule == lifecycle.RuleReleased):
+	case o.did == absent && (d.Phase == lifecycle.Remove || d.Rule == lifecycle.RuleReleased):
 		return report.False(v1alpha1.ReasonRemoved, "There is no tenant, because the sale has ended"), true
 	}
 	return report.Verdict{}, false
 }
 
 // waitingFor names the objects that are not ready, at most three.
-func waitingFor(blockers []apply.Blocker) string {
+func waitingFor(blockers []tenant.Blocker) string {
 	const most = 3
 	text := ""
 	for i, blocker := range blockers {
@@ -280,7 +272,7 @@ func waitingFor(blockers []apply.Blocker) string {
 		if blocker.Hook != "" {
 			text += "the " + blocker.Hook + " hook "
 		}
-		text += blocker.String()
+		text += blocker.Key.String()
 	}
 	return text
 }
@@ -296,19 +288,20 @@ func withReason(blockers []v1alpha1.Blocker, reason string) []v1alpha1.Blocker {
 }
 
 // readyVerdict says whether the buyer can use what was sold.
-func readyVerdict(k known, d lifecycle.Decision, usable report.Verdict) report.Verdict {
-	order := meta.FindStatusCondition(k.Instance.Status.Conditions, v1alpha1.ConditionOrderResolved)
+func readyVerdict(p *pass, usable report.Verdict) report.Verdict {
+	d := p.decision
+	order := meta.FindStatusCondition(p.Instance.Status.Conditions, v1alpha1.ConditionOrderResolved)
 	switch {
 	case d.Rule == lifecycle.RuleRemoving:
 		return report.False(v1alpha1.ReasonRemoving, "The instance is being deleted")
-	case d.Phase == lifecycle.Nothing && k.Unresolved != nil && k.Unresolved.Status == metav1.ConditionFalse:
-		return report.False(k.Unresolved.Reason, k.Unresolved.Message)
+	case d.Phase == lifecycle.Nothing && p.Unresolved != nil && p.Unresolved.Status == metav1.ConditionFalse:
+		return report.False(p.Unresolved.Reason, p.Unresolved.Message)
 	case d.Phase == lifecycle.Nothing && order != nil && order.Status == metav1.ConditionFalse:
 		return report.False(order.Reason, order.Message)
 	case d.Phase == lifecycle.Nothing:
 		return report.Unknown(v1alpha1.ReasonWaitingForOrder, "It is not known yet what was sold")
 	case d.Phase != lifecycle.Run:
-		return report.False(suspensionReason(k, d), "Not usable: "+suspensionText(k, d))
+		return report.False(suspensionReason(p), "Not usable: "+suspensionText(p))
 	case usable.Status != metav1.ConditionTrue:
 		return usable
 	case order != nil && order.Status == metav1.ConditionFalse:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
@@ -19,6 +20,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
+	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 )
 
 // told is what people read of a status: the state, and each condition as status and reason.
@@ -40,10 +42,9 @@ func read(mpi *v1alpha1.MarketplaceInstance) told {
 }
 
 var (
-	healthy     = apply.Readiness{State: apply.StateReady}
-	stoppedAll  = apply.Readiness{State: apply.StateReady, Stopped: true}
-	progressing = apply.Readiness{State: apply.StateProgressing, Blockers: []apply.Blocker{{Key: apply.Key{Kind: "Deployment", Name: "web"}}}}
-	failed      = apply.Readiness{State: apply.StateFailed}
+	healthy     = tenant.Readiness{State: apply.StateReady}
+	progressing = tenant.Readiness{State: apply.StateProgressing, Blockers: []tenant.Blocker{{Refusal: tenant.Refusal{Key: tenant.Key{Kind: "Deployment", Name: "web"}}}}}
+	failed      = tenant.Readiness{State: apply.StateFailed}
 )
 
 func TestReportSaysWhatIsTrue(t *testing.T) {
@@ -66,41 +67,41 @@ func TestReportSaysWhatIsTrue(t *testing.T) {
 		want     told
 	}{
 		"a sale that was never looked up": {
-			mpi: salestest.Sale(salestest.UnknownOrder), decision: nothing, outcome: outcome{nothing: true},
+			mpi: salestest.Sale(salestest.UnknownOrder), decision: nothing, outcome: outcome{did: absent},
 			want: told{"Pending", "Unknown WaitingForOrder", "", "Unknown WaitingForOrder", "Unknown OrderPending", "False WaitingForOrder",
 				"False ReconciliationActive"},
 		},
 		"a sale whose order nobody understands": {
 			mpi:      salestest.Sale(salestest.UnknownOrder, salestest.Condition(v1alpha1.ConditionOrderResolved, metav1.ConditionFalse, v1alpha1.ReasonUnknownSKU)),
-			decision: nothing, outcome: outcome{nothing: true},
+			decision: nothing, outcome: outcome{did: absent},
 			want: told{"Blocked", "False UnknownSKU", "False UnknownSKU", "Unknown WaitingForOrder", "Unknown OrderPending",
 				"False WaitingForOrder", "False ReconciliationActive"},
 		},
 		"a tenant that becomes healthy": {
-			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{rendered: true, readiness: progressing},
+			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{did: made, readiness: progressing},
 			want: told{"Provisioning", "Unknown Progressing", "", "Unknown Progressing", "True Paid", "False Running",
 				"False ReconciliationActive"},
 		},
 		"a tenant that runs": {
-			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{quiet: true, readiness: healthy},
+			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{readiness: healthy},
 			want: told{"Running", "True Ready", "", "True Provisioned", "True Paid", "False Running", "False ReconciliationActive"},
 		},
 		"a tenant that runs while a renewal's order can't be understood": {
 			mpi: salestest.Sale(salestest.Condition(v1alpha1.ConditionOrderResolved, metav1.ConditionFalse, v1alpha1.ReasonUnknownSKU)), day: 1,
-			decision: run, outcome: outcome{quiet: true, readiness: healthy},
+			decision: run, outcome: outcome{readiness: healthy},
 			want: told{"Running", "False UnknownSKU", "False UnknownSKU", "True Provisioned", "True Paid", "False Running",
 				"False ReconciliationActive"},
 		},
 		"a tenant that was made by hand": {
-			mpi: salestest.HandMade(), day: 1, decision: run, outcome: outcome{quiet: true, readiness: healthy},
+			mpi: salestest.HandMade(), day: 1, decision: run, outcome: outcome{readiness: healthy},
 			want: told{"Running", "True Ready", "", "True Provisioned", "True NoSale", "False Running", "False ReconciliationActive"},
 		},
 		"a tenant whose object has failed": {
-			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{quiet: true, readiness: failed},
+			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{readiness: failed},
 			want: told{"Blocked", "False Unhealthy", "", "False Unhealthy", "True Paid", "False Running", "False ReconciliationActive"},
 		},
 		"a tenant whose pods crash": {
-			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{quiet: true, readiness: progressing, blockers: crash},
+			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{readiness: progressing, blockers: crash},
 			want: told{"Blocked", "False Unhealthy", "", "False Unhealthy", "True Paid", "False Running", "False ReconciliationActive"},
 		},
 		"a template that fails": {
@@ -111,7 +112,7 @@ func TestReportSaysWhatIsTrue(t *testing.T) {
 		},
 		"a tenant that can't be moved to the next revision": {
 			mpi: salestest.Sale(), day: 1, decision: run,
-			outcome: outcome{quiet: true, readiness: healthy, stuck: report.Problem(v1alpha1.ReasonRenderFailed, "it stays on shop-1")},
+			outcome: outcome{readiness: healthy, stuck: report.Problem(v1alpha1.ReasonRenderFailed, "it stays on shop-1")},
 			want: told{"Blocked", "True Ready", "", "False RenderFailed", "True Paid", "False Running",
 				"False ReconciliationActive"},
 		},
@@ -122,72 +123,72 @@ func TestReportSaysWhatIsTrue(t *testing.T) {
 		},
 		"a tenant in grace": {
 			mpi: salestest.Sale(), day: 31, decision: lifecycle.Decision{Phase: lifecycle.Run, Rule: lifecycle.RuleInGrace},
-			outcome: outcome{quiet: true, readiness: healthy},
+			outcome: outcome{readiness: healthy},
 			want: told{"InGrace", "True Ready", "", "True Provisioned", "False InGrace", "False Running",
 				"False ReconciliationActive"},
 		},
 		"an overdue tenant that is being stopped": {
-			mpi: salestest.Sale(), day: 46, decision: suspendFor(lifecycle.RuleOverdue), outcome: outcome{rendered: true, readiness: progressing},
+			mpi: salestest.Sale(), day: 46, decision: suspendFor(lifecycle.RuleOverdue), outcome: outcome{did: made, readiness: progressing},
 			want: told{"Suspending", "False PaymentOverdue", "", "Unknown Progressing", "False PaymentOverdue", "Unknown Suspending",
 				"False ReconciliationActive"},
 		},
 		"an overdue tenant that is stopped": {
-			mpi: salestest.Sale(), day: 46, decision: suspendFor(lifecycle.RuleOverdue), outcome: outcome{quiet: true, readiness: stoppedAll},
+			mpi: salestest.Sale(), day: 46, decision: suspendFor(lifecycle.RuleOverdue), outcome: outcome{readiness: healthy, stopped: true},
 			want: told{"Suspended", "False PaymentOverdue", "", "True Provisioned", "False PaymentOverdue", "True PaymentOverdue",
 				"False ReconciliationActive"},
 		},
 		"a tenant that runs on because a kind can't be stopped": {
 			mpi: salestest.Sale(), day: 46, decision: suspendFor(lifecycle.RuleOverdue),
-			outcome: outcome{rendered: true, readiness: stoppedAll, blockers: cannotStop},
+			outcome: outcome{did: made, readiness: healthy, stopped: true, blockers: cannotStop},
 			want: told{"Blocked", "False PaymentOverdue", "", "False CannotSuspend", "False PaymentOverdue", "Unknown Suspending",
 				"False ReconciliationActive"},
 		},
 		"a tenant that a person has stopped": {
-			mpi: salestest.Sale(), day: 1, decision: suspendFor(lifecycle.RuleHeld), outcome: outcome{quiet: true, readiness: stoppedAll},
+			mpi: salestest.Sale(), day: 1, decision: suspendFor(lifecycle.RuleHeld), outcome: outcome{readiness: healthy, stopped: true},
 			want: told{"Suspended", "False Requested", "", "True Provisioned", "True Paid", "True Requested",
 				"False ReconciliationActive"},
 		},
 		"a sale that the marketplace does not know of, and that is being stopped": {
 			mpi: salestest.Sale(), day: 1, decision: suspendFor(lifecycle.RuleUnacknowledged),
-			outcome: outcome{rendered: true, readiness: progressing},
+			outcome: outcome{did: made, readiness: progressing},
 			want: told{"Suspending", "False NotAcknowledged", "", "Unknown Progressing", "True Paid", "Unknown Suspending",
 				"False ReconciliationActive"},
 		},
 		"a sale that the marketplace does not know of, and that is stopped": {
 			mpi: salestest.Sale(), day: 1, decision: suspendFor(lifecycle.RuleUnacknowledged),
-			outcome: outcome{quiet: true, readiness: stoppedAll},
+			outcome: outcome{readiness: healthy, stopped: true},
 			want: told{"Blocked", "False NotAcknowledged", "", "True Provisioned", "True Paid", "True NotAcknowledged",
 				"False ReconciliationActive"},
 		},
 		"a sale that was frozen because it expired": {
 			mpi: salestest.Sale(salestest.Entitled(v1alpha1.EntitlementFrozen, v1alpha1.EntitlementExpired, 30)), day: 31,
-			decision: suspendFor(lifecycle.RuleFrozen), outcome: outcome{quiet: true, readiness: stoppedAll},
+			decision: suspendFor(lifecycle.RuleFrozen), outcome: outcome{readiness: healthy, stopped: true},
 			want: told{"Suspended", "False Expired", "", "True Provisioned", "False Expired", "True Expired",
 				"False ReconciliationActive"},
 		},
 		"a sale that the marketplace froze early": {
 			mpi: salestest.Sale(salestest.Entitled(v1alpha1.EntitlementFrozen, v1alpha1.EntitlementByMarketplace, 10)), day: 11,
-			decision: suspendFor(lifecycle.RuleFrozen), outcome: outcome{quiet: true, readiness: stoppedAll},
+			decision: suspendFor(lifecycle.RuleFrozen), outcome: outcome{readiness: healthy, stopped: true},
 			want: told{"Suspended", "False Frozen", "", "True Provisioned", "False Frozen", "True Frozen",
 				"False ReconciliationActive"},
 		},
 		"a released sale in its retention": {
-			mpi: salestest.Sale(released), day: 21, decision: suspendFor(lifecycle.RuleReleased), outcome: outcome{quiet: true, readiness: stoppedAll},
+			mpi: salestest.Sale(released), day: 21, decision: suspendFor(lifecycle.RuleReleased), outcome: outcome{readiness: healthy, stopped: true},
 			want: told{"Suspended", "False Released", "", "True Provisioned", "False Released", "True Released",
 				"False ReconciliationActive"},
 		},
 		"a released sale that never had a tenant": {
-			mpi: salestest.Sale(released), day: 21, decision: suspendFor(lifecycle.RuleReleased), outcome: outcome{nothing: true},
+			mpi: salestest.Sale(released), day: 21, decision: suspendFor(lifecycle.RuleReleased), outcome: outcome{did: absent},
 			want: told{"Released", "False Released", "", "False Removed", "False Released", "True Released",
 				"False ReconciliationActive"},
 		},
 		"a released sale whose tenant goes": {
-			mpi: salestest.Sale(released), day: 40, decision: removeFor(lifecycle.RuleReleased), outcome: outcome{removing: true},
+			mpi: salestest.Sale(released), day: 40, decision: removeFor(lifecycle.RuleReleased), outcome: outcome{did: removing},
 			want: told{"Removing", "False Released", "", "False Removing", "False Released", "Unknown Removing",
 				"False ReconciliationActive"},
 		},
 		"a released sale whose tenant is gone": {
-			mpi: salestest.Sale(released), day: 40, decision: removeFor(lifecycle.RuleReleased), outcome: outcome{nothing: true},
+			mpi: salestest.Sale(released), day: 40, decision: removeFor(lifecycle.RuleReleased), outcome: outcome{did: absent},
 			want: told{"Released", "False Released", "", "False Removed", "False Released", "True Released",
 				"False ReconciliationActive"},
 		},
@@ -198,27 +199,26 @@ func TestReportSaysWhatIsTrue(t *testing.T) {
 		},
 		"an instance that is being deleted": {
 			mpi: salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.DeletionTimestamp = ptr.To(salestest.At(1)) }), day: 1,
-			decision: removeFor(lifecycle.RuleRemoving), outcome: outcome{removing: true},
+			decision: removeFor(lifecycle.RuleRemoving), outcome: outcome{did: removing},
 			want: told{"Removing", "False Removing", "", "False Removing", "True Paid", "Unknown Removing",
 				"False ReconciliationActive"},
 		},
 		"a paused tenant": {
-			mpi: salestest.Sale(salestest.Paused), day: 1, decision: run, outcome: outcome{held: true, readiness: healthy},
+			mpi: salestest.Sale(salestest.Paused), day: 1, decision: run, outcome: outcome{readiness: healthy},
 			want: told{"Paused", "True Ready", "", "True Provisioned", "True Paid", "False Running", "True ReconciliationPaused"},
 		},
 		"a paused instance without a tenant": {
-			mpi: salestest.Sale(salestest.Paused), day: 1, decision: run, outcome: outcome{held: true, nothing: true},
+			mpi: salestest.Sale(salestest.Paused), day: 1, decision: run, outcome: outcome{did: absent},
 			want: told{"Paused", "Unknown Progressing", "", "Unknown Progressing", "True Paid", "False Running",
 				"True ReconciliationPaused"},
 		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			k := known{
-				Sale:   sale.Sale{Instance: tc.mpi, Namespace: "tenant-acme-x", Policy: lifecycle.Policy{Grace: 15 * 24 * time.Hour}},
-				pinned: "shop-1", target: "shop-1",
-			}
-			writeStatus(tc.mpi, k, tc.decision, tc.outcome, salestest.Day(tc.day))
+			writeStatus(&pass{
+				Sale: sale.Sale{Instance: tc.mpi, Namespace: "tenant-acme-x", Policy: lifecycle.Policy{Grace: 15 * 24 * time.Hour}},
+				pin:  "shop-1", target: "shop-1", decision: tc.decision, now: salestest.Day(tc.day),
+			}, tc.outcome)
 			if diff := cmp.Diff(tc.want, read(tc.mpi)); diff != "" {
 				t.Errorf("status (-want +got):\n%s", diff)
 			}
@@ -240,10 +240,8 @@ func TestReportSaysWhatIsTrue(t *testing.T) {
 // A status that changes with the clock alone would be written at every pass, and each write brings another pass.
 func TestReportDoesNotTick(t *testing.T) {
 	broken := outcome{
-		readiness: apply.Readiness{State: apply.StateProgressing, Blockers: []apply.Blocker{{
-			Key: apply.Key{Kind: "Deployment", Name: "web"}, State: apply.StateProgressing, Reason: "LessReady", Message: "not all",
-		}}},
-		blockers: []v1alpha1.Blocker{{Object: "Deployment/web", Reason: "ImagePullFailed", Message: "no such image"}},
+		readiness: progressing,
+		blockers:  []v1alpha1.Blocker{{Object: "Deployment/web", Reason: "ImagePullFailed", Message: "no such image"}},
 	}
 	policy := lifecycle.Policy{Grace: 15 * 24 * time.Hour, Retention: 15 * 24 * time.Hour, DeleteUnpaid: true}
 	for name, first := range map[string]time.Time{
@@ -254,8 +252,9 @@ func TestReportDoesNotTick(t *testing.T) {
 			var seen *v1alpha1.MarketplaceInstance
 			for i := range 3 {
 				now := first.Add(time.Duration(i) * 61 * time.Second)
-				k := known{Sale: sale.Sale{Instance: mpi, Namespace: "t", Policy: policy}}
-				writeStatus(mpi, k, k.Decide(now), broken, now)
+				p := &pass{Sale: sale.Sale{Instance: mpi, Namespace: "t", Policy: policy}, now: now}
+				p.decision = p.Decide(now)
+				writeStatus(p, broken)
 				if seen != nil {
 					if diff := cmp.Diff(seen.Status, mpi.Status); diff != "" {
 						t.Errorf("the status changed without a reason (-before +after):\n%s", diff)
@@ -269,8 +268,8 @@ func TestReportDoesNotTick(t *testing.T) {
 
 func TestReportTimesConditionsByThePassesClock(t *testing.T) {
 	mpi := salestest.Sale()
-	writeStatus(mpi, known{}, lifecycle.Decision{Phase: lifecycle.Run}, outcome{readiness: progressing}, salestest.Day(1))
-	writeStatus(mpi, known{}, lifecycle.Decision{Phase: lifecycle.Run}, outcome{readiness: healthy}, salestest.Day(2))
+	writeStatus(&pass{Sale: sale.Sale{Instance: mpi}, decision: lifecycle.Decision{Phase: lifecycle.Run}, now: salestest.Day(1)}, outcome{readiness: progressing})
+	writeStatus(&pass{Sale: sale.Sale{Instance: mpi}, decision: lifecycle.Decision{Phase: lifecycle.Run}, now: salestest.Day(2)}, outcome{readiness: healthy})
 	got := map[string]time.Time{}
 	for _, c := range mpi.Status.Conditions {
 		got[c.Type] = c.LastTransitionTime.UTC()
@@ -281,31 +280,6 @@ func TestReportTimesConditionsByThePassesClock(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("transition times (-want +got):\n%s", diff)
-	}
-}
-
-// What can't be stopped is found by rendering, which a quiet pass does not do. It runs on all the same.
-func TestReportKeepsSayingWhatCannotBeStopped(t *testing.T) {
-	suspend := lifecycle.Decision{Phase: lifecycle.Suspend, Rule: lifecycle.RuleHeld}
-	mpi := salestest.Sale()
-	cluster := v1alpha1.Blocker{Object: "Cluster/db", Reason: v1alpha1.ReasonCannotSuspend, Message: "it runs on"}
-	writeStatus(mpi, known{}, suspend, outcome{rendered: true, readiness: stoppedAll, blockers: []v1alpha1.Blocker{cluster}}, salestest.Day(1))
-	want := mpi.DeepCopy()
-	for name, quiet := range map[string]outcome{
-		"a quiet pass": {quiet: true, readiness: stoppedAll}, "an API server that is away": {err: errors.New("timeout")},
-		"another quiet pass": {quiet: true, readiness: stoppedAll},
-	} {
-		writeStatus(mpi, known{}, suspend, quiet, salestest.Day(2))
-		if diff := cmp.Diff(want.Status.Blockers, mpi.Status.Blockers); diff != "" {
-			t.Errorf("blockers after %s (-want +got):\n%s", name, diff)
-		}
-		if got := read(mpi).Suspended; got != "Unknown Suspending" {
-			t.Errorf("suspended is %q after %s, while something runs on", got, name)
-		}
-	}
-	writeStatus(mpi, known{}, suspend, outcome{rendered: true, readiness: stoppedAll}, salestest.Day(3))
-	if got := read(mpi); got.Suspended != "True Requested" || mpi.Status.Blockers != nil {
-		t.Errorf("suspended is %q with blockers %v once everything can be stopped", got.Suspended, mpi.Status.Blockers)
 	}
 }
 
@@ -332,8 +306,9 @@ func TestReportTimetable(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			k := known{Sale: sale.Sale{Instance: tc.mpi, Policy: tc.policy}}
-			writeStatus(tc.mpi, k, k.Decide(salestest.Day(tc.day)), outcome{quiet: true, readiness: healthy}, salestest.Day(tc.day))
+			p := &pass{Sale: sale.Sale{Instance: tc.mpi, Policy: tc.policy}, now: salestest.Day(tc.day)}
+			p.decision = p.Decide(p.now)
+			writeStatus(p, outcome{readiness: healthy})
 			if diff := cmp.Diff(tc.want, tc.mpi.Status.Timetable); diff != "" {
 				t.Errorf("timetable (-want +got):\n%s", diff)
 			}
@@ -345,54 +320,54 @@ func TestReportKeepsAndForgets(t *testing.T) {
 	namespace := &unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"name": "tenant-acme-x"}}}
 	before := v1alpha1.MarketplaceInstanceStatus{
 		Access: v1alpha1.InstanceAccess{FrontEndURL: "https://old.example.com"}, Orphans: []string{"ConfigMap/old"},
-		InputsDigest: "in-1", ObjectsDigest: "ob-1", Namespace: "tenant-acme-x", Revision: "shop-1", TargetRevision: "shop-1",
+		Limits: []v1alpha1.PlanLimit{{Plan: "small", MinimumQuantity: 3}}, Namespace: "tenant-acme-x", Revision: "shop-1", TargetRevision: "shop-1",
 	}
-	run := lifecycle.Decision{Phase: lifecycle.Run, Rule: lifecycle.RulePaid}
-	k := known{Sale: sale.Sale{Instance: salestest.Sale(), Namespace: "tenant-acme-x"}, pinned: "shop-1", target: "shop-2", observed: apply.Observed{Namespace: namespace}}
+	stands := tenant.Standing{Name: "tenant-acme-x", Namespace: namespace}
+	told := v1alpha1.InstanceAccess{FrontEndURL: "https://new.example.com"}
 	tests := map[string]struct {
-		known   known
-		outcome outcome
-		want    v1alpha1.MarketplaceInstanceStatus
+		standing tenant.Standing
+		pin      string
+		outcome  outcome
+		want     v1alpha1.MarketplaceInstanceStatus
 	}{
 		"a quiet pass keeps what the last one rendered": {
-			known: k, outcome: outcome{quiet: true, readiness: healthy},
-			want: v1alpha1.MarketplaceInstanceStatus{
-				Access: before.Access, Orphans: before.Orphans, InputsDigest: "in-1", ObjectsDigest: "ob-1",
+			stands, "shop-1", outcome{did: made, readiness: healthy}, v1alpha1.MarketplaceInstanceStatus{
+				Access: before.Access, Orphans: before.Orphans, Limits: before.Limits,
 				Namespace: "tenant-acme-x", Revision: "shop-1", TargetRevision: "shop-2",
 			},
 		},
 		"a full pass replaces it": {
-			known: k, outcome: outcome{
-				rendered: true, readiness: healthy, revision: "shop-2", inputs: "in-2", digest: "ob-2",
-				access: v1alpha1.InstanceAccess{FrontEndURL: "https://new.example.com"},
-			},
-			want: v1alpha1.MarketplaceInstanceStatus{
-				Access: v1alpha1.InstanceAccess{FrontEndURL: "https://new.example.com"}, InputsDigest: "in-2", ObjectsDigest: "ob-2",
-				Namespace: "tenant-acme-x", Revision: "shop-2", TargetRevision: "shop-2",
+			stands, "shop-2", outcome{did: made, readiness: healthy, access: &told}, v1alpha1.MarketplaceInstanceStatus{
+				Access: told, Namespace: "tenant-acme-x", Revision: "shop-2", TargetRevision: "shop-2",
 			},
 		},
 		"where there is no tenant nothing is left of it": {
-			known: known{Sale: sale.Sale{Instance: salestest.Sale(), Namespace: "tenant-acme-x"}, target: "shop-2"}, outcome: outcome{nothing: true},
-			want: v1alpha1.MarketplaceInstanceStatus{},
+			tenant.Standing{Name: "tenant-acme-x"}, "", outcome{did: absent}, v1alpha1.MarketplaceInstanceStatus{},
 		},
-		"an apply that failed half-way is not taken for what was applied before": {
-			known: k, outcome: outcome{err: errors.New("timeout"), torn: true},
-			want: v1alpha1.MarketplaceInstanceStatus{
-				Access: before.Access, Orphans: before.Orphans, Namespace: "tenant-acme-x", Revision: "shop-1", TargetRevision: "shop-2",
+		"one that is told before there is a tenant keeps that": {
+			tenant.Standing{Name: "tenant-acme-x"}, "", outcome{did: absent, access: &told}, v1alpha1.MarketplaceInstanceStatus{
+				Access: told, Orphans: before.Orphans, Limits: before.Limits, TargetRevision: "shop-2",
+			},
+		},
+		"a pass that failed forgets nothing": {
+			stands, "shop-1", outcome{err: errors.New("timeout")}, v1alpha1.MarketplaceInstanceStatus{
+				Access: before.Access, Orphans: before.Orphans, Limits: before.Limits,
+				Namespace: "tenant-acme-x", Revision: "shop-1", TargetRevision: "shop-2",
 			},
 		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			mpi := salestest.Sale()
-			mpi.Status = *before.DeepCopy()
-			writeStatus(mpi, tc.known, run, tc.outcome, salestest.Day(1))
+			mpi := salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Status = *before.DeepCopy() })
+			writeStatus(&pass{
+				Sale: sale.Sale{Instance: mpi, Namespace: "tenant-acme-x"}, standing: tc.standing, pin: tc.pin, target: "shop-2",
+				decision: lifecycle.Decision{Phase: lifecycle.Run, Rule: lifecycle.RulePaid}, now: salestest.Day(1),
+			}, tc.outcome)
 			got := v1alpha1.MarketplaceInstanceStatus{
-				Access: mpi.Status.Access, Orphans: mpi.Status.Orphans, InputsDigest: mpi.Status.InputsDigest,
-				ObjectsDigest: mpi.Status.ObjectsDigest, Namespace: mpi.Status.Namespace, Revision: mpi.Status.Revision,
-				TargetRevision: mpi.Status.TargetRevision,
+				Access: mpi.Status.Access, Orphans: mpi.Status.Orphans, Limits: mpi.Status.Limits,
+				Namespace: mpi.Status.Namespace, Revision: mpi.Status.Revision, TargetRevision: mpi.Status.TargetRevision,
 			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
+			if diff := cmp.Diff(tc.want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("status (-want +got):\n%s", diff)
 			}
 		})
@@ -464,11 +439,13 @@ func TestReportStaysWithinTheAPIsBounds(t *testing.T) {
 			mpi.Spec.Attributes = append(mpi.Spec.Attributes, v1alpha1.Attribute{Name: fmt.Sprintf("%s-%d", strings.Repeat("x", 120), i)})
 		}
 	})
-	k := known{Sale: sale.Sale{Instance: mpi, Effective: sale.EffectiveOf(mpi)}}
-	if len(k.Effective.Attributes) != 128 {
-		t.Errorf("the tenant gets %d attributes, want all 128", len(k.Effective.Attributes))
+	p := &pass{
+		Sale: sale.Sale{Instance: mpi, Effective: sale.EffectiveOf(mpi)}, decision: lifecycle.Decision{Phase: lifecycle.Run}, now: salestest.Day(1),
 	}
-	writeStatus(mpi, k, lifecycle.Decision{Phase: lifecycle.Run}, outcome{rendered: true, blockers: blockers, orphans: orphans}, salestest.Day(1))
+	if len(p.Effective.Attributes) != 128 {
+		t.Errorf("the tenant gets %d attributes, want all 128", len(p.Effective.Attributes))
+	}
+	writeStatus(p, outcome{did: made, access: &v1alpha1.InstanceAccess{}, blockers: blockers, kept: orphans})
 	for what, tc := range map[string]struct{ got, most int }{
 		"blockers":    {len(mpi.Status.Blockers), 16},
 		"orphans":     {len(mpi.Status.Orphans), 64},
@@ -507,14 +484,14 @@ func TestRemovalBlockersNameOnlyWhatKeepsANamespace(t *testing.T) {
 		}},
 	}}
 	var got []string
-	for _, b := range removalBlockers(apply.Observed{Namespace: namespace}) {
+	for _, b := range removalBlockers(tenant.Standing{Namespace: namespace}) {
 		got = append(got, b.Object+" "+b.Reason+" "+b.Message)
 	}
 	want := []string{"Namespace/tenant-acme-x NamespaceFinalizersRemaining one finalizer"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("blockers (-want +got):\n%s", diff)
 	}
-	if got := removalBlockers(apply.Observed{}); got != nil {
+	if got := removalBlockers(tenant.Standing{}); got != nil {
 		t.Errorf("blockers of no namespace: %v", got)
 	}
 }

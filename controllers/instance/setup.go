@@ -1,15 +1,20 @@
 package instance
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -35,6 +40,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MarketplaceInstance{}, queue.InstanceEvents()).
 		Watches(&v1alpha1.MarketplaceProduct{}, handler.EnqueueRequestsFromMapFunc(queue.InstancesOfProduct(r.Client)),
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, revisionChanged()))).
+		Watches(secretMetadata(), accessEvents()).
 		WatchesRawSource(source.TypedChannel(raise, queue.RaisedEvents())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: instanceWorkers, UsePriorityQueue: ptr.To(true),
@@ -45,7 +51,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 			b = b.Watches(watch.Object, watch.Handler, watch.Options...)
 		}
 	}
-	for _, kind := range slices.Concat(r.Applier.Kinds, []schema.GroupVersionKind{apply.NamespaceKind}) {
+	for _, kind := range slices.Concat(r.Tenants.Kinds, []schema.GroupVersionKind{apply.NamespaceKind}) {
 		object := &unstructured.Unstructured{}
 		object.SetGroupVersionKind(kind)
 		b = b.Watches(object, handler.EnqueueRequestsFromMapFunc(queue.InstanceOfObject(r.Client)), builder.WithPredicates(objectChanged()))
@@ -68,5 +74,30 @@ func revisionChanged() predicate.Predicate {
 			is, stillProduct := e.ObjectNew.(*v1alpha1.MarketplaceProduct)
 			return isProduct && stillProduct && was.Status.Revision != is.Status.Revision
 		},
+	}
+}
+
+// secretMetadata stands for Secrets: their names and labels are watched, and never what is in them.
+func secretMetadata() *metav1.PartialObjectMetadata {
+	secret := &metav1.PartialObjectMetadata{}
+	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	return secret
+}
+
+// accessEvents wakes the instance whose access Secret was deleted, or was restored.
+func accessEvents() handler.EventHandler {
+	wake := func(secret client.Object, q queue.Queue) {
+		name := secret.GetLabels()[v1alpha1.InstanceLabel]
+		if name != "" && secret.GetName() == v1alpha1.AccessSecretName(name) {
+			queue.Enqueue(q, types.NamespacedName{Namespace: secret.GetNamespace(), Name: name}, queue.PriorityNormal)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue.Queue) {
+			if !e.IsInInitialList {
+				wake(e.Object, q)
+			}
+		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue.Queue) { wake(e.Object, q) },
 	}
 }

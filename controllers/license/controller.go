@@ -24,8 +24,8 @@ import (
 )
 
 const (
-	// licenseAPITimeout bounds one call of the licence API with its repeats.
-	licenseAPITimeout = 30 * time.Second
+	// apiTimeout bounds one call of the licence API with its repeats.
+	apiTimeout = 30 * time.Second
 	// staleAfter is how many intervals a code may go without an answer before that is reported.
 	staleAfter = 3
 	// instanceIDField is a selectable field of the kind.
@@ -44,9 +44,8 @@ type Reconciler struct {
 	// APIReader reads Secrets, which are never cached, and what must not be out of date.
 	APIReader client.Reader
 	Clock     clock.PassiveClock
-	// CredentialsNamespace is where the Secrets with the open API's credentials are.
-	CredentialsNamespace string
-	Protocols            protocol.Protocols
+	// Clients makes the clients of the marketplaces' open APIs.
+	Clients protocol.Clients
 	// TenantPrefix begins the names of the tenants' namespaces.
 	TenantPrefix string
 	// QueryInterval is the pause between two queries of a code.
@@ -99,7 +98,7 @@ func (r *Reconciler) activate(ctx context.Context, mpi *v1alpha1.MarketplaceInst
 				return report.Verdict{}, err
 			}
 		}
-		return CodeVerdict(mpi, r.Clock.Now(), r.QueryInterval), nil
+		return codeVerdict(mpi, r.Clock.Now(), r.QueryInterval), nil
 	}
 	return r.activateCode(ctx, mpi)
 }
@@ -112,10 +111,10 @@ func (r *Reconciler) activateCode(ctx context.Context, mpi *v1alpha1.Marketplace
 		return report.Verdict{}, err
 	}
 	if twin != "" {
-		return waitsForPerson(v1alpha1.ReasonLicenseDuplicate, fmt.Sprintf(
+		return protocol.WaitsForPerson(v1alpha1.ReasonLicenseDuplicate, fmt.Sprintf(
 			"MarketplaceInstance %q has the same licence code, and a code is one sale: delete this instance", twin)), nil
 	}
-	api, found, err := licenseAPI(ctx, protocol.Clients{Secrets: r.APIReader, Namespace: r.CredentialsNamespace, Protocols: r.Protocols}, r.Client, mpi)
+	api, found, err := r.api(ctx, mpi)
 	if api == nil || err != nil {
 		return found, err
 	}
@@ -130,14 +129,14 @@ func (r *Reconciler) activateCode(ctx context.Context, mpi *v1alpha1.Marketplace
 	case told.State == marketplace.LicenseAlive, told.State == marketplace.LicenseExpired, told.State == marketplace.LicenseReleased:
 		after, _ = licenses.Queried(after, told.LicenseCode, now, r.QueryInterval)
 	case !told.fresh:
-		return waitsForPerson(v1alpha1.ReasonLicenseStateUnknown,
+		return protocol.WaitsForPerson(v1alpha1.ReasonLicenseStateUnknown,
 			"The marketplace does not activate the code, and calls its state by a word that this version does not know: compare the"+
 				" code with the seller console"), nil
 	}
 	if err := r.store(ctx, mpi, after); err != nil {
 		return report.Verdict{}, err
 	}
-	return CodeVerdict(mpi, now, r.QueryInterval), nil
+	return codeVerdict(mpi, now, r.QueryInterval), nil
 }
 
 // activatedCode is what the marketplace tells about a code when it is activated; fresh is false if it was so before.
@@ -149,7 +148,7 @@ type activatedCode struct {
 // askToActivate activates a code. One that can't be activated may be so already, by an activation whose answer was lost: the
 // query tells.
 func (r *Reconciler) askToActivate(ctx context.Context, api marketplace.LicenseClient, code string) (activatedCode, error) {
-	ctx, cancel := context.WithTimeout(ctx, licenseAPITimeout)
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
 	told, err := api.ActivateLicense(ctx, code)
 	if !errors.Is(err, marketplace.ErrLicenseActivated) {
@@ -193,60 +192,57 @@ func (r *Reconciler) store(ctx context.Context, mpi *v1alpha1.MarketplaceInstanc
 	return sale.Store(ctx, r.Client, r.APIReader, mpi, orders.Result{Subscription: sub})
 }
 
-// licenseAPI makes the client for an instance's marketplace; nil with what to report when there is none.
-func licenseAPI(ctx context.Context, apis protocol.Clients, cached client.Reader, mpi *v1alpha1.MarketplaceInstance,
-) (marketplace.LicenseClient, report.Verdict, error) {
+// api makes the client for an instance's marketplace; nil with what to report when there is none.
+func (r *Reconciler) api(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (marketplace.LicenseClient, report.Verdict, error) {
 	mp := &v1alpha1.Marketplace{}
 	key := types.NamespacedName{Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace}
-	if err := cached.Get(ctx, key, mp); err != nil {
+	if err := r.Get(ctx, key, mp); err != nil {
 		if apierrors.IsNotFound(err) {
-			return nil, waitsForPerson(v1alpha1.ReasonMarketplaceNotFound, fmt.Sprintf(
+			return nil, protocol.WaitsForPerson(v1alpha1.ReasonMarketplaceNotFound, fmt.Sprintf(
 				"Marketplace %q does not exist in this namespace: create it", key.Name)), nil
 		}
 		return nil, report.Verdict{}, err
 	}
-	api, err := apis.Licenses(ctx, mp)
-	var credentials *protocol.CredentialsError
+	api, err := r.Clients.Licenses(ctx, mp)
+	if credentials, ok := errors.AsType[*protocol.CredentialsError](err); ok {
+		return nil, credentials.Verdict(), nil
+	}
 	switch {
-	case errors.As(err, &credentials):
-		return nil, waitsForPerson(v1alpha1.ReasonCredentialsMissing, credentials.Text).Again(queue.CredentialsRetry), nil
 	case err != nil:
 		return nil, report.Verdict{}, err
 	case api == nil:
-		return nil, waitsForPerson(v1alpha1.ReasonLicenseUnsupported, fmt.Sprintf(
+		return nil, protocol.WaitsForPerson(v1alpha1.ReasonLicenseUnsupported, fmt.Sprintf(
 			"Protocol %q of Marketplace %q has no licences", mp.Spec.Protocol, mp.Name)), nil
 	}
 	return api, report.Verdict{}, nil
 }
 
-// activationFailed says what a failed activation means: on the way, or a mistake that a person has to put right.
-func activationFailed(err error) (report.Verdict, error) {
-	var failed *marketplace.CallError
-	if !errors.As(err, &failed) {
-		return report.Unknown(v1alpha1.ReasonLicenseAPIUnavailable, "The code can't be activated now; it is tried again"), err
-	}
-	message := "The licence code: " + failed.Error()
-	switch {
-	case errors.Is(err, marketplace.ErrLicenseNotCollected):
-		return waitsForPerson(v1alpha1.ReasonLicenseNotCollected, message).Again(queue.NotCollectedRetry), nil
-	case errors.Is(err, marketplace.ErrLicenseUnknown):
-		return waitsForPerson(v1alpha1.ReasonLicenseUnknown, message), nil
-	case errors.Is(err, marketplace.ErrLicenseActivated):
-		// The query was made already, and says that it is not active.
-		return waitsForPerson(v1alpha1.ReasonLicenseRefused,
-			"The licence code is not activated, and its state allows no activation: compare it with the seller console"), nil
-	case errors.Is(err, marketplace.ErrLicenseRefused):
-		return waitsForPerson(v1alpha1.ReasonLicenseAPIRefused, message).Again(queue.RefusedRetry), nil
-	case !errors.Is(err, marketplace.ErrUnavailable):
-		return waitsForPerson(v1alpha1.ReasonLicenseRefused, message), nil
-	case failed.RetryAfter > 0:
-		return report.Unknown(v1alpha1.ReasonLicenseAPIUnavailable, message).Again(failed.RetryAfter), nil
-	}
-	return report.Unknown(v1alpha1.ReasonLicenseAPIUnavailable, message), err
+// activation says what a failed activation means.
+var activation = protocol.Failure{
+	Unavailable: v1alpha1.ReasonLicenseAPIUnavailable, Unanswered: "The code can't be activated now; it is tried again",
+	Mistakes: append([]protocol.Mistake{
+		{Kind: marketplace.ErrLicenseNotCollected, Reason: v1alpha1.ReasonLicenseNotCollected, After: queue.NotCollectedRetry},
+		{Kind: marketplace.ErrLicenseUnknown, Reason: v1alpha1.ReasonLicenseUnknown},
+	}, refusals...),
 }
 
-// CodeVerdict says how a code stands that is activated, or whose sale has ended. It comes from the facts in the spec alone.
-func CodeVerdict(mpi *v1alpha1.MarketplaceInstance, now time.Time, interval time.Duration) report.Verdict {
+// refusals are the answers that every call of the licence API may get.
+var refusals = []protocol.Mistake{
+	{Kind: marketplace.ErrLicenseRefused, Reason: v1alpha1.ReasonLicenseAPIRefused, After: queue.RefusedRetry},
+	{Reason: v1alpha1.ReasonLicenseRefused},
+}
+
+func activationFailed(err error) (report.Verdict, error) {
+	if errors.Is(err, marketplace.ErrLicenseActivated) {
+		// The query was made already, and says that it is not active.
+		return protocol.WaitsForPerson(v1alpha1.ReasonLicenseRefused,
+			"The licence code is not activated, and its state allows no activation: compare it with the seller console"), nil
+	}
+	return activation.FromCallError(err, "The licence code")
+}
+
+// codeVerdict says how a code stands that is activated, or whose sale has ended. It comes from the facts in the spec alone.
+func codeVerdict(mpi *v1alpha1.MarketplaceInstance, now time.Time, interval time.Duration) report.Verdict {
 	sub := mpi.Spec.Subscription
 	license := sub.License
 	since := license.QueriedAt.Time
@@ -280,9 +276,4 @@ func CodeVerdict(mpi *v1alpha1.MarketplaceInstance, now time.Time, interval time
 	}
 	found.After = stale.Sub(now)
 	return found
-}
-
-// waitsForPerson is a problem that stays until somebody acts. What changes at the marketplace is not noticed.
-func waitsForPerson(reason, message string) report.Verdict {
-	return report.False(reason, message).Again(queue.OrderProblemRetry)
 }

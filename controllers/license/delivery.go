@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -94,40 +93,26 @@ func (r *Reconciler) upload(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 	file marketplace.LicenseFile,
 ) (report.Verdict, error) {
 	if len(file.Content) == 0 {
-		return waitsForPerson(v1alpha1.ReasonLicenseInvalid, fmt.Sprintf(
+		return protocol.WaitsForPerson(v1alpha1.ReasonLicenseInvalid, fmt.Sprintf(
 			"The licence for request %s is empty: put another one into its Secret", request.Key)), nil
 	}
-	apis := protocol.Clients{Secrets: r.APIReader, Namespace: r.CredentialsNamespace, Protocols: r.Protocols}
-	api, found, err := licenseAPI(ctx, apis, r.Client, mpi)
+	api, found, err := r.api(ctx, mpi)
 	if api == nil || err != nil {
 		return found, err
 	}
-	callCtx, cancel := context.WithTimeout(ctx, licenseAPITimeout)
+	callCtx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
 	if err := api.UploadLicense(callCtx, request.ID, file, request.Key+textFile); err != nil {
-		return uploadFailed(request.Key, err)
+		return uploading.FromCallError(err, "Uploading the licence of request "+request.Key)
 	}
 	sum := sha256.Sum256(file.Content)
 	after := licenses.Delivered(mpi.Spec.Subscription, request.Key, hex.EncodeToString(sum[:]), r.Clock.Now())
 	return report.Verdict{}, r.store(ctx, mpi, after)
 }
 
-// uploadFailed says what a failed upload means.
-func uploadFailed(key string, err error) (report.Verdict, error) {
-	var failed *marketplace.CallError
-	if !errors.As(err, &failed) {
-		return report.Unknown(v1alpha1.ReasonLicenseAPIUnavailable, "The licences can't be uploaded now; it is tried again"), err
-	}
-	message := fmt.Sprintf("Uploading the licence of request %s: %s", key, failed.Error())
-	switch {
-	case errors.Is(err, marketplace.ErrLicenseRefused):
-		return waitsForPerson(v1alpha1.ReasonLicenseAPIRefused, message).Again(queue.RefusedRetry), nil
-	case !errors.Is(err, marketplace.ErrUnavailable):
-		return waitsForPerson(v1alpha1.ReasonLicenseRefused, message), nil
-	case failed.RetryAfter > 0:
-		return report.Unknown(v1alpha1.ReasonLicenseAPIUnavailable, message).Again(failed.RetryAfter), nil
-	}
-	return report.Unknown(v1alpha1.ReasonLicenseAPIUnavailable, message), err
+// uploading says what a failed upload means.
+var uploading = protocol.Failure{
+	Unavailable: v1alpha1.ReasonLicenseAPIUnavailable, Unanswered: "The licences can't be uploaded now; it is tried again", Mistakes: refusals,
 }
 
 // licenseFor finds the licence of a request: under its key it is a text, and under its key with a dot and an ending a file of

@@ -22,17 +22,17 @@ import (
 //	stallkeeper_licenses_waiting{namespace, marketplace, step}                         Activation of a code, Delivery of a licence
 type Metrics struct {
 	reader  client.Reader
-	Queries *prometheus.CounterVec
+	queries *prometheus.CounterVec
 }
 
 var (
-	marketplaceLabels     = []string{"namespace", "marketplace"}
-	lastLicenseAnswerDesc = prometheus.NewDesc("stallkeeper_license_last_answer_timestamp_seconds",
+	marketplaceLabels = []string{"namespace", "marketplace"}
+	lastAnswerDesc    = prometheus.NewDesc("stallkeeper_license_last_answer_timestamp_seconds",
 		"When a marketplace last answered a query about a licence code, by namespace and Marketplace.", marketplaceLabels, nil)
-	oldestLicenseAnswerDesc = prometheus.NewDesc("stallkeeper_license_oldest_answer_timestamp_seconds",
+	oldestAnswerDesc = prometheus.NewDesc("stallkeeper_license_oldest_answer_timestamp_seconds",
 		"When a marketplace last answered about the licence code that waits longest for an answer, by namespace and Marketplace.",
 		marketplaceLabels, nil)
-	licensesWaitingDesc = prometheus.NewDesc("stallkeeper_licenses_waiting",
+	waitingDesc = prometheus.NewDesc("stallkeeper_licenses_waiting",
 		"Licence codes that are not activated and licences that are not delivered, by namespace, Marketplace and step (Activation, Delivery).",
 		[]string{"namespace", "marketplace", "step"}, nil)
 )
@@ -41,7 +41,7 @@ var (
 func NewMetrics(reader client.Reader) *Metrics {
 	return &Metrics{
 		reader: reader,
-		Queries: prometheus.NewCounterVec(prometheus.CounterOpts{
+		queries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "stallkeeper_license_queries_total",
 			Help: "Queries about licence codes, by namespace, Marketplace and result (Answered, Failed).",
 		}, []string{"namespace", "marketplace", "result"}),
@@ -50,21 +50,21 @@ func NewMetrics(reader client.Reader) *Metrics {
 
 // Describe names the metrics.
 func (m *Metrics) Describe(descs chan<- *prometheus.Desc) {
-	m.Queries.Describe(descs)
-	descs <- lastLicenseAnswerDesc
-	descs <- oldestLicenseAnswerDesc
-	descs <- licensesWaitingDesc
+	m.queries.Describe(descs)
+	descs <- lastAnswerDesc
+	descs <- oldestAnswerDesc
+	descs <- waitingDesc
 }
 
-// licenseFigures are those of one Marketplace.
-type licenseFigures struct {
+// connectionFigures are those of one Marketplace.
+type connectionFigures struct {
 	last, oldest         time.Time
 	activation, delivery int
 }
 
 // Collect counts. A list that fails gives no figures rather than wrong ones.
 func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
-	m.Queries.Collect(metrics)
+	m.queries.Collect(metrics)
 	ctx, cancel := context.WithTimeout(context.Background(), report.MetricsTimeout)
 	defer cancel()
 	instances := &v1alpha1.MarketplaceInstanceList{}
@@ -72,7 +72,7 @@ func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 		return
 	}
 	type connection struct{ namespace, marketplace string }
-	figures := map[connection]*licenseFigures{}
+	figures := map[connection]*connectionFigures{}
 	for i := range instances.Items {
 		mpi := &instances.Items[i]
 		if !sellsLicenses(mpi) || !mpi.DeletionTimestamp.IsZero() {
@@ -80,7 +80,7 @@ func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 		}
 		key := connection{mpi.Namespace, mpi.Spec.Subscription.Marketplace}
 		if figures[key] == nil {
-			figures[key] = &licenseFigures{}
+			figures[key] = &connectionFigures{}
 		}
 		figures[key].add(mpi.Spec.Subscription)
 	}
@@ -89,17 +89,17 @@ func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 			metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{key.namespace, key.marketplace}, more...)...)
 		}
 		if !f.last.IsZero() {
-			gauge(lastLicenseAnswerDesc, float64(f.last.Unix()))
+			gauge(lastAnswerDesc, float64(f.last.Unix()))
 		}
 		if !f.oldest.IsZero() {
-			gauge(oldestLicenseAnswerDesc, float64(f.oldest.Unix()))
+			gauge(oldestAnswerDesc, float64(f.oldest.Unix()))
 		}
-		gauge(licensesWaitingDesc, float64(f.activation), "Activation")
-		gauge(licensesWaitingDesc, float64(f.delivery), "Delivery")
+		gauge(waitingDesc, float64(f.activation), "Activation")
+		gauge(waitingDesc, float64(f.delivery), "Delivery")
 	}
 }
 
-func (f *licenseFigures) add(sub *v1alpha1.Subscription) {
+func (f *connectionFigures) add(sub *v1alpha1.Subscription) {
 	if sub.Entitlement.State == v1alpha1.EntitlementReleased {
 		// Its code is not asked about any more, and nothing is delivered.
 		return
@@ -128,6 +128,6 @@ func (m *Metrics) queried(answered bool, asked ...*v1alpha1.MarketplaceInstance)
 	}
 	result := map[bool]string{true: "Answered", false: "Failed"}[answered]
 	for _, mpi := range asked {
-		m.Queries.WithLabelValues(mpi.Namespace, mpi.Spec.Subscription.Marketplace, result).Inc()
+		m.queries.WithLabelValues(mpi.Namespace, mpi.Spec.Subscription.Marketplace, result).Inc()
 	}
 }

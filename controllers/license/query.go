@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,10 +26,8 @@ import (
 	"github.com/stallkeeper/stallkeeper/subscription/orders"
 )
 
-const (
-	// DefaultQueryInterval is the pause between two queries of a licence code that marketplaces ask for.
-	DefaultQueryInterval = 24 * time.Hour
-)
+// DefaultQueryInterval is the pause between two queries of a licence code that marketplaces ask for.
+const DefaultQueryInterval = 24 * time.Hour
 
 // QueryReconciler asks a marketplace every day about each of its licence codes, so that calls which never came are
 // noticed. Its objects are the Marketplaces: one is asked about many codes at once, and never twice at a time.
@@ -40,46 +37,47 @@ type QueryReconciler struct {
 	APIReader client.Reader
 	Clock     clock.PassiveClock
 	Recorder  events.EventRecorder
-	// CredentialsNamespace is where the Secrets with the open API's credentials are.
-	CredentialsNamespace string
-	Protocols            protocol.Protocols
+	// Clients makes the clients of the marketplaces' open APIs.
+	Clients protocol.Clients
 	// Interval is the pause between two queries of a code.
 	Interval time.Duration
 	// Metrics counts; nil counts nothing.
 	Metrics *Metrics
 
-	failures queryFailures
+	memories queue.Memory[failures]
 }
 
 // Reconcile asks about the codes of one marketplace that are due, at most marketplace.MaxLicenseBatch of them.
 func (r *QueryReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	mp := &v1alpha1.Marketplace{}
 	if err := r.Get(ctx, req.NamespacedName, mp); err != nil {
+		r.memories.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	due, next, err := r.due(ctx, mp)
+	failed := r.memories.Of(req.NamespacedName, mp.UID, r.newFailures)
+	due, next, err := r.due(ctx, mp, failed)
 	if err != nil || len(due) == 0 {
 		return queue.Wake(r.Clock.Now(), next), err
 	}
-	apis := protocol.Clients{Secrets: r.APIReader, Namespace: r.CredentialsNamespace, Protocols: r.Protocols}
-	api, err := apis.Licenses(ctx, mp)
-	var credentials *protocol.CredentialsError
-	switch {
-	case errors.As(err, &credentials):
+	api, err := r.Clients.Licenses(ctx, mp)
+	if _, unusable := errors.AsType[*protocol.CredentialsError](err); unusable {
 		// The connection says so itself.
 		r.Metrics.queried(false, due...)
 		return ctrl.Result{RequeueAfter: queue.CredentialsRetry}, nil
-	case err != nil || api == nil:
+	}
+	if err != nil || api == nil {
 		return ctrl.Result{}, err
 	}
-	if err := r.ask(ctx, api, due); err != nil {
+	if err := r.ask(ctx, api, due, failed); err != nil {
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: queue.QueryPause}, nil
 }
 
 // due are the instances whose codes have to be asked about now, those that wait longest first, and when the next one is.
-func (r *QueryReconciler) due(ctx context.Context, mp *v1alpha1.Marketplace) ([]*v1alpha1.MarketplaceInstance, time.Time, error) {
+func (r *QueryReconciler) due(ctx context.Context, mp *v1alpha1.Marketplace, failed *failures) (
+	[]*v1alpha1.MarketplaceInstance, time.Time, error,
+) {
 	list := &v1alpha1.MarketplaceInstanceList{}
 	if err := r.List(ctx, list, client.InNamespace(mp.Namespace)); err != nil {
 		return nil, time.Time{}, err
@@ -97,7 +95,7 @@ func (r *QueryReconciler) due(ctx context.Context, mp *v1alpha1.Marketplace) ([]
 		if at.IsZero() {
 			continue
 		}
-		if later := r.failures.until(mpi.UID); later.After(at) {
+		if later := failed.until[mpi.UID]; later.After(at) {
 			at = later
 		}
 		if now.Before(at) {
@@ -114,7 +112,9 @@ func (r *QueryReconciler) due(ctx context.Context, mp *v1alpha1.Marketplace) ([]
 
 // ask asks about all at once, and about those by themselves that this does not answer, or answers with bad news. An error is one
 // that concerns all.
-func (r *QueryReconciler) ask(ctx context.Context, api marketplace.LicenseClient, due []*v1alpha1.MarketplaceInstance) error {
+func (r *QueryReconciler) ask(ctx context.Context, api marketplace.LicenseClient, due []*v1alpha1.MarketplaceInstance,
+	failed *failures,
+) error {
 	asked := r.Clock.Now()
 	told, err := r.askTogether(ctx, api, due)
 	if err != nil {
@@ -130,11 +130,11 @@ func (r *QueryReconciler) ask(ctx context.Context, api marketplace.LicenseClient
 			err = r.note(ctx, mpi, answer, asked)
 		}
 		if err == nil {
-			r.failures.forget(mpi.UID)
+			failed.forget(mpi.UID)
 			continue
 		}
 		// The next pass begins with the others.
-		r.failures.add(mpi.UID, r.Clock.Now())
+		failed.add(mpi.UID, r.Clock.Now())
 		if errors.Is(err, marketplace.ErrUnavailable) || errors.Is(err, marketplace.ErrLicenseRefused) {
 			return err
 		}
@@ -157,7 +157,7 @@ func (r *QueryReconciler) askTogether(ctx context.Context, api marketplace.Licen
 	if len(codes) == 1 {
 		return answers, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, licenseAPITimeout)
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
 	told, err := api.QueryLicenses(ctx, codes)
 	if errors.Is(err, marketplace.ErrLicenseRefused) {
@@ -172,7 +172,7 @@ func (r *QueryReconciler) askTogether(ctx context.Context, api marketplace.Licen
 // askAlone asks about one code and stores what is told.
 func (r *QueryReconciler) askAlone(ctx context.Context, api marketplace.LicenseClient, mpi *v1alpha1.MarketplaceInstance) error {
 	asked := r.Clock.Now()
-	callCtx, cancel := context.WithTimeout(ctx, licenseAPITimeout)
+	callCtx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
 	answer, err := api.QueryLicense(callCtx, mpi.Spec.Subscription.InstanceID)
 	r.Metrics.queried(err == nil, mpi)
@@ -202,38 +202,26 @@ func (r *QueryReconciler) note(ctx context.Context, mpi *v1alpha1.MarketplaceIns
 	return nil
 }
 
-// queryFailures remember the codes that could not be asked about, so that one of them does not keep the others waiting. After a
-// restart they are asked about once more.
-type queryFailures struct {
-	mu   sync.Mutex
-	seen map[types.UID]queryFailure
+// failures remember the codes of one marketplace that could not be asked about, so that one of them does not keep the others
+// waiting. After a restart they are asked about once more.
+type failures struct {
+	pauses *queue.Backoff
+	until  map[types.UID]time.Time
 }
 
-type queryFailure struct {
-	pause time.Duration
-	until time.Time
+func (r *QueryReconciler) newFailures() *failures {
+	return &failures{queue.NewBackoff(queue.QueryFirst, queue.QueryLast, r.Clock), map[types.UID]time.Time{}}
 }
 
-func (f *queryFailures) until(uid types.UID) time.Time {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.seen[uid].until
-}
-
-func (f *queryFailures) add(uid types.UID, now time.Time) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.seen == nil {
-		f.seen = map[types.UID]queryFailure{}
-	}
-	pause := min(max(2*f.seen[uid].pause, queue.QueryFirst), queue.QueryLast)
+func (f *failures) add(uid types.UID, now time.Time) {
 	// Those of instances that are gone.
-	maps.DeleteFunc(f.seen, func(_ types.UID, failure queryFailure) bool { return now.Sub(failure.until) > 2*queue.QueryLast })
-	f.seen[uid] = queryFailure{pause: pause, until: now.Add(pause)}
+	f.pauses.GC()
+	maps.DeleteFunc(f.until, func(_ types.UID, until time.Time) bool { return now.Sub(until) > 2*queue.QueryLast })
+	f.pauses.Next(string(uid), now)
+	f.until[uid] = now.Add(f.pauses.Get(string(uid)))
 }
 
-func (f *queryFailures) forget(uid types.UID) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.seen, uid)
+func (f *failures) forget(uid types.UID) {
+	f.pauses.Reset(string(uid))
+	delete(f.until, uid)
 }

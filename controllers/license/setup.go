@@ -6,7 +6,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,8 +19,8 @@ import (
 	"github.com/stallkeeper/stallkeeper/subscription/licenses"
 )
 
-// licenseWorkers are how many licence codes are activated, and licences delivered, at once.
-const licenseWorkers = 8
+// workers are how many licence codes are activated, and licences delivered, at once.
+const workers = 8
 
 // SetupWithManager makes the reconciler run.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
@@ -36,19 +35,16 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		return ok && sellsLicenses(mpi)
 	})
 	// A person who has put a licence into its Secret can annotate the instance, and need not wait for the next look.
-	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, licenseNotReported())
+	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, notReported())
 	return ctrl.NewControllerManagedBy(mgr).Named("license").
 		Watches(&v1alpha1.MarketplaceInstance{}, queue.InstanceEvents(), builder.WithPredicates(ofLicenses, changed)).
 		Watches(&v1alpha1.Marketplace{}, waiting, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: licenseWorkers, UsePriorityQueue: ptr.To(true),
-			RateLimiter: queue.Retries(100 * time.Millisecond),
-		}).
+		WithOptions(queue.Prioritized(workers, 100*time.Millisecond)).
 		Complete(r)
 }
 
-// licenseNotReported lets an instance through whose status says nothing of its licences.
-func licenseNotReported() predicate.Predicate {
+// notReported lets an instance through whose status says nothing of its licences.
+func notReported() predicate.Predicate {
 	return predicate.NewPredicateFuncs(func(object client.Object) bool {
 		mpi, ok := object.(*v1alpha1.MarketplaceInstance)
 		missing := func(kind string) bool { return meta.FindStatusCondition(mpi.Status.Conditions, kind) == nil }

@@ -8,26 +8,19 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/protocol"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 	"github.com/stallkeeper/stallkeeper/subscription/orders"
 )
 
-const (
-	// broughtPatience is how long a call may be stored by half before a person has to act. A marketplace makes a call that
-	// failed again for some hours, and no longer.
-	broughtPatience = 4 * time.Hour
-)
+// broughtPatience is how long a call may be stored by half before a person has to act. A marketplace makes a call that
+// failed again for some hours, and no longer.
+const broughtPatience = 4 * time.Hour
 
 // errNotBrought says that a call's Secret is not there.
 var errNotBrought = errors.New("the call's Secret does not exist")
@@ -69,39 +62,10 @@ func (r *Reconciler) readBrought(ctx context.Context, mpi *v1alpha1.MarketplaceI
 // write its Secret, and has told the marketplace to call again.
 func (r *Reconciler) notBrought(call v1alpha1.OrderCall) report.Verdict {
 	if r.Clock.Since(call.Time.Time) >= broughtPatience {
-		return mistake(v1alpha1.ReasonCallIncomplete, fmt.Sprintf("What the call %s says about order %s could not be stored, and the"+
+		return protocol.WaitsForPerson(v1alpha1.ReasonCallIncomplete, fmt.Sprintf("What the call %s says about order %s could not be stored, and the"+
 			" marketplace has not called again: start the call again in the marketplace's console; if it has cancelled the order,"+
 			" remove the call's lookup from spec.subscription.orders, or delete the instance of a purchase", call.Activity, call.OrderID))
 	}
-	found := report.Unknown(v1alpha1.ReasonOrderPending, fmt.Sprintf(
-		"What the call %s says about order %s is not stored yet; the marketplace is expected to call again", call.Activity, call.OrderID))
-	found.After = queue.CallSecretRetry
-	return found
-}
-
-// callSecrets stands for the calls' Secrets: their names and labels are watched, and never what is in them.
-func callSecrets() *metav1.PartialObjectMetadata {
-	object := &metav1.PartialObjectMetadata{}
-	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	return object
-}
-
-// CacheCalls makes a cache hold the names of the Secrets in namespaces in which calls' orders are kept, for the OrderReconciler. A
-// cache that holds the Secrets of tenants already, with apply.CacheByObject, has these as well.
-func CacheCalls(namespaces map[string]cache.Config) (client.Object, cache.ByObject) {
-	return callSecrets(), cache.ByObject{
-		Namespaces: namespaces, Label: labels.SelectorFromSet(labels.Set{v1alpha1.CallLabel: string(v1alpha1.CallOrder)}),
-	}
-}
-
-// callEvents wakes the instance whose call's Secret was made. Those that are there at the start need nobody to tell of them,
-// because every instance is looked at then.
-func callEvents() handler.EventHandler {
-	return handler.Funcs{CreateFunc: func(_ context.Context, e event.CreateEvent, q queue.Queue) {
-		told := e.Object.GetLabels()
-		if told[v1alpha1.CallLabel] != string(v1alpha1.CallOrder) || told[v1alpha1.InstanceLabel] == "" || e.IsInInitialList {
-			return
-		}
-		queue.Enqueue(q, types.NamespacedName{Namespace: e.Object.GetNamespace(), Name: told[v1alpha1.InstanceLabel]}, queue.PrioritySale)
-	}}
+	return report.Unknown(v1alpha1.ReasonOrderPending, fmt.Sprintf("What the call %s says about order %s is not stored yet;"+
+		" the marketplace is expected to call again", call.Activity, call.OrderID)).Again(queue.CallSecretRetry)
 }

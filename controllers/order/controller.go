@@ -25,11 +25,11 @@ import (
 )
 
 const (
-	// orderAPITimeout bounds one pass's call of the order API with its repeats. Workers that wait for a slow API would
+	// apiTimeout bounds one pass's call of the order API with its repeats. Workers that wait for a slow API would
 	// otherwise keep other sales from being looked up.
-	orderAPITimeout = 30 * time.Second
-	// orderNotFoundGrace is how long a purchase's order may be unknown to the order API before it counts as a mistake.
-	orderNotFoundGrace = 10 * time.Minute
+	apiTimeout = 30 * time.Second
+	// notFoundGrace is how long a purchase's order may be unknown to the order API before it counts as a mistake.
+	notFoundGrace = 10 * time.Minute
 )
 
 // statusOwner owns what this reconciler says of an instance.
@@ -42,9 +42,8 @@ type Reconciler struct {
 	// APIReader reads Secrets, which are never cached.
 	APIReader client.Reader
 	Clock     clock.PassiveClock
-	// CredentialsNamespace is where the Secrets with the order API's credentials are.
-	CredentialsNamespace string
-	Protocols            protocol.Protocols
+	// Clients makes the clients of the marketplaces' open APIs.
+	Clients protocol.Clients
 }
 
 // Reconcile brings one instance's orders up to date.
@@ -108,14 +107,14 @@ func (r *Reconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 	key := types.NamespacedName{Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace}
 	if err := r.Get(ctx, key, mp); err != nil {
 		if apierrors.IsNotFound(err) {
-			return mistake(v1alpha1.ReasonMarketplaceNotFound, fmt.Sprintf(
+			return protocol.WaitsForPerson(v1alpha1.ReasonMarketplaceNotFound, fmt.Sprintf(
 				"Marketplace %q does not exist in this namespace: create it again", key.Name)), nil
 		}
 		return report.Verdict{}, err
 	}
 	call, order, err := r.readFirst(ctx, mpi, mp, calls)
 	if err != nil {
-		return r.ReadFailed(call, err)
+		return r.readFailed(call, err)
 	}
 	if err := storeRawOrder(ctx, r.Client, r.APIReader, mpi, call.OrderID, order.Raw); err != nil {
 		return report.Verdict{}, err
@@ -135,7 +134,7 @@ func (r *Reconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 		ShowCustomerName: mp.Spec.Disclosure.CustomerName == v1alpha1.DisclosureShow, Call: call,
 	}, order, products.Items)
 	if problem != nil {
-		found := mistake(problem.Reason, problem.Message)
+		found := protocol.WaitsForPerson(problem.Reason, problem.Message)
 		if problem.Reason == v1alpha1.ReasonPackageUserUnclear {
 			// The buyer may have ordered the other instance in the same moment, and its order is not read yet.
 			found.After = queue.RefusedRetry
@@ -161,43 +160,35 @@ func (r *Reconciler) readOrder(ctx context.Context, mpi *v1alpha1.MarketplaceIns
 	if call.Source == v1alpha1.OrderFromCall {
 		return r.readBrought(ctx, mpi, call)
 	}
-	ctx, cancel := context.WithTimeout(ctx, orderAPITimeout)
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
-	reader, err := protocol.Clients{Secrets: r.APIReader, Namespace: r.CredentialsNamespace, Protocols: r.Protocols}.Orders(ctx, mp)
+	reader, err := r.Clients.Orders(ctx, mp)
 	if err != nil {
 		return marketplace.Order{}, err
 	}
 	return reader.ReadOrder(ctx, call.OrderID, call.OrderLineID)
 }
 
-// ReadFailed says what a failed look-up means: on the way, or a mistake that a person has to put right.
-func (r *Reconciler) ReadFailed(call v1alpha1.OrderCall, err error) (report.Verdict, error) {
-	var credentials *protocol.CredentialsError
-	var failed *marketplace.CallError
+// lookUpFailed says what a failed look-up means.
+var lookUpFailed = protocol.Failure{
+	Unavailable: v1alpha1.ReasonOrderAPIUnavailable, Unanswered: "The order can't be looked up now; it is tried again",
+	Mistakes: []protocol.Mistake{
+		{Kind: marketplace.ErrOrderNotFound, Reason: v1alpha1.ReasonOrderNotFound},
+		{Kind: marketplace.ErrOrderRefused, Reason: v1alpha1.ReasonOrderAPIRefused, After: queue.RefusedRetry},
+		{Kind: marketplace.ErrOrderInvalid, Reason: v1alpha1.ReasonOrderInvalid},
+	},
+}
+
+// readFailed says what it means that a call's order could not be read.
+func (r *Reconciler) readFailed(call v1alpha1.OrderCall, err error) (report.Verdict, error) {
 	switch {
 	case errors.Is(err, errNotBrought):
 		return r.notBrought(call), nil
-	case errors.As(err, &credentials):
-		return mistake(v1alpha1.ReasonCredentialsMissing, credentials.Text).Again(queue.CredentialsRetry), nil
-	case !errors.As(err, &failed):
-		return report.Unknown(v1alpha1.ReasonOrderAPIUnavailable, "The order can't be looked up now; it is tried again"), err
+	case errors.Is(err, marketplace.ErrOrderNotFound) && r.Clock.Since(call.Time.Time) < notFoundGrace:
+		return report.Unknown(v1alpha1.ReasonOrderPending,
+			fmt.Sprintf("The order API does not know order %s yet; it is asked again", call.OrderID)).Again(queue.OrderNotFoundRetry), nil
 	}
-	message := fmt.Sprintf("Order %s: %s", call.OrderID, failed.Error())
-	switch {
-	case errors.Is(err, marketplace.ErrOrderNotFound):
-		if r.Clock.Since(call.Time.Time) < orderNotFoundGrace {
-			return report.Unknown(v1alpha1.ReasonOrderPending,
-				fmt.Sprintf("The order API does not know order %s yet; it is asked again", call.OrderID)).Again(queue.OrderNotFoundRetry), nil
-		}
-		return mistake(v1alpha1.ReasonOrderNotFound, message), nil
-	case errors.Is(err, marketplace.ErrOrderRefused):
-		return mistake(v1alpha1.ReasonOrderAPIRefused, message).Again(queue.RefusedRetry), nil
-	case errors.Is(err, marketplace.ErrOrderInvalid):
-		return mistake(v1alpha1.ReasonOrderInvalid, message), nil
-	case failed.RetryAfter > 0:
-		return report.Unknown(v1alpha1.ReasonOrderAPIUnavailable, message).Again(failed.RetryAfter), nil
-	}
-	return report.Unknown(v1alpha1.ReasonOrderAPIUnavailable, message), err
+	return lookUpFailed.FromCallError(err, "Order "+call.OrderID)
 }
 
 // store writes what an order has made of the sale.
@@ -213,12 +204,6 @@ func firstWord(mpi *v1alpha1.MarketplaceInstance, found report.Verdict) report.V
 	return report.Unknown(v1alpha1.ReasonOrderPending, "The order is being looked up")
 }
 
-// mistake is a problem that stays until somebody acts. What is changed in the cluster is noticed at once; what is changed at the
-// marketplace is not.
-func mistake(reason, message string) report.Verdict {
-	return report.False(reason, message).Again(queue.OrderProblemRetry)
-}
-
 // waitsForLicense says what keeps it from being known what a licence code has sold; false when nothing does.
 func waitsForLicense(mpi *v1alpha1.MarketplaceInstance) (bool, report.Verdict) {
 	sub := mpi.Spec.Subscription
@@ -229,6 +214,6 @@ func waitsForLicense(mpi *v1alpha1.MarketplaceInstance) (bool, report.Verdict) {
 	case licenses.OrderKnown(sub), mpi.Spec.ProductRef.Name != "" && mpi.Spec.Plan != "":
 		return false, report.Verdict{}
 	}
-	return true, mistake(v1alpha1.ReasonLicenseOrderUnknown, "The licence code is activated, and the marketplace does not say for which"+
+	return true, protocol.WaitsForPerson(v1alpha1.ReasonLicenseOrderUnknown, "The licence code is activated, and the marketplace does not say for which"+
 		" order: set spec.subscription.orderID as the seller console shows it, or productRef and plan in this instance's spec")
 }

@@ -5,11 +5,11 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/utils/ptr"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
@@ -18,8 +18,8 @@ import (
 	"github.com/stallkeeper/stallkeeper/subscription/orders"
 )
 
-// orderWorkers are how many orders are looked up at once. A look-up mostly waits for the marketplace.
-const orderWorkers = 8
+// workers are how many orders are looked up at once. A look-up mostly waits for the marketplace.
+const workers = 8
 
 // SetupWithManager makes the reconciler run.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
@@ -34,22 +34,31 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	})
 	return ctrl.NewControllerManagedBy(mgr).Named("order").
 		Watches(&v1alpha1.MarketplaceInstance{}, queue.InstanceEvents(),
-			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, orderNotReported()))).
+			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, notReported()))).
 		Watches(&v1alpha1.MarketplaceProduct{}, unresolved, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(callSecrets(), callEvents()).
+		Watches(queue.SecretMetadata(), callEvents()).
 		Watches(&v1alpha1.Marketplace{}, unresolved, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: orderWorkers, UsePriorityQueue: ptr.To(true),
-			RateLimiter: queue.Retries(100 * time.Millisecond),
-		}).
+		WithOptions(queue.Prioritized(workers, 100*time.Millisecond)).
 		Complete(r)
 }
 
-// orderNotReported lets an instance through whose status says nothing of its order: one that somebody has erased would
+// notReported lets an instance through whose status says nothing of its order: one that somebody has erased would
 // otherwise stay so until the spec changes.
-func orderNotReported() predicate.Predicate {
+func notReported() predicate.Predicate {
 	return predicate.NewPredicateFuncs(func(object client.Object) bool {
 		mpi, ok := object.(*v1alpha1.MarketplaceInstance)
 		return ok && meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved) == nil
 	})
+}
+
+// callEvents wakes the instance whose call's Secret was made. Those that are there at the start need nobody to tell of them,
+// because every instance is looked at then.
+func callEvents() handler.EventHandler {
+	return handler.Funcs{CreateFunc: func(_ context.Context, e event.CreateEvent, q queue.Queue) {
+		told := e.Object.GetLabels()
+		if told[v1alpha1.CallLabel] != string(v1alpha1.CallOrder) || told[v1alpha1.InstanceLabel] == "" || e.IsInInitialList {
+			return
+		}
+		queue.Enqueue(q, types.NamespacedName{Namespace: e.Object.GetNamespace(), Name: told[v1alpha1.InstanceLabel]}, queue.PrioritySale)
+	}}
 }

@@ -35,7 +35,7 @@ type chartSource struct {
 	live client.Reader
 }
 
-// fetch returns a product's chart archive; nothing for an inline template. Errors are *Verdict, or the API server's.
+// fetch returns a product's chart archive; nothing for an inline template. Errors are *report.Verdict, or the API server's.
 func (s chartSource) fetch(ctx context.Context, product *v1alpha1.MarketplaceProduct) ([]byte, error) {
 	chart := product.Spec.Template.Chart
 	switch {

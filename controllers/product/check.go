@@ -12,18 +12,19 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
+	"github.com/stallkeeper/stallkeeper/controllers/template"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
 
-// productCheck says whether every plan of a product may run.
-type productCheck struct {
+// check says whether every plan of a product may run.
+type check struct {
 	permissions workload.Permissions
 	features    []sale.Feature
 }
 
 // run renders every plan for a sample instance, running and suspended, and checks the result as an instance's would
-// be. It is pure. Problems are *Verdict; the note is worth knowing and no problem.
-func (c productCheck) run(product *v1alpha1.MarketplaceProduct, name string, data revision.Data) (note string, err error) {
+// be. It is pure. Problems are *report.Verdict; the note is worth knowing and no problem.
+func (c check) run(product *v1alpha1.MarketplaceProduct, name string, data revision.Data) (note string, err error) {
 	rev, err := revision.Parse(name, data)
 	if err != nil {
 		return "", templateProblem(err)
@@ -79,7 +80,7 @@ type checkedPlan struct {
 	unknown  []workload.ServicePort
 }
 
-func (c productCheck) plan(product *v1alpha1.MarketplaceProduct, rev *revision.Revision, plan v1alpha1.Plan, suspended bool) (checkedPlan, error) {
+func (c check) plan(product *v1alpha1.MarketplaceProduct, rev *revision.Revision, plan v1alpha1.Plan, suspended bool) (checkedPlan, error) {
 	in := revision.SampleInputs(product, rev, plan, suspended)
 	if _, err := revision.RenderUserName(rev, in); err != nil {
 		return checkedPlan{}, report.Problem(v1alpha1.ReasonRenderFailed, err.Error())
@@ -128,4 +129,17 @@ func inPlan(err error, plan string) error {
 	named := *problem
 	named.Message = fmt.Sprintf("Plan %q: %s", plan, problem.Message)
 	return &named
+}
+
+// templateProblem words what is wrong with a template.
+func templateProblem(err error) error {
+	var unsupported *template.UnsupportedError
+	reason := v1alpha1.ReasonInvalidTemplate
+	switch {
+	case errors.Is(err, template.ErrChartTooLarge):
+		reason = v1alpha1.ReasonChartTooLarge
+	case errors.As(err, &unsupported):
+		reason = v1alpha1.ReasonUnsupported
+	}
+	return report.Problem(reason, err.Error())
 }

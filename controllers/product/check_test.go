@@ -119,7 +119,7 @@ func TestCheckProduct(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			note, err := productCheck{permissions: salestest.Permissions(), features: allFeatures()}.run(tc.product, "shop-1", cutOn0(tc.product, tc.chart))
+			note, err := check{permissions: salestest.Permissions(), features: allFeatures()}.run(tc.product, "shop-1", cutOn0(tc.product, tc.chart))
 			var problem *report.Verdict
 			if err != nil && !errors.As(err, &problem) {
 				t.Fatalf("the error is no problem of the product: %v", err)
@@ -147,7 +147,7 @@ func TestCheckProductNotesWhatCannotBeStopped(t *testing.T) {
 	p := salestest.Product(salestest.Inline("apiVersion: db.example.com/v1\nkind: Cluster\nmetadata: {name: db}\nspec: {size: 3}\n"))
 	perms := salestest.Permissions()
 	perms.Kinds.Insert(schema.GroupKind{Group: "db.example.com", Kind: "Cluster"})
-	note, err := productCheck{permissions: perms, features: allFeatures()}.run(p, "shop-1", cutOn0(p, nil))
+	note, err := check{permissions: perms, features: allFeatures()}.run(p, "shop-1", cutOn0(p, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestCheckProductNotesWhatCannotBeStopped(t *testing.T) {
 	}
 	// A condition holds at most 32768 characters, and a product may have 32 plans.
 	cut := cutRevision{name: "shop-1", note: strings.Repeat(note, 1000)}
-	setProductReady(p, cut, nil)
+	setReady(p, cut, nil)
 	if length := len(p.Status.Conditions[0].Message); length > 32768 {
 		t.Errorf("the condition's message has %d bytes", length)
 	}

@@ -22,10 +22,8 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
 
-const (
-	// registryTimeout bounds the download of a chart.
-	registryTimeout = 30 * time.Second
-)
+// registryTimeout bounds the download of a chart.
+const registryTimeout = 30 * time.Second
 
 // Reconciler checks products: every plan must render, within the operator's permissions and the Pod Security level.
 // What passes becomes a revision; what does not leaves the last good revision in force.
@@ -41,7 +39,7 @@ type Reconciler struct {
 	// Features say which Services of a tenant the controller connects to, and which names they keep for themselves.
 	Features []sale.Feature
 
-	checked checkedRevisions
+	checked queue.Memory[checkedRevision]
 }
 
 // Reconcile brings one product's revision and status up to date.
@@ -51,6 +49,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		if client.IgnoreNotFound(err) != nil {
 			return ctrl.Result{}, err
 		}
+		r.checked.Forget(req.NamespacedName)
 		left, err := r.collectRevisions(ctx, req.Namespace, req.Name, "")
 		if err != nil || left == 0 {
 			return ctrl.Result{}, err
@@ -63,14 +62,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	before := product.DeepCopy()
 	cut, err := r.cutRevision(ctx, product)
-	setProductReady(product, cut, err)
+	setReady(product, cut, err)
 
 	instances := &v1alpha1.MarketplaceInstanceList{}
 	if listErr := r.List(ctx, instances, client.InNamespace(product.Namespace)); listErr != nil {
 		return ctrl.Result{}, errors.Join(err, listErr)
 	}
 	countInstances(product, instances.Items)
-	if patchErr := r.patchProductStatus(ctx, before, product); patchErr != nil {
+	if patchErr := r.patchStatus(ctx, before, product); patchErr != nil {
 		return ctrl.Result{}, errors.Join(err, patchErr)
 	}
 	var problem *report.Verdict
@@ -87,8 +86,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return ctrl.Result{RequeueAfter: queue.ChartRecheck}, nil
 }
 
-// setProductReady reports on the product. A failed check leaves the last good revision in the status.
-func setProductReady(product *v1alpha1.MarketplaceProduct, cut cutRevision, err error) {
+// setReady reports on the product. A failed check leaves the last good revision in the status.
+func setReady(product *v1alpha1.MarketplaceProduct, cut cutRevision, err error) {
 	ready := metav1.Condition{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonProductReady,
 		Message: "Every plan renders and may run", ObservedGeneration: product.Generation,
@@ -138,7 +137,7 @@ func countInstances(product *v1alpha1.MarketplaceProduct, instances []v1alpha1.M
 	product.Status.Rollout = v1alpha1.RolloutStatus{Total: ptr.To(total), Updated: ptr.To(updated)}
 }
 
-func (r *Reconciler) patchProductStatus(ctx context.Context, before, after *v1alpha1.MarketplaceProduct) error {
+func (r *Reconciler) patchStatus(ctx context.Context, before, after *v1alpha1.MarketplaceProduct) error {
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {
 		return nil
 	}

@@ -22,7 +22,7 @@ func TestTheSamplesAreGoodProducts(t *testing.T) {
 			continue
 		}
 		checked++
-		check := productCheck{permissions: perms, features: allFeatures()}
+		check := check{permissions: perms, features: allFeatures()}
 		if _, err := check.run(p, "sample-1", cutOn0(p, nil)); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}

@@ -11,6 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
@@ -46,106 +48,111 @@ type Protocol struct {
 // Protocols are the known protocols.
 type Protocols map[v1alpha1.MarketplaceProtocol]Protocol
 
-// CredentialsError says that the Secret with the order API's credentials can't be used, and what to do.
+// CredentialsError says that the Secret with the credentials of an open API, or the one with the keys of the callbacks, can't be used,
+// and what to do.
 type CredentialsError struct{ Text string }
 
+// Error is what a person has to do. It holds no key.
 func (e *CredentialsError) Error() string { return e.Text }
 
-// Clients makes clients of marketplaces' open APIs out of Marketplaces.
+// Verdict is what conditions say of it. The Secrets are not watched, and are looked at again after a while.
+func (e *CredentialsError) Verdict() report.Verdict {
+	return report.False(v1alpha1.ReasonCredentialsMissing, e.Text).Again(queue.CredentialsRetry)
+}
+
+// Clients makes clients of marketplaces' open APIs. Their errors are *CredentialsError when a person has to act.
 type Clients struct {
 	// Secrets reads live: a cache would need the right to list every Secret.
 	Secrets client.Reader
 	// Namespace is where the Secrets with the credentials are.
 	Namespace string
+	// Protocols are the known protocols.
 	Protocols Protocols
 }
 
-// Orders makes a client of the order API. Errors are *credentialsError when a person has to act.
-func (o Clients) Orders(ctx context.Context, mp *v1alpha1.Marketplace) (marketplace.OrderReader, error) {
-	protocol, api, err := o.api(ctx, mp)
+// Orders makes a client of a Marketplace's order API.
+func (c Clients) Orders(ctx context.Context, mp *v1alpha1.Marketplace) (marketplace.OrderReader, error) {
+	protocol, api, err := c.api(ctx, mp)
 	if err != nil {
 		return nil, err
 	}
 	return protocol.NewOrderReader(api)
 }
 
-// Licenses makes a client of the licence API; nil when the marketplace has none. Errors are *credentialsError when a person
-// has to act.
-func (o Clients) Licenses(ctx context.Context, mp *v1alpha1.Marketplace) (marketplace.LicenseClient, error) {
-	if protocol, ok := o.Protocols[mp.Spec.Protocol]; ok && protocol.NewLicenseClient == nil {
+// Licenses makes a client of the licence API; nil when the marketplace has none.
+func (c Clients) Licenses(ctx context.Context, mp *v1alpha1.Marketplace) (marketplace.LicenseClient, error) {
+	if protocol, ok := c.Protocols[mp.Spec.Protocol]; ok && protocol.NewLicenseClient == nil {
 		return nil, nil
 	}
-	protocol, api, err := o.api(ctx, mp)
+	protocol, api, err := c.api(ctx, mp)
 	if err != nil {
 		return nil, err
 	}
 	return protocol.NewLicenseClient(api)
 }
 
-// UsagePusher reads the credentials and the callbacks' keys, with which usage is signed as well, and makes the client. Errors are
-// *credentialsError when a person has to act.
-func (o Clients) UsagePusher(ctx context.Context, mp *v1alpha1.Marketplace) (marketplace.UsagePusher, error) {
-	protocol, api, err := o.api(ctx, mp)
+// UsagePusher makes a client that pushes usage. Usage is signed with the callbacks' keys as well.
+func (c Clients) UsagePusher(ctx context.Context, mp *v1alpha1.Marketplace) (marketplace.UsagePusher, error) {
+	protocol, api, err := c.api(ctx, mp)
 	if err != nil {
 		return nil, err
 	}
 	secret := &corev1.Secret{}
 	name := types.NamespacedName{Namespace: mp.Namespace, Name: mp.Spec.CallbackSecretRef.Name}
-	err = o.Secrets.Get(ctx, name, secret)
+	err = c.Secrets.Get(ctx, name, secret)
 	if apierrors.IsNotFound(err) {
-		return nil, &CredentialsError{fmt.Sprintf("Secret %q with the keys of the callbacks does not exist in this namespace: create it",
-			name.Name)}
+		return nil, unusable("Secret %q with the keys of the callbacks does not exist in this namespace: create it", name.Name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading Secret %s: %w", name, err)
 	}
 	pusher, err := protocol.NewUsagePusher(api, secret.Data)
 	if err != nil {
-		return nil, &CredentialsError{fmt.Sprintf("Secret %q: %s", name.Name, err)}
+		return nil, unusable("Secret %q: %s", name.Name, err)
 	}
 	return pusher, nil
 }
 
-// api reads the credentials. Errors are *credentialsError when a person has to act.
-func (o Clients) api(ctx context.Context, mp *v1alpha1.Marketplace) (Protocol, OpenAPI, error) {
-	protocol, ok := o.Protocols[mp.Spec.Protocol]
+// api reads the credentials.
+func (c Clients) api(ctx context.Context, mp *v1alpha1.Marketplace) (Protocol, OpenAPI, error) {
+	protocol, ok := c.Protocols[mp.Spec.Protocol]
 	if !ok {
 		return Protocol{}, OpenAPI{}, unusable("Protocol %q is not known to this version of Stallkeeper", mp.Spec.Protocol)
 	}
-	secret, err := o.credentials(ctx, mp)
+	secret, err := c.credentials(ctx, mp)
 	if err != nil {
 		return Protocol{}, OpenAPI{}, err
 	}
 	return protocol, OpenAPI{
 		Site: string(mp.Spec.Site), URL: mp.Spec.OpenAPIURL, UsageAsNumber: mp.Spec.UsageValues == v1alpha1.UsageValueNumber,
-		AccessKeyID: TrimNewline(secret.Data[v1alpha1.OpenAPIAccessKeyID]),
-		SecretKey:   TrimNewline(secret.Data[v1alpha1.OpenAPISecretKey]),
+		AccessKeyID: trimNewline(secret.Data[v1alpha1.OpenAPIAccessKeyID]),
+		SecretKey:   trimNewline(secret.Data[v1alpha1.OpenAPISecretKey]),
 	}, nil
 }
 
 // credentials reads the Secret with the credentials, and checks that it has all of them.
-func (o Clients) credentials(ctx context.Context, mp *v1alpha1.Marketplace) (*corev1.Secret, error) {
+func (c Clients) credentials(ctx context.Context, mp *v1alpha1.Marketplace) (*corev1.Secret, error) {
 	name := mp.Spec.OpenAPISecretRef.Name
 	if name == "" {
 		return nil, unusable("Marketplace %q has no openAPISecretRef: create a Secret with the keys %s"+
-			" and %s in namespace %q and name it there", mp.Name, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey, o.Namespace)
+			" and %s in namespace %q and name it there", mp.Name, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey, c.Namespace)
 	}
 	secret := &corev1.Secret{}
-	err := o.Secrets.Get(ctx, types.NamespacedName{Namespace: o.Namespace, Name: name}, secret)
+	err := c.Secrets.Get(ctx, types.NamespacedName{Namespace: c.Namespace, Name: name}, secret)
 	if apierrors.IsNotFound(err) {
 		return nil, unusable("Secret %q does not exist in namespace %q: create it with the keys %s and %s",
-			name, o.Namespace, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey)
+			name, c.Namespace, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey)
 	}
 	if apierrors.IsForbidden(err) {
 		return nil, unusable("The controller may not read Secret %q in namespace %q: add its name to the"+
-			" chart's value credentials.secretNames", name, o.Namespace)
+			" chart's value credentials.secretNames", name, c.Namespace)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading Secret %s/%s: %w", o.Namespace, name, err)
+		return nil, fmt.Errorf("reading Secret %s/%s: %w", c.Namespace, name, err)
 	}
 	for _, key := range []string{v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey} {
 		if len(secret.Data[key]) == 0 {
-			return nil, unusable("Secret %q in namespace %q has no key %s: add it", name, o.Namespace, key)
+			return nil, unusable("Secret %q in namespace %q has no key %s: add it", name, c.Namespace, key)
 		}
 	}
 	return secret, nil
@@ -156,8 +163,8 @@ func unusable(format string, args ...any) error {
 	return &CredentialsError{fmt.Sprintf(format, args...)}
 }
 
-// TrimNewline cuts the line end that a Secret made from a file carries.
-func TrimNewline(value []byte) string {
+// trimNewline cuts the line end that a Secret made from a file carries.
+func trimNewline(value []byte) string {
 	for len(value) > 0 && (value[len(value)-1] == '\n' || value[len(value)-1] == '\r') {
 		value = value[:len(value)-1]
 	}

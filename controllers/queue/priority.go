@@ -22,14 +22,16 @@ const (
 	PrioritySale = 1000
 	// PriorityNormal is that of everything else that happens.
 	PriorityNormal = 0
-	// priorityRaise is what an instance that no pass has seen yet gains every starvationPeriod.
+	// priorityRaise is what an instance that no pass has seen yet gains every StarvationPeriod.
 	priorityRaise = 100
 	// StarvationPeriod is how long an instance may wait after the start before it is raised.
 	StarvationPeriod = 30 * time.Second
 )
 
 type (
-	Queue   = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	// Queue is what a controller's handlers add requests to.
+	Queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	// Request names an object that a pass is to look at.
 	Request = reconcile.Request
 )
 
@@ -76,6 +78,7 @@ type SeenInstances struct {
 	set map[types.UID]struct{}
 }
 
+// Add notes that a pass has looked at an instance.
 func (s *SeenInstances) Add(uid types.UID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,7 +95,7 @@ func (s *SeenInstances) has(uid types.UID) bool {
 	return ok
 }
 
-// StarvationGuard raises the instances that no pass has looked at since the start, every starvationPeriod by as much again.
+// StarvationGuard raises the instances that no pass has looked at since the start, every StarvationPeriod by as much again.
 // The queue has no aging: under steady load an item of low priority would never run.
 type StarvationGuard struct {
 	Reader client.Reader

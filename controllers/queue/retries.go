@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 )
 
 // How soon something is looked at again that nothing tells of. What changes in the cluster and is watched is noticed at once.
@@ -51,13 +53,17 @@ const (
 // The first and the last pause of what backs off: it doubles from one to the other.
 const (
 	// PodsFirst and PodsLast: the pods of a tenant that is not healthy, for the reason.
-	PodsFirst, PodsLast = 30 * time.Second, 5 * time.Minute
+	PodsFirst = 30 * time.Second
+	PodsLast  = 5 * time.Minute
 	// AskFirst and AskLast: the source of a meter that does not answer.
-	AskFirst, AskLast = 30 * time.Second, 10 * time.Minute
+	AskFirst = 30 * time.Second
+	AskLast  = 10 * time.Minute
 	// PushFirst and PushLast: usage that a marketplace does not take because it does not answer.
-	PushFirst, PushLast = 30 * time.Second, 10 * time.Minute
+	PushFirst = 30 * time.Second
+	PushLast  = 10 * time.Minute
 	// QueryFirst and QueryLast: a licence code that could not be asked about.
-	QueryFirst, QueryLast = time.Minute, 6 * time.Hour
+	QueryFirst = time.Minute
+	QueryLast  = 6 * time.Hour
 	// passLast is the last pause after a pass that failed.
 	passLast = 2 * time.Minute
 )
@@ -65,4 +71,10 @@ const (
 // Retries is how soon a failed pass is repeated: after a pause that doubles each time.
 func Retries(first time.Duration) workqueue.TypedRateLimiter[Request] {
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[Request](first, passLast)
+}
+
+// Prioritized are the options of a controller of instances: so many workers take what has just been sold first. first is the pause
+// after a pass that failed.
+func Prioritized(workers int, first time.Duration) controller.Options {
+	return controller.Options{MaxConcurrentReconciles: workers, UsePriorityQueue: ptr.To(true), RateLimiter: Retries(first)}
 }

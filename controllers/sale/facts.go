@@ -56,6 +56,12 @@ func LifecycleOf(product *v1alpha1.MarketplaceProduct, planName string) v1alpha1
 	return result
 }
 
+// PeriodsKnown says whether the product and the plan that decide about the sale's periods are there.
+func (s Sale) PeriodsKnown() bool {
+	return s.Product != nil && (s.Effective.Plan == "" ||
+		slices.ContainsFunc(s.Product.Spec.Plans, func(p v1alpha1.Plan) bool { return p.Name == s.Effective.Plan }))
+}
+
 // policyOf is the product's lifecycle in the words of the rules.
 func policyOf(l v1alpha1.Lifecycle, grace time.Duration) lifecycle.Policy {
 	seconds := func(field *int64, otherwise time.Duration) time.Duration {

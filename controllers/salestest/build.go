@@ -16,11 +16,14 @@ import (
 // Day is noon of a day after the purchase, which was made on day 0.
 func Day(n int) time.Time { return time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC).AddDate(0, 0, n) }
 
+// At is Day as objects write it.
 func At(n int) metav1.Time { return metav1.NewTime(Day(n)) }
 
 type (
+	// InstanceChange makes an instance of a builder what a test wants.
 	InstanceChange = func(*v1alpha1.MarketplaceInstance)
-	ProductChange  = func(*v1alpha1.MarketplaceProduct)
+	// ProductChange makes a product of a builder what a test wants.
+	ProductChange = func(*v1alpha1.MarketplaceProduct)
 )
 
 // Sale is an instance that was sold: five of shop's small plan, paid until day 30.
@@ -74,7 +77,7 @@ func UnknownOrder(mpi *v1alpha1.MarketplaceInstance) {
 	mpi.Spec.ProductRef = v1alpha1.ProductReference{}
 }
 
-// Condition gives the instance a condition that it has already.
+// Condition adds a condition to the status, about a generation before the present one.
 func Condition(kind string, status metav1.ConditionStatus, reason string) InstanceChange {
 	return func(mpi *v1alpha1.MarketplaceInstance) {
 		mpi.Status.Conditions = append(mpi.Status.Conditions, metav1.Condition{
@@ -102,7 +105,7 @@ spec:
         securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 `
 
-// WebService is a template of the web server's Service with a port.
+// WebService is a template of the web server's Service. port is a number, and leads to the port http of the pods.
 func WebService(port string) string {
 	return "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  selector: {app: web}\n  ports: [{port: " + port + ", targetPort: http}]\n"
 }
@@ -135,17 +138,19 @@ func Product(changes ...ProductChange) *v1alpha1.MarketplaceProduct {
 	return p
 }
 
+// Inline sets the template.
 func Inline(text string) ProductChange {
 	return func(p *v1alpha1.MarketplaceProduct) { p.Spec.Template = v1alpha1.ProductTemplate{Inline: text} }
 }
 
-// Values sets the values of the plan small.
+// Values sets the values of the plan small, written as JSON.
 func Values(json string) ProductChange {
 	return func(p *v1alpha1.MarketplaceProduct) {
 		p.Spec.Plans[0].Values = &runtime.RawExtension{Raw: []byte(json)}
 	}
 }
 
+// Access sets what a buyer is told.
 func Access(a v1alpha1.ProductAccess) ProductChange {
 	return func(p *v1alpha1.MarketplaceProduct) { p.Spec.Access = a }
 }
@@ -178,5 +183,5 @@ func TenantKinds() []schema.GroupVersionKind {
 	}
 }
 
-// Raw are values as a person writes them.
+// Raw are values as a person writes them, as JSON.
 func Raw(json string) *runtime.RawExtension { return &runtime.RawExtension{Raw: []byte(json)} }

@@ -1,7 +1,9 @@
 package salestest
 
 import (
+	"io/fs"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"helm.sh/helm/v4/pkg/chart/common"
@@ -9,7 +11,7 @@ import (
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
 )
 
-// ChartArchive is a chart of one template as `helm package` makes it.
+// ChartArchive is a chart of one template as `helm package` makes it. defaults is its values.yaml.
 func ChartArchive(t *testing.T, name, version, tmpl, defaults string) []byte {
 	t.Helper()
 	c := &chart.Chart{
@@ -17,11 +19,12 @@ func ChartArchive(t *testing.T, name, version, tmpl, defaults string) []byte {
 		Templates: []*common.File{{Name: "templates/all.yaml", Data: []byte(tmpl)}},
 		Raw:       []*common.File{{Name: chartutil.ValuesfileName, Data: []byte(defaults)}},
 	}
-	path, err := chartutil.Save(c, t.TempDir())
+	folder := t.TempDir()
+	path, err := chartutil.Save(c, folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(path)
+	data, err := fs.ReadFile(os.DirFS(folder), filepath.Base(path))
 	if err != nil {
 		t.Fatal(err)
 	}

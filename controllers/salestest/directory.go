@@ -15,7 +15,8 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
-// Kept is a call's Secret as the callback server makes it.
+// Kept is the Secret of a call about a directory as the callback server makes it. owner is the instance or the Marketplace that it is
+// about, kind the owner's kind. A call without an enterprise is about the enterprise t1.
 func Kept(t testing.TB, owner client.Object, kind string, s marketplace.Sync) *corev1.Secret {
 	t.Helper()
 	if s.EnterpriseID == "" {
@@ -49,7 +50,8 @@ func Kept(t testing.TB, owner client.Object, kind string, s marketplace.Sync) *c
 	}
 }
 
-func Authorised(millis int64, action marketplace.SyncAction, names ...string) marketplace.Sync {
+// Authorized is a call about users of the application a1, sent at so many milliseconds since 1970. Without names it is about none.
+func Authorized(millis int64, action marketplace.SyncAction, names ...string) marketplace.Sync {
 	s := marketplace.Sync{At: time.UnixMilli(millis), Action: action}
 	for _, name := range names {
 		s.Users = append(s.Users, marketplace.User{
@@ -59,18 +61,21 @@ func Authorised(millis int64, action marketplace.SyncAction, names ...string) ma
 	return s
 }
 
+// EnterpriseCall is a call that tells of an enterprise, sent at so many milliseconds since 1970.
 func EnterpriseCall(millis int64) marketplace.Sync {
 	return marketplace.Sync{At: time.UnixMilli(millis), Action: marketplace.SyncPut, Enterprise: &marketplace.Enterprise{
 		Code: "hw", Name: "Real Enterprise", DomainName: "https://login.example.com",
 	}}
 }
 
+// ApplicationCall is a call that tells of the application a1 with its client secret, sent at so many milliseconds since 1970.
 func ApplicationCall(millis int64, secret string) marketplace.Sync {
 	return marketplace.Sync{At: time.UnixMilli(millis), Action: marketplace.SyncPut, Application: &marketplace.Application{
 		ID: "a1", ClientID: "client-1", ClientSecret: secret,
 	}}
 }
 
+// Forwards makes a product want changes of the directory sent to the tenant's web server.
 func Forwards(p *v1alpha1.MarketplaceProduct) {
 	p.Spec.Directory.Forward = v1alpha1.DirectoryForward{Service: "web", Port: 8080, Path: "/internal/directory"}
 }

@@ -9,12 +9,14 @@ import (
 
 // OrderAPI is a marketplace's order API with fixed answers.
 type OrderAPI struct {
-	mu      sync.Mutex
+	mu sync.Mutex
+	// Answers are the answers by the order's id. An order without one is not found. They are set before the first question.
 	Answers map[string]OrderAnswer
-	// Asked is called before each answer, if set.
+	// Asked is called before each answer, if set, while other questions wait.
 	Asked func(orderID string)
 }
 
+// OrderAnswer is an answer of the order API: an order, or an error.
 type OrderAnswer struct {
 	Order marketplace.Order
 	Err   error

@@ -1,8 +1,8 @@
 package salestest
 
 import (
+	"io/fs"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -11,16 +11,18 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
 
-// SamplesOf are the objects of a kind among the samples, by file. config is the path of the folder config.
+// SamplesOf are the objects of a kind among the samples, by their file in the folder config, whose path is given. empty
+// makes an object to decode into. A sample with an unknown field fails the test.
 func SamplesOf[T client.Object](t *testing.T, config, kind string, empty func() T) map[string]T {
 	t.Helper()
 	found := map[string]T{}
-	files, err := filepath.Glob(filepath.Join(config, "samples", "*", "*.yaml"))
+	samples := os.DirFS(config)
+	files, err := fs.Glob(samples, "samples/*/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no samples: %v", err)
 	}
 	for _, file := range files {
-		content, err := os.ReadFile(file)
+		content, err := fs.ReadFile(samples, file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,4 +42,5 @@ func SamplesOf[T client.Object](t *testing.T, config, kind string, empty func() 
 	return found
 }
 
+// NewProduct is an empty product, for SamplesOf.
 func NewProduct() *v1alpha1.MarketplaceProduct { return &v1alpha1.MarketplaceProduct{} }

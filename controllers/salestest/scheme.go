@@ -10,6 +10,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
 
+// NewTestScheme is a new scheme of BothSchemes.
 func NewTestScheme(t testing.TB) *runtime.Scheme {
 	t.Helper()
 	scheme, err := BothSchemes()
@@ -19,6 +20,7 @@ func NewTestScheme(t testing.TB) *runtime.Scheme {
 	return scheme
 }
 
+// BothSchemes is a new scheme with the kinds of Kubernetes and of the project.
 func BothSchemes() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
 	return scheme, errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme))

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,8 +40,23 @@ type session struct {
 	seed []byte
 	// secrets are the results of tenantSecret, so that errors can leave them out.
 	secrets []string
-	// changing says that a function with changing results was called; before that nothing needs to be searched for marks.
-	changing bool
+	// changing are the calls of functions with changing results.
+	changing *changing
+	// whole finds what may not be printed or copied as a whole.
+	whole whole
+	// missing are the values that were asked for and are not there.
+	missing *missing
+	// secretsSeen answers lookup: the tenant's own Secrets by name, as lookup gives them. asked are the names that were looked up.
+	secretsSeen map[string]any
+	asked       map[string]bool
+	// namespace is the tenant's.
+	namespace string
+}
+
+// newSession is a session with a whole budget.
+func newSession(now func() (time.Time, error)) *session {
+	b := newBudget()
+	return &session{budget: b, changing: newChanging(b), missing: &missing{}, now: now}
 }
 
 // removed are functions that read the process's environment or the network. A chart does not have them in Helm either.
@@ -58,12 +71,16 @@ func (s *session) functions() template.FuncMap {
 	maps.Copy(f, s.formatting())
 	maps.Copy(f, s.times(f))
 	maps.Copy(f, s.bounded())
+	maps.Copy(f, dumps())
 	for name, fn := range f {
 		f[name] = s.guard(name, fn)
 	}
-	maps.Copy(f, s.changingFunctions())
+	maps.Copy(f, s.changing.functions())
 	maps.Copy(f, s.budget.functions(s.printed))
+	f[rangeFunc] = s.whole.withoutOurs
+	maps.Copy(f, s.missing.functions())
 	f["tenantSecret"] = s.tenantSecret
+	f["lookup"] = s.lookup
 	return f
 }
 
@@ -236,145 +253,6 @@ func checkSeq(p []int) error {
 		step = -1
 	}
 	return checkCount("seq", start, stop, step)
-}
-
-// changingResults are the functions whose result is another one at every pass.
-var changingResults = []string{
-	"randAlphaNum", "randAlpha", "randNumeric", "randAscii", "randBytes", "uuidv4", "shuffle", "genPrivateKey",
-	"bcrypt", "htpasswd", "encryptAES", "ago",
-}
-
-// changingCertificates are those of them that make a certificate and its key.
-var changingCertificates = []string{
-	"genCA", "genCAWithKey", "genSelfSignedCert", "genSelfSignedCertWithKey", "genSignedCert", "genSignedCertWithKey",
-}
-
-// certificate has the fields of what sprig's functions return.
-type certificate struct{ Cert, Key string }
-
-// changingFunctions return a mark instead of a result. The mark does no harm where the result is not used; whatever text is
-// made from it is the mark again; printing it fails with the name of the function.
-func (s *session) changingFunctions() template.FuncMap {
-	f := template.FuncMap{}
-	for _, name := range changingResults {
-		f[name] = func(...any) string { s.changing = true; return mark(name) }
-	}
-	for _, name := range changingCertificates {
-		f[name] = func(...any) certificate { s.changing = true; return certificate{mark(name), mark(name)} }
-	}
-	// A number can't carry a mark.
-	f["randInt"] = func(...any) (int, error) { return 0, changes("randInt") }
-	return f
-}
-
-func mark(function string) string { return "stallkeeper.io/changes/" + function + "/." }
-
-var marks = regexp.MustCompile(`stallkeeper\.io/changes/(\w+)/\.`)
-
-// changes is the error for using a result that changes.
-func changes(function string) error {
-	return refusef("%s gives another result at every pass; use {{ tenantSecret \"name\" }} instead, "+
-		"or set the chart's value that holds this text", function)
-}
-
-// printed refuses to print a mark.
-func (s *session) printed(v reflect.Value) error {
-	if !s.changing {
-		return nil
-	}
-	if found := findMark(v, 0); found != "" {
-		return changes(marks.FindStringSubmatch(found)[1])
-	}
-	return nil
-}
-
-// findMark is the first mark in a value, or "".
-func findMark(v reflect.Value, depth int) string {
-	if !v.IsValid() || depth > 8 { // A value may hold itself, by set.
-		return ""
-	}
-	switch v.Kind() {
-	case reflect.String:
-		return marks.FindString(v.String())
-	case reflect.Interface, reflect.Pointer:
-		return findMark(v.Elem(), depth+1)
-	case reflect.Slice, reflect.Array:
-		for i := range v.Len() {
-			if found := findMark(v.Index(i), depth+1); found != "" {
-				return found
-			}
-		}
-	case reflect.Map:
-		for entries := v.MapRange(); entries.Next(); {
-			if found := findMark(entries.Value(), depth+1); found != "" {
-				return found
-			}
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if found := findMark(v.Field(i), depth+1); found != "" {
-				return found
-			}
-		}
-	}
-	return ""
-}
-
-// takingApart are the functions that make something else than text out of text, which can't carry a mark.
-var takingApart = []string{
-	"split", "splitn", "splitList", "regexSplit", "mustRegexSplit", "regexFindAll", "mustRegexFindAll", "int", "int64",
-	"float64", "atoi", "toDecimal", "fromJson", "mustFromJson", "urlParse", "semver", "buildCustomCert", "toStrings",
-}
-
-var errorType = reflect.TypeFor[error]()
-
-// guard stands before a function: it lets marks through, and bounds the text that comes back.
-func (s *session) guard(name string, fn any) any {
-	f := reflect.ValueOf(fn)
-	t := f.Type()
-	in := make([]reflect.Type, t.NumIn())
-	for i := range in {
-		in[i] = t.In(i)
-	}
-	out := t.Out(0)
-	apart := slices.Contains(takingApart, name)
-	if out.Kind() != reflect.String && !apart {
-		return fn
-	}
-	guarded := func(args []reflect.Value) []reflect.Value {
-		if s.changing {
-			if found := findMarkIn(args); found != "" && apart {
-				return []reflect.Value{reflect.Zero(out), reflect.ValueOf(changes(marks.FindStringSubmatch(found)[1]))}
-			} else if found != "" {
-				return []reflect.Value{reflect.ValueOf(found), reflect.Zero(errorType)}
-			}
-		}
-		result := call(f, args)
-		if result[0].Kind() == reflect.String && result[0].Len() > maxOutputBytes {
-			return []reflect.Value{reflect.Zero(out), reflect.ValueOf(refusef("%s makes too long a text", name))}
-		}
-		if len(result) == 1 {
-			result = append(result, reflect.Zero(errorType))
-		}
-		return result
-	}
-	return reflect.MakeFunc(reflect.FuncOf(in, []reflect.Type{out, errorType}, t.IsVariadic()), guarded).Interface()
-}
-
-func call(f reflect.Value, args []reflect.Value) []reflect.Value {
-	if f.Type().IsVariadic() {
-		return f.CallSlice(args)
-	}
-	return f.Call(args)
-}
-
-func findMarkIn(args []reflect.Value) string {
-	for _, arg := range args {
-		if found := findMark(arg, 0); found != "" {
-			return found
-		}
-	}
-	return ""
 }
 
 // toInt makes an integer of an integer or of its decimal text.

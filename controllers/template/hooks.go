@@ -17,6 +17,8 @@ const (
 	hookAnnotation = "helm.sh/hook"
 	// weightAnnotation orders the hooks of an event; no number is zero, as in Helm.
 	weightAnnotation = "helm.sh/hook-weight"
+	// deletePolicyAnnotation says when a hook is deleted.
+	deletePolicyAnnotation = "helm.sh/hook-delete-policy"
 )
 
 // eventUse says what becomes of a hook at an event of a release.
@@ -77,6 +79,7 @@ func hookOf(annotations map[string]string) (*hook, error) {
 type hooked struct {
 	Object
 	weight int
+	id     identity
 }
 
 // inOrder gives the hooks in the order in which Helm runs them: by weight, then kind, then name. Of the kinds it only matters

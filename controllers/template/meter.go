@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template/parse"
 )
@@ -26,6 +28,8 @@ const (
 	// enterFunc and leaveFunc stand around such a text and count how deep they lie in each other: Helm has no limit for
 	// a value that evaluates itself, and Go can't recover from a full stack.
 	enterFunc, leaveFunc = "stallkeeperEnter", "stallkeeperLeave"
+	// rangeFunc is meterFunc for what range goes through.
+	rangeFunc = "stallkeeperRange"
 )
 
 // What work costs, in about the nanoseconds it takes at least; bytes and elements cost one each.
@@ -36,12 +40,18 @@ const (
 	templateCost  = 512
 	tplCost       = 4096
 	maxTplDepth   = 100
+	// maxFrames is how many calls of Go may lie in each other; a template that is included takes about 15 of them. It is counted
+	// at every framesEvery-th template, because counting takes as long as the stack is deep.
+	maxFrames   = 1 << 14
+	framesEvery = 64
 )
 
 // budget is what is left of the work that one rendering may do.
 type budget struct {
 	left  int64
 	depth int
+	// entered counts the templates that were begun.
+	entered int
 }
 
 func newBudget() *budget { return &budget{left: workBudget} }
@@ -50,6 +60,18 @@ func newBudget() *budget { return &budget{left: workBudget} }
 func (b *budget) spend(n int) error {
 	if b.left -= int64(n); b.left < 0 {
 		return refusef("the template does more work than rendering may take; it loops, calls itself or grows without end")
+	}
+	return nil
+}
+
+// enter refuses templates that lie too deep in each other. Helm counts how often one includes itself, and not how often many include
+// each other, and Go can't recover from a full stack.
+func (b *budget) enter() error {
+	if b.entered++; b.entered%framesEvery != 0 {
+		return nil
+	}
+	if runtime.Callers(maxFrames, make([]uintptr, 1)) > 0 {
+		return refusef("the definitions lie too deep in each other; they include each other without end")
 	}
 	return nil
 }
@@ -71,15 +93,23 @@ func size(v reflect.Value) int {
 }
 
 // functions are the metering functions over this budget. printed is asked about every printed result.
-func (b *budget) functions(printed func(reflect.Value) error) map[string]any {
+func (b *budget) functions(printed func(reflect.Value) (reflect.Value, error)) map[string]any {
 	pass := func(v reflect.Value) (reflect.Value, error) {
 		return v, b.spend(pipelineCost + size(v))
 	}
 	return map[string]any{
-		stepFunc:  func(n int) (string, error) { return "", b.spend(n) },
+		stepFunc: func(n int) (string, error) {
+			if n == templateCost {
+				if err := b.enter(); err != nil {
+					return "", err
+				}
+			}
+			return "", b.spend(n)
+		},
 		meterFunc: pass,
 		printFunc: func(v reflect.Value) (reflect.Value, error) {
-			if err := printed(v); err != nil {
+			v, err := printed(v)
+			if err != nil {
 				return v, err
 			}
 			return pass(v)
@@ -111,20 +141,30 @@ type insertion struct {
 type metering struct {
 	text string
 	todo []insertion
+	// file and definition are where the text is, for people.
+	file, definition string
+	// alike counts calls of the same words in a definition.
+	alike map[string]int
+	// asks says that every value that is asked for is looked for.
+	asks bool
 }
 
 // metered is the text with its metering. A text that does not parse is returned as it is: the engine refuses it with the
 // same parser, and never runs it.
-func metered(name string, text []byte) []byte {
+func metered(name string, text []byte) []byte { return meteredAsking(name, text, false) }
+
+// meteredAsking is metered, and reports values that are asked for and are not there, if asks says so.
+func meteredAsking(name string, text []byte, asks bool) []byte {
 	trees := map[string]*parse.Tree{}
 	tree := parse.New(name)
 	tree.Mode = parse.SkipFuncCheck
 	if _, err := tree.Parse(string(text), "", "", trees); err != nil {
 		return text
 	}
-	m := &metering{text: string(text)}
-	for _, name := range slices.Sorted(maps.Keys(trees)) {
-		m.tree(trees[name])
+	m := &metering{text: string(text), file: name, alike: map[string]int{}, asks: asks}
+	for _, definition := range slices.Sorted(maps.Keys(trees)) {
+		m.definition = definition
+		m.tree(trees[definition])
 	}
 	return []byte(m.apply())
 }
@@ -202,6 +242,7 @@ func (m *metering) node(n parse.Node) {
 		}
 	case *parse.ActionNode:
 		if len(n.Pipe.Decl) == 0 {
+			m.ask(n)
 			m.pipe(n.Pipe, printFunc)
 		} else {
 			m.pipe(n.Pipe, meterFunc)
@@ -212,7 +253,9 @@ func (m *metering) node(n parse.Node) {
 		m.branch(&n.BranchNode)
 	case *parse.RangeNode:
 		m.stepAfter(int(n.Pipe.Pos), iterationCost)
-		m.branch(&n.BranchNode)
+		m.pipe(n.Pipe, rangeFunc)
+		m.list(n.List)
+		m.list(n.ElseList)
 	case *parse.TemplateNode:
 		m.stepBefore(int(n.Pos), templateCost)
 		if n.Pipe != nil {
@@ -241,7 +284,8 @@ func (m *metering) pipe(p *parse.PipeNode, function string) {
 	m.add(end, "| %s ", function)
 }
 
-// tplTexts wraps the first argument of every tpl below a node: `tpl X .` becomes `tpl (stallkeeperText X) .`.
+// tplTexts wraps the first argument of every tpl below a node: `tpl X .` becomes `tpl (stallkeeperText X) .`. It also gives every
+// call of a function whose result changes its place: `uuidv4` becomes `stallkeeperMade "place" "uuidv4"`.
 func (m *metering) tplTexts(n parse.Node) {
 	switch n := n.(type) {
 	case *parse.PipeNode:
@@ -250,6 +294,12 @@ func (m *metering) tplTexts(n parse.Node) {
 		}
 	case *parse.ChainNode:
 		m.tplTexts(n.Node)
+	case *parse.IdentifierNode: // an argument that is a call of its own
+		if m.changes(n.Ident) {
+			m.add(int(n.Pos), "(")
+			m.made(n, n.Ident)
+			m.add(int(n.Pos)+len(n.Ident), ")")
+		}
 	case *parse.CommandNode:
 		for _, arg := range n.Args[1:] {
 			m.tplTexts(arg)
@@ -258,6 +308,9 @@ func (m *metering) tplTexts(n parse.Node) {
 		if !ok {
 			m.tplTexts(n.Args[0])
 			return
+		}
+		if m.changes(ident.Ident) {
+			m.made(ident, n.String())
 		}
 		if ident.Ident != "tpl" || len(n.Args) < 2 {
 			return
@@ -268,6 +321,24 @@ func (m *metering) tplTexts(n parse.Node) {
 		m.add(m.operandEnd(begin), ")")
 	}
 }
+
+// changes says whether a function's result changes.
+func (m *metering) changes(function string) bool {
+	return kinds[function] != "" || function == neverKept
+}
+
+// made gives a call its place.
+func (m *metering) made(ident *parse.IdentifierNode, words string) {
+	alike := m.definition + ident.Ident + words
+	place := sitePlace(m.definition, ident.Ident, words, m.alike[alike])
+	m.alike[alike]++
+	m.add(int(ident.Pos), "%s %s ", madeFunc, strconv.Quote(site(m.file, m.line(int(ident.Pos)), place)))
+	m.add(int(ident.Pos), `"`)
+	m.add(int(ident.Pos)+len(ident.Ident), `"`)
+}
+
+// line is the line of an offset, counted from 1.
+func (m *metering) line(at int) int { return 1 + strings.Count(m.text[:at], "\n") }
 
 // stepBefore puts a step in front of the action around pos. It takes over the action's trim marker, which would
 // otherwise find the step instead of the blanks.

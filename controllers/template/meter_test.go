@@ -2,6 +2,7 @@ package template
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -13,41 +14,59 @@ import (
 )
 
 func TestRunawayTemplatesAreStopped(t *testing.T) {
-	const work = "does more work than rendering may take"
+	const (
+		work   = "does more work than rendering may take"
+		deep   = "the definitions lie too deep in each other"
+		holds  = "the value holds itself, or is nested more than 256 deep"
+		cyclic = `{{ $d := dict "a" 1 }}{{ $_ := set $d "self" $d }}`
+	)
 	for name, tc := range map[string]struct{ text, want string }{
-		"until":                          {"\n{{ range until 1000000000 }}x{{ end }}", "inline.yaml:2: until makes 1000000000 numbers; at most 100000 are allowed"},
-		"until, downwards":               {`{{ until -1000000000 }}`, "until makes 1000000000 numbers"},
-		"untilStep":                      {`{{ untilStep 0 1000000000 2 }}`, "makes 500000000 numbers"},
-		"untilStep, whole range":         {`{{ untilStep -9223372036854775808 9223372036854775807 1 }}`, "at most 100000"},
-		"seq":                            {`{{ seq 1000000000 }}`, "seq makes 999999999 numbers"},
-		"seq with a step":                {`{{ seq 0 2 1000000000 }}`, "seq makes 500000000 numbers"},
-		"seq downwards":                  {`{{ seq 1000000000 1 }}`, "seq makes 999999999 numbers"},
-		"seq downwards with a step":      {`{{ seq 1000000000 -1 1 }}`, "seq makes 999999999 numbers"},
-		"repeat":                         {`{{ repeat 1000000000 "x" }}`, "repeat 1000000000 makes too long a text"},
-		"repeat of a repeat":             {`{{ repeat 100000 (repeat 100000 "x") }}`, "repeat 100000 makes too long a text"},
-		"a negative repeat":              {`{{ repeat -1 "x" }}`, "repeat -1 makes too long a text"},
-		"indent":                         {`{{ indent 1000000000 "x" }}`, "indent by 1000000000 makes too long a text"},
-		"nindent of many lines":          {`{{ nindent 100000 (repeat 1000 "x\n") }}`, "indent by 100000 makes too long a text"},
-		"replace":                        {`{{ replace "a" (repeat 100000 "b") (repeat 100000 "a") }}`, "replace makes too long a text"},
-		"an empty loop over a number":    {`{{ range 1000000000 }}{{ end }}`, work},
-		"a trimmed loop":                 {"{{- range 1000000000 -}}\n\n{{- end -}}", work},
-		"loops in each other":            {`{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}`, work},
-		"much text in a loop":            {`{{ range until 100000 }}` + strings.Repeat("x", 10000) + `{{ end }}`, work},
-		"a large value in a loop":        {`{{ $x := repeat 100000 "x" }}{{ range until 100000 }}{{ $x }}{{ end }}`, work},
-		"doubling":                       {`{{ $x := "x" }}{{ range until 100 }}{{ $x = printf "%s%s" $x $x }}{{ end }}`, "too long a text"},
-		"doubling by cat":                {`{{ $x := "x" }}{{ range until 100 }}{{ $x = cat $x $x }}{{ end }}`, "too long a text"},
-		"a growing list":                 {`{{ $x := list }}{{ range until 100000 }}{{ $x = append $x 1 }}{{ end }}`, work},
-		"a template that calls itself":   {`{{ define "a" }}{{ template "a" }}{{ end }}{{ template "a" }}`, work},
-		"templates that double":          {doubling(), work},
-		"an include that calls itself":   {`{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}`, "nested reference name: a"},
-		"includes that double":           {strings.ReplaceAll(doubling(), "{{ template", "{{ $_ := include"), work},
-		"a text that evaluates itself":   {`{{ tpl .Values.self . }}`, "texts evaluated by tpl lie more than 100 deep in each other"},
-		"a loop in a text":               {`{{ tpl .Values.loop . }}`, work},
-		"a loop in a text, piped":        {`{{ . | tpl .Values.loop }}`, work},
-		"a loop in a text, in a text":    {`{{ tpl "{{tpl (printf \"%s\" .Values.loop) .}}" . }}`, work},
-		"a loop in a text, in a literal": {"{{ tpl `{{ range 1000000000 }}{{ end }}` . }}", work},
-		"much output":                    {`{{ range until 90 }}{{ repeat 100000 "# xx\n" | trunc 100000 }}{{ end }}`, "renders to 9000000 bytes; at most 8388608"},
-		"a slow function in a loop":      {`{{ range until 100 }}{{ $_ := derivePassword 1 "long" "p" "u" "s" }}{{ end }}`, work},
+		"until":                               {"\n{{ range until 1000000000 }}x{{ end }}", "inline.yaml:2: until makes 1000000000 numbers; at most 100000 are allowed"},
+		"until, downwards":                    {`{{ until -1000000000 }}`, "until makes 1000000000 numbers"},
+		"untilStep":                           {`{{ untilStep 0 1000000000 2 }}`, "makes 500000000 numbers"},
+		"untilStep, whole range":              {`{{ untilStep -9223372036854775808 9223372036854775807 1 }}`, "at most 100000"},
+		"seq":                                 {`{{ seq 1000000000 }}`, "seq makes 999999999 numbers"},
+		"seq with a step":                     {`{{ seq 0 2 1000000000 }}`, "seq makes 500000000 numbers"},
+		"seq downwards":                       {`{{ seq 1000000000 1 }}`, "seq makes 999999999 numbers"},
+		"seq downwards with a step":           {`{{ seq 1000000000 -1 1 }}`, "seq makes 999999999 numbers"},
+		"repeat":                              {`{{ repeat 1000000000 "x" }}`, "repeat 1000000000 makes too long a text"},
+		"repeat of a repeat":                  {`{{ repeat 100000 (repeat 100000 "x") }}`, "repeat 100000 makes too long a text"},
+		"a negative repeat":                   {`{{ repeat -1 "x" }}`, "repeat -1 makes too long a text"},
+		"indent":                              {`{{ indent 1000000000 "x" }}`, "indent by 1000000000 makes too long a text"},
+		"nindent of many lines":               {`{{ nindent 100000 (repeat 1000 "x\n") }}`, "indent by 100000 makes too long a text"},
+		"replace":                             {`{{ replace "a" (repeat 100000 "b") (repeat 100000 "a") }}`, "replace makes too long a text"},
+		"an empty loop over a number":         {`{{ range 1000000000 }}{{ end }}`, work},
+		"a trimmed loop":                      {"{{- range 1000000000 -}}\n\n{{- end -}}", work},
+		"loops in each other":                 {`{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}`, work},
+		"much text in a loop":                 {`{{ range until 100000 }}` + strings.Repeat("x", 10000) + `{{ end }}`, work},
+		"a large value in a loop":             {`{{ $x := repeat 100000 "x" }}{{ range until 100000 }}{{ $x }}{{ end }}`, work},
+		"doubling":                            {`{{ $x := "x" }}{{ range until 100 }}{{ $x = printf "%s%s" $x $x }}{{ end }}`, "too long a text"},
+		"doubling by cat":                     {`{{ $x := "x" }}{{ range until 100 }}{{ $x = cat $x $x }}{{ end }}`, "too long a text"},
+		"a growing list":                      {`{{ $x := list }}{{ range until 100000 }}{{ $x = append $x 1 }}{{ end }}`, work},
+		"a template that calls itself":        {`{{ define "a" }}{{ template "a" }}{{ end }}{{ template "a" }}`, deep},
+		"definitions that include each other": {mutual(), deep},
+		"a value that holds itself":           {cyclic + `{{ $d }}`, holds},
+		"a value that holds itself, as YAML":  {cyclic + `{{ toYaml $d }}`, holds},
+		"a value that holds itself, as TOML":  {cyclic + `{{ toToml $d }}`, holds},
+		"a value that holds itself, pretty":   {cyclic + `{{ toYamlPretty $d }}`, holds},
+		"a value that holds itself, printed":  {cyclic + `{{ printf "%v" $d }}`, holds},
+		"a value that holds itself, quoted":   {cyclic + `{{ quote $d }}`, holds},
+		"a value that holds itself, joined":   {cyclic + `{{ join "," (list $d) }}`, holds},
+		"a value that holds itself, copied":   {cyclic + `{{ $x := deepCopy $d }}`, holds},
+		"a value that holds itself, merged":   {cyclic + `{{ $x := merge (dict) $d }}`, holds},
+		"a list that holds itself":            {`{{ $d := dict }}{{ $_ := set $d "l" (list 1 $d) }}{{ $d.l | toString }}`, holds},
+		"a long regular expression":           {`{{ $r := repeat 500 "(a{0,999}|b)*c" }}{{ regexMatch $r (repeat 100000 "ab") }}`, work},
+		"a large text for an expression":      {`{{ $t := repeat 100000 "ab" }}{{ range until 100 }}{{ $x := regexReplaceAll "(x+x+)+y" $t "z" }}{{ end }}`, work},
+		"templates that double":               {doubling(), work},
+		"an include that calls itself":        {`{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}`, "nested reference name: a"},
+		"includes that double":                {strings.ReplaceAll(doubling(), "{{ template", "{{ $_ := include"), work},
+		"a text that evaluates itself":        {`{{ tpl .Values.self . }}`, "texts evaluated by tpl lie more than 100 deep in each other"},
+		"a loop in a text":                    {`{{ tpl .Values.loop . }}`, work},
+		"a loop in a text, piped":             {`{{ . | tpl .Values.loop }}`, work},
+		"a loop in a text, in a text":         {`{{ tpl "{{tpl (printf \"%s\" .Values.loop) .}}" . }}`, work},
+		"a loop in a text, in a literal":      {"{{ tpl `{{ range 1000000000 }}{{ end }}` . }}", work},
+		"much output":                         {`{{ range until 90 }}{{ repeat 100000 "# xx\n" | trunc 100000 }}{{ end }}`, "renders to 9000000 bytes; at most 8388608"},
+		"a slow function in a loop":           {`{{ range until 100 }}{{ $_ := derivePassword 1 "long" "p" "u" "s" }}{{ end }}`, work},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := renderInline(t, tc.text, withValues(map[string]any{
@@ -56,6 +75,15 @@ func TestRunawayTemplatesAreStopped(t *testing.T) {
 			checkError(t, err, tc.want)
 		})
 	}
+}
+
+// mutual are 200 definitions, each of which includes the next one, and the last one the first. Helm counts to 1000 for each.
+func mutual() string {
+	var text strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&text, `{{ define "d%d" }}{{ include "d%d" . }}{{ end }}`, i, (i+1)%200)
+	}
+	return text.String() + `{{ include "d0" . }}`
 }
 
 // doubling are templates b to z, each of which calls the next one twice.
@@ -110,7 +138,7 @@ func both(text string) (plainText, meteredText string, plainErr, meteredErr erro
 			Metadata:  &chart.Metadata{APIVersion: "v2", Name: "x", Version: "1.0.0"},
 			Templates: []*common.File{{Name: "t", Data: data}},
 		}
-		s := &session{budget: newBudget()}
+		s := newSession(nil)
 		functions := s.functions()
 		for _, name := range helmsOwn {
 			delete(functions, name)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -41,7 +42,9 @@ type manifests struct {
 	dropped     []string
 	idle        []string
 	unsupported UnsupportedError
-	seen        map[identity]string
+	notes       []string
+	// seen says at which place of objects an object is.
+	seen map[identity]int
 }
 
 // document is one YAML document and the line of the file that it begins on, counted from 1.
@@ -50,8 +53,9 @@ type document struct {
 	line int
 }
 
-// separator is a line that ends a document. What follows three dashes on the line belongs to the next one.
-var separator = regexp.MustCompile(`(?m)^(?:---(?:[ \t\r]|$)|\.\.\.[ \t\r]*$)`)
+// separator is what ends a document: Helm's expression, by which whatever follows three dashes belongs to the next document, also
+// when it is glued to them as in `---apiVersion: v1`; and the end mark of YAML, which Helm leaves to the YAML library.
+var separator = regexp.MustCompile(`(?m)^(?:---[ \t]*|\.\.\.[ \t\r]*$)`)
 
 // documents splits a file.
 func documents(text string) []document {
@@ -69,29 +73,116 @@ func documents(text string) []document {
 // read takes the objects out of a rendered file.
 func (m *manifests) read(file, text string) error {
 	for _, doc := range documents(text) {
-		data, err := yaml.YAMLToJSONStrict([]byte(doc.text))
+		// Helm puts a line break behind every document of its manifest, but behind a hook only where there is none. A block of
+		// text at the end of a document shows the difference.
+		content, err := m.decode(file, document{doc.text + "\n", doc.line})
 		if err != nil {
-			return m.report.yaml(file, doc.line, err)
+			return err
 		}
-		if string(data) == "null" {
+		if content == nil {
 			continue
 		}
-		var content map[string]any
-		if err := utiljson.Unmarshal(data, &content); err != nil {
-			return fmt.Errorf("%s: the document at line %d of the rendered file is not an object", file, doc.line)
+		if _, isHook := (&unstructured.Unstructured{Object: content}).GetAnnotations()[hookAnnotation]; isHook {
+			if content, err = m.decode(file, document{strings.TrimSuffix(doc.text, "\n") + "\n", doc.line}); err != nil {
+				return err
+			}
 		}
-		if err := m.add(file, content); err != nil {
+		if err := m.addAll(file, content, 0); err != nil {
 			return fmt.Errorf("%s: the document at line %d of the rendered file: %w", file, doc.line, err)
 		}
 	}
 	return nil
 }
 
-// add takes one object, or the items of a List.
-func (m *manifests) add(file string, content map[string]any) error {
-	if content["apiVersion"] == "v1" && content["kind"] == "List" {
-		return m.addItems(file, content["items"])
+// decode reads a document as Helm does: of a key that stands twice the last one counts, and a note says so. It is nil for an
+// empty document.
+func (m *manifests) decode(file string, doc document) (map[string]any, error) {
+	// Helm trims a document's begin, and the first line's indentation with it.
+	trimmed := strings.TrimLeftFunc(doc.text, unicode.IsSpace)
+	begin := doc.line + strings.Count(doc.text[:len(doc.text)-len(trimmed)], "\n")
+	data, err := yaml.YAMLToJSONStrict([]byte(trimmed))
+	if err != nil && strings.Contains(err.Error(), "already set in map") {
+		m.note(m.report.yaml(file, begin, err, "of a key that stands twice the last one counts"))
+		data, err = yaml.YAMLToJSON([]byte(trimmed))
 	}
+	if err != nil && trimmed != doc.text {
+		if whole, other := yaml.YAMLToJSON([]byte(doc.text)); other == nil {
+			data, err = whole, nil
+		}
+	}
+	if err != nil {
+		return nil, m.report.yaml(file, begin, err, "quote what the template puts in there")
+	}
+	if string(data) == "null" {
+		return nil, nil //nolint:nilnil // an empty document is no mistake
+	}
+	var content map[string]any
+	if err := utiljson.Unmarshal(data, &content); err != nil {
+		return nil, fmt.Errorf("%s: the document at line %d of the rendered file is not an object", file, doc.line)
+	}
+	return content, nil
+}
+
+// note keeps what is worth knowing and no mistake, each text once.
+func (m *manifests) note(err error) {
+	if text := err.Error(); !slices.Contains(m.notes, text) {
+		m.notes = append(m.notes, text)
+	}
+}
+
+// maxListDepth is how deep Lists may lie in each other.
+const maxListDepth = 16
+
+// addAll takes an object, or the items of a list: of a List, of a ConfigMapList, of whatever has items at its top, as kubectl and
+// Helm read it.
+func (m *manifests) addAll(file string, content map[string]any, depth int) error {
+	kind, _ := content["kind"].(string)
+	listed, has := content["items"]
+	if !has && kind != "List" {
+		return m.add(file, content)
+	}
+	items, ok := listed.([]any)
+	switch {
+	case !ok && listed != nil:
+		return fmt.Errorf("the items of the %s are not a list", m.report.redact(kind))
+	case depth > maxListDepth:
+		return fmt.Errorf("lists lie more than %d deep in each other", maxListDepth)
+	}
+	annotations := (&unstructured.Unstructured{Object: content}).GetAnnotations()
+	for _, item := range items {
+		object, ok := item.(map[string]any)
+		if !ok {
+			return fmt.Errorf("an item of the %s is not an object", m.report.redact(kind))
+		}
+		if object["kind"] == nil && object["apiVersion"] == nil && kind != "List" {
+			object["kind"], object["apiVersion"] = strings.TrimSuffix(kind, "List"), content["apiVersion"]
+		}
+		inherit(object, annotations)
+		if err := m.addAll(file, object, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inherit gives an item what makes its list a hook, because Helm reads the list's annotations and not the item's.
+func inherit(object map[string]any, list map[string]string) {
+	item := &unstructured.Unstructured{Object: object}
+	annotations := item.GetAnnotations()
+	for _, key := range []string{hookAnnotation, weightAnnotation, deletePolicyAnnotation} {
+		if value, ok := list[key]; ok {
+			if annotations == nil {
+				annotations = map[string]string{}
+			}
+			annotations[key] = value
+			item.SetAnnotations(annotations)
+		}
+	}
+}
+
+// add takes one object.
+func (m *manifests) add(file string, content map[string]any) error {
+	withoutNulls(content)
 	id, err := m.identify(content)
 	if err != nil {
 		return err
@@ -109,33 +200,33 @@ func (m *manifests) add(file string, content map[string]any) error {
 	case h != nil && len(h.events) == 0:
 		m.dropped = append(m.dropped, described+" (test hook)")
 		return nil
+	case h != nil:
+		return m.addHook(file, id, object, h)
 	}
-	if other, ok := m.seen[id]; ok {
-		return fmt.Errorf("%s %s is also in %s", id.Kind, m.report.redact(id.name), other)
-	}
-	m.seen[id] = file
-	if h != nil {
-		m.hooks = append(m.hooks, hooked{Object: Object{Unstructured: object, File: file, Events: h.events}, weight: h.weight})
+	if at, twice := m.seen[id]; twice {
+		other := m.objects[at].File
+		m.note(fmt.Errorf("%s %s stands in %s and in %s; the last one counts", id.Kind, m.report.redact(id.name), other, file))
+		m.objects[at] = Object{Unstructured: object, File: file}
 		return nil
 	}
+	m.seen[id] = len(m.objects)
 	m.objects = append(m.objects, Object{Unstructured: object, File: file})
 	return nil
 }
 
-func (m *manifests) addItems(file string, items any) error {
-	list, ok := items.([]any)
-	if !ok && items != nil {
-		return errors.New("the items of the List are not a list")
-	}
-	for _, item := range list {
-		content, ok := item.(map[string]any)
-		if !ok {
-			return errors.New("an item of the List is not an object")
-		}
-		if err := m.add(file, content); err != nil {
-			return err
+// addHook takes a hook. One of the same name would be started in the other one's place.
+func (m *manifests) addHook(file string, id identity, object *unstructured.Unstructured, h *hook) error {
+	for _, other := range m.hooks {
+		if other.id == id {
+			return fmt.Errorf("the hook %s %s is also in %s", id.Kind, m.report.redact(id.name), other.File)
 		}
 	}
+	if id.Kind == "Job" {
+		// The cluster would delete the Job some time after its end, and how it ended could not be told any more. It is deleted by
+		// the hook's own delete policy.
+		unstructured.RemoveNestedField(object.Object, "spec", "ttlSecondsAfterFinished")
+	}
+	m.hooks = append(m.hooks, hooked{Object: Object{Unstructured: object, File: file, Events: h.events}, weight: h.weight, id: id})
 	return nil
 }
 
@@ -200,8 +291,8 @@ func checkTexts(field any, report *reporter) error {
 // yamlProblem is one problem in the words of the YAML library.
 var yamlProblem = regexp.MustCompile(`line (\d+): ([^\n]+)`)
 
-// yaml words what is wrong with a document that begins on a line of a rendered file.
-func (r *reporter) yaml(file string, begin int, err error) error {
+// yaml words what is wrong with a document that begins on a line of a rendered file, and what can be done.
+func (r *reporter) yaml(file string, begin int, err error, remedy string) error {
 	at := begin
 	what := strings.TrimPrefix(err.Error(), "error converting YAML to JSON: ")
 	if found := yamlProblem.FindStringSubmatch(what); found != nil {
@@ -209,6 +300,5 @@ func (r *reporter) yaml(file string, begin int, err error) error {
 		at, what = begin+line-1, found[2]
 	}
 	what = strings.TrimPrefix(what, "yaml: ")
-	return fmt.Errorf("%s: line %d of the rendered file is not YAML: %s; quote what the template puts in there",
-		file, at, r.short(r.unquote(what)))
+	return fmt.Errorf("%s: line %d of the rendered file is not YAML: %s; %s", file, at, r.short(r.unquote(what)), remedy)
 }

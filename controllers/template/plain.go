@@ -41,6 +41,45 @@ func plainMap(m map[string]any) (map[string]any, error) {
 	return out, nil
 }
 
+// maxWhole is the largest whole number up to which a float holds all of them.
+const maxWhole = 1 << 53
+
+// asHelm gives a plain value the numbers that Helm reads from a file of values: floats. Charts ask for them: `kindIs "float64"`,
+// `eq .Values.limit 10.0`. A whole number that a float can't hold stays whole, where Helm would give another one.
+func asHelm(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, e := range v {
+			v[key] = asHelm(e)
+		}
+	case []any:
+		for i, e := range v {
+			v[i] = asHelm(e)
+		}
+	case int64:
+		if v >= -maxWhole && v <= maxWhole {
+			return float64(v)
+		}
+	}
+	return v
+}
+
+// DecodeValues reads values in JSON, such as those of a plan, without rounding large whole numbers. Nothing are no values; what is
+// no object is an error.
+func DecodeValues(raw []byte) (map[string]any, error) {
+	if len(raw) == 0 {
+		return map[string]any{}, nil
+	}
+	var values map[string]any
+	if err := utiljson.Unmarshal(raw, &values); err != nil {
+		return nil, errors.New("the values are not an object")
+	}
+	if values == nil {
+		values = map[string]any{}
+	}
+	return values, nil
+}
+
 // copyPlain copies the maps and lists of a plain value.
 func copyPlain(v any) any {
 	switch v := v.(type) {
@@ -102,6 +141,9 @@ func checkTextsOf(path string, v any) error {
 }
 
 func checkText(path, text string) error {
+	if marks.MatchString(text) {
+		return fmt.Errorf("%s holds a text that rendering uses for itself", path)
+	}
 	if strings.Contains(text, noValue) {
 		return fmt.Errorf("%s holds the text %s, which Helm removes from what it renders", path, noValue)
 	}

@@ -38,6 +38,14 @@ type Inputs struct {
 	Stallkeeper map[string]any
 	// Capabilities are the revision's.
 	Capabilities Capabilities
+	// Kept are the values that random functions gave for this tenant before; see Output.Made. Nil means that none can be kept: a
+	// random function is refused where its result ends in an object.
+	Kept Kept
+	// SkipSchema leaves the chart's values.schema.json out, as helm's --skip-schema-validation does: for a schema that refers to
+	// another host.
+	SkipSchema bool
+	// ReportMissing asks for Output.Missing.
+	ReportMissing bool
 }
 
 // Output is what a template makes for one tenant.
@@ -47,6 +55,14 @@ type Output struct {
 	Objects []Object
 	// Dropped names what is left out on purpose: NOTES.txt and the chart's tests.
 	Dropped []string
+	// Notes are worth knowing and no mistakes: keys and objects that stand twice.
+	Notes []string
+	// Missing are the values that the template prints and that are not there, if Inputs.ReportMissing is set. What it prints
+	// through default, include and the like is not among them.
+	Missing []MissingValue
+	// Made are values of random functions, new or with new places, that have to be kept for the tenant before the objects are used,
+	// over those of the same names. Nil when there is nothing to keep.
+	Made Kept
 	// Idle names the hooks that are left out because their events never happen to a tenant, deletion and rollback:
 	// "templates/clean.yaml: Job app-clean (pre-delete)".
 	Idle []string
@@ -63,20 +79,28 @@ func (t *Template) Render(in Inputs) (Output, error) {
 	if err != nil {
 		return Output{}, err
 	}
-	report := &reporter{root: t.chart.Name(), sources: sources(t.chart), values: values}
-	ch, top, err := t.enabled(in, values, caps, report)
-	if err != nil {
-		return Output{}, err
+	if in.ReportMissing {
+		if t, err = t.asking(); err != nil {
+			return Output{}, err
+		}
 	}
-	s := &session{budget: newBudget(), seed: in.Seed, now: func() (time.Time, error) {
-		return in.Now.UTC().Round(0), nil // Round drops the monotonic reading, which would be printed
-	}}
-	files, err := s.run(ch, top)
-	report.secrets = s.secrets
-	if err != nil {
-		return Output{}, report.execution(err)
+	r := &rendering{
+		template: t, in: in, values: values, caps: caps,
+		report: &reporter{root: t.chart.Name(), sources: sources(t.chart), values: values, secrets: in.Kept.texts()},
 	}
-	return collect(files, ch, in.Namespace, report)
+	return r.render()
+}
+
+// session is the state for one run of the engine over what a chart sees.
+func (r *rendering) session(top common.Values) *session {
+	s := newSession(func() (time.Time, error) {
+		return r.in.Now.UTC().Round(0), nil // Round drops the monotonic reading, which would be printed
+	})
+	s.seed, s.namespace = r.in.Seed, r.in.Namespace
+	if values, err := top.Table("Values"); err == nil {
+		s.whole = whole{values: values, ours: values[stallkeeperKey]}
+	}
+	return s
 }
 
 // values are the plan's values with ours in them, as values that nobody else holds.
@@ -95,6 +119,7 @@ func (in Inputs) values() (map[string]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading values.stallkeeper: %w", err)
 	}
+	asHelm(values)
 	values[stallkeeperKey] = ours
 	if err := checkTextsOf("values", values); err != nil {
 		return nil, err
@@ -132,6 +157,9 @@ func (t *Template) enabled(
 	if err != nil {
 		return nil, nil, fmt.Errorf("merging the values into the chart's: %w", report.plain(err))
 	}
+	if in.SkipSchema {
+		return ch, top, nil
+	}
 	return ch, top, t.validate(ch, merged)
 }
 
@@ -157,12 +185,12 @@ func (s *session) run(ch *chart.Chart, top common.Values) (map[string]string, er
 }
 
 // helmsOwn are the functions that Helm has in another form than sprig.
-var helmsOwn = []string{"toJson", "mustToJson", "fromJson", "fail"}
+var helmsOwn = []string{"fromJson", "fail"}
 
 // collect makes objects of the rendered files.
 func collect(files map[string]string, ch *chart.Chart, namespace string, report *reporter) (Output, error) {
 	var out Output
-	found := &manifests{namespace: namespace, seen: map[identity]string{}, report: report}
+	found := &manifests{namespace: namespace, seen: map[identity]int{}, report: report}
 	for _, crd := range ch.CRDObjects() {
 		found.unsupported.CRDs = append(found.unsupported.CRDs, report.file(crd.Filename))
 	}
@@ -171,9 +199,6 @@ func collect(files map[string]string, ch *chart.Chart, namespace string, report 
 		if path.Base(name) == "NOTES.txt" {
 			found.dropped = append(found.dropped, file)
 			continue
-		}
-		if at := marks.FindStringSubmatch(files[name]); at != nil {
-			return Output{}, fmt.Errorf("%s: %w", file, changes(at[1]))
 		}
 		if err := found.read(file, files[name]); err != nil {
 			return Output{}, err
@@ -184,7 +209,7 @@ func collect(files map[string]string, ch *chart.Chart, namespace string, report 
 		return Output{}, &found.unsupported
 	}
 	out.Objects = slices.Concat(found.objects, inOrder(found.hooks))
-	out.Dropped, out.Idle = found.dropped, found.idle
+	out.Dropped, out.Idle, out.Notes = found.dropped, found.idle, found.notes
 	return out, nil
 }
 

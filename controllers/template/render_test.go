@@ -142,7 +142,7 @@ func TestWhatTemplatesSee(t *testing.T) {
 		"stallkeeper's values are there":               {`printf "%s %d" .Values.stallkeeper.plan .Values.stallkeeper.quantity`, "small 3"},
 		"the chart's own default for them stays":       {`.Values.stallkeeper.region`, "eu"},
 		"files of the chart can be read":               {`.Files.Get "conf/a.txt"`, "from a file"},
-		"large numbers are whole":                      {`printf "%v" .Values.large`, "12345678"},
+		"numbers of values are Helm's":                 {`printf "%v %s" .Values.large (kindOf .Values.large)`, "1.2345678e+07 float64"},
 		"Helm's own functions are Helm's":              {`toYaml (dict "a" 1)`, "a: 1"},
 		"keys are sorted":                              {`keys (dict "c" 1 "a" 2 "b" 3) | join ","`, "a,b,c"},
 	} {
@@ -170,10 +170,10 @@ func TestChangingFunctions(t *testing.T) {
 		`bcrypt "x"`, `htpasswd "u" "p"`, `encryptAES "k" "x"`, "ago now",
 	} {
 		t.Run(call, func(t *testing.T) {
-			text := "{{/* one */}}\n{{ if .Values.used }}\nx: {{ " + call + " }}\n{{ end }}"
+			text := "{{ if .Values.used }}\n" + config(call) + "\n{{ end }}"
 			_, err := renderInline(t, text, withValues(map[string]any{"used": true}))
-			checkError(t, err, "inline.yaml:3: ")
-			checkError(t, err, strings.Trim(strings.Fields(call)[0], "(")+" "+hint)
+			checkError(t, err, "inline.yaml:7: ")
+			checkError(t, err, hint)
 			out, err := renderInline(t, text, withValues(map[string]any{"used": false}))
 			if err != nil || len(out.Objects) > 0 {
 				t.Errorf("in a branch not taken: %v", err)
@@ -294,7 +294,7 @@ func TestErrorsHoldNoTextOfTheInputs(t *testing.T) {
 		"tpl":                  `{{ tpl .Values.password . }}`,
 		"not YAML":             "a: {{ .Values.password }}",
 		"a key twice":          "a: {{ .Values.inject }}\nb: 1\n",
-		"a name twice":         "apiVersion: v1\nkind: Secret\nmetadata: {name: {{ .Values.single }}}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: {{ .Values.single }}}\n",
+		"a hook's name twice":  "apiVersion: v1\nkind: Secret\nmetadata: {name: {{ .Values.single }}, annotations: {helm.sh/hook: pre-install}}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: {{ .Values.single }}, annotations: {helm.sh/hook: pre-install}}\n",
 		"an unsupported hook":  "apiVersion: v1\nkind: Job\nmetadata: {name: {{ .Values.single }}, annotations: {helm.sh/hook: {{ .Values.single }}}}",
 		"a secret":             `{{ fail (tenantSecret "a") }}`,
 		"a kind":               "apiVersion: v1\nkind: {{ .Values.single }}\n",
@@ -311,7 +311,7 @@ func TestErrorsHoldNoTextOfTheInputs(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
-			secret, _ := (&session{budget: newBudget(), seed: seed}).tenantSecret("a")
+			secret, _ := (&session{seed: seed}).tenantSecret("a")
 			for _, hidden := range []string{"hunter22", "evil", secret, string(seed)} {
 				if strings.Contains(err.Error(), hidden) {
 					t.Errorf("the error holds an input: %v", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"helm.sh/helm/v4/pkg/chart/common"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
@@ -39,12 +40,24 @@ type Template struct {
 	chart *chart.Chart
 	// schemas are the compiled values.schema.json of the chart and its dependencies, by their text.
 	schemas map[string]valuesSchema
+	// asking makes the template that reports missing values, when it is first needed.
+	asking func() (*Template, error)
 }
 
 // Parse loads a source and checks all that does not depend on values: size, metadata, type, that the declared dependencies
 // are inside, that the schemas stand for themselves. The syntax of templates is checked by Render, because the files of a
 // dependency that is switched off are never read.
 func Parse(src Source) (*Template, error) {
+	t, err := parseSource(src, false)
+	if err != nil {
+		return nil, err
+	}
+	// Questions cost time at every rendering, and only the check of a product wants to know.
+	t.asking = sync.OnceValues(func() (*Template, error) { return parseSource(src, true) })
+	return t, nil
+}
+
+func parseSource(src Source, asks bool) (*Template, error) {
 	switch {
 	case len(src.Chart) > 0 && src.Inline != "":
 		return nil, errors.New("a template has a chart or inline text, not both")
@@ -53,24 +66,24 @@ func Parse(src Source) (*Template, error) {
 	case len(src.Inline) > MaxChartBytes:
 		return nil, fmt.Errorf("%w: the inline text has %d bytes, at most %d are allowed", ErrChartTooLarge, len(src.Inline), MaxChartBytes)
 	case len(src.Chart) > 0:
-		return parseChart(src.Chart)
+		return parseChart(src.Chart, asks)
 	case strings.TrimSpace(src.Inline) != "":
-		return parseInline(src.Inline), nil
+		return parseInline(src.Inline, asks), nil
 	default:
 		return nil, errors.New("a template needs a chart or inline text")
 	}
 }
 
 // parseInline makes a chart of one file, so that inline text takes the same way as a chart.
-func parseInline(text string) *Template {
+func parseInline(text string, asks bool) *Template {
 	return &Template{chart: &chart.Chart{
 		Metadata:  &chart.Metadata{APIVersion: chart.APIVersionV2, Name: "inline", Version: "0.0.0"},
-		Templates: []*common.File{{Name: inlineFile, Data: metered(inlineFile, []byte(text))}},
+		Templates: []*common.File{{Name: inlineFile, Data: meteredAsking(inlineFile, []byte(text), asks)}},
 	}}
 }
 
 // parseChart loads a packaged chart.
-func parseChart(archive []byte) (*Template, error) {
+func parseChart(archive []byte, asks bool) (*Template, error) {
 	if err := checkUnpackedSize(archive); err != nil {
 		return nil, fmt.Errorf("unpacking the chart: %w", err)
 	}
@@ -82,7 +95,7 @@ func parseChart(archive []byte) (*Template, error) {
 		return nil, err
 	}
 	t := &Template{chart: ch, schemas: map[string]valuesSchema{}}
-	t.prepare(ch)
+	t.prepare(ch, "", asks)
 	return t, nil
 }
 
@@ -120,10 +133,11 @@ func checkMetadata(ch *chart.Chart) error {
 }
 
 // prepare meters the templates of a chart and its dependencies, compiles the schemas, and drops what rendering never reads.
-func (t *Template) prepare(ch *chart.Chart) {
+// path is where the chart lies in its parents, for the places in errors.
+func (t *Template) prepare(ch *chart.Chart, path string, asks bool) {
 	ch.Raw = nil
 	for _, f := range ch.Templates {
-		f.Data = metered(f.Name, f.Data)
+		f.Data = meteredAsking(path+f.Name, f.Data, asks)
 	}
 	if len(ch.Schema) > 0 {
 		t.schemas[string(ch.Schema)] = compileSchema(ch.Schema)
@@ -139,6 +153,6 @@ func (t *Template) prepare(ch *chart.Chart) {
 	})
 	ch.SetDependencies(deps...)
 	for _, dep := range deps {
-		t.prepare(dep)
+		t.prepare(dep, path+"charts/"+dep.Name()+"/", asks)
 	}
 }

@@ -62,21 +62,23 @@ type evaluation struct {
 
 func newEvaluation(scope map[string]any) *evaluation {
 	e := &evaluation{scope: scope}
-	s := &session{budget: newBudget(), now: func() (time.Time, error) {
+	s := newSession(func() (time.Time, error) {
 		return time.Time{}, refusef("there is no clock here; give the function a time")
-	}}
+	})
+	s.changing.refused = true
 	e.functions = s.functions()
 	delete(e.functions, "tenantSecret")
 	maps.Copy(e.functions, template.FuncMap{"toInt": toInt, "toBool": toBool, "toJSON": toJSON})
-	maps.Copy(e.functions, s.budget.functions(func(v reflect.Value) error {
-		if err := s.printed(v); err != nil {
-			return err
+	maps.Copy(e.functions, s.budget.functions(func(v reflect.Value) (reflect.Value, error) {
+		v, err := s.printed(v)
+		if err != nil {
+			return v, err
 		}
 		if !v.IsValid() {
-			return refusef("the value is not set; use default, or take it from somewhere else")
+			return v, refusef("the value is not set; use default, or take it from somewhere else")
 		}
 		e.printed = v.Interface()
-		return nil
+		return v, nil
 	}))
 	return e
 }

@@ -29,7 +29,7 @@ var statusOwner = report.Owner{
 }
 
 // Reconciler counts what the sales use that are charged by it: it asks the sources of their meters after each interval, and
-// writes the answers as UsageRecords. UsagePushReconciler tells the marketplace. It owns the conditions UsageReported and
+// writes the answers as UsageRecords. PushReconciler tells the marketplace. It owns the conditions UsageReported and
 // PackageAvailable, the status of usage, and the status of records that are not on their way.
 type Reconciler struct {
 	client.Client
@@ -46,19 +46,19 @@ type Reconciler struct {
 	// Prometheus and Tenants ask the sources.
 	Prometheus, Tenants *http.Client
 
-	memories usageMemories
+	memories queue.Memory[memory]
 }
 
 // Reconcile counts one instance's usage and says in its status what is counted.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	mpi := &v1alpha1.MarketplaceInstance{}
 	if err := r.Get(ctx, req.NamespacedName, mpi); err != nil {
-		r.memories.forget(req.NamespacedName)
+		r.memories.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	now := r.Clock.Now()
 	before := mpi.DeepCopy()
-	memory := r.memories.of(req.NamespacedName, mpi.UID)
+	memory := r.memories.Of(req.NamespacedName, mpi.UID, r.newMemory)
 
 	known, err := r.gather(ctx, mpi, memory, now)
 	if err != nil {
@@ -75,8 +75,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return queue.Wake(now, known.decision.Until, counted.again, late), nil
 }
 
-// usageKnown is what a pass has read before it counts.
-type usageKnown struct {
+// known is what a pass has read before it counts.
+type known struct {
 	sale.Sale
 	ledger
 	decision lifecycle.Decision
@@ -84,29 +84,29 @@ type usageKnown struct {
 }
 
 // gather reads everything from caches.
-func (r *Reconciler) gather(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, memory *usageMemory, now time.Time,
-) (usageKnown, error) {
+func (r *Reconciler) gather(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, memory *memory, now time.Time,
+) (known, error) {
 	if !metered(mpi) {
-		return usageKnown{Sale: sale.Sale{Instance: mpi}}, nil
+		return known{Sale: sale.Sale{Instance: mpi}}, nil
 	}
 	s, err := r.Sales.Read(ctx, mpi)
 	if err != nil {
-		return usageKnown{}, err
+		return known{}, err
 	}
 	if err := r.Sales.Extend(ctx, &s, now); err != nil {
-		return usageKnown{}, err
+		return known{}, err
 	}
-	k := usageKnown{Sale: s, decision: s.Decide(now)}
+	k := known{Sale: s, decision: s.Decide(now)}
 	k.ledger, err = readLedger(ctx, r.Client, mpi, s.Product, s.Protocol.MaxUsageAge, now)
 	if err != nil {
-		return usageKnown{}, err
+		return known{}, err
 	}
 	k.moment = momentOf(mpi, k.decision, s.Policy, memory, now)
 	return k, nil
 }
 
 // momentOf says whether the tenant uses anything now, and since when not.
-func momentOf(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, p lifecycle.Policy, memory *usageMemory, now time.Time,
+func momentOf(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, p lifecycle.Policy, memory *memory, now time.Time,
 ) metering.Moment {
 	m := metering.Moment{
 		Now: now, Running: d.Phase == lifecycle.Run, Usable: usable(mpi), ResumedAt: resumedAt(mpi.Spec.Subscription),
@@ -133,7 +133,7 @@ func usable(mpi *v1alpha1.MarketplaceInstance) bool {
 }
 
 // announce makes an event of every change of what is reported about usage. It is called only after the status was written.
-func (r *Reconciler) announce(before, after *v1alpha1.MarketplaceInstance, memory *usageMemory) {
+func (r *Reconciler) announce(before, after *v1alpha1.MarketplaceInstance, memory *memory) {
 	for _, kind := range []string{v1alpha1.ConditionUsageReported, v1alpha1.ConditionPackageAvailable} {
 		report.Announcement{Condition: kind, Action: "Count", Messages: true, Warns: needsAttention}.Announce(
 			r.Recorder, after, before.Status.Conditions, after.Status.Conditions, memory.announced)

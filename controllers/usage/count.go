@@ -21,11 +21,9 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/usage/sources"
 )
 
-const (
-	// maxSteps is how many intervals of a meter one pass counts. What is left after a long outage comes with the next pass, so that
-	// other sales are not kept waiting.
-	maxSteps = 24
-)
+// maxSteps is how many intervals of a meter one pass counts. What is left after a long outage comes with the next pass, so that
+// other sales are not kept waiting.
+const maxSteps = 24
 
 // counted is what a pass has done.
 type counted struct {
@@ -39,7 +37,7 @@ type counted struct {
 
 // count records every interval that is due. Each record is written before the next interval is asked about: what was written once
 // is never asked for again, and what was not written was never counted.
-func (r *Reconciler) count(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k *usageKnown, memory *usageMemory,
+func (r *Reconciler) count(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k *known, memory *memory,
 ) counted {
 	done := counted{silent: map[string]report.Verdict{}}
 	if k.decision.Phase == lifecycle.Nothing || linked(mpi) {
@@ -52,7 +50,7 @@ func (r *Reconciler) count(ctx context.Context, mpi *v1alpha1.MarketplaceInstanc
 		again, err := r.countMeter(ctx, mpi, k, m, memory)
 		done.again = queue.Earliest(done.again, again)
 		done.err = errors.Join(done.err, err)
-		if last := memory.asked[m.spec.Name]; last != nil {
+		if last, ok := memory.silent[m.spec.Name]; ok {
 			done.silent[m.spec.Name] = last.problem
 		}
 		done.again = queue.Earliest(done.again, m.account.NextDue())
@@ -61,23 +59,23 @@ func (r *Reconciler) count(ctx context.Context, mpi *v1alpha1.MarketplaceInstanc
 }
 
 // countMeter records the intervals of one meter that are due, and says when the next one is.
-func (r *Reconciler) countMeter(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k *usageKnown, m *meterAccount,
-	memory *usageMemory,
+func (r *Reconciler) countMeter(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k *known, m *meterAccount,
+	memory *memory,
 ) (again time.Time, err error) {
 	for range maxSteps {
 		step, at, ok := m.account.Next(k.moment)
 		if !ok {
-			delete(memory.asked, m.spec.Name)
+			memory.answered(m.spec.Name)
 			return at, nil
 		}
 		amount := metering.Amount(0)
 		if step.Measure {
-			if last := memory.asked[m.spec.Name]; last != nil && k.moment.Now.Before(last.next) {
+			if last := memory.silent[m.spec.Name]; k.moment.Now.Before(last.next) {
 				return last.next, nil
 			}
 			amount, err = r.ask(ctx, mpi, k, m.spec, step)
 			if err != nil {
-				return memory.failed(m.spec.Name, sourceProblem(m.spec, err), k.moment.Now).next, nil
+				return memory.failed(m.spec.Name, sourceProblem(m.spec, err), k.moment.Now), nil
 			}
 		}
 		record, err := r.write(ctx, mpi, m, step, amount)
@@ -88,7 +86,7 @@ func (r *Reconciler) countMeter(ctx context.Context, mpi *v1alpha1.MarketplaceIn
 		if err != nil {
 			return time.Time{}, err
 		}
-		delete(memory.asked, m.spec.Name)
+		memory.answered(m.spec.Name)
 		k.records = append(k.records, *record)
 		m.account = metering.Read(m.account.Meter, m.account.Sale, recordFacts(k.records, m.spec.Name), k.moment.Now)
 	}
@@ -106,7 +104,7 @@ func sourceProblem(meter v1alpha1.Meter, err error) report.Verdict {
 }
 
 // ask asks a meter's source about an interval.
-func (r *Reconciler) ask(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k *usageKnown, meter v1alpha1.Meter,
+func (r *Reconciler) ask(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k *known, meter v1alpha1.Meter,
 	step metering.Step,
 ) (metering.Amount, error) {
 	if meter.Source == v1alpha1.MeterSourceHTTP {
@@ -129,7 +127,7 @@ func (r *Reconciler) ask(ctx context.Context, mpi *v1alpha1.MarketplaceInstance,
 
 // queryScope is what a query may say of the tenant: names that the API has checked, and numbers. What a buyer may have typed, an
 // attribute or the account's name, could end a query's text and begin another query.
-func queryScope(mpi *v1alpha1.MarketplaceInstance, k *usageKnown) map[string]any {
+func queryScope(mpi *v1alpha1.MarketplaceInstance, k *known) map[string]any {
 	return map[string]any{
 		"instance": map[string]any{"name": mpi.Name, "namespace": mpi.Namespace, "tenantNamespace": k.Namespace},
 		"plan":     k.Effective.Plan,

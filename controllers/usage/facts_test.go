@@ -50,7 +50,7 @@ func TestWhenAPackageBegins(t *testing.T) {
 // Whatever a buyer types can't get into a query: what it could come from is not there.
 func TestAQuerySeesNothingThatABuyerTyped(t *testing.T) {
 	mpi := salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.CustomerName = `"} or vector(0) #` })
-	k := &usageKnown{Sale: sale.Sale{Instance: mpi, Namespace: "tenant-acme", Effective: sale.EffectiveOf(mpi)}}
+	k := &known{Sale: sale.Sale{Instance: mpi, Namespace: "tenant-acme", Effective: sale.EffectiveOf(mpi)}}
 	got, err := template.EvaluateString("query", `x{n="{{ .instance.tenantNamespace }}",p="{{ .plan }}"} * {{ .quantity }}`, queryScope(mpi, k))
 	if err != nil || got != `x{n="tenant-acme",p="small"} * 5` {
 		t.Errorf("%q, %v", got, err)

@@ -53,16 +53,16 @@ func (l ledger) extension(s sale.Sale) sale.Extension {
 	}
 	e := sale.Extension{Services: askedServices(meters)}
 	if l.usedUp(s.Instance) {
-		e.Stops = append(e.Stops, sale.Stop{v1alpha1.ReasonPackageUsedUp,
-			"the package of use is used up; a renewal, a larger quantity, or another package size in the plan brings the tenant back"})
+		e.Stops = append(e.Stops, sale.Stop{Reason: v1alpha1.ReasonPackageUsedUp, Message: "the package of use is used up; a renewal," +
+			" a larger quantity, or another package size in the plan brings the tenant back"})
 	}
 	if l.unread() {
 		e.Unfinished = "a last reading of its meters"
-		e.Losses = append(e.Losses, sale.Loss{v1alpha1.ReasonUsageLost, "The tenant was removed before a last reading of its meters"})
+		e.Losses = append(e.Losses, sale.Loss{Reason: v1alpha1.ReasonUsageLost, Message: "The tenant was removed before a last reading of its meters"})
 	}
 	if open := l.open(); open > 0 {
-		e.Losses = append(e.Losses, sale.Loss{v1alpha1.ReasonUsageLost,
-			fmt.Sprintf("%d usage record(s) go with the instance, and the marketplace has not accepted them", open)})
+		e.Losses = append(e.Losses, sale.Loss{Reason: v1alpha1.ReasonUsageLost, Message: fmt.Sprintf(
+			"%d usage record(s) go with the instance, and the marketplace has not accepted them", open)})
 		if deleted := s.Instance.DeletionTimestamp; !deleted.IsZero() {
 			e.KeepUntil = deleted.Add(farewell)
 			e.Keeping = []v1alpha1.Blocker{usageBlocker(s.Instance, e.KeepUntil)}

@@ -1,68 +1,46 @@
 package usage
 
 import (
-	"sync"
 	"time"
-
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 )
 
-// usageMemory is what a process remembers of one instance's meters to save work. Lost, it costs a few calls, and a tenant that has
-// to stop is waited for anew. It is used by one pass at a time.
-type usageMemory struct {
-	uid types.UID
+// memory is what a process remembers of one instance's meters to save work. Lost, it costs a few calls, and a tenant that has to
+// stop is waited for anew.
+type memory struct {
 	// stopSeen is when a pass first saw that the tenant has to be stopped.
 	stopSeen time.Time
-	// asked is what became of the last questions, by meter.
-	asked map[string]*asked
+	// silent are the sources that have not answered, by meter; pauses how long each is left alone.
+	silent map[string]silence
+	pauses *queue.Backoff
 	// announced is what events were made of, by condition.
-	announced map[string]string
+	announced report.Announced
 }
 
-// asked is a source that has not answered.
-type asked struct {
+// silence is why a source has not answered, and when it is asked again.
+type silence struct {
 	problem report.Verdict
 	next    time.Time
-	pause   time.Duration
 }
 
-// failed notes that a source has not answered, and when it is asked again.
-func (m *usageMemory) failed(meter string, p report.Verdict, now time.Time) *asked {
-	last := m.asked[meter]
-	if last == nil {
-		last = &asked{}
-		m.asked[meter] = last
+func (r *Reconciler) newMemory() *memory {
+	return &memory{
+		silent: map[string]silence{}, pauses: queue.NewBackoff(queue.AskFirst, queue.AskLast, r.Clock), announced: report.Announced{},
 	}
-	last.pause = min(max(2*last.pause, queue.AskFirst), queue.AskLast)
-	last.problem, last.next = p, now.Add(last.pause)
-	return last
 }
 
-// usageMemories holds a memory for each instance.
-type usageMemories struct {
-	mu sync.Mutex
-	by map[types.NamespacedName]*usageMemory
+// failed notes that a source has not answered, and returns when it is asked again.
+func (m *memory) failed(meter string, problem report.Verdict, now time.Time) time.Time {
+	m.pauses.Next(meter, now)
+	next := now.Add(m.pauses.Get(meter))
+	m.silent[meter] = silence{problem, next}
+	return next
 }
 
-// of returns the memory of an instance; one of another UID is forgotten.
-func (m *usageMemories) of(key types.NamespacedName, uid types.UID) *usageMemory {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.by == nil {
-		m.by = map[types.NamespacedName]*usageMemory{}
-	}
-	if found, ok := m.by[key]; ok && found.uid == uid {
-		return found
-	}
-	m.by[key] = &usageMemory{uid: uid, asked: map[string]*asked{}, announced: map[string]string{}}
-	return m.by[key]
-}
-
-func (m *usageMemories) forget(key types.NamespacedName) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.by, key)
+// answered forgets that a source had not answered.
+func (m *memory) answered(meter string) {
+	m.pauses.Reset(meter)
+	delete(m.silent, meter)
 }

@@ -1,17 +1,13 @@
 package usage
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -22,14 +18,11 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
-	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
-const (
-	// pushTimeout bounds one pass's pushes with all their repeats.
-	pushTimeout = 2 * time.Minute
-)
+// pushTimeout bounds one pass's pushes with all their repeats.
+const pushTimeout = 2 * time.Minute
 
 // PushReconciler tells each marketplace what was used. It works on a marketplace and not on an instance, so that the records
 // of all its sales go in one call.
@@ -42,160 +35,37 @@ type PushReconciler struct {
 	APIReader client.Reader
 	Clock     clock.PassiveClock
 	Recorder  events.EventRecorder
-	// CredentialsNamespace is where the Secrets with the open API's credentials are.
-	CredentialsNamespace string
-	Protocols            protocol.Protocols
+	// Clients makes the clients of the marketplaces' open APIs.
+	Clients protocol.Clients
 	// Sales reads what is known of a sale.
 	Sales sale.Reader
-	// Pause is how long a record waits for others, to go with them in one call; 10 s when it is 0.
-	Pause time.Duration
 
-	tries pushTries
+	memories queue.Memory[tries]
 }
-
-func (r *PushReconciler) pause() time.Duration { return cmp.Or(r.Pause, queue.PushPause) }
 
 // Reconcile pushes all that is due of one marketplace.
 func (r *PushReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	mp := &v1alpha1.Marketplace{}
 	if err := r.Get(ctx, req.NamespacedName, mp); err != nil {
+		r.memories.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	now := r.Clock.Now()
+	tries := r.memories.Of(req.NamespacedName, mp.UID, r.newTries)
 	found, err := r.collect(ctx, mp, now)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	err = r.tellUnclear(ctx, found.unclear, now)
-	ready, again := r.tries.ready(found.due, now)
+	ready, again := tries.ready(found.due, now)
 	if len(ready) > 0 {
-		next, pushErr := r.push(ctx, mp, ready)
+		next, pushErr := r.push(ctx, mp, ready, tries)
 		again, err = queue.Earliest(again, next), errors.Join(err, pushErr)
 	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	return queue.Wake(now, again, found.next), nil
-}
-
-// duePush is one record on its way.
-type duePush struct {
-	object   *v1alpha1.UsageRecord
-	instance *v1alpha1.MarketplaceInstance
-	record   marketplace.UsageRecord
-	old      bool
-	// packageName is the package that it is deducted from, where that is an instance of its own; empty otherwise.
-	packageName string
-	// unclear is why it is not pushed; nil when it is.
-	unclear *report.Verdict
-}
-
-// collected is everything that is on its way to one marketplace.
-type collected struct {
-	due, unclear []duePush
-	// next is when the next record becomes due whose interval is not over.
-	next time.Time
-}
-
-// refuse notes records that name no instance which could have used something.
-func (c *collected) refuse(records []*v1alpha1.UsageRecord, format string, args ...any) {
-	for _, record := range records {
-		c.unclear = append(c.unclear, duePush{object: record, unclear: report.Problem(v1alpha1.ReasonUnknownInstance, fmt.Sprintf(format, args...))})
-	}
-}
-
-// collect finds the records that are due. It reads caches only.
-func (r *PushReconciler) collect(ctx context.Context, mp *v1alpha1.Marketplace, now time.Time) (collected, error) {
-	open := &v1alpha1.UsageRecordList{}
-	if err := r.List(ctx, open, client.InNamespace(mp.Namespace), client.MatchingFields{recordOpenField: recordIsOpen}); err != nil {
-		return collected{}, fmt.Errorf("listing the open usage records: %w", err)
-	}
-	instances := map[string][]*v1alpha1.UsageRecord{}
-	for i := range open.Items {
-		name := open.Items[i].Spec.InstanceRef.Name
-		instances[name] = append(instances[name], &open.Items[i])
-	}
-	var found collected
-	for name, records := range instances {
-		mpi := &v1alpha1.MarketplaceInstance{}
-		err := r.Get(ctx, types.NamespacedName{Namespace: mp.Namespace, Name: name}, mpi)
-		switch {
-		case client.IgnoreNotFound(err) != nil:
-			return collected{}, err
-		case err != nil || !metered(mpi):
-			found.refuse(records, "There is no MarketplaceInstance %q that is charged by use: correct spec.instanceRef in a new record", name)
-			continue
-		case linked(mpi):
-			found.refuse(records, "MarketplaceInstance %q is a package that %q uses: name that one in spec.instanceRef of a new record", name,
-				mpi.Spec.Subscription.PackageUsedBy.Name)
-			continue
-		case mpi.Spec.Subscription.Marketplace != mp.Name:
-			continue
-		}
-		if err := r.collectInstance(ctx, mpi, now, &found); err != nil {
-			return collected{}, err
-		}
-	}
-	slices.SortFunc(found.due, func(a, b duePush) int { return a.record.BeginsAt.Compare(b.record.BeginsAt) })
-	return found, nil
-}
-
-func (r *PushReconciler) collectInstance(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, now time.Time,
-	found *collected,
-) error {
-	s, err := r.Sales.Read(ctx, mpi)
-	if err != nil {
-		return err
-	}
-	l, err := readLedger(ctx, r.Client, mpi, s.Product, s.Protocol.MaxUsageAge, now)
-	if err != nil {
-		return err
-	}
-	objects := map[string]*v1alpha1.UsageRecord{}
-	for i := range l.records {
-		objects[l.records[i].Name] = &l.records[i]
-	}
-	for _, m := range l.meters {
-		found.next = queue.Earliest(found.next, m.account.NextDue())
-		for _, judged := range m.account.Due() {
-			push := duePush{
-				object: objects[judged.Name], instance: mpi, record: pushRecord(mpi, m, judged),
-				old: m.spec.Push == v1alpha1.MeterPushOld, packageName: m.account.Deducted[judged.Name],
-			}
-			if sold := l.packages[push.packageName]; sold != nil && m.suspends(push.packageName) {
-				push.record.PackageInstanceID = sold.Spec.Subscription.InstanceID
-			}
-			if l.unclear != nil {
-				push.unclear = l.unclear
-				found.unclear = append(found.unclear, push)
-				continue
-			}
-			found.due = append(found.due, push)
-		}
-	}
-	return nil
-}
-
-// pushRecord is a record in the words of package marketplace. All of it follows from what is stored, so that every push of it is
-// the same.
-func pushRecord(mpi *v1alpha1.MarketplaceInstance, m meterAccount, j metering.Judged) marketplace.UsageRecord {
-	sub := mpi.Spec.Subscription
-	record := marketplace.UsageRecord{
-		ID: metering.SerialNumber(sub.InstanceID, m.spec.Name, j.Begins), InstanceID: sub.InstanceID,
-		BeginsAt: j.Begins, EndsAt: j.Ends, RecordedAt: j.Created, Value: j.Value.String(),
-	}
-	if len(sub.Items) > 0 {
-		record.ProductID = sub.Items[0].ProductID
-	}
-	if isPackage(mpi) && m.spec.Package.WhenUsedUp == v1alpha1.UsedUpSuspend {
-		record.PackageInstanceID = sub.InstanceID
-	}
-	return record
-}
-
-// suspends says whether a package that is an instance of its own stops the tenant when it is used up.
-func (m meterAccount) suspends(packageName string) bool {
-	return slices.ContainsFunc(m.account.Packages, func(d metering.Deduction) bool { return d.Name == packageName && d.Suspends })
 }
 
 // tellUnclear says of records that nobody knows how to push that they wait for a person.
@@ -211,24 +81,34 @@ func (r *PushReconciler) tellUnclear(ctx context.Context, unclear []duePush, now
 	return errors.Join(errs...)
 }
 
-// push pushes records, and stores what became of each. It says when to try again what has failed.
-func (r *PushReconciler) push(ctx context.Context, mp *v1alpha1.Marketplace, due []duePush) (again time.Time, err error) {
-	pushing, cancel := context.WithTimeout(ctx, pushTimeout)
-	defer cancel()
-	apis := protocol.Clients{Secrets: r.APIReader, Namespace: r.CredentialsNamespace, Protocols: r.Protocols}
-	pusher, err := apis.UsagePusher(ctx, mp)
-	var credentials *protocol.CredentialsError
-	switch {
-	case errors.As(err, &credentials):
+// push makes the client and pushes records. It says when to try again what has failed.
+func (r *PushReconciler) push(ctx context.Context, mp *v1alpha1.Marketplace, due []duePush, tries *tries) (again time.Time, err error) {
+	pusher, err := r.Clients.UsagePusher(ctx, mp)
+	if credentials, ok := errors.AsType[*protocol.CredentialsError](err); ok {
 		var errs []error
 		for _, push := range due {
-			said := saying{v1alpha1.UsagePending, report.False(v1alpha1.ReasonCredentialsMissing, credentials.Text)}
+			said := saying{v1alpha1.UsagePending, credentials.Verdict()}
 			errs = append(errs, r.say(ctx, push, said))
 		}
 		return r.Clock.Now().Add(queue.CredentialsRetry), errors.Join(errs...)
-	case err != nil:
+	}
+	if err != nil {
 		return time.Time{}, err
 	}
+	return pushPass{r, pusher, tries}.push(ctx, due)
+}
+
+// pushPass is one pass's pushes to one marketplace.
+type pushPass struct {
+	*PushReconciler
+	pusher marketplace.UsagePusher
+	tries  *tries
+}
+
+// push pushes records, and stores what became of each.
+func (r pushPass) push(ctx context.Context, due []duePush) (again time.Time, err error) {
+	pushing, cancel := context.WithTimeout(ctx, pushTimeout)
+	defer cancel()
 	var errs []error
 	due, accepted := r.tries.split(due)
 	for _, push := range accepted {
@@ -243,13 +123,13 @@ func (r *PushReconciler) push(ctx context.Context, mp *v1alpha1.Marketplace, due
 		for _, push := range batch {
 			records = append(records, push.record)
 		}
-		for i, failed := range pusher.PushUsage(pushing, records) {
+		for i, failed := range r.pusher.PushUsage(pushing, records) {
 			errs = append(errs, r.settled(ctx, batch[i], failed))
 		}
 	}
 	for _, push := range due {
 		if push.old {
-			errs = append(errs, r.pushOld(ctx, pushing, pusher, push))
+			errs = append(errs, r.pushOld(ctx, pushing, push))
 		}
 	}
 	_, again = r.tries.ready(due, r.Clock.Now())
@@ -277,7 +157,7 @@ func (r *PushReconciler) chosen(ctx context.Context, due []duePush) ([]duePush, 
 }
 
 // pushOld pushes a record that must not be pushed twice.
-func (r *PushReconciler) pushOld(ctx, pushing context.Context, pusher marketplace.UsagePusher, push duePush) error {
+func (r pushPass) pushOld(ctx, pushing context.Context, push duePush) error {
 	attempted := push.object.DeepCopy()
 	attempted.Spec.Delivery.AttemptedAt = report.Time(r.Clock.Now())
 	if err := r.Patch(ctx, attempted, client.MergeFromWithOptions(push.object, client.MergeFromWithOptimisticLock{})); err != nil {
@@ -285,7 +165,7 @@ func (r *PushReconciler) pushOld(ctx, pushing context.Context, pusher marketplac
 		return client.IgnoreNotFound(err)
 	}
 	push.object = attempted
-	failed := pusher.PushUsageOld(pushing, push.record)
+	failed := r.pusher.PushUsageOld(pushing, push.record)
 	if failed == nil {
 		return r.settled(ctx, push, nil)
 	}
@@ -308,7 +188,7 @@ func mayHaveArrived(failed error) bool {
 }
 
 // settled stores what became of a push.
-func (r *PushReconciler) settled(ctx context.Context, push duePush, failed error) error {
+func (r pushPass) settled(ctx context.Context, push duePush, failed error) error {
 	now := r.Clock.Now()
 	if failed == nil {
 		r.tries.succeeded(push.object.UID, now)
@@ -349,101 +229,4 @@ func pushFailed(failed error) (said saying, pause time.Duration) {
 
 func (r *PushReconciler) say(ctx context.Context, push duePush, said saying) error {
 	return sayOfRecord(ctx, r.Client, r.Recorder, push.instance, push.object, said, r.Clock.Now())
-}
-
-// pushTries remembers what became of pushes. Lost, records are tried again at once.
-type pushTries struct {
-	mu sync.Mutex
-	by map[types.UID]*pushTry
-}
-
-type pushTry struct {
-	pause time.Duration
-	// next is when it may be tried again.
-	next time.Time
-	// refused is true if the record itself was not accepted; accepted if it was, and only the cache or the store is behind.
-	refused, accepted bool
-}
-
-// forgetTries is how long after its next try a record is remembered that never came again.
-const forgetTries = 2 * time.Hour
-
-// ready are the records that may be tried now, and when the next one may.
-func (t *pushTries) ready(due []duePush, now time.Time) (ready []duePush, next time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for uid, try := range t.by {
-		if now.Sub(try.next) > forgetTries {
-			delete(t.by, uid)
-		}
-	}
-	for _, push := range due {
-		if try := t.by[push.object.UID]; try != nil && now.Before(try.next) {
-			next = queue.Earliest(next, try.next)
-			continue
-		}
-		ready = append(ready, push)
-	}
-	return ready, next
-}
-
-// split takes the records out that the marketplace has accepted already.
-func (t *pushTries) split(due []duePush) (open, accepted []duePush) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, push := range due {
-		if try := t.by[push.object.UID]; try != nil && try.accepted {
-			accepted = append(accepted, push)
-			continue
-		}
-		open = append(open, push)
-	}
-	return open, accepted
-}
-
-// batches are the records of the new interface, those that were refused before apart from the others.
-func (t *pushTries) batches(due []duePush) [][]duePush {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var fresh, suspect []duePush
-	for _, push := range due {
-		try := t.by[push.object.UID]
-		switch {
-		case push.old:
-		case try != nil && try.refused:
-			suspect = append(suspect, push)
-		default:
-			fresh = append(fresh, push)
-		}
-	}
-	return slices.DeleteFunc([][]duePush{fresh, suspect}, func(batch []duePush) bool { return len(batch) == 0 })
-}
-
-func (t *pushTries) failed(uid types.UID, refused bool, pause time.Duration, now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	try := t.of(uid)
-	try.refused = refused
-	try.pause = min(max(2*try.pause, queue.PushFirst), queue.PushLast)
-	if refused {
-		try.pause = queue.RefusedPushRetry
-	}
-	try.next = now.Add(max(try.pause, pause))
-}
-
-func (t *pushTries) succeeded(uid types.UID, now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	*t.of(uid) = pushTry{accepted: true, next: now}
-}
-
-// of is what is remembered of a record. The caller holds the lock.
-func (t *pushTries) of(uid types.UID) *pushTry {
-	if t.by == nil {
-		t.by = map[types.UID]*pushTry{}
-	}
-	if t.by[uid] == nil {
-		t.by[uid] = &pushTry{}
-	}
-	return t.by[uid]
 }

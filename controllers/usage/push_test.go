@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	testingclock "k8s.io/utils/clock/testing"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
@@ -42,8 +43,9 @@ func TestWhatAFailedPushMeans(t *testing.T) {
 }
 
 func TestPushesAreTriedMoreAndMoreSeldom(t *testing.T) {
-	var tries pushTries
 	now := salestest.Day(1)
+	clock := testingclock.NewFakePassiveClock(now)
+	tries := (&PushReconciler{Clock: clock}).newTries()
 	due := func(uids ...types.UID) (pushes []duePush) {
 		for _, uid := range uids {
 			record := &v1alpha1.UsageRecord{}
@@ -65,6 +67,7 @@ func TestPushesAreTriedMoreAndMoreSeldom(t *testing.T) {
 			t.Errorf("it is tried again after %s, want %s", got, want)
 		}
 		now = now.Add(want)
+		clock.SetTime(now)
 	}
 	tries.failed("away", false, 20*time.Minute, now)
 	if got := wait("away"); got != 20*time.Minute {

@@ -18,7 +18,7 @@ import (
 )
 
 // keepRecords brings the records that are there in order: written by hand ones get their owner, each its state, and old ones go.
-func (r *Reconciler) keepRecords(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k usageKnown, now time.Time) error {
+func (r *Reconciler) keepRecords(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k known, now time.Time) error {
 	var errs []error
 	byName := map[string]*v1alpha1.UsageRecord{}
 	for i := range k.records {

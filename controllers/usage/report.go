@@ -16,7 +16,7 @@ import (
 
 // reportUsage writes into the status what is counted, and what is the matter with it. It is pure. It returns when the report
 // changes by itself because something becomes late.
-func reportUsage(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, now time.Time) (late time.Time) {
+func reportUsage(mpi *v1alpha1.MarketplaceInstance, k known, c counted, now time.Time) (late time.Time) {
 	status := &mpi.Status
 	set := func(kind string, v report.Verdict) { report.Set(&status.Conditions, kind, v, mpi.Generation, now) }
 	if !k.metered {
@@ -53,7 +53,7 @@ func meterUsage(mpi, user *v1alpha1.MarketplaceInstance, m meterAccount) v1alpha
 }
 
 // usageVerdict says whether the marketplace knows what was used. The first thing that needs a person decides.
-func usageVerdict(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, now time.Time) (v report.Verdict, late time.Time) {
+func usageVerdict(mpi *v1alpha1.MarketplaceInstance, k known, c counted, now time.Time) (v report.Verdict, late time.Time) {
 	if linked(mpi) {
 		return linkedVerdict(mpi, k), time.Time{}
 	}
@@ -77,7 +77,7 @@ func usageVerdict(mpi *v1alpha1.MarketplaceInstance, k usageKnown, c counted, no
 }
 
 // linkedVerdict says whether the use of a package is counted that another instance uses. That instance says whether it is reported.
-func linkedVerdict(mpi *v1alpha1.MarketplaceInstance, k usageKnown) report.Verdict {
+func linkedVerdict(mpi *v1alpha1.MarketplaceInstance, k known) report.Verdict {
 	user := mpi.Spec.Subscription.PackageUsedBy.Name
 	switch {
 	case k.unclear != nil:
@@ -91,7 +91,7 @@ func linkedVerdict(mpi *v1alpha1.MarketplaceInstance, k usageKnown) report.Verdi
 }
 
 // recordsVerdict finds the records that need a person.
-func recordsVerdict(k usageKnown) (report.Verdict, bool) {
+func recordsVerdict(k known) (report.Verdict, bool) {
 	said := map[string]*metav1.Condition{}
 	for i := range k.records {
 		said[k.records[i].Name] = meta.FindStatusCondition(k.records[i].Status.Conditions, v1alpha1.ConditionPushed)
@@ -137,7 +137,7 @@ func (l ledger) namesOf(wanted func(metering.Judged) bool) []string {
 }
 
 // refusedStrays are the records of unknown meters that are not charged.
-func refusedStrays(k usageKnown) []string {
+func refusedStrays(k known) []string {
 	var names []string
 	for i := range k.strays {
 		if said, ok := strayVerdict(&k.strays[i], k.Effective.Plan); ok && said.state == v1alpha1.UsageRefused {
@@ -148,7 +148,7 @@ func refusedStrays(k usageKnown) []string {
 }
 
 // timelyVerdict says whether everything comes in time.
-func timelyVerdict(k usageKnown, c counted, now time.Time) (v report.Verdict, late time.Time) {
+func timelyVerdict(k known, c counted, now time.Time) (v report.Verdict, late time.Time) {
 	waiting := ""
 	for _, m := range k.meters {
 		deadline := time.Time{}

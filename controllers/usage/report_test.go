@@ -109,7 +109,7 @@ func TestWhatIsSaidAboutUsage(t *testing.T) {
 				sold = salestest.Product(salestest.MeteredBy())
 			}
 			now := salestest.Day(1).Add(time.Hour + tc.after)
-			k := usageKnown{
+			k := known{
 				Sale:   sale.Sale{Instance: mpi, Product: sold, Effective: sale.EffectiveOf(mpi)},
 				ledger: ledgerOf(mpi, sold, tc.records, sale.DefaultUsageAge, now),
 			}
@@ -134,7 +134,7 @@ func TestNothingIsSaidAboutUsageOfOtherSales(t *testing.T) {
 	mpi := salestest.Sale()
 	mpi.Status.Usage = []v1alpha1.MeterUsage{{Meter: "requests", Total: "1"}}
 	mpi.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionUsageReported}, {Type: v1alpha1.ConditionPaid}}
-	reportUsage(mpi, usageKnown{}, counted{}, salestest.Day(1))
+	reportUsage(mpi, known{}, counted{}, salestest.Day(1))
 	if len(mpi.Status.Usage) > 0 || len(mpi.Status.Conditions) != 1 {
 		t.Errorf("the status says %+v", mpi.Status)
 	}

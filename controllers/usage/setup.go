@@ -2,13 +2,11 @@ package usage
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,47 +19,12 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
 )
 
-// Fields by which usage records, and the packages that an instance uses, are found in the cache; the first one also at the API
-// server.
 const (
-	recordInstanceField = "spec.instanceRef.name"
-	recordOpenField     = "open"
-	packageUserField    = "spec.subscription.packageUsedBy.name"
-	// recordIsOpen is the value of recordOpenField of a record that the marketplace has not accepted and that has something to push.
-	recordIsOpen = "true"
-)
-
-const (
-	// usageWorkers are few, because each of them mostly waits for a Prometheus that has others to serve.
-	usageWorkers = 8
+	// workers are few, because each of them mostly waits for a Prometheus that has others to serve.
+	workers = 8
 	// pushWorkers are how many marketplaces are told of usage at once.
 	pushWorkers = 2
 )
-
-// SetupIndexes makes the cache find usage records by their instance and those that are not pushed, and packages by the instance
-// that uses them. The reconcilers need it.
-func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
-	err := indexer.IndexField(ctx, &v1alpha1.UsageRecord{}, recordInstanceField, recordInstance)
-	if err == nil {
-		err = indexer.IndexField(ctx, &v1alpha1.UsageRecord{}, recordOpenField, recordOpen)
-	}
-	if err == nil {
-		err = indexer.IndexField(ctx, &v1alpha1.MarketplaceInstance{}, packageUserField, packageUserOf)
-	}
-	if err != nil {
-		return fmt.Errorf("indexing the usage records and packages: %w", err)
-	}
-	return nil
-}
-
-// packageUserOf is the name of the instance that uses a package.
-func packageUserOf(object client.Object) []string {
-	mpi, ok := object.(*v1alpha1.MarketplaceInstance)
-	if !ok || !linked(mpi) {
-		return nil
-	}
-	return []string{mpi.Spec.Subscription.PackageUsedBy.Name}
-}
 
 // relatedInstances finds the instance that uses a package, and the packages that an instance uses: what becomes of the one is
 // looked at again when the other has changed.
@@ -114,22 +77,6 @@ func instancesOfRecord(object client.Object) []queue.Request {
 	return requests
 }
 
-func recordInstance(object client.Object) []string {
-	record, ok := object.(*v1alpha1.UsageRecord)
-	if !ok {
-		return nil
-	}
-	return []string{record.Spec.InstanceRef.Name}
-}
-
-func recordOpen(object client.Object) []string {
-	record, ok := object.(*v1alpha1.UsageRecord)
-	if !ok || !record.Spec.Delivery.PushedAt.IsZero() || record.Spec.Checkpoint.Total != "" || record.Spec.Value == "0" {
-		return nil
-	}
-	return []string{recordIsOpen}
-}
-
 // SetupWithManager makes the reconciler run.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	ofProduct := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, product client.Object) []queue.Request {
@@ -142,20 +89,18 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	})
 	return ctrl.NewControllerManagedBy(mgr).Named("usage").
 		Watches(&v1alpha1.MarketplaceInstance{}, queue.InstanceEvents(),
-			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, usageNotReported()))).
+			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, notReported()))).
 		Watches(&v1alpha1.MarketplaceInstance{}, handler.EnqueueRequestsFromMapFunc(relatedInstances(r.Client)),
 			builder.WithPredicates(relationChanged())).
 		Watches(&v1alpha1.MarketplaceProduct{}, ofProduct, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.UsageRecord{}, ofRecord).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: usageWorkers, UsePriorityQueue: ptr.To(true), RateLimiter: queue.Retries(time.Second),
-		}).
+		WithOptions(queue.Prioritized(workers, time.Second)).
 		Complete(r)
 }
 
-// usageNotReported lets an instance through whose status should speak of usage and does not, or does and should not, and one that
+// notReported lets an instance through whose status should speak of usage and does not, or does and should not, and one that
 // the buyer can use while a meter waits for that.
-func usageNotReported() predicate.Predicate {
+func notReported() predicate.Predicate {
 	return predicate.NewPredicateFuncs(func(object client.Object) bool {
 		mpi, ok := object.(*v1alpha1.MarketplaceInstance)
 		if !ok {
@@ -179,13 +124,13 @@ func (r *PushReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		if r.Get(ctx, key, mpi) == nil && mpi.Spec.Subscription != nil {
 			q.AddAfter(queue.Request{NamespacedName: types.NamespacedName{
 				Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace,
-			}}, r.pause())
+			}}, queue.PushPause)
 			return
 		}
 		// It names no sale. Whoever comes first says so.
 		connections := &v1alpha1.MarketplaceList{}
 		if r.List(ctx, connections, client.InNamespace(object.GetNamespace())) == nil && len(connections.Items) > 0 {
-			q.AddAfter(queue.Request{NamespacedName: client.ObjectKeyFromObject(&connections.Items[0])}, r.pause())
+			q.AddAfter(queue.Request{NamespacedName: client.ObjectKeyFromObject(&connections.Items[0])}, queue.PushPause)
 		}
 	}
 	return ctrl.NewControllerManagedBy(mgr).Named("usagepush").

@@ -75,12 +75,12 @@ var sampleAccess = marketplace.Access{
 }
 
 // Encode makes the answer, of which codes.go says the result. Its status is always 200: with any other KooGallery reads no
-// code (protocol page 2). It is signed with the key that verified the call, or with the present one when none did; with the same
-// one the user names and passwords of SaaS V1.0 are encrypted. What is longer than documented would make KooGallery refuse the
-// whole answer, so messages and memos are cut, and a URL, name or password, which would be wrong when cut, is left out; without
-// a front-end URL, which is mandatory, all of appInfo is.
+// code (protocol page 2). It is signed with the key that verified the call, and not at all when none did: else a stranger could have
+// texts signed, and see whose key signs. With the same one the user names and passwords of SaaS V1.0 are encrypted. What is longer than
+// documented would make KooGallery refuse the whole answer, so messages and memos are cut, and a URL, name or password, which would be
+// wrong when cut, is left out; without a front-end URL, which is mandatory, all of appInfo is.
 func (c *Callbacks) Encode(proof marketplace.Proof, event marketplace.Event, outcome marketplace.Outcome) marketplace.Answer {
-	key := c.answerKey(proof.KeyName)
+	key := c.answerKey(proof)
 	found := resultOf(event, outcome)
 	response := Response{ResultCode: found.code, ResultMsg: cut(found.message, MaxResultMsg)}
 	write := plain
@@ -99,15 +99,11 @@ func (c *Callbacks) Encode(proof marketplace.Proof, event marketplace.Event, out
 		response.EncryptType = c.encrypt
 	}
 	body := marshalASCII(response)
-	return marketplace.Answer{
-		Status: http.StatusOK,
-		Header: http.Header{
-			"Content-Type": {"application/json"},
-			HeaderBodySign: {BodySign(key, body)},
-		},
-		Body: body,
-		Code: found.code,
+	header := http.Header{"Content-Type": {"application/json"}}
+	if key != nil {
+		header[HeaderBodySign] = []string{BodySign(key, body)}
 	}
+	return marketplace.Answer{Status: http.StatusOK, Header: header, Body: body, Code: found.code}
 }
 
 // describePurchase tells the id as soon as there is one, and with a success what the call wants.

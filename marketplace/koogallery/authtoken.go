@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stallkeeper/stallkeeper/marketplace"
@@ -70,7 +71,7 @@ func (c *Callbacks) openToken(query string) (tokenCall, error) {
 			break
 		}
 		for _, key := range c.token {
-			if hmac.Equal(given, authToken(key.value, params)) {
+			if hmac.Equal(given, authToken(key.value, params)) && key.held {
 				return tokenCall{key, params}, nil
 			}
 		}
@@ -116,21 +117,72 @@ func parseQuery(query string, isPlus func(parameter string) bool) (map[string]st
 // errQuery leaves out the parser's own text, which quotes the query.
 var errQuery = malformed("the query string can't be read")
 
-// verifyToken checks a call of SaaS V1.0 or License 1.0. Its timeStamp is checked for its form only, because no window is
-// documented and KooGallery may repeat a call for hours: the Proof has neither time nor nonce. Whoever got hold of a call's URL
-// can make that call again, and no other. What it does then is harmless, because every activity is recorded once by its order
-// or ordered by its timeStamp; what it is told is what the call was told before, with credentials encrypted.
-func (c *Callbacks) verifyToken(query string) (marketplace.Proof, error) {
+// verifyToken checks a call of SaaS V1.0 or License 1.0. No window is documented, and KooGallery repeats a call for hours, so a real
+// call may be as old as maxTokenAge, and a debug call, which changes and reads nothing, of any age. The Proof has neither time nor
+// nonce: within that time whoever got hold of a call's URL can make that call again. What it does then is harmless, because every
+// activity is recorded once by its order or ordered by its timeStamp; what it is told is what the call was told before, with
+// credentials encrypted. Which other call the token fits as well is in checkSplits.
+func (c *Callbacks) verifyToken(query string, now time.Time) (marketplace.Proof, error) {
 	call, err := c.openToken(query)
 	if err != nil {
 		return marketplace.Proof{}, err
 	}
 	proof := marketplace.Proof{KeyName: call.key.name, Generation: GenerationV1}
-	if !mayMake(queryPurposes, call.key.name, call.params["activity"]) {
+	activity := call.params["activity"]
+	if !mayMake(queryPurposes, call.key.name, activity) {
 		return proof, errOtherFamily(call.key.name)
 	}
-	if _, ok := parseUTC(call.params[timeParameter]); !ok {
+	if err := c.checkVersion(queryVersions, activity, SaaSV1); err != nil {
+		return proof, err
+	}
+	if err := checkSplits(call.params, queryParameters); err != nil {
+		return proof, err
+	}
+	at, ok := parseUTC(call.params[timeParameter])
+	if !ok {
 		return proof, malformed("timeStamp must be a UTC time of 17 digits (yyyyMMddHHmmssSSS)")
 	}
-	return proof, nil
+	return proof, checkAge(at, call.params["testFlag"], now)
+}
+
+// maxTokenAge is how far the timeStamp of a call that is signed by a token may be from our time: several times as long as KooGallery
+// repeats one, and longer than the eight hours by which a sender may mean its own time zone.
+const maxTokenAge = 24 * time.Hour
+
+// errOldToken is a call whose token holds and which is too old; see verifyToken. It tells nothing about anyone's clock.
+var errOldToken = fmt.Errorf("%w: timeStamp must be within %d h of now", marketplace.ErrStale, int(maxTokenAge.Hours()))
+
+func checkAge(at time.Time, testFlag string, now time.Time) error {
+	if testFlag != "1" && now.Sub(at).Abs() > maxTokenAge {
+		return errOldToken
+	}
+	return nil
+}
+
+// parameterName is what the names of parameters consist of. One with a mark of the joined form in it could hold a whole parameter.
+const parameterName = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+
+// typed are the parameters of both generations with a text that people type.
+var typed = map[string]bool{
+	"customerName": true, "userName": true, "name": true, "tenantCode": true, "orgName": true, "userList": true, "orgInfoList": true, "orgInfo": true,
+}
+
+// checkSplits refuses what a token fits in another way as well. A token is over "k=v&k=v" with nothing escaped (protocol page 5.1), so
+// the same text may be a parameter, or the end of the value or name before it: testFlag hides in an orderId, and what a buyer has
+// typed becomes an activity. Of all readings only the one is taken in which each parameter that anything is done with stands by
+// itself, and none of them but a text that people type has anything in it that could be a parameter. A name that a buyer has typed is
+// refused only with one that anything is done with.
+func checkSplits(params map[string]string, known map[string]bool) error {
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		if name == "" || strings.Trim(name, parameterName) != "" {
+			return malformed("the parameter %s has a name that can be read in two ways", printable(name))
+		}
+		for _, rest := range strings.Split(params[name], "&")[1:] {
+			hidden, _, ok := strings.Cut(rest, "=")
+			if ok && (known[hidden] || known[name] && !typed[name]) {
+				return malformed("the value of %s has a parameter in it, so that the token can be read in two ways", printable(name))
+			}
+		}
+	}
+	return nil
 }

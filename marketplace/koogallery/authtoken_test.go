@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -103,17 +104,178 @@ func TestVerifyRefusesQueries(t *testing.T) {
 	}
 }
 
-// No window is documented, and KooGallery may repeat a call for hours: an old one is as good as a new one, and says nothing
-// about the clocks.
-func TestOldQueriesAreAccepted(t *testing.T) {
-	c := ordinaryQuery("expireInstance", "timeStamp", "20200101000000000")
-	proof, err := bothKeys(t).Verify(c.request(), now)
-	if err != nil || !proof.SentAt.IsZero() || proof.Nonce != "" {
-		t.Errorf("proof %+v, error %v", proof, err)
+// KooGallery may repeat a call for hours, and somebody who found its address in a log may do so for years. Neither says anything about
+// the clocks.
+func TestHowOldAQueryMayBe(t *testing.T) {
+	at := func(age time.Duration) string {
+		return strings.Replace(now.Add(-age).Format("20060102150405.000"), ".", "", 1)
 	}
-	event, err := bothKeys(t).Decode(c.request())
-	if err != nil || event.SentAt.Year() != 2020 {
-		t.Errorf("sent at %s, error %v", event.SentAt, err)
+	tests := map[string]struct {
+		call queryCall
+		want error
+	}{
+		"a repeat after three hours":   {ordinaryQuery("newInstance", "timeStamp", at(3*time.Hour)), nil},
+		"after a day":                  {ordinaryQuery("newInstance", "timeStamp", at(24*time.Hour)), nil},
+		"in the time of China":         {ordinaryQuery("newInstance", "timeStamp", at(-8*time.Hour)), nil},
+		"a moment later than that":     {ordinaryQuery("newInstance", "timeStamp", at(24*time.Hour+time.Millisecond)), marketplace.ErrStale},
+		"two years old":                {ordinaryQuery("newInstance", "timeStamp", at(2*8760*time.Hour)), marketplace.ErrStale},
+		"of next week":                 {ordinaryQuery("newInstance", "timeStamp", at(-168*time.Hour)), marketplace.ErrStale},
+		"a debug case of years ago":    {ordinaryQuery("newInstance", "timeStamp", "20200727073711903", "testFlag", "1"), nil},
+		"of years ago, testFlag a lie": {ordinaryQuery("newInstance", "timeStamp", "20200727073711903", "testFlag", "10"), marketplace.ErrStale},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			proof, err := bothKeys(t).Verify(tc.call.request(), now)
+			if !errors.Is(err, tc.want) || !proof.SentAt.IsZero() || proof.Nonce != "" {
+				t.Errorf("proof %+v, error %v, want %v", proof, err, tc.want)
+			}
+			if answer := bothKeys(t).Encode(proof, marketplace.Event{}, marketplace.Outcome{Err: err}); err != nil &&
+				(answer.Code != "000002" || !strings.Contains(string(answer.Body), "within 24 h")) {
+				t.Errorf("answered %s", answer.Body)
+			}
+		})
+	}
+}
+
+// What a token is over is joined with nothing escaped, so one text can be split in several ways. Each of these is one: a call that
+// KooGallery signed, and another one that has the same token.
+func TestATokenFitsOneCallOnly(t *testing.T) {
+	tests := map[string]struct{ signed, forged map[string]string }{
+		"a debug release that becomes a real one": {
+			map[string]string{"activity": "releaseInstance", "instanceId": "i-1", "orderId": "CS1", "testFlag": "1"},
+			map[string]string{"activity": "releaseInstance", "instanceId": "i-1", "orderId": "CS1&testFlag=1"},
+		},
+		"a trial that becomes formal": {
+			map[string]string{"activity": "newInstance", "orderId": "CS1", "trialFlag": "1", "userId": "u"},
+			map[string]string{"activity": "newInstance", "orderId": "CS1", "trialFlag=1&userId": "u"},
+		},
+		"a name that releases another buyer's instance": {
+			map[string]string{"acceptanceTime": "20260301120000000", "activity": "newInstance", "customerName": "x&activity=releaseInstance&instanceId=i-9"},
+			map[string]string{"acceptanceTime": "20260301120000000&activity=newInstance&customerName=x", "activity": "releaseInstance", "instanceId": "i-9"},
+		},
+		"a name that brings a larger disk": {
+			map[string]string{"activity": "newInstance", "customerName": "x", "diskSize": "10", "orderId": "CS1"},
+			map[string]string{"activity": "newInstance", "customerName": "x&diskSize=10", "orderId": "CS1"},
+		},
+		"a second sale of one order": {
+			map[string]string{"activity": "newInstance", "orderId": "CS1", "periodNumber": "1"},
+			map[string]string{"activity": "newInstance", "orderId": "CS1&periodNumber=1"},
+		},
+		"a parameter without a name": {
+			map[string]string{"activity": "releaseInstance", "instanceId": "i-1", "testFlag": "1"},
+			map[string]string{"activity": "releaseInstance", "instanceId": "i-1", "testFlag=1&timeStamp": "20260301120000000"},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			for _, call := range []map[string]string{tc.signed, tc.forged} {
+				call["timeStamp"] = "20260301120000000"
+			}
+			if _, doubled := tc.forged["testFlag=1&timeStamp"]; !doubled &&
+				koogallery.AuthToken([]byte(accessKey), tc.signed) != koogallery.AuthToken([]byte(accessKey), tc.forged) {
+				t.Fatal("the calls have two tokens, so this is no forgery")
+			}
+			proof, err := bothKeys(t).Verify(queryCall{accessKey, tc.forged}.request(), now)
+			if !errors.Is(err, marketplace.ErrMalformed) || !strings.Contains(err.Error(), "in two ways") || proof.KeyName == "" {
+				t.Errorf("proof %+v, error %v", proof, err)
+			}
+		})
+	}
+}
+
+// Of all the ways in which the text that a token is over can be split into parameters, at most one is accepted with what any activity
+// reads; and what a buyer has typed is refused only where it looks like one of these.
+func TestAtMostOneSplitIsAccepted(t *testing.T) {
+	callbacks := bothKeys(t)
+	pieces := []string{"activity=newInstance", "orderId=CS1", "testFlag=1", "customerName=A&B", "x=1", "instanceId=i", "note=a=b", "trialFlag=0", "R&D"}
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(rapid.SliceOfNDistinct(rapid.SampledFrom(pieces), 2, 6, func(p string) string { return p }).Draw(t, "pieces"), "&")
+		accepted := map[string]bool{}
+		for _, params := range splits(text) {
+			params["timeStamp"] = "20260301120000000"
+			if _, err := callbacks.Verify(queryCall{accessKey, params}.request(), now); err == nil {
+				read := ""
+				for _, name := range []string{"activity", "orderId", "testFlag", "instanceId", "trialFlag"} {
+					read += name + "=" + params[name] + ";"
+				}
+				accepted[read] = true
+			}
+		}
+		if len(accepted) > 1 {
+			t.Fatalf("%q is read as %v", text, accepted)
+		}
+	})
+}
+
+// splits are all parameters that text is the joined form of, but for the order of their names.
+func splits(text string) []map[string]string {
+	parts := strings.Split(text, "&")
+	var all []map[string]string
+	for borders := range 1 << (len(parts) - 1) {
+		params, pair, ok := map[string]string{}, parts[0], true
+		add := func() {
+			name, value, found := strings.Cut(pair, "=")
+			if _, twice := params[name]; twice || !found {
+				ok = false
+			}
+			params[name] = value
+		}
+		for i, part := range parts[1:] {
+			if borders>>i&1 == 0 {
+				pair += "&" + part
+				continue
+			}
+			add()
+			pair = part
+		}
+		if add(); ok {
+			all = append(all, params)
+		}
+	}
+	return all
+}
+
+func TestVersionsThatAreNotUsedAreRefused(t *testing.T) {
+	strong := func(t *testing.T, options ...koogallery.Option) *koogallery.Callbacks {
+		callbacks, err := koogallery.NewCallbacks(map[string][]byte{koogallery.KeyAccess: []byte(accessKey), koogallery.KeyKit: []byte(kitKey)}, options...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return callbacks
+	}
+	kitBody := `{"tenantId":"t","timeStamp":"20260301200000000"}`
+	kitToken := koogallery.AuthToken([]byte(kitKey), map[string]string{"tenantId": "t", "timeStamp": "20260301200000000"})
+	calls := map[koogallery.Version]marketplace.Request{
+		koogallery.SaaSV1: ordinaryQuery("newInstance").request(), koogallery.LicenseV1: ordinaryQuery("getLicense").request(),
+		koogallery.KitV1: kitV1("tenantSync", kitBody, kitToken), koogallery.KitV2: kitV2("tenantSync", kitBody, kitBody),
+		koogallery.SaaSV2: ordinary(`{"activity":"upgradeInstance"}`).request(), koogallery.LicenseV2: ordinary(`{"activity":"releaseLicenseCode"}`).request(),
+		koogallery.OnlineLicense:     ordinary(`{"activity":"getLicenseAsync"}`).request(),
+		koogallery.OrderNotification: ordinary(`{"activity":"orderNotify"}`).request(),
+	}
+	weak := map[koogallery.Version]bool{koogallery.SaaSV1: true, koogallery.LicenseV1: true, koogallery.KitV1: true}
+	for _, version := range koogallery.AllVersions() {
+		check := func(name string, callbacks *koogallery.Callbacks, want bool) {
+			proof, err := callbacks.Verify(calls[version], now)
+			refused := errors.Is(err, marketplace.ErrMalformed) && strings.Contains(err.Error(), "takes no calls of "+string(version)) && proof.KeyName != ""
+			if want && err != nil || !want && !refused {
+				t.Errorf("%s, %s: proof %+v, error %v", version, name, proof, err)
+			}
+		}
+		check("nothing is said", strong(t), !weak[version])
+		check("it is asked for", strong(t, koogallery.WithVersions(version)), true)
+		check("all are", strong(t, koogallery.WithVersions(koogallery.AllVersions()...)), true)
+		check("none is", strong(t, koogallery.WithVersions()), false)
+	}
+	for _, version := range []koogallery.Version{koogallery.SaaSV2, koogallery.OnlineLicense} {
+		if _, err := strong(t, koogallery.WithVersions(version)).Verify(ordinary(`{"activity":"newInstance"}`).request(), now); err != nil {
+			t.Errorf("a purchase with %s: %v", version, err)
+		}
+	}
+	// Who proves nothing learns nothing of what is used.
+	stranger := ordinaryQuery("newInstance")
+	stranger.key = "other"
+	if _, err := strong(t).Verify(stranger.request(), now); !errors.Is(err, marketplace.ErrUnauthenticated) {
+		t.Errorf("a stranger's call: %v", err)
 	}
 }
 
@@ -198,7 +360,7 @@ func TestEachKeySignsItsOwnActivities(t *testing.T) {
 		}
 	}
 	for _, key := range []string{accessKey, "license-key", "license-key-next"} {
-		for _, activity := range []string{"getLicense", "releaseLicense"} {
+		for _, activity := range []string{"getLicense", "refreshLicense", "expireLicense", "releaseLicense"} {
 			c := ordinaryQuery(activity)
 			c.key = key
 			if _, err := allKeys(t).Verify(c.request(), now); err != nil {

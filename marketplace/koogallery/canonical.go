@@ -9,19 +9,39 @@ import (
 
 // signedForms returns what the sender may have signed other than the raw bytes: the body in canonical form (protocol page
 // 3.1). Its top level is sorted and free of nulls, what is nested keeps its order, and nothing has white space. The first
-// form keeps strings as they were escaped, the second, if it is another, writes them as KooGallery's Java serialiser does.
-// A body that is no JSON object has no such form.
+// form keeps strings as they were escaped, the second, if it is another, writes them as KooGallery's Java serialiser does, and the
+// third, if it is another, has its numbers as texts too, because KooGallery's own sample reads a body into texts before it signs
+// (protocol page 16). A body that is no JSON object has no such form.
 func signedForms(body []byte) [][]byte {
 	members, err := parseBody(body)
 	if err != nil {
 		return nil
 	}
-	verbatim := canonical(members, func(value []byte) []byte { return value })
+	forms := [][]byte{canonical(members, func(value []byte) []byte { return value })}
 	rewritten := canonical(members, rewriteStrings)
-	if bytes.Equal(verbatim, rewritten) {
-		return [][]byte{verbatim}
+	texts := canonical(members, func(value []byte) []byte { return appendAsText(nil, rewriteStrings(value)) })
+	for _, form := range [][]byte{rewritten, texts} {
+		if !bytes.Equal(forms[len(forms)-1], form) {
+			forms = append(forms, form)
+		}
 	}
-	return [][]byte{verbatim, rewritten}
+	return forms
+}
+
+// appendAsText writes a number or bool as a text, and anything else as it is.
+func appendAsText(to, value []byte) []byte {
+	if !isBare(value) {
+		return append(to, value...)
+	}
+	return append(append(append(to, '"'), value...), '"')
+}
+
+// isBare reports whether a value is a number or bool.
+func isBare(value []byte) bool {
+	if string(value) == "true" || string(value) == "false" {
+		return true
+	}
+	return len(value) > 0 && (value[0] == '-' || '0' <= value[0] && value[0] <= '9')
 }
 
 func canonical(members object, value func(compact []byte) []byte) []byte {

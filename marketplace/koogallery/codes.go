@@ -60,6 +60,7 @@ var licenseErrors = []errorResult{
 // is 000001, because no change of a parameter would make the call authentic. No code for "refused" is documented (protocol
 // page 3.11): it is 000002, because 000005 would look like a failure of ours that passes.
 var errorResults = []errorResult{
+	{errOldToken, result{code: ResultInvalidParameter, message: "timeStamp must be within 24 h of now"}},
 	{marketplace.ErrStale, result{code: ResultInvalidParameter, message: "timestamp must be within 60 s of now"}},
 	{marketplace.ErrUnauthenticated, result{code: ResultUnauthenticated, message: "authentication failed"}},
 	{marketplace.ErrUndecipherable, result{code: ResultAppSecret, message: "something wrong with appSecret"}},

@@ -8,8 +8,14 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
-// activity fills an event from the fields of one activity.
-type activity func(f *fields, event *marketplace.Event)
+// activity is how a call of one name is read.
+type activity struct {
+	// needs are the fields that the sale can't do without, or that may be missing and must be readable where they are there, because
+	// they say what was paid for. Nothing in any other field makes a call malformed.
+	needs []string
+	// read fills an event.
+	read func(f *fields, event *marketplace.Event)
+}
 
 // Names of the activities of SaaS V2.0 (protocol page 3.5 to 3.11).
 const (
@@ -24,20 +30,20 @@ const (
 
 // activities are those of calls with a body.
 var activities = map[string]activity{
-	ActivityNewInstance:          newInstance,
-	ActivityQueryInstance:        queryInstance,
-	ActivityRefreshInstance:      refreshInstance,
-	ActivityUpdateInstanceStatus: updateInstanceStatus,
-	ActivityReleaseInstance:      releaseInstance,
-	ActivityUpgradeInstance:      upgradeInstance,
-	ActivityChangeInstanceCheck:  changeInstanceCheck,
+	ActivityNewInstance:          {[]string{"orderId", "orderLineId"}, newInstance},
+	ActivityQueryInstance:        {[]string{"instanceId"}, queryInstance},
+	ActivityRefreshInstance:      {[]string{"scene", "orderId", "orderLineId", "instanceId", "expireTime"}, refreshInstance},
+	ActivityUpdateInstanceStatus: {[]string{"instanceId", "status"}, updateInstanceStatus},
+	ActivityReleaseInstance:      {[]string{"instanceId"}, releaseInstance},
+	ActivityUpgradeInstance:      {[]string{"instanceId", "orderId", "orderLineId"}, upgradeInstance},
+	ActivityChangeInstanceCheck:  {[]string{"instanceId", "productInfo"}, changeInstanceCheck},
 
-	ActivityRefreshLicenseCode:      refreshLicenseCode,
-	ActivityUpdateLicenseCodeStatus: updateLicenseCodeStatus,
-	ActivityReleaseLicenseCode:      releaseLicenseCode,
-	ActivityGetLicenseAsync:         getLicenseAsync,
+	ActivityRefreshLicenseCode:      {[]string{"scene", "orderId", "orderLineId", "license", "expireTime"}, refreshLicenseCode},
+	ActivityUpdateLicenseCodeStatus: {[]string{"license", "status"}, updateLicenseCodeStatus},
+	ActivityReleaseLicenseCode:      {[]string{"license"}, releaseLicenseCode},
+	ActivityGetLicenseAsync:         {[]string{"instanceId", "eventId", "effectiveTime", "expireTime", "deviceFingerprint"}, getLicenseAsync},
 
-	ActivityOrderNotify: orderNotify,
+	ActivityOrderNotify: {[]string{"orderId", "orderLineId"}, orderNotify},
 }
 
 // Scenes of refreshInstance (protocol page 3.7).
@@ -71,9 +77,9 @@ var statuses = map[string]marketplace.Kind{
 }
 
 // Decode reads a verified call of any generation. Errors wrap ErrMalformed and name the field. The Event's Scene is the scene
-// of a refresh, or the status of a freeze or unfreeze. Fields are read strictly: a text must be a JSON string within its
-// documented length. Lenient are testFlag, expireTime and productInfo, because KooGallery's own pages differ there (protocol
-// page 13), businessId, which nothing is done with, and all unknown fields.
+// of a refresh, or the status of a freeze or unfreeze. What an activity needs is read strictly: a text, or a number that stands for
+// one, within its documented length. Names count as they are written, and none may stand twice. Whatever else a call has is cut or
+// left out where it can't be read, and named in the Event's Notes; unknown fields are passed over.
 //
 // A query of SaaS V1.0 is read as its authToken says that it was meant. Therefore the token is looked at again, and a call
 // without a good one is ErrUnauthenticated here too.
@@ -98,7 +104,7 @@ func (c *Callbacks) Decode(req marketplace.Request) (marketplace.Event, error) {
 	if err != nil {
 		return event, err
 	}
-	err = decodeActivity(activities, &fields{members: members}, &event)
+	err = decodeActivity(activities, &fields{members: members, sentAt: event.SentAt}, &event)
 	return event, err
 }
 
@@ -114,7 +120,8 @@ func decodeActivity(known map[string]activity, f *fields, event *marketplace.Eve
 		return malformed("the activity %s is unknown", printable(name))
 	}
 	event.Activity = name
-	decode(f, event)
+	decode.read(f, event)
+	event.Notes = f.notes
 	return f.err
 }
 
@@ -153,8 +160,6 @@ func newInstance(f *fields, event *marketplace.Event) {
 	event.Lookup = marketplace.LookupPurchase
 	event.OrderID = f.required("orderId", maxID)
 	event.OrderLineID = f.required("orderLineId", maxID)
-	// Nothing is done with it: it differs on each delivery of one order. A sale is not lost over its absence.
-	f.optional("businessId", maxID)
 }
 
 // queryInstance: protocol page 3.6.
@@ -183,7 +188,7 @@ func refresh(f *fields, event *marketplace.Event) {
 	event.Term, event.Cancels, event.Lookup = scene.Term, scene.Cancels, scene.Lookup
 	event.OrderID = f.required("orderId", maxID)
 	event.OrderLineID = f.required("orderLineId", maxID)
-	event.ProductID = f.optional("productId", maxID)
+	event.ProductID = f.id("productId")
 	event.ExpiresAt = f.expireTime()
 }
 
@@ -207,8 +212,8 @@ func freeze(f *fields, event *marketplace.Event, name string) {
 func releaseInstance(f *fields, event *marketplace.Event) {
 	event.Kind = marketplace.Release
 	event.InstanceID = f.required("instanceId", maxID)
-	event.OrderID = f.optional("orderId", maxID)
-	event.OrderLineID = f.optional("orderLineId", maxID)
+	event.OrderID = f.id("orderId")
+	event.OrderLineID = f.id("orderLineId")
 }
 
 // upgradeInstance: protocol page 3.10.

@@ -1,7 +1,7 @@
 package koogallery
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,25 +38,53 @@ const (
 // kitOffset is how far the Kit's times are ahead of UTC.
 const kitOffset = 8 * time.Hour
 
-// kitDecoder fills a Sync from the fields of one activity.
-type kitDecoder func(c *Callbacks, f *fields, sync *marketplace.Sync)
-
-var kitActivities = map[string]kitDecoder{
-	ActivityTenantSync:      (*Callbacks).tenantSync,
-	ActivityApplicationSync: (*Callbacks).applicationSync,
-	ActivityAuthSync:        (*Callbacks).authSync,
-	ActivitySingleOrgSync:   (*Callbacks).singleOrgSync,
-	ActivityAllOrgSync:      (*Callbacks).allOrgSync,
+// kitActivity is how a call of one name is read.
+type kitActivity struct {
+	// needs are the fields that it can't do without, or that must be readable where they are there, besides tenantId and timeStamp. Those
+	// of an element of a list stand behind the list's name.
+	needs []string
+	// own are the fields that no other activity has. The path names the activity and is not signed, in neither generation, so a body that
+	// was signed for one activity could be sent to another one: one with a field of another activity's own is refused.
+	own []string
+	// read fills a Sync.
+	read func(c *Callbacks, f *fields, sync *marketplace.Sync)
 }
 
-// beforeOrder are the activities that may come without an instance (protocol page 8.2): while the seller applies for the
-// credentials. The others are about users, who can't be kept for nobody.
-var beforeOrder = map[string]bool{ActivityTenantSync: true, ActivityApplicationSync: true}
+var kitActivities = map[string]kitActivity{
+	ActivityTenantSync: {
+		[]string{"flag", "domainName"}, []string{"tenantCode", "domainName"}, (*Callbacks).tenantSync,
+	},
+	ActivityApplicationSync: {
+		[]string{"flag", "appId", "clientId", "clientSecret"}, []string{"clientId", "clientSecret"}, (*Callbacks).applicationSync,
+	},
+	ActivityAuthSync: {
+		[]string{"flag", "appId", "userList", "userList.userName", "userList.enable"}, []string{"userList"},
+		(*Callbacks).authSync,
+	},
+	ActivitySingleOrgSync: {
+		[]string{"flag", "orgCode"}, []string{"orgCode", "orgName", "parentCode"}, (*Callbacks).singleOrgSync,
+	},
+	ActivityAllOrgSync: {
+		[]string{"orgInfoList", "orgInfo", "orgInfoList.orgCode"}, []string{"orgInfoList", "orgInfo"}, (*Callbacks).allOrgSync,
+	},
+}
 
-// decodeKit reads a verified call of the Kit, of V2 or V1, which differ in their lists only. Its errors name the field, and the
-// place in a list, and never quote a value.
+// kitParameters are the members of bodies that anything is done with, which V1 joins as parameters.
+var kitParameters = func() map[string]bool {
+	known := map[string]bool{"tenantId": true, "instanceId": true, "orderId": true, timeParameter: true, "testFlag": true}
+	for _, activity := range kitActivities {
+		for _, name := range append(activity.needs, activity.own...) {
+			known[name] = true
+		}
+	}
+	return known
+}()
+
+// decodeKit reads a verified call of the Kit, of V2 or V1, which differ in their lists only. Calls without an instance come before there
+// is an order, while the seller applies for credentials and tries them (protocol page 16). Its errors name the field, and the place in a
+// list, and never quote a value.
 func (c *Callbacks) decodeKit(req marketplace.Request) (marketplace.Event, error) {
-	name, _, _ := kitActivity(req.Path)
+	name, v2, _ := kitActivityOf(req.Path)
 	event := marketplace.Event{Kind: marketplace.Synchronize, Activity: name}
 	event.SentAt, _ = parseTimestamp(req.Header.Get(HeaderKitTimestamp))
 	if err := checkEncoding(req.Header); err != nil {
@@ -66,15 +94,16 @@ func (c *Callbacks) decodeKit(req marketplace.Request) (marketplace.Event, error
 	if err != nil {
 		return event, err
 	}
+	if !v2 {
+		members = urlDecoded(members)
+	}
 	f := &fields{members: members}
 	event.Test = f.test()
+	f.refuseOthers(name)
 	sync := &marketplace.Sync{EnterpriseID: f.required("tenantId", maxID), At: f.kitTime("timeStamp")}
-	event.InstanceID = f.optional("instanceId", maxID)
-	if f.err == nil && event.InstanceID == "" && !event.Test && !beforeOrder[name] {
-		f.fail("instanceId is missing: only %s and %s may come before there is an order", ActivityTenantSync, ActivityApplicationSync)
-	}
-	kitActivities[name](c, f, sync)
-	if f.err != nil {
+	event.InstanceID = f.given("instanceId")
+	kitActivities[name].read(c, f, sync)
+	if event.Notes = f.notes; f.err != nil {
 		return event, f.err
 	}
 	if event.Sync = sync; sync.Enterprise != nil {
@@ -83,21 +112,30 @@ func (c *Callbacks) decodeKit(req marketplace.Request) (marketplace.Event, error
 	return event, nil
 }
 
+// refuseOthers refuses a body that was made for another activity than the path names.
+func (f *fields) refuseOthers(name string) {
+	for other, activity := range kitActivities {
+		for _, own := range activity.own {
+			if other != name && !isNull(f.members[own]) {
+				f.fail("the body is that of another activity than %s, as the path has it: %s is a field of %s", name, own, other)
+			}
+		}
+	}
+}
+
 // tenantSync: protocol page 8.2.
 func (c *Callbacks) tenantSync(f *fields, sync *marketplace.Sync) {
 	sync.Action = f.kitFlag(FlagModify)
-	require := f.whenPut(sync.Action)
 	sync.Enterprise = &marketplace.Enterprise{
-		Code: f.optional("tenantCode", maxID), Name: f.personal("name", maxTenantName),
-		DomainName: require("domainName", maxTenantName), OrderID: f.optional("orderId", maxID),
+		Code: f.short("tenantCode", maxID), Name: f.short("name", maxTenantName),
+		DomainName: f.whenPut(sync.Action, "domainName", maxTenantName), OrderID: f.id("orderId"),
 	}
 }
 
 // applicationSync: protocol page 8.2. A modification may leave the secret as it is; a new application can't.
 func (c *Callbacks) applicationSync(f *fields, sync *marketplace.Sync) {
 	sync.Action = f.kitFlag(FlagModify)
-	require := f.whenPut(sync.Action)
-	application := &marketplace.Application{ID: f.required("appId", maxID), ClientID: require("clientId", maxID)}
+	application := &marketplace.Application{ID: f.required("appId", maxID), ClientID: f.whenPut(sync.Action, "clientId", maxID)}
 	encrypted := f.text("clientSecret")
 	if sync.Action == marketplace.SyncPut && f.err == nil {
 		application.ClientSecret, f.err = c.decryptClientSecret(encrypted)
@@ -106,12 +144,10 @@ func (c *Callbacks) applicationSync(f *fields, sync *marketplace.Sync) {
 }
 
 // authSync: protocol page 8.2. Of a user only the account's name has to be there: to refuse 500 for the department that one
-// lacks would help nobody.
+// lacks would help nobody. Nothing is done with currentSyncTime: timeStamp, which every call has, is what orders them.
 func (c *Callbacks) authSync(f *fields, sync *marketplace.Sync) {
 	sync.Action = f.kitFlag(FlagWithdraw)
 	application := f.required("appId", maxID)
-	// Nothing is done with it: timeStamp, which every call has, is what orders them.
-	f.looseText("currentSyncTime")
 	at := map[string]int{}
 	f.list("userList", marketplace.MaxSyncUsers, func(of *fields) {
 		user := of.user()
@@ -140,13 +176,14 @@ var (
 func (f *fields) user() marketplace.User {
 	more := f.nested("extension")
 	user := marketplace.User{
-		UserName: f.required("userName", maxID), Name: f.personal("name", maxID), DepartmentCode: f.optional("orgCode", maxID),
-		Role: known(kitRoles, f.optional("role", maxShort)), Disabled: f.disabled(),
-		Position: f.or(more).personal("position", maxID), EmployeeCode: f.or(more).personal("employeeCode", maxID),
-		Employment: known(kitEmployments, f.or(more).looseText("employeeType")),
-		Mobile:     f.personal("mobile", maxMobile), Email: f.personal("email", maxEmail),
-		WorkPlace: f.or(more).personal("workPlace", maxWorkPlace), EntryDate: f.or(more).personal("entryDate", maxShort),
+		UserName: f.required("userName", maxID), Name: f.short("name", maxID), DepartmentCode: f.id("orgCode"),
+		Role: known(kitRoles, f.short("role", maxShort)), Disabled: f.disabled(),
+		Position: f.either(more, "position", maxID), EmployeeCode: f.either(more, "employeeCode", maxID),
+		Employment: known(kitEmployments, f.either(more, "employeeType", maxShort)),
+		Mobile:     f.short("mobile", maxMobile), Email: f.short("email", maxEmail),
+		WorkPlace: f.either(more, "workPlace", maxWorkPlace), EntryDate: f.either(more, "entryDate", maxShort),
 	}
+	f.notes = append(f.notes, more.notes...)
 	return user
 }
 
@@ -192,7 +229,7 @@ func (c *Callbacks) allOrgSync(f *fields, sync *marketplace.Sync) {
 
 func (f *fields) department(name string) marketplace.Department {
 	return marketplace.Department{
-		Code: f.required("orgCode", maxID), Name: f.personal(name, maxOrgName), ParentCode: f.optional("parentCode", maxID),
+		Code: f.required("orgCode", maxID), Name: f.short(name, maxOrgName), ParentCode: f.id("parentCode"),
 	}
 }
 
@@ -202,43 +239,50 @@ func (f *fields) kitFlag(highest int) marketplace.SyncAction {
 	actions := map[string]marketplace.SyncAction{
 		"0": marketplace.SyncRemove, "1": marketplace.SyncPut, "2": marketplace.SyncPut, "3": marketplace.SyncWithdraw,
 	}
-	text := f.looseText("flag")
+	text := f.text("flag")
 	action, ok := actions[text]
-	if f.err == nil && (!ok || text > fmt.Sprint(highest)) {
+	if f.err == nil && (!ok || text > strconv.Itoa(highest)) {
 		f.fail("flag must be a number from 0 to %d", highest)
 	}
 	return action
 }
 
 // whenPut reads a text that only what is put has to have.
-func (f *fields) whenPut(action marketplace.SyncAction) func(name string, maxLength int) string {
+func (f *fields) whenPut(action marketplace.SyncAction, name string, maxLength int) string {
 	if action == marketplace.SyncPut {
-		return f.required
+		return f.required(name, maxLength)
 	}
-	return f.optional
+	return f.short(name, maxLength)
 }
 
 // disabled reads enable, which is a text or a bool. Only what says that it is switched on or off is believed; without it the
-// account is on.
+// account is on, and one that is there and empty says nothing for it.
 func (f *fields) disabled() bool {
-	switch strings.ToLower(strings.Trim(string(f.members["enable"]), `" `)) {
-	case "false":
-		return true
-	case "true", "null", "":
+	raw := f.members["enable"]
+	if isNull(raw) {
 		return false
 	}
+	text, ok := f.scalar("enable")
+	switch text = strings.ToLower(strings.TrimSpace(text)); {
+	case ok && text == "true":
+		return false
+	case ok && text == "false":
+		return true
+	case ok && text == "":
+		f.note("enable")
+		return true
+	}
 	f.fail("enable must be true or false")
-	return false
+	return true
 }
 
 // kitTime reads a time of the Kit, which has to be there.
 func (f *fields) kitTime(name string) time.Time {
-	text := f.looseText(name)
-	if f.err != nil {
+	at, ok := parseUTC(f.text(name))
+	switch {
+	case f.err != nil:
 		return time.Time{}
-	}
-	at, ok := parseUTC(text)
-	if !ok {
+	case !ok:
 		f.fail("%s must be a time of 17 digits in UTC+8 (yyyyMMddHHmmssSSS)", name)
 		return time.Time{}
 	}

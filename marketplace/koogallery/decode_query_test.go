@@ -36,6 +36,9 @@ func TestDecodeQuery(t *testing.T) {
 		}
 		return event
 	}
+	notes := func(names ...string) func(e *marketplace.Event) {
+		return func(e *marketplace.Event) { e.Notes = names }
+	}
 	attributes := func(pairs ...string) func(e *marketplace.Event) {
 		return func(e *marketplace.Event) {
 			for i := 0; i < len(pairs); i += 2 {
@@ -78,7 +81,67 @@ func TestDecodeQuery(t *testing.T) {
 		"a package": {ordinaryQuery("newInstance", "chargingMode", "5"), purchase(func(e *marketplace.Event) {
 			e.Order.Charging = marketplace.ChargingOnDemandPackage
 		})},
-		"a charging mode of the future": {ordinaryQuery("newInstance", "chargingMode", "9"), purchase(nil)},
+		"a charging mode with zeros": {ordinaryQuery("newInstance", "chargingMode", "0001"), purchase(func(e *marketplace.Event) {
+			e.Order.Charging = marketplace.ChargingPeriod
+		})},
+		"a quantity with a fraction of zero": {ordinaryQuery("newInstance", "amount", "1.0"), purchase(func(e *marketplace.Event) {
+			e.Order.Items[0].Quantity = number(1)
+			e.Order.Attributes = []marketplace.Attribute{{Name: "amount", Value: "1"}}
+		})},
+		"a customer with a tab in the name": {ordinaryQuery("newInstance", "customerName", "A\tB"), purchase(func(e *marketplace.Event) {
+			e.Order.CustomerName, e.Notes = "AB", []string{"customerName"}
+		})},
+		"a customer with a long name": {ordinaryQuery("newInstance", "customerName", strings.Repeat("订", 65)), purchase(func(e *marketplace.Event) {
+			e.Order.CustomerName, e.Notes = strings.Repeat("订", 64), []string{"customerName"}
+		})},
+		"a customer whose name has the marks of a query": {ordinaryQuery("newInstance", "customerName", "R&D=1 & Söhne"), purchase(func(e *marketplace.Event) {
+			e.Order.CustomerName = "R&D=1 & Söhne"
+		})},
+		"no customer": {ordinaryQuery("newInstance", "customerId", ""), purchase(func(e *marketplace.Event) { e.Order.CustomerID = "" })},
+		"no product":  {ordinaryQuery("newInstance", "productId", ""), purchase(func(e *marketplace.Event) { e.Order.Items[0].ProductID = "" })},
+		"a product id that can't be one": {ordinaryQuery("newInstance", "productId", strings.Repeat("p", 65), "skuCode", "S1"), purchase(func(e *marketplace.Event) {
+			e.Order.Items[0] = marketplace.Item{SKUCode: "S1"}
+			e.Notes = []string{"productId"}
+		})},
+		"a long businessId": {ordinaryQuery("newInstance", "businessId", strings.Repeat("b", 65)), purchase(nil)},
+		"an acceptance that can't be read counts from the call": {ordinaryQuery("newInstance", "acceptanceTime", "now"), purchase(func(e *marketplace.Event) {
+			e.AcceptedAt, e.Notes = now, []string{"acceptanceTime"}
+		})},
+		"an acceptance with the end that counts from then on": {
+			ordinaryQuery("newInstance", "acceptanceTime", "20260301120000000", "expireTime", "20270301120000"), purchase(func(e *marketplace.Event) {
+				e.AcceptedAt, e.Order.ExpiresAt = now, now.AddDate(1, 0, 0)
+			}),
+		},
+		"parameters that are no base64":   {ordinaryQuery("newInstance", "saasExtendParams", "[{}]"), purchase(notes("saasExtendParams"))},
+		"parameters that are no JSON":     {ordinaryQuery("newInstance", "saasExtendParams", base64Of("name=value")), purchase(notes("saasExtendParams"))},
+		"parameters that are one object":  {ordinaryQuery("newInstance", "saasExtendParams", base64Of(`{"name":"a","value":"b"}`)), purchase(attributes("a", "b"))},
+		"parameters in the other base64":  {ordinaryQuery("newInstance", "saasExtendParams", "W3sibmFtZSI6ImEiLCJ2YWx1ZSI6Ij8_Pj4ifV0"), purchase(attributes("a", "??>>"))},
+		"parameters of 3,000 characters":  {ordinaryQuery("newInstance", "saasExtendParams", base64Of(`[{"name":"a","value":"`+strings.Repeat("v", 2200)+`"}]`)), purchase(attributes("a", strings.Repeat("v", 2200)))},
+		"parameters with a broken escape": {ordinaryQuery("newInstance", "saasExtendParams", "W10%zz"), purchase(notes("saasExtendParams"))},
+		"a parameter with a name twice is left out": {
+			ordinaryQuery("newInstance", "saasExtendParams", base64Of(`[{"name":"a","name":"b","value":"1"},{"name":"c","Value":"2","value":"3"}]`)),
+			purchase(func(e *marketplace.Event) {
+				e.Order.Attributes, e.Notes = []marketplace.Attribute{{Name: "c", Value: "3"}}, []string{"saasExtendParams"}
+			}),
+		},
+		"a renewal that is given back": {ordinaryQuery("refreshInstance", "orderAmount", "-12.5"), marketplace.Event{
+			Kind: marketplace.Renew, Activity: "refreshInstance", Scene: "UNSUBSCRIBE_RENEWAL_PERIOD", Cancels: true, OrderID: "CS2", InstanceID: "i-1",
+			ExpiresAt: time.Date(2030, 12, 31, 15, 59, 59, 0, time.UTC),
+		}},
+		"a debug call of a trial that becomes formal, without a product": {
+			ordinaryQuery("refreshInstance", "trialToFormal", "1", "testFlag", "1", "productId", " "), marketplace.Event{
+				Kind: marketplace.Renew, Activity: "refreshInstance", Scene: "TRIAL_TO_FORMAL", Term: marketplace.TermFormal, OrderID: "CS2", InstanceID: "i-1",
+				ExpiresAt: time.Date(2030, 12, 31, 15, 59, 59, 0, time.UTC), Test: true,
+			},
+		},
+		"a licence's renewal": {ordinaryQuery("refreshLicense"), marketplace.Event{
+			Kind: marketplace.Renew, Activity: "refreshLicense", Scene: "RENEWAL", OrderID: "CS2", InstanceID: "i-1",
+			ExpiresAt: time.Date(2030, 12, 31, 15, 59, 59, 0, time.UTC),
+		}},
+		"a licence's expiry": {ordinaryQuery("expireLicense"), marketplace.Event{
+			Kind: marketplace.Suspend, Activity: "expireLicense", Reason: marketplace.ReasonExpired, InstanceID: "i-1",
+		}},
+		"a charging mode of the future": {ordinaryQuery("newInstance", "chargingMode", "9"), purchase(notes("chargingMode"))},
 		"a trial": {ordinaryQuery("newInstance", "trialFlag", "1"), purchase(func(e *marketplace.Event) {
 			e.Term, e.Order.Type = marketplace.TermTrial, marketplace.OrderTrial
 		})},
@@ -90,7 +153,7 @@ func TestDecodeQuery(t *testing.T) {
 		"the acceptance": {ordinaryQuery("newInstance", "acceptanceTime", "20301231155959123", "provisionType", "2"), purchase(func(e *marketplace.Event) {
 			e.AcceptedAt = expiry.Add(123 * time.Millisecond)
 		})},
-		"an estimated end that can't be read": {ordinaryQuery("newInstance", "expireTime", "soon"), purchase(nil)},
+		"an estimated end that can't be read": {ordinaryQuery("newInstance", "expireTime", "soon"), purchase(notes("expireTime"))},
 		"what was paid for counts before what was filled in": {
 			ordinaryQuery("newInstance", "diskSize", "100", "saasExtendParams", base64Of(`[{"name":"diskSize","value":"9000"},{"name":"idNum","value":7}]`)),
 			purchase(attributes("diskSize", "100", "idNum", "7")),
@@ -276,27 +339,21 @@ func TestDecodeRefusesQueries(t *testing.T) {
 		"a blank orderId":                   {ordinaryQuery("newInstance", "orderId", " "), "orderId is missing"},
 		"a long orderId":                    {ordinaryQuery("newInstance", "orderId", long), "orderId has more than 64 characters"},
 		"a line break in an id":             {ordinaryQuery("newInstance", "orderId", "CS\n1"), "orderId contains control characters"},
-		"no customerId":                     {ordinaryQuery("newInstance", "customerId", ""), "customerId is missing"},
-		"no productId":                      {ordinaryQuery("newInstance", "productId", ""), "productId is missing"},
-		"a long businessId":                 {ordinaryQuery("newInstance", "businessId", long), "businessId has more"},
+		"no productId, charged by use":      {ordinaryQuery("newInstance", "chargingMode", "0", "productId", ""), "productId is missing"},
 		"half a user":                       {ordinaryQuery("newInstance", "amount", "0.5"), "amount must be a whole number"},
 		"a negative disk":                   {ordinaryQuery("newInstance", "diskSize", "-1"), "diskSize must be a whole number"},
 		"a bandwidth of eight digits":       {ordinaryQuery("newInstance", "bandWidth", "10000000"), "bandWidth must be a whole number"},
-		"an acceptance without a date":      {ordinaryQuery("newInstance", "acceptanceTime", "now"), "acceptanceTime must be a UTC time"},
-		"parameters that are no base64":     {ordinaryQuery("newInstance", "saasExtendParams", "[{}]"), "saasExtendParams must be base64"},
-		"parameters that are no JSON":       {ordinaryQuery("newInstance", "saasExtendParams", base64Of("name=value")), "saasExtendParams must be"},
-		"parameters that are one object":    {ordinaryQuery("newInstance", "saasExtendParams", base64Of(`{"name":"a","value":"b"}`)), "saasExtendParams must be"},
-		"parameters with a broken escape":   {ordinaryQuery("newInstance", "saasExtendParams", "W10%zz"), "saasExtendParams must be"},
-		"long parameters":                   {ordinaryQuery("newInstance", "saasExtendParams", base64Of("["+strings.Repeat(" ", 1600)+"]")), "saasExtendParams must be"},
-		"a licence without product":         {ordinaryQuery("getLicense", "productId", ""), "productId is missing"},
+		"half an amount":                    {ordinaryQuery("getLicense", "amount", "five"), "amount must be a whole number"},
+		"a licence without order":           {ordinaryQuery("getLicense", "orderId", ""), "orderId is missing"},
+		"a licence renewed without an end":  {ordinaryQuery("refreshLicense", "expireTime", ""), "expireTime is missing"},
+		"an expiry of no licence":           {ordinaryQuery("expireLicense", "instanceId", ""), "instanceId is missing"},
 		"a renewal without order":           {ordinaryQuery("refreshInstance", "orderId", ""), "orderId is missing"},
 		"a renewal without instance":        {ordinaryQuery("refreshInstance", "instanceId", ""), "instanceId is missing"},
 		"a renewal without end":             {ordinaryQuery("refreshInstance", "expireTime", ""), "expireTime is missing"},
 		"a renewal until some day":          {ordinaryQuery("refreshInstance", "expireTime", "20300231155959"), "expireTime must be a UTC time"},
 		"an expiry of nothing":              {ordinaryQuery("expireInstance", "instanceId", ""), "instanceId is missing"},
 		"a release of nothing":              {ordinaryQuery("releaseInstance", "instanceId", ""), "instanceId is missing"},
-		"an upgrade without SKU":            {ordinaryQuery("upgrade", "skuCode", ""), "skuCode is missing"},
-		"an upgrade without product":        {ordinaryQuery("upgrade", "productId", ""), "productId is missing"},
+		"an upgrade without SKU or product": {ordinaryQuery("upgrade", "skuCode", "", "productId", ""), "skuCode is missing"},
 		"an upgrade without order":          {ordinaryQuery("upgrade", "orderId", ""), "orderId is missing"},
 		"an unknown status":                 {ordinaryQuery("instanceStatus", "instanceStatus", "MELT"), `the status "MELT" is unknown`},
 		"a query for nothing":               {ordinaryQuery("queryInstance", "instanceId", ""), "instanceId is missing"},

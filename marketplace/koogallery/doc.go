@@ -3,7 +3,7 @@
 // notifications, which it tells apart by the request itself. It needs no Kubernetes, no network and no clock, so a Go service
 // of any kind can use it alone:
 //
-//	callbacks, err := koogallery.NewCallbacks(map[string][]byte{"accessKey": key})
+//	callbacks, err := koogallery.NewCallbacks(map[string][]byte{"accessKey": key}) // WithVersions for the weak versions too
 //	proof, err := callbacks.Verify(request, time.Now()) // nothing in the request may be believed before
 //	event, err := callbacks.Decode(request)
 //	answer := callbacks.Encode(proof, event, outcome)   // also for the errors of the steps before
@@ -13,9 +13,12 @@
 //   - Nothing of a body is believed, and no error tells anything about it, before its signature holds.
 //   - A call is accepted from every key that may make it, so that keys can be rotated, and answered with the one that it was
 //     signed with. A key of another kind of interface makes no call.
-//   - Calls of V2.0 are accepted within 60 s and once by their nonce. V1.0 has neither window nor nonce: see Callbacks.Verify.
-//   - Every answer is HTTP 200 with a result code, ASCII JSON within the documented lengths, and signed in Body-Sign. A
-//     status other than 200 would hide the code: KooGallery counts it as a failed call and reads no further.
+//   - Calls of V2.0 are accepted within 60 s, at the one time that their signature can be read with, and once by their nonce where the
+//     caller remembers it. V1.0 has no nonce, and is accepted within a day: see Callbacks.Verify. It is off unless it is asked for.
+//   - Nothing that the sale does not need makes a call malformed: each activity's needs stand beside its name in decode.go.
+//   - Names in JSON count as they are written, and none may stand twice.
+//   - Every answer is HTTP 200 with a result code, ASCII JSON within the documented lengths, and signed in Body-Sign if the call has proved
+//     whose it is. A status other than 200 would hide the code: KooGallery counts it as a failed call and reads no further.
 //   - No input panics, and the work per request is bounded by MaxBody and MaxQuery.
 //   - No error, answer or formatted value contains a key.
 //

@@ -140,7 +140,7 @@ func TestEncryptTypeCanBeChosen(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			proof := marketplace.Proof{Generation: koogallery.GenerationV1}
+			proof := marketplace.Proof{KeyName: koogallery.KeyAccess, Generation: koogallery.GenerationV1}
 			event := marketplace.Event{Kind: marketplace.Purchase, Wants: marketplace.WantAccess, Test: true}
 			outcome := marketplace.Outcome{Instance: marketplace.Instance{ID: "i-1"}}
 			got := answered(t, bothKeys(t).WithEncryptType(tc.choose), proof, accessKey, event, outcome)
@@ -153,7 +153,7 @@ func TestEncryptTypeCanBeChosen(t *testing.T) {
 
 // What counts is the length of the encrypted form.
 func TestTooLongCredentialsAreLeftOutOfQueries(t *testing.T) {
-	proof := marketplace.Proof{Generation: koogallery.GenerationV1}
+	proof := marketplace.Proof{KeyName: koogallery.KeyAccess, Generation: koogallery.GenerationV1}
 	access := &marketplace.Access{FrontEndURL: "https://a", UserName: strings.Repeat("u", 79), Password: strings.Repeat("p", 80)}
 	got := answered(t, bothKeys(t), proof, accessKey, marketplace.Event{Kind: marketplace.Query},
 		marketplace.Outcome{Instances: []marketplace.Instance{{ID: "i-1", State: marketplace.StateReady, Access: access}}})

@@ -16,3 +16,23 @@ func SignedForms(body []byte) (forms [][]byte, ok bool) {
 
 // KitForms are the same, found the quick way.
 var KitForms = kitForms
+
+// Tried are how many keys a call of each kind is tried with.
+func (c *Callbacks) Tried() [3]int { return [3]int{len(c.signature), len(c.token), len(c.kit)} }
+
+// QueryParameters are all that anything is done with.
+var QueryParameters = queryParameters
+
+// BodyNeeds are what the activities of calls with a body say they need; QueryNeeds those of the others.
+func BodyNeeds() map[string][]string { return needsOf(activities) }
+
+// QueryNeeds are the needs of calls without a body.
+func QueryNeeds() map[string][]string { return needsOf(queryActivities) }
+
+func needsOf(all map[string]activity) map[string][]string {
+	needs := map[string][]string{}
+	for name, one := range all {
+		needs[name] = one.needs
+	}
+	return needs
+}

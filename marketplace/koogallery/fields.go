@@ -2,11 +2,15 @@ package koogallery
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/internal/exact"
 )
 
 // Lengths of the request's fields in characters (protocol page 3.5 to 3.11).
@@ -25,50 +29,105 @@ const (
 
 // fields reads the members of a body, or the parameters of a query as if they were one. The first error stays in err and makes
 // all later reads empty, so that a decoder reads like the table of the protocol page.
+//
+// Only what an activity needs can fail it: a purchase that is refused is lost after three hours (protocol page 2.1). All else is
+// cut or left out where it can't be read, and its name noted.
 type fields struct {
 	members object
 	// key decrypts sensitive fields; nil where there are none.
 	key []byte
-	err error
+	// sentAt is the call's own time; zero when it has none.
+	sentAt time.Time
+	// notes are the names of the fields of which something was cut or left out.
+	notes []string
+	err   error
 }
 
-// required reads a text that must be there and not be blank.
+// maxNotes bounds the notes of a call.
+const maxNotes = 16
+
+// note remembers that something of a field is lost.
+func (f *fields) note(name string) {
+	if len(f.notes) < maxNotes && !slices.Contains(f.notes, name) {
+		f.notes = append(f.notes, name)
+	}
+}
+
+// required reads a text that the activity needs: it must be there, not be blank, and be as it can be stored.
 func (f *fields) required(name string, maxLength int) string {
-	text := f.optional(name, maxLength)
-	if f.err == nil && text == "" {
+	text, ok := f.scalar(name)
+	switch {
+	case f.err != nil:
+	case !ok:
+		f.fail("%s must be a string", name)
+	case strings.TrimSpace(text) == "":
 		f.fail("%s is missing", name)
+	case length(text) > maxLength:
+		f.fail("%s has more than %d characters", name, maxLength)
+	case !storable(text):
+		f.fail("%s contains control characters, or what is none", name)
+	default:
+		return text
+	}
+	return ""
+}
+
+// id reads an id that the activity can do without. One that is not as it can be stored is no id, and is left out.
+func (f *fields) id(name string) string {
+	text, ok := f.scalar(name)
+	if ok && strings.TrimSpace(text) == "" {
+		return ""
+	}
+	if !ok || length(text) > maxID || !storable(text) {
+		f.note(name)
+		return ""
 	}
 	return text
 }
 
-// optional reads a text that may be missing, null or blank, which are all the empty text.
-func (f *fields) optional(name string, maxLength int) string {
-	text := f.text(name)
-	if f.err != nil || strings.TrimSpace(text) == "" {
+// short reads a text that the activity can do without: what can't stand in a line is dropped, and what is too long is cut.
+func (f *fields) short(name string, maxLength int) string {
+	text, ok := f.scalar(name)
+	if !ok {
+		f.note(name)
 		return ""
 	}
-	if length(text) > maxLength {
-		f.fail("%s has more than %d characters", name, maxLength)
-		return ""
+	kept := cut(strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, text)), maxLength)
+	if kept != strings.TrimSpace(text) {
+		f.note(name)
 	}
-	if strings.ContainsFunc(text, unicode.IsControl) {
-		f.fail("%s contains control characters", name)
-		return ""
+	return kept
+}
+
+// scalar reads a text, or a number or bool as it is written; what is missing or null is empty. ok is false for anything else.
+func (f *fields) scalar(name string) (text string, ok bool) {
+	raw := f.members[name]
+	switch {
+	case f.err != nil || isNull(raw):
+		return "", true
+	case raw[0] == '{' || raw[0] == '[':
+		return "", false
+	case raw[0] != '"':
+		return string(raw), true
 	}
-	return text
+	return text, json.Unmarshal(raw, &text) == nil
 }
 
 // text reads a string of any length.
 func (f *fields) text(name string) string {
-	raw := f.members[name]
-	if f.err != nil || isNull(raw) {
-		return ""
-	}
-	var text string
-	if json.Unmarshal(raw, &text) != nil {
-		f.fail("%s must be a string", name)
-	}
+	text, _ := f.scalar(name)
 	return text
+}
+
+// storable reports whether a text can be an id: without control characters, and without what stands for characters that are none, for
+// which two ids could be the same.
+func storable(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError })
 }
 
 func (f *fields) fail(format string, args ...any) {
@@ -86,8 +145,12 @@ func (f *fields) test() bool {
 // ids reads the instances of a query, without repeats: one id or several joined with commas. The documented length of the
 // whole list can't hold what it documents, so only the number of ids and each of them are bounded (protocol page 13).
 func (f *fields) ids(name string) []string {
-	list := f.text(name)
-	if f.err == nil && strings.TrimSpace(list) == "" {
+	list, ok := f.scalar(name)
+	switch {
+	case f.err != nil:
+	case !ok:
+		f.fail("%s must be a string", name)
+	case strings.TrimSpace(list) == "":
 		f.fail("%s is missing", name)
 	}
 	if f.err != nil {
@@ -106,8 +169,8 @@ func (f *fields) ids(name string) []string {
 			f.fail("%s has an empty id in its list", name)
 		case length(id) > maxID:
 			f.fail("%s has an id of more than %d characters", name, maxID)
-		case strings.ContainsFunc(id, unicode.IsControl):
-			f.fail("%s contains control characters", name)
+		case !storable(id):
+			f.fail("%s contains control characters, or what is none", name)
 		case !seen[id]:
 			seen[id] = true
 			ids = append(ids, id)
@@ -119,29 +182,37 @@ func (f *fields) ids(name string) []string {
 	return ids
 }
 
-// expireTime reads the new end of the paid period.
+// expireTime reads the new end of the paid period. Calls of SaaS V1.0 seem to mean UTC+8, and no page says so: read as UTC it is
+// eight hours later at most, which takes nothing away (protocol page 16).
 func (f *fields) expireTime() time.Time {
-	f.required("expireTime", 20)
-	return f.utcTime("expireTime")
-}
-
-// utcTime reads a time that may be missing, which is the zero time.
-func (f *fields) utcTime(name string) time.Time {
-	text := f.optional(name, 20)
-	if f.err != nil || text == "" {
+	text := f.required("expireTime", maxTimeText)
+	if f.err != nil {
 		return time.Time{}
 	}
 	at, ok := parseUTC(text)
 	if !ok {
-		f.fail("%s must be a UTC time of 14 digits (yyyyMMddHHmmss) or 17 (with milliseconds)", name)
+		f.fail("expireTime must be a UTC time of 14 digits (yyyyMMddHHmmss) or 17 (with milliseconds)")
 	}
 	return at
 }
 
-// parseUTC reads 14 digits, or 17 with milliseconds: both are in use (protocol page 3.7).
+// time reads a time that the activity can do without; zero when it is missing or can't be read.
+func (f *fields) time(name string) time.Time {
+	text := f.text(name)
+	at, ok := parseUTC(text)
+	if !ok && strings.TrimSpace(text) != "" || !isScalar(f.members[name]) {
+		f.note(name)
+	}
+	return at
+}
+
+func isScalar(raw json.RawMessage) bool { return len(raw) == 0 || raw[0] != '{' && raw[0] != '[' }
+
+// parseUTC reads 14 digits, and up to three more of milliseconds: 14 and 17 are in use (protocol page 3.7), and the Kit's example has
+// 15, which Java reads as a number of milliseconds (16).
 func parseUTC(text string) (time.Time, bool) {
 	const seconds = 14
-	if (len(text) != seconds && len(text) != seconds+3) || strings.Trim(text, "0123456789") != "" {
+	if len(text) < seconds || len(text) > seconds+3 || strings.Trim(text, "0123456789") != "" {
 		return time.Time{}, false
 	}
 	at, err := time.Parse("20060102150405", text[:seconds])
@@ -181,40 +252,48 @@ func (f *fields) productInfo() product {
 		return product{}
 	}
 	info := fields{}
-	if json.Unmarshal(list[0], &info.members) != nil {
-		f.fail("productInfo must be an object, an array with one object, or a string with such JSON in it")
+	if exact.Unmarshal(list[0], &info.members) != nil {
+		f.fail("productInfo must be an object, an array with one object, or a string with such JSON in it, and no member twice")
 		return product{}
 	}
-	target := product{info.looseText("productId"), info.looseText("skuCode"), info.linearValue("linearValue")}
+	target := product{info.given("productId"), info.given("skuCode"), info.linearValue("linearValue")}
 	if info.err != nil {
 		f.err = info.err
 	}
 	return target
 }
 
-// looseText reads a text that may stand there as a number.
-func (f *fields) looseText(name string) string {
-	var number json.Number
-	raw := f.members[name]
-	if isNull(raw) || raw[0] == '"' || len(raw) > maxID || json.Unmarshal(raw, &number) != nil {
-		return f.optional(name, maxID)
+// given reads an id that may be missing and, where it is there, says what is meant.
+func (f *fields) given(name string) string {
+	if text, ok := f.scalar(name); ok && strings.TrimSpace(text) == "" {
+		return ""
 	}
-	return number.String()
+	return f.required(name, maxID)
 }
 
-// linearValue reads a quantity, a number or a text; nil when there is none.
+// linearValue reads a quantity, a number or a text; nil when there is none. What was paid for is never guessed, so it fails where it
+// is there and can't be read.
 func (f *fields) linearValue(name string) *int32 {
-	text := f.looseText(name)
-	if text == "" || f.err != nil {
+	text, ok := f.scalar(name)
+	if text = strings.TrimSpace(text); ok && text == "" || f.err != nil {
 		return nil
 	}
-	number, err := strconv.ParseInt(text, 10, 32)
-	if err != nil || number < 0 || number > maxLinearValue {
+	number, whole := wholeNumber(text)
+	if !ok || !whole || number > maxLinearValue {
 		f.fail("%s must be a whole number from 0 to %d", name, maxLinearValue)
 		return nil
 	}
-	quantity := int32(number)
-	return &quantity
+	return &number
+}
+
+// wholeNumber reads a number from 0, also with zeros before it and a fraction of zero.
+func wholeNumber(text string) (int32, bool) {
+	whole, fraction, _ := strings.Cut(text, ".")
+	if whole == "" || strings.Trim(whole, "0123456789") != "" || strings.Trim(fraction, "0") != "" {
+		return 0, false
+	}
+	number, err := strconv.ParseInt(whole, 10, 32)
+	return int32(number), err == nil
 }
 
 // length counts characters as KooGallery's Java does: those beyond the basic plane are two.

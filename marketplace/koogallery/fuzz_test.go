@@ -59,7 +59,9 @@ func FuzzVerifySigned(f *testing.F) {
 		c := ordinary(string(body))
 		c.nonce = nonce
 		proof, err := callbacks.Verify(c.request(), now)
-		fits := nonce != "" && len(nonce) <= 256 && len(body) <= koogallery.MaxBody
+		// With three digits of the time it would have one of the usual lengths, and the time would be in seconds.
+		ambiguous := len(nonce) == 61 || len(nonce) == 33 || len(nonce) == 29
+		fits := nonce != "" && len(nonce) <= 256 && len(body) <= koogallery.MaxBody && !ambiguous
 		if fits != (err == nil) || err != nil && !errors.Is(err, marketplace.ErrMalformed) {
 			t.Fatalf("error = %v", err)
 		}
@@ -146,7 +148,7 @@ func FuzzDecodeQuery(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		if event.Order != nil && (len(event.Order.Items) != 1 || event.Order.Items[0].ProductID == "" || !json.Valid(event.Order.Raw)) {
+		if event.Order != nil && (len(event.Order.Items) != 1 || !json.Valid(event.Order.Raw)) {
 			t.Fatalf("half an order: %+v", event)
 		}
 	})

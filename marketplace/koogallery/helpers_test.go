@@ -25,7 +25,7 @@ func newCallbacks(t testing.TB, keys map[string]string) *koogallery.Callbacks {
 	for name, value := range keys {
 		secret[name] = []byte(value)
 	}
-	callbacks, err := koogallery.NewCallbacks(secret)
+	callbacks, err := koogallery.NewCallbacks(secret, koogallery.WithVersions(koogallery.AllVersions()...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +70,8 @@ var mandatory = map[string]map[string]string{
 	"refreshInstance": {"orderId": "CS2", "instanceId": "i-1", "expireTime": "20301231155959"},
 	"expireInstance":  {"instanceId": "i-1"},
 	"releaseInstance": {"instanceId": "i-1"},
+	"refreshLicense":  {"orderId": "CS2", "instanceId": "i-1", "expireTime": "20301231155959"},
+	"expireLicense":   {"instanceId": "i-1"},
 	"releaseLicense":  {"instanceId": "i-1"},
 	"upgrade":         {"orderId": "CS3", "instanceId": "i-1", "skuCode": "S2", "productId": "P2"},
 	"instanceStatus":  {"instanceId": "i-1", "instanceStatus": "FREEZE"},

@@ -4,17 +4,20 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/internal/exact"
 )
 
-// Lengths of the fields of SaaS V1.0 (protocol page 5.4).
 const (
-	maxCustomerID   = 100
-	maxChargingMode = 3
-	maxExtend       = 2048
+	// maxCustomerID is the length of an account's id (protocol page 5.4).
+	maxCustomerID = 100
+	// maxExtendParams bounds what is kept of saasExtendParams; three of one's own are the most (protocol page 5.5).
+	maxExtendParams = 128
+	// maxExtendText bounds their names and values, in bytes.
+	maxExtendText = 4 << 10
 )
 
 // Parameters whose values are base64 in part or whole.
@@ -29,25 +32,25 @@ const (
 var linearAttributes = []string{"amount", "diskSize", "bandWidth"}
 
 // chargingModes are the values of chargingMode (protocol page 5.4).
-var chargingModes = map[string]marketplace.Charging{
-	"0": marketplace.ChargingOnDemand,
-	"1": marketplace.ChargingPeriod,
-	"3": marketplace.ChargingOneTime,
-	"5": marketplace.ChargingOnDemandPackage,
+var chargingModes = map[int32]marketplace.Charging{
+	0: marketplace.ChargingOnDemand,
+	1: marketplace.ChargingPeriod,
+	3: marketplace.ChargingOneTime,
+	5: marketplace.ChargingOnDemandPackage,
 }
 
 // order reads what a purchase and an upgrade have in common.
 func (f *fields) order(of marketplace.OrderType) marketplace.Order {
 	item := marketplace.Item{
-		ProductID: f.optional("productId", maxID),
-		SKUCode:   f.optional("skuCode", maxID),
+		ProductID: f.id("productId"),
+		SKUCode:   f.id("skuCode"),
 		Quantity:  f.linearValue(linearAttributes[0]),
 	}
 	order := marketplace.Order{Type: of, Items: []marketplace.Item{item}, Attributes: f.extendParams()}
 	for _, name := range linearAttributes {
-		if f.linearValue(name) != nil {
+		if sold := f.linearValue(name); sold != nil {
 			// What was paid for counts before what the buyer wrote under the same name.
-			order.Attributes = setAttribute(order.Attributes, name, f.looseText(name))
+			order.Attributes = setAttribute(order.Attributes, name, strconv.Itoa(int(*sold)))
 		}
 	}
 	return order
@@ -75,18 +78,11 @@ func (f *fields) finished(order marketplace.Order) *marketplace.Order {
 	return &order
 }
 
-// estimatedEnd is the end of the period of a new order. It is an estimate only (protocol page 5.4), so a sale is not lost over
-// one that can't be read.
-func (f *fields) estimatedEnd() time.Time {
-	at, _ := parseUTC(f.text("expireTime"))
-	return at
-}
-
 // buyer reads the buyer's personal data, of which most calls have none (protocol page 5.4).
 func (f *fields) buyer() marketplace.Buyer {
 	return marketplace.Buyer{
-		UserID:      f.optional("userId", maxID),
-		UserName:    f.optional("userName", maxID),
+		UserID:      f.short("userId", maxID),
+		UserName:    f.short("userName", maxID),
 		MobilePhone: f.sensitive(paramMobilePhone),
 		Email:       f.sensitive(paramEmail),
 	}
@@ -107,16 +103,16 @@ func (f *fields) sensitive(name string) string {
 // flag reads a switch of SaaS V1.0: 1 is on, anything else or nothing is off.
 func (f *fields) flag(name string) bool { return f.text(name) == "1" }
 
-// extendParams reads what the buyer filled in (protocol page 5.5).
+// extendParams reads what the buyer filled in (protocol page 5.5). What can't be read stands in the order's Raw only: which products
+// need it is not known here, and no sale is lost over it.
 func (f *fields) extendParams() []marketplace.Attribute {
 	text := f.text(paramExtend)
-	if f.err != nil || text == "" {
+	if f.err != nil || strings.TrimSpace(text) == "" {
 		return nil
 	}
-	list, ok := decodeExtendParams(text)
-	if !ok {
-		f.fail("%s must be base64 of a JSON array of objects with name and value, at most %d characters", paramExtend, maxExtend)
-		return nil
+	list, complete := decodeExtendParams(text)
+	if !complete {
+		f.note(paramExtend)
 	}
 	var attributes []marketplace.Attribute
 	for _, param := range list {
@@ -125,6 +121,10 @@ func (f *fields) extendParams() []marketplace.Attribute {
 			expanded = []marketplace.Attribute{{Name: param.Name, Value: string(param.Value)}}
 		}
 		for _, attribute := range expanded {
+			if len(attribute.Name) > maxExtendText || len(attribute.Value) > maxExtendText || len(attributes) == maxExtendParams {
+				f.note(paramExtend)
+				continue
+			}
 			attributes = setAttribute(attributes, attribute.Name, attribute.Value)
 		}
 	}
@@ -137,22 +137,32 @@ type extendParam struct {
 	Value looseText `json:"value"`
 }
 
-// decodeExtendParams reads saasExtendParams. It is encoded for a URL before it is put into one, so it may arrive once more
-// encoded than the other parameters; and a blank was a plus sign.
-func decodeExtendParams(text string) (list []extendParam, ok bool) {
-	if strings.Contains(text, "%") {
-		unescaped, err := url.PathUnescape(text)
-		if err != nil {
-			return nil, false
-		}
+// decodeExtendParams reads saasExtendParams: base64, of either alphabet, of a JSON array of objects or of one such object. It is
+// encoded for a URL before it is put into one, so it may arrive once more encoded than the other parameters; and a blank was a plus
+// sign. complete is false if there is something that can't be read.
+func decodeExtendParams(text string) (list []extendParam, complete bool) {
+	if unescaped, err := url.PathUnescape(text); err == nil {
 		text = unescaped
 	}
-	if len(text) > maxExtend {
+	encoded := strings.TrimRight(strings.NewReplacer(" ", "+", "-", "+", "_", "/").Replace(text), "=")
+	decoded, err := base64.RawStdEncoding.DecodeString(encoded)
+	if err != nil {
 		return nil, false
 	}
-	encoded := strings.TrimRight(strings.ReplaceAll(text, " ", "+"), "=")
-	decoded, err := base64.RawStdEncoding.DecodeString(encoded)
-	return list, err == nil && json.Unmarshal(decoded, &list) == nil
+	var elements []json.RawMessage
+	if json.Unmarshal(decoded, &elements) != nil {
+		elements = []json.RawMessage{decoded}
+	}
+	complete = true
+	for _, element := range elements {
+		var param extendParam
+		if exact.Unmarshal(element, &param) != nil {
+			complete = false
+			continue
+		}
+		list = append(list, param)
+	}
+	return list, complete
 }
 
 // looseText is a JSON text, or any other JSON value as it was written.

@@ -2,6 +2,7 @@ package koogallery
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/rsa"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ var bodyPurposes = map[string][]string{
 
 // queryPurposes are the same for calls with an authToken.
 var queryPurposes = map[string][]string{
-	KeyLicense: {ActivityGetLicense, ActivityReleaseLicense},
+	KeyLicense: {ActivityGetLicense, ActivityRefreshLicense, ActivityExpireLicense, ActivityReleaseLicense},
 }
 
 // mayMake reports whether a key may make a call. An activity that is in no table is refused later, by its name.
@@ -71,6 +72,9 @@ func errOtherFamily(keyName string) error {
 type key struct {
 	name  string
 	value []byte
+	// held is false for one that the Secret lacks. It is tried all the same, with a value that nobody knows and for nothing, so that
+	// the time of a refusal does not tell which connections there are and which keys they have.
+	held bool
 }
 
 // Callbacks verifies, decodes and answers the callbacks of one connection. It implements marketplace.Callbacks, never
@@ -78,8 +82,10 @@ type key struct {
 type Callbacks struct {
 	// keys are by name; those that the Secret lacks are missing.
 	keys map[string][]byte
-	// signature are the present ones of signatureKeys, each followed by its successor; token those of tokenKeys, kit of kitKeys.
+	// signature are signatureKeys, each followed by its successor; token those of tokenKeys, kit of kitKeys.
 	signature, token, kit []key
+	// versions are the ones that are taken.
+	versions []Version
 	// kitPrivate are the Kit's private keys; kitProblem is what is wrong with them.
 	kitPrivate []*rsa.PrivateKey
 	kitProblem error
@@ -90,8 +96,11 @@ type Callbacks struct {
 // NewCallbacks takes the keys from the data of a callback Secret (the Key constants, each also with NextSuffix). One
 // trailing line break of a value is cut, because Secrets made from files carry it. Members with other names are ignored.
 // The error names what is missing and never holds a value.
-func NewCallbacks(secret map[string][]byte) (*Callbacks, error) {
-	c := &Callbacks{keys: map[string][]byte{}, encrypt: EncryptAES256}
+func NewCallbacks(secret map[string][]byte, options ...Option) (*Callbacks, error) {
+	c := &Callbacks{keys: map[string][]byte{}, encrypt: EncryptAES256, versions: defaultVersions()}
+	for _, option := range options {
+		option(c)
+	}
 	for _, family := range keyNames {
 		for _, name := range []string{family, family + NextSuffix} {
 			// An empty key would accept what anyone signs with nothing: it counts as missing.
@@ -103,7 +112,7 @@ func NewCallbacks(secret map[string][]byte) (*Callbacks, error) {
 	if c.keys[KeyAccess] == nil {
 		return nil, missingKeyError(secret)
 	}
-	c.signature, c.token, c.kit = c.present(signatureKeys), c.present(tokenKeys), c.present(kitKeys)
+	c.signature, c.token, c.kit = c.keysOf(signatureKeys), c.keysOf(tokenKeys), c.keysOf(kitKeys)
 	c.kitPrivate, c.kitProblem = kitPrivateKeys(secret)
 	return c, nil
 }
@@ -112,7 +121,7 @@ func NewCallbacks(secret map[string][]byte) (*Callbacks, error) {
 // NewCallbacks to fail, because sales do not need them. Without a private key only applicationSync fails, which not every
 // product has.
 func (c *Callbacks) CheckKit() error {
-	if c.kitProblem == nil && len(c.kitPrivate) > 0 && len(c.kit) == 0 {
+	if c.kitProblem == nil && len(c.kitPrivate) > 0 && !c.hasKit() {
 		return errors.New("the callback Secret has the key \"" + KeyKitPrivate + "\" and no \"" + KeyKit +
 			"\": add it, with the access key of the seller console's joint-operations interfaces as its value")
 	}
@@ -129,17 +138,24 @@ func (c *Callbacks) WithEncryptType(kind EncryptType) *Callbacks {
 	return &changed
 }
 
-// present are the keys of families that the Secret has.
-func (c *Callbacks) present(families []string) []key {
+// keysOf are the keys of families.
+func (c *Callbacks) keysOf(families []string) []key {
 	var found []key
 	for _, family := range families {
 		for _, name := range []string{family, family + NextSuffix} {
-			if value, ok := c.keys[name]; ok {
-				found = append(found, key{name, value})
+			value, ok := c.keys[name]
+			if !ok {
+				value = []byte(rand.Text())
 			}
+			found = append(found, key{name, value, ok})
 		}
 	}
 	return found
+}
+
+// hasKit reports whether there is a key of the Kit.
+func (c *Callbacks) hasKit() bool {
+	return slices.ContainsFunc(c.kit, func(k key) bool { return k.held })
 }
 
 func missingKeyError(secret map[string][]byte) error {
@@ -159,19 +175,16 @@ func trimLineBreak(value []byte) []byte {
 	return bytes.TrimSuffix(bytes.TrimSuffix(value, []byte("\n")), []byte("\r"))
 }
 
-// answerKey is the key that signs the answer to a call: the one that verified it, or the present one when none did.
-func (c *Callbacks) answerKey(name string) []byte {
-	if value, ok := c.keys[name]; ok {
-		return value
-	}
-	return c.keys[KeyAccess]
-}
+// answerKey is the key that signs the answer to a call: the one that verified it; nil when none did.
+func (c *Callbacks) answerKey(proof marketplace.Proof) []byte { return c.keys[proof.KeyName] }
 
 // Format writes which keys are there. Without it any %v of a struct with a Callbacks in it would print the keys.
 func (c Callbacks) Format(state fmt.State, _ rune) {
 	names := make([]string, 0, len(c.signature))
 	for _, key := range c.signature {
-		names = append(names, key.name)
+		if key.held {
+			names = append(names, key.name)
+		}
 	}
 	_, _ = io.WriteString(state, "koogallery.Callbacks("+strings.Join(names, ", ")+")")
 }

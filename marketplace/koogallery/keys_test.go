@@ -53,6 +53,20 @@ func TestEmptyKeyVerifiesNothing(t *testing.T) {
 	}
 }
 
+// A stranger's call costs the same work whatever keys there are, and a key that is not there verifies nothing.
+func TestEveryCallIsTriedWithTheSameNumberOfKeys(t *testing.T) {
+	few, all := newCallbacks(t, map[string]string{koogallery.KeyAccess: accessKey}), allKeys(t)
+	if few.Tried() != all.Tried() || few.Tried() != [3]int{6, 4, 2} {
+		t.Errorf("one key: %v, all keys: %v", few.Tried(), all.Tried())
+	}
+	if text := fmt.Sprint(few); text != "koogallery.Callbacks(accessKey)" {
+		t.Errorf("it says %s", text)
+	}
+	if err := few.CheckKit(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCallbacksPrintNoKey(t *testing.T) {
 	callbacks := bothKeys(t)
 	encoded, err := json.Marshal(callbacks)

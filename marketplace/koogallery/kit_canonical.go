@@ -12,6 +12,10 @@ import (
 // believed. What follows reads a body in one pass where encoding/json needs several, and does not check it: for JSON it gives
 // what signedForms gives, and for anything else something that nobody has signed.
 
+// maxRewrittenKit is the size in bytes above which a body of the Kit is not tried in the forms that only a sample or one page has: anyone
+// may send one, and each form costs a hash for every key.
+const maxRewrittenKit = 64 << 10
+
 // member is one member of a body: its name as it is meant, and its value as it was sent.
 type member struct {
 	name  string
@@ -117,6 +121,11 @@ func kitForms(body []byte) [][]byte {
 	forms := [][]byte{canonicalMembers(members, len(body), appendCompact)}
 	if bytes.IndexByte(forms[0], '\\') >= 0 {
 		forms = append(forms, canonicalMembers(members, len(body), appendRewritten))
+	}
+	if len(body) <= maxRewrittenKit && slices.ContainsFunc(members, func(m member) bool { return isBare(m.value) }) {
+		forms = append(forms, canonicalMembers(members, len(body), func(to, value []byte) []byte {
+			return appendAsText(to, appendRewritten(nil, value))
+		}))
 	}
 	return forms
 }

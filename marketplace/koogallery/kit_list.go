@@ -4,79 +4,27 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"unicode"
+
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/internal/exact"
 )
 
-// personal reads a text about a person or an organisation that may be missing. Control characters in it are dropped: a line
-// break in one name is no reason to refuse all of a list.
-func (f *fields) personal(name string, maxLength int) string {
-	text := f.looseString(name)
-	if f.err != nil {
-		return ""
-	}
-	text = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return -1
-		}
-		return r
-	}, text))
-	if len(text) > maxLength && length(text) > maxLength {
-		f.fail("%s has more than %d characters", name, maxLength)
-		return ""
-	}
-	return text
-}
-
-// looseString reads a text that may stand there as a number, such as a telephone number.
-func (f *fields) looseString(name string) string {
-	raw := f.members[name]
-	if f.err == nil && len(raw) > 0 && (raw[0] == '-' || '0' <= raw[0] && raw[0] <= '9') {
-		return string(raw)
-	}
-	return f.text(name)
-}
-
-// nested reads an object, or a string with one in it, that may be missing. Its errors are those of f.
+// nested reads an object, or a string with one in it, that the activity can do without.
 func (f *fields) nested(name string) *fields {
 	raw := f.unquoted(name)
 	inner := &fields{}
-	if f.err != nil || len(raw) == 0 || isNull(raw) {
-		return inner
-	}
-	if json.Unmarshal(raw, &inner.members) != nil {
-		f.fail("%s must be an object, or a string with such JSON in it", name)
+	if f.err == nil && len(raw) > 0 && !isNull(raw) && exact.Unmarshal(raw, &inner.members) != nil {
+		f.note(name)
+		inner.members = nil
 	}
 	return inner
 }
 
-// or reads a field out of other members where f itself does not have it.
-func (f *fields) or(other *fields) *either { return &either{f, other} }
-
-// either are two places where a field may stand.
-type either struct{ first, second *fields }
-
-func (e *either) of(name string) *fields {
-	if isNull(e.first.members[name]) && !isNull(e.second.members[name]) {
-		return e.second
+// either reads a short text here, or out of other members where it is not here.
+func (f *fields) either(other *fields, name string, maxLength int) string {
+	if isNull(f.members[name]) && !isNull(other.members[name]) {
+		return other.short(name, maxLength)
 	}
-	return e.first
-}
-
-func (e *either) personal(name string, maxLength int) string {
-	return e.read(name, func(f *fields) string { return f.personal(name, maxLength) })
-}
-
-func (e *either) looseText(name string) string {
-	return e.read(name, func(f *fields) string { return f.looseText(name) })
-}
-
-func (e *either) read(name string, read func(*fields) string) string {
-	from := e.of(name)
-	text := read(from)
-	if e.first.err == nil {
-		e.first.err = from.err
-	}
-	return text
+	return f.short(name, maxLength)
 }
 
 // list reads an array of objects, or a string with one in it; each is called for every object. The first error in one of them
@@ -87,8 +35,8 @@ func (f *fields) list(name string, most int, each func(*fields)) {
 		return
 	}
 	var elements []object
-	if json.Unmarshal(raw, &elements) != nil && json.Unmarshal(quoteNames(raw), &elements) != nil {
-		f.fail("%s must be an array of objects, or a string with such JSON in it", name)
+	if exact.Unmarshal(raw, &elements) != nil && exact.Unmarshal(quoteNames(raw), &elements) != nil {
+		f.fail("%s must be an array of objects, or a string with such JSON in it, and no member may stand twice", name)
 		return
 	}
 	if len(elements) > most {
@@ -96,8 +44,15 @@ func (f *fields) list(name string, most int, each func(*fields)) {
 		return
 	}
 	for i, members := range elements {
-		inner := &fields{members: trimmed(members)}
+		inner := &fields{}
+		var ok bool
+		if inner.members, ok = trimmed(members); !ok {
+			inner.fail("a member stands twice")
+		}
 		each(inner)
+		for _, note := range inner.notes {
+			f.note(name + "." + note)
+		}
 		if inner.err != nil {
 			f.err = fmt.Errorf("%w (in %s, element %d)", inner.err, name, i+1)
 			return
@@ -114,15 +69,13 @@ func (f *fields) unquoted(name string) json.RawMessage {
 	return json.RawMessage(strings.TrimSpace(f.text(name)))
 }
 
-// trimmed takes the blanks off the names.
-func trimmed(members object) object {
+// trimmed takes the blanks off the names; false if two of them are the same then.
+func trimmed(members object) (object, bool) {
+	clean := make(object, len(members))
 	for name, value := range members {
-		if clean := strings.TrimSpace(name); clean != name {
-			delete(members, name)
-			members[clean] = value
-		}
+		clean[strings.TrimSpace(name)] = value
 	}
-	return members
+	return clean, len(clean) == len(members)
 }
 
 // quoteNames puts quotes around the names that have none: a printed example of allOrgSync is such (protocol page 8.2). What is

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -46,6 +47,15 @@ func pemOf(t testing.TB, kind string, key *rsa.PrivateKey) string {
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
+
+// kitCallbacksOnce are for tests that ask thousands of times.
+var kitCallbacksOnce = sync.OnceValue(func() *koogallery.Callbacks {
+	callbacks, err := koogallery.NewCallbacks(map[string][]byte{koogallery.KeyAccess: []byte(accessKey), koogallery.KeyKit: []byte(kitKey)})
+	if err != nil {
+		panic(err)
+	}
+	return callbacks
+})
 
 func kitCallbacks(t testing.TB) *koogallery.Callbacks {
 	return newCallbacks(t, map[string]string{
@@ -91,9 +101,16 @@ func TestKitVectors(t *testing.T) {
 	}
 	for _, vector := range readVectors(t).KitTokens {
 		callbacks := newCallbacks(t, map[string]string{koogallery.KeyAccess: "other", koogallery.KeyKit: vector.AccessKey})
-		proof, err := callbacks.Verify(kitV1(vector.Name, string(vector.Body), vector.AuthTokenHeader), now)
+		// It is of 2022, in the time of China.
+		sent := time.Date(2022, 4, 13, 1, 35, 39, 534e6, time.UTC)
+		proof, err := callbacks.Verify(kitV1(vector.Name, string(vector.Body), vector.AuthTokenHeader), sent)
 		if want := (marketplace.Proof{KeyName: "kitAccessKey"}); err != nil || proof != want {
 			t.Errorf("%s: Verify() = %+v, %v", vector.Name, proof, err)
+		}
+		for _, other := range []time.Time{sent.Add(25 * time.Hour), sent.Add(-25 * time.Hour)} {
+			if _, err := callbacks.Verify(kitV1(vector.Name, string(vector.Body), vector.AuthTokenHeader), other); !errors.Is(err, marketplace.ErrStale) {
+				t.Errorf("%s: at %s: %v", vector.Name, other, err)
+			}
 		}
 	}
 }
@@ -108,6 +125,7 @@ func TestVerifyKit(t *testing.T) {
 		"as it was signed":     {request: kitV2("authSync", payload, payload)},
 		"reordered and spaced": {request: kitV2("authSync", payload, "{ \"timeStamp\" : \"20260301200000000\",\n\"z\":null,\"nested\":{\"b\":1, \"a\":[1,2]},\"flag\":1,\"a\":\"张\"}")},
 		"escaped":              {request: kitV2("authSync", payload, `{"flag":1,"\u0061":"\u5f20","nested":{"b":1,"a":[1,2]},"timeStamp":"20260301200000000"}`)},
+		"numbers as texts":     {request: kitV2("authSync", strings.Replace(payload, `"flag":1`, `"flag":"1"`, 1), payload)},
 		"a field twice":        {request: kitV2("authSync", payload, `{"a":"张","flag":1,"flag":1,"nested":{"b":1,"a":[1,2]},"timeStamp":"20260301200000000"}`)},
 		"upper case hex": {request: kitV2("authSync", payload, payload), change: func(r *marketplace.Request) {
 			r.Header.Set("x-sign", strings.ToUpper(r.Header.Get("x-sign")))
@@ -228,6 +246,112 @@ func TestDecodeKit(t *testing.T) {
 	}
 }
 
+// A call about 500 users is not refused for a field of one of them.
+func TestTheKitLeavesOutWhatItCanDoWithout(t *testing.T) {
+	body := `{"instanceId":"","tenantId":"t1","timeStamp":"202603012000001","appId":"a1","flag":1,"userList":[` +
+		`{"userName":"u","enable":"","email":"` + strings.Repeat("m", 129) + `","orgCode":["d"],"extension":"none","mobile":138,"name":"A\nB"}]}`
+	for _, path := range []string{koogallery.KitPath, koogallery.KitV2Path} {
+		event, err := kitCallbacks(t).Decode(marketplace.Request{Method: "POST", Path: path + "authSync", Body: []byte(body)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := marketplace.Sync{
+			EnterpriseID: "t1", At: now.Add(time.Millisecond), Action: marketplace.SyncPut,
+			// An account of which it is not said that it is switched on is not.
+			Users: []marketplace.User{{ApplicationID: "a1", UserName: "u", Name: "AB", Mobile: "138", Email: strings.Repeat("m", 128), Disabled: true}},
+		}
+		if diff := cmp.Diff(encodedSync(t, &want), encodedSync(t, event.Sync)); diff != "" || event.InstanceID != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		notes := map[string]bool{}
+		for _, note := range event.Notes {
+			notes[note] = true
+		}
+		if diff := cmp.Diff(map[string]bool{
+			"userList.enable": true, "userList.email": true, "userList.orgCode": true, "userList.extension": true, "userList.name": true,
+		}, notes); diff != "" {
+			t.Errorf("notes (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// The production URL may end with a slash, and KooGallery appends its path to it.
+func TestTheKitIsFoundBelowASlash(t *testing.T) {
+	const payload = `{"tenantId":"t","timeStamp":"20260301200000000"}`
+	request := kitV2("tenantSync", payload, payload)
+	request.Path = "/" + request.Path
+	if _, err := kitCallbacks(t).Verify(request, now); err != nil {
+		t.Error(err)
+	}
+	if koogallery.MaxBodyOf(request.Path) != koogallery.MaxKitBody {
+		t.Error("its body is another one's")
+	}
+}
+
+// One of KooGallery's pages has the values of V1 encoded for a URL, and does not say where.
+func TestTheKitsValuesMayBeEncoded(t *testing.T) {
+	plain := map[string]string{"tenantId": "t 1", "timeStamp": "20260301200000000", "name": "华~为*", "domainName": "https://x.example.com/?a=b", "flag": "1"}
+	encoded := map[string]string{}
+	for name, value := range plain {
+		encoded[name] = strings.NewReplacer("%2A", "*", "~", "%7E").Replace(url.QueryEscape(value))
+	}
+	for name, tc := range map[string]struct{ sent, signed map[string]string }{
+		"plain":                        {plain, plain},
+		"encoded":                      {encoded, encoded},
+		"encoded, signed as it is":     {encoded, plain},
+		"plain, signed as it is not":   {plain, encoded},
+		"encoded, but for the address": {map[string]string{"tenantId": "t 1", "timeStamp": "20260301200000000", "name": encoded["name"], "domainName": plain["domainName"], "flag": "1"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := "华~为*"
+			if tc.signed == nil {
+				// Some of it is not encoded, so none is.
+				tc.signed, want = tc.sent, encoded["name"]
+			}
+			body, err := json.Marshal(tc.sent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request := kitV1("tenantSync", string(body), koogallery.AuthToken([]byte(kitKey), tc.signed))
+			if _, err := kitCallbacks(t).Verify(request, now); err != nil {
+				t.Fatal(err)
+			}
+			event, err := kitCallbacks(t).Decode(request)
+			if err != nil || event.Sync.Enterprise.Name != want || event.Sync.Enterprise.DomainName != plain["domainName"] || event.Sync.EnterpriseID != "t 1" {
+				t.Errorf("error %v, or another name than %q", err, want)
+			}
+		})
+	}
+}
+
+// The token of V1 is over members joined unescaped.
+func TestATokenOfTheKitFitsOneCallOnly(t *testing.T) {
+	at := `"timeStamp":"20260301200000000"`
+	signed := map[string]string{"domainName": "d", "flag": "1", "name": "n", "tenantCode": "c", "tenantId": "t", "timeStamp": "20260301200000000"}
+	token := koogallery.AuthToken([]byte(kitKey), signed)
+	for name, body := range map[string]string{
+		"in a value": `{"domainName":"d","flag":1,"name":"n&tenantCode=c","tenantId":"t",` + at + `}`,
+		"in a name":  `{"domainName":"d","flag=1&name":"n","tenantCode":"c","tenantId":"t",` + at + `}`,
+	} {
+		proof, err := kitCallbacks(t).Verify(kitV1("tenantSync", body, token), now)
+		if !errors.Is(err, marketplace.ErrMalformed) || !strings.Contains(err.Error(), "in two ways") || proof.KeyName == "" {
+			t.Errorf("%s: proof %+v, error %v", name, proof, err)
+		}
+	}
+}
+
+// The timestamp stands right before the body in what V2 signs.
+func TestTheTimestampDoesNotReachIntoTheBody(t *testing.T) {
+	const payload = `{"tenantId":"t"}`
+	request := kitV2("tenantSync", payload, payload)
+	full := request.Header.Get("X-Timestamp")
+	request.Header.Set("X-Timestamp", full[:10])
+	request.Body = []byte(full[10:] + payload)
+	if _, err := kitCallbacks(t).Verify(request, now); !errors.Is(err, marketplace.ErrUnauthenticated) {
+		t.Errorf("error = %v", err)
+	}
+}
+
 func TestDecodeKitRefuses(t *testing.T) {
 	const common = `"instanceId":"i1","tenantId":"t1","timeStamp":"20260301200000123",`
 	const auth = common + `"appId":"a1","currentSyncTime":"20260301200000000","flag":1,`
@@ -242,11 +366,18 @@ func TestDecodeKitRefuses(t *testing.T) {
 		"a flag beyond the list":      {"tenantSync", common + `"flag":3`, "flag must be a number from 0 to 2"},
 		"no flag":                     {"singleOrgSync", common + `"orgCode":"d"`, "flag must be"},
 		"an enterprise, no domain":    {"tenantSync", common + `"flag":1,"name":"n"`, "domainName is missing"},
-		"users for nobody":            {"authSync", strings.ReplaceAll(auth, `"i1"`, `""`) + `"userList":[{"userName":"u"}]`, "instanceId is missing"},
+		"a user twice in one":         {"authSync", auth + `"userList":[{"userName":"u","userName":"Zhang"}]`, "no member may stand twice"},
+		"a user twice but for blanks": {"authSync", auth + `"userList":[{"userName":"u"," userName":"Zhang"}]`, "a member stands twice (in userList, element 1)"},
+		"a user of another spelling":  {"authSync", auth + `"userList":[{"UserName":"Zhang"}]`, "userName is missing"},
+		"an instance that is none":    {"tenantSync", strings.ReplaceAll(common, `"i1"`, `"`+long+`"`) + `"flag":0`, "instanceId has more"},
+		"an application as a tenant":  {"tenantSync", auth + `"clientId":"c"`, "clientId is a field of applicationSync"},
+		"users as an application":     {"applicationSync", auth + `"userList":[{"userName":"u"}]`, "userList is a field of authSync"},
+		"a tenant as an application":  {"applicationSync", auth + `"domainName":"d"`, "domainName is a field of tenantSync"},
+		"all departments as one":      {"singleOrgSync", common + `"flag":0,"orgCode":"d","orgInfoList":[]`, "orgInfoList is a field of allOrgSync"},
+		"one department as all":       {"allOrgSync", common + `"orgInfo":[],"orgCode":"d"`, "orgCode is a field of singleOrgSync"},
 		"no user":                     {"authSync", auth + `"userList":[]`, "userList is missing or empty"},
 		"501 users":                   {"authSync", auth + `"userList":[` + users + `]`, "more than 500"},
 		"a user without a name":       {"authSync", auth + `"userList":[{"userName":"u"},{"name":"Zhang San"}]`, "userName is missing (in userList, element 2)"},
-		"a user with a long mail":     {"authSync", auth + `"userList":[{"userName":"u","email":"` + strings.Repeat("m", 129) + `"}]`, "email has more than 128"},
 		"an account half switched on": {"authSync", auth + `"userList":[{"userName":"u","enable":"Zhang"}]`, "enable must be"},
 		"a list that is none":         {"authSync", auth + `"userList":"Zhang San"`, "userList must be an array"},
 		"no list of departments":      {"allOrgSync", common + `"flag":1`, "orgInfoList is missing"},
@@ -423,6 +554,52 @@ func FuzzVerifyKit(f *testing.F) {
 			}
 			if strings.Contains(err.Error(), unknown) {
 				t.Fatal("the error tells a key")
+			}
+		}
+	})
+}
+
+// Whoever has the Kit's key is heard in both generations: what is refused is refused for what it is, and what is accepted can be decoded
+// or is malformed.
+func FuzzVerifyKitSigned(f *testing.F) {
+	for _, vector := range readVectors(f).KitSigns {
+		f.Add([]byte(vector.RawBody), "n")
+	}
+	f.Add([]byte(`{"tenantId":"t%20","timeStamp":"202603012000000","flag":"1","name":"a+b%26flag%3D0"}`), "123")
+	f.Add([]byte(`{"a":{"b":[1,2]},"timeStamp":20260301200000000,"testFlag":1," x":null}`), "n1681893456")
+	f.Add([]byte(` {"flag":1.50,"on":true,"a":"\ud800\u0041"}`), strings.Repeat("7", 64))
+	callbacks := kitCallbacks(f)
+	f.Fuzz(func(t *testing.T, body []byte, nonce string) {
+		var params map[string]json.RawMessage
+		signed := map[string]string{}
+		if json.Unmarshal(body, &params) == nil {
+			for name, raw := range params {
+				text := string(raw)
+				if json.Unmarshal(raw, &text) != nil {
+					text = string(raw)
+				}
+				signed[name] = text
+			}
+		}
+		timestamp := strconv.FormatInt(now.UnixMilli(), 10)
+		for _, request := range []marketplace.Request{
+			{Method: "POST", Path: koogallery.KitV2Path + "authSync", Body: body, Header: http.Header{
+				"X-Sign": {koogallery.KitSign([]byte(kitKey), nonce, timestamp, body)}, "X-Timestamp": {timestamp}, "X-Nonce": {nonce},
+			}},
+			kitV1("tenantSync", string(body), koogallery.AuthToken([]byte(kitKey), signed)),
+		} {
+			proof, err := callbacks.Verify(request, now)
+			if err != nil && !errors.Is(err, marketplace.ErrUnauthenticated) && !errors.Is(err, marketplace.ErrMalformed) {
+				t.Fatalf("error = %v", err)
+			}
+			if (err == nil || errors.Is(err, marketplace.ErrStale)) && proof.KeyName == "" {
+				t.Fatal("a call without a key is accepted")
+			}
+			if err != nil {
+				continue
+			}
+			if _, err := callbacks.Decode(request); err != nil {
+				checkRefusal(t, err)
 			}
 		}
 	})

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -41,13 +40,14 @@ type parameters struct{ signature, timestamp, nonce string }
 // fit (protocol page 3.1), and then the time. At last the key has to be one for the activity. Which errors it returns when:
 //
 //   - ErrUnauthenticated: the signature is missing or wrong, or (with the Proof) made by a key of another kind of interface.
-//   - ErrStale, with the Proof: the signature of a POST holds, and the call is more than 60 s before or after now.
+//   - ErrStale, with the Proof: the signature holds, and the call is more than 60 s before or after now, or with an authToken more than
+//     24 hours; of these the Proof has no time, because it says nothing about anyone's clock.
 //   - ErrTooLarge: above MaxBody, MaxKitBody or MaxQuery.
 //   - ErrMalformed: another method, another path below the callback URL, a query that can't be read, a parameter given twice, a
 //     timestamp or nonce that is missing, or (with the Proof) a time that is not of its form.
 //
-// The signature joins nonce and timestamp without a mark between them. Only 10 and 13 digits are taken as a timestamp, so
-// moving the border makes a timestamp that is refused.
+// The signature joins nonce and timestamp without a mark between them: see readOneWay. A version that is not taken is ErrMalformed
+// with the Proof: see WithVersions.
 func (c *Callbacks) Verify(req marketplace.Request, now time.Time) (marketplace.Proof, error) {
 	if err := checkSize(req); err != nil {
 		return marketplace.Proof{}, err
@@ -59,7 +59,7 @@ func (c *Callbacks) Verify(req marketplace.Request, now time.Time) (marketplace.
 		return marketplace.Proof{}, err
 	}
 	if req.Method == http.MethodGet {
-		return c.verifyToken(req.Query)
+		return c.verifyToken(req.Query, now)
 	}
 	return c.verifySignature(req, now)
 }
@@ -74,17 +74,27 @@ func (c *Callbacks) verifySignature(req marketplace.Request, now time.Time) (mar
 		return marketplace.Proof{}, fmt.Errorf("%w: the signature is wrong", marketplace.ErrUnauthenticated)
 	}
 	proof := marketplace.Proof{KeyName: name, Nonce: params.nonce}
-	if !mayMake(bodyPurposes, name, activityName(req.Body)) {
+	activity := activityName(req.Body)
+	if !mayMake(bodyPurposes, name, activity) {
 		return proof, errOtherFamily(name)
 	}
-	proof.SentAt, ok = parseTimestamp(params.timestamp)
-	if !ok {
-		return proof, malformed("timestamp must be UNIX time, 13 digits of milliseconds or 10 of seconds")
+	if err := checkTime(&proof, params, now, "timestamp"); err != nil {
+		return proof, err
 	}
-	if skew := now.Sub(proof.SentAt); skew.Abs() > maxSkew {
-		return proof, fmt.Errorf("%w: %s", marketplace.ErrStale, describeSkew(skew))
+	return proof, c.checkVersion(bodyVersions, activity, SaaSV2)
+}
+
+// checkTime puts the time of a call of SaaS V2.0 or the Kit's V2 into its proof. name is the timestamp's, for the error.
+func checkTime(proof *marketplace.Proof, params parameters, now time.Time, name string) error {
+	sentAt, refusal := readOneWay(params.nonce, params.timestamp)
+	if refusal != "" {
+		return malformed("%s %s", name, refusal)
 	}
-	return proof, nil
+	proof.SentAt = sentAt
+	if skew := now.Sub(sentAt); skew.Abs() > maxSkew {
+		return fmt.Errorf("%w: %s", marketplace.ErrStale, describeSkew(skew))
+	}
+	return nil
 }
 
 // MaxBodyOf is the size in bytes above which a body is refused unread, by its path below the callback URL.
@@ -169,26 +179,11 @@ func (c *Callbacks) verifyingKey(params parameters, body []byte) (name string, o
 
 func (c *Callbacks) keyFor(params parameters, given, payload []byte) (name string, ok bool) {
 	for _, key := range c.signature {
-		if hmac.Equal(given, signature(key.value, params.nonce, params.timestamp, payload)) {
+		if hmac.Equal(given, signature(key.value, params.nonce, params.timestamp, payload)) && key.held {
 			return key.name, true
 		}
 	}
 	return "", false
-}
-
-// parseTimestamp reads seconds or milliseconds, told apart by the number of digits.
-func parseTimestamp(text string) (time.Time, bool) {
-	if strings.Trim(text, "0123456789") != "" {
-		return time.Time{}, false
-	}
-	number, err := strconv.ParseInt(text, 10, 64)
-	switch {
-	case err == nil && len(text) == 13:
-		return time.UnixMilli(number).UTC(), true
-	case err == nil && len(text) == 10:
-		return time.Unix(number, 0).UTC(), true
-	}
-	return time.Time{}, false
 }
 
 func describeSkew(skew time.Duration) string {

@@ -4,8 +4,11 @@ import (
 	"crypto/hmac"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -34,9 +37,10 @@ const (
 // kitKeys are the keys of the Kit.
 var kitKeys = []string{KeyKit}
 
-// kitActivity is the activity that a path below the callback URL names, and whether the Kit's V2 is spoken; ok is false for
-// any other path.
-func kitActivity(path string) (name string, v2, ok bool) {
+// kitActivityOf is the activity that a path below the callback URL names, and whether the Kit's V2 is spoken; ok is false for
+// any other path. KooGallery appends its path to the callback URL, also to one that ends with a slash.
+func kitActivityOf(path string) (name string, v2, ok bool) {
+	path = "/" + strings.TrimLeft(path, "/")
 	name, v2 = strings.CutPrefix(path, KitV2Path)
 	if !v2 {
 		if name, ok = strings.CutPrefix(path, KitPath); !ok {
@@ -50,7 +54,7 @@ func kitActivity(path string) (name string, v2, ok bool) {
 
 // isKit reports whether a path is one of the Kit's.
 func isKit(path string) bool {
-	_, _, ok := kitActivity(path)
+	_, _, ok := kitActivityOf(path)
 	return ok
 }
 
@@ -67,19 +71,19 @@ func kitSignature(key []byte, nonce, timestamp string, payload []byte) []byte {
 
 // verifyKit checks a call of the joint-operations Kit (protocol page 8.1), by the Kit's own keys only.
 func (c *Callbacks) verifyKit(req marketplace.Request, now time.Time) (marketplace.Proof, error) {
-	switch _, v2, _ := kitActivity(req.Path); {
+	switch _, v2, _ := kitActivityOf(req.Path); {
 	case req.Method != http.MethodPost:
 		return marketplace.Proof{}, malformed("the method must be POST")
 	case v2:
 		return c.verifyKitSign(req, now)
 	}
-	return c.verifyKitToken(req)
+	return c.verifyKitToken(req, now)
 }
 
 // notTheKits is the error of a call that none of the Kit's keys has made. Where there is no key everything else is looked at
 // before, so that a stranger can't tell.
 func (c *Callbacks) notTheKits(what string) error {
-	if len(c.kit) == 0 {
+	if !c.hasKit() {
 		return fmt.Errorf("%w: the callback Secret has no %s", marketplace.ErrUnauthenticated, KeyKit)
 	}
 	return fmt.Errorf("%w: the %s is wrong", marketplace.ErrUnauthenticated, what)
@@ -108,13 +112,10 @@ func (c *Callbacks) verifyKitSign(req marketplace.Request, now time.Time) (marke
 		return marketplace.Proof{}, c.notTheKits("signature")
 	}
 	proof := marketplace.Proof{KeyName: name, Nonce: params.nonce}
-	if proof.SentAt, ok = parseTimestamp(params.timestamp); !ok {
-		return proof, malformed("%s must be UNIX time, 13 digits of milliseconds or 10 of seconds", HeaderKitTimestamp)
+	if err := checkTime(&proof, params, now, HeaderKitTimestamp); err != nil {
+		return proof, err
 	}
-	if skew := now.Sub(proof.SentAt); skew.Abs() > maxSkew {
-		return proof, fmt.Errorf("%w: %s", marketplace.ErrStale, describeSkew(skew))
-	}
-	return proof, nil
+	return proof, c.checkVersion(nil, "", KitV2)
 }
 
 func (c *Callbacks) kitSigningKey(params parameters, body []byte) (name string, ok bool) {
@@ -124,14 +125,15 @@ func (c *Callbacks) kitSigningKey(params parameters, body []byte) (name string, 
 	}
 	fits := func(payload []byte) bool {
 		for _, key := range c.kit {
-			if hmac.Equal(given, kitSignature(key.value, params.nonce, params.timestamp, payload)) {
+			if hmac.Equal(given, kitSignature(key.value, params.nonce, params.timestamp, payload)) && key.held {
 				name = key.name
 				return true
 			}
 		}
 		return false
 	}
-	if fits(body) {
+	// A body that does not begin as an object could begin with the end of the timestamp before it.
+	if isObject(body) && fits(body) {
 		return name, true
 	}
 	for _, form := range kitForms(body) {
@@ -142,9 +144,14 @@ func (c *Callbacks) kitSigningKey(params parameters, body []byte) (name string, 
 	return "", false
 }
 
+func isObject(body []byte) bool {
+	at := skipBlank(body, 0)
+	return at < len(body) && body[at] == '{'
+}
+
 // verifyKitToken checks a call of V1. It has neither window nor nonce: what verifyToken says holds here too. An old call that
 // somebody makes again is older than all that came after it, and changes nothing.
-func (c *Callbacks) verifyKitToken(req marketplace.Request) (marketplace.Proof, error) {
+func (c *Callbacks) verifyKitToken(req marketplace.Request, now time.Time) (marketplace.Proof, error) {
 	token := req.Header.Get(HeaderKitToken)
 	if token == "" {
 		return marketplace.Proof{}, fmt.Errorf("%w: the header authToken is missing", marketplace.ErrUnauthenticated)
@@ -154,13 +161,82 @@ func (c *Callbacks) verifyKitToken(req marketplace.Request) (marketplace.Proof, 
 	if err != nil || !ok {
 		return marketplace.Proof{}, c.notTheKits("authToken")
 	}
-	for _, key := range c.kit {
-		if hmac.Equal(given, authToken(key.value, params)) {
-			return marketplace.Proof{KeyName: key.name}, nil
+	readings := []map[string]string{params}
+	if len(req.Body) <= maxRewrittenKit {
+		readings = kitReadings(params)
+	}
+	for _, reading := range readings {
+		for _, key := range c.kit {
+			if hmac.Equal(given, authToken(key.value, reading)) && key.held {
+				return c.checkKitToken(marketplace.Proof{KeyName: key.name}, params, reading, now)
+			}
 		}
 	}
 	return marketplace.Proof{}, c.notTheKits("authToken")
 }
+
+// checkKitToken checks what a token that holds does not say.
+func (c *Callbacks) checkKitToken(proof marketplace.Proof, params, signed map[string]string, now time.Time) (marketplace.Proof, error) {
+	if err := c.checkVersion(nil, "", KitV1); err != nil {
+		return proof, err
+	}
+	if err := checkSplits(signed, kitParameters); err != nil {
+		return proof, err
+	}
+	at, ok := parseUTC(params[timeParameter])
+	if !ok {
+		return proof, malformed("timeStamp must be a time of 17 digits in UTC+8 (yyyyMMddHHmmssSSS)")
+	}
+	return proof, checkAge(at.Add(-kitOffset), params["testFlag"], now)
+}
+
+// kitReadings are the parameters that a token of V1 may be over: the values as the body has them, and, where one of KooGallery's pages
+// says that they are encoded for a URL, decoded or encoded (protocol page 16).
+func kitReadings(params map[string]string) []map[string]string {
+	readings := []map[string]string{params}
+	decoded, encoded := maps.Clone(params), maps.Clone(params)
+	for name, value := range params {
+		if plain, err := url.QueryUnescape(value); err == nil && utf8.ValidString(plain) {
+			decoded[name] = plain
+		}
+		encoded[name] = javaEscapes.Replace(url.QueryEscape(value))
+	}
+	for _, reading := range []map[string]string{decoded, encoded} {
+		if !maps.Equal(reading, params) {
+			readings = append(readings, reading)
+		}
+	}
+	return readings
+}
+
+// javaEscapes makes of Go's encoding for a URL the one of Java's URLEncoder.
+var javaEscapes = strings.NewReplacer("%2A", "*", "~", "%7E")
+
+// urlDecoded takes the encoding for a URL off the strings of a body of V1. It is done where every string is encoded, and one of them for
+// certain: a body that is not has a list, an address or a name that could not stand in a URL.
+func urlDecoded(members object) object {
+	decoded, certain := object{}, false
+	for name, raw := range members {
+		var text string
+		if isNull(raw) || raw[0] != '"' || json.Unmarshal(raw, &text) != nil {
+			decoded[name] = raw
+			continue
+		}
+		plain, err := url.QueryUnescape(text)
+		if err != nil || !utf8.ValidString(plain) || strings.Trim(text, urlEncoded) != "" {
+			return members
+		}
+		certain = certain || strings.Contains(text, "%")
+		decoded[name] = appendString(nil, plain)
+	}
+	if !certain {
+		return members
+	}
+	return decoded
+}
+
+// urlEncoded is what a text consists of that was encoded for a URL.
+const urlEncoded = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-*~+%"
 
 // kitParams are the members of a body of V1 as its token joins them: strings as they are meant, all else as it was written.
 func kitParams(body []byte) (map[string]string, bool) {

@@ -61,6 +61,10 @@ func TestVerifyAccepts(t *testing.T) {
 			c.payload = `{"b":1,"a":"` + strings.Repeat("x", koogallery.MaxBody-14) + `"}`
 			c.body = c.payload
 		}, "accessKey", now},
+		"numbers and bools that were signed as texts": {func(c *call) {
+			c.payload = `{"a":"订","flag":"1","n":{"b":2},"on":"true","testFlag":"-1.50"}`
+			c.body = `{"testFlag":-1.50,"a":"\u8ba2","n":{"b":2},"on":true,"flag":1}`
+		}, "accessKey", now},
 		"large numbers": {func(c *call) {
 			c.payload = `{"a":12345678901234567890,"b":1}`
 			c.body = `{"b":1,"a":12345678901234567890}`
@@ -112,9 +116,15 @@ func TestVerifyRefuses(t *testing.T) {
 		wantKey  string
 		wantText string
 	}{
-		"an unknown key":             {signed(func(c *call) { c.key = "other" }), marketplace.ErrUnauthenticated, "", "the signature is wrong"},
-		"another body":               {changed(func(r *marketplace.Request) { r.Body = []byte(`{"activity":"newInstance"}`) }), marketplace.ErrUnauthenticated, "", ""},
-		"a body that is no JSON":     {changed(func(r *marketplace.Request) { r.Body = []byte("\xff") }), marketplace.ErrUnauthenticated, "", ""},
+		"an unknown key":         {signed(func(c *call) { c.key = "other" }), marketplace.ErrUnauthenticated, "", "the signature is wrong"},
+		"another body":           {changed(func(r *marketplace.Request) { r.Body = []byte(`{"activity":"newInstance"}`) }), marketplace.ErrUnauthenticated, "", ""},
+		"a body that is no JSON": {changed(func(r *marketplace.Request) { r.Body = []byte("\xff") }), marketplace.ErrUnauthenticated, "", ""},
+		"a nested number signed as a text": {signed(func(c *call) {
+			c.payload, c.body = `{"n":{"b":"2"}}`, `{"n":{"b":2}}`
+		}), marketplace.ErrUnauthenticated, "", ""},
+		"a text that was signed as a number": {signed(func(c *call) {
+			c.payload, c.body = `{"testFlag":1}`, `{"testFlag":"1"}`
+		}), marketplace.ErrUnauthenticated, "", ""},
 		"a repeated member":          {signed(func(c *call) { c.body = `{"instanceId":"i-2","activity":"releaseInstance","instanceId":"i-1"}` }), marketplace.ErrUnauthenticated, "", ""},
 		"a signature that is no hex": {changed(func(r *marketplace.Request) { r.Query = "signature=xyz&timestamp=1&nonce=n" }), marketplace.ErrUnauthenticated, "", ""},
 		"half a signature":           {changed(func(r *marketplace.Request) { r.Query = "signature=abcd&timestamp=1&nonce=n" }), marketplace.ErrUnauthenticated, "", ""},

@@ -1,9 +1,8 @@
 package koogallery
 
 import (
-	"encoding/json"
-
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/internal/exact"
 )
 
 // paramWeLink is the extension parameter of products that run on the WeLink open platform (protocol page 10).
@@ -33,7 +32,7 @@ func WeLinkAttributes(name, value string) (attributes []marketplace.Attribute, o
 		TenantID  looseText `json:"tenantId"`
 		UserID    looseText `json:"userId"`
 	}
-	if json.Unmarshal([]byte(value), &params) != nil {
+	if exact.Unmarshal([]byte(value), &params) != nil {
 		return nil, false
 	}
 	if params.TenantID == "" {

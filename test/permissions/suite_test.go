@@ -5,7 +5,6 @@ import (
 
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
+	"github.com/stallkeeper/stallkeeper/test/apiserver"
 	"github.com/stallkeeper/stallkeeper/test/chart"
 )
 
@@ -41,7 +41,12 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	environment := &envtest.Environment{BinaryAssetsDirectory: binaries()}
+	binaries, err := apiserver.Find()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	environment := &envtest.Environment{BinaryAssetsDirectory: binaries}
 	config, err := environment.Start()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "Starting the API server failed: %v\n", err)
@@ -58,14 +63,6 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return code
-}
-
-// binaries is where etcd and kube-apiserver are: KUBEBUILDER_ASSETS, or what hack/controlplane has built.
-func binaries() string {
-	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
-		return assets
-	}
-	return filepath.Join(chart.Root(), "bin", "controlplane")
 }
 
 // install applies the chart and the fixtures, makes tokens, and returns when the policies are in force.

@@ -69,7 +69,8 @@ type Options struct {
 	Omit string
 	// Refused says that the call shall be refused: a code that is none of success is then no problem, also in debug calls.
 	Refused bool
-	// AnyKey leaves open which key the answer is signed with: of a call that proves nothing, nobody can tell whose it was.
+	// AnyKey leaves open which key the answer is signed with, and whether it is: of a call that proves nothing, nobody can tell whose it
+	// was.
 	AnyKey bool
 }
 

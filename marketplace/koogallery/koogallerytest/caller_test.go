@@ -74,7 +74,8 @@ func (s *seller) record(event marketplace.Event) marketplace.Outcome {
 
 func newSeller(t *testing.T) (*seller, koogallerytest.Caller) {
 	t.Helper()
-	callbacks, err := koogallery.NewCallbacks(map[string][]byte{koogallery.KeyAccess: []byte(accessKey)})
+	callbacks, err := koogallery.NewCallbacks(
+		map[string][]byte{koogallery.KeyAccess: []byte(accessKey)}, koogallery.WithVersions(koogallery.AllVersions()...))
 	if err != nil {
 		t.Fatal(err)
 	}

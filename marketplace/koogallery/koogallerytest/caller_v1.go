@@ -63,6 +63,8 @@ type V1Refresh struct {
 	ExpireTime time.Time
 	// TrialToFormal sends trialToFormal 1.
 	TrialToFormal bool
+	// OrderAmount is sent when it is not empty; below 0 a renewal is given back.
+	OrderAmount string
 }
 
 // NewInstance tells of a purchase, of its acceptance, or asks for the access data (protocol page 5.4).
@@ -77,16 +79,21 @@ func (v V1) GetLicense(ctx context.Context, order V1Order) (*Exchange, error) {
 
 // RefreshInstance renews, or makes a trial formal (protocol page 5.6).
 func (v V1) RefreshInstance(ctx context.Context, refresh V1Refresh) (*Exchange, error) {
+	return v.call(ctx, koogallery.ActivityRefreshInstance, refresh.params())
+}
+
+func (refresh V1Refresh) params() map[string]string {
 	params := map[string]string{
-		"orderId":    refresh.OrderID,
-		"instanceId": refresh.InstanceID,
-		"productId":  refresh.ProductID,
-		"expireTime": timeText(refresh.ExpireTime, orderTime),
+		"orderId":     refresh.OrderID,
+		"instanceId":  refresh.InstanceID,
+		"productId":   refresh.ProductID,
+		"expireTime":  timeText(refresh.ExpireTime, orderTime),
+		"orderAmount": refresh.OrderAmount,
 	}
 	if refresh.TrialToFormal {
 		params["trialToFormal"] = "1"
 	}
-	return v.call(ctx, koogallery.ActivityRefreshInstance, params)
+	return params
 }
 
 // ExpireInstance freezes an instance whose time is over (protocol page 5.7). orderID is the purchase's; may be empty.
@@ -102,6 +109,16 @@ func (v V1) ReleaseInstance(ctx context.Context, instanceID, orderID string) (*E
 // ReleaseLicense ends a sale of License 1.0 (protocol page 7.4). orderID is the purchase's.
 func (v V1) ReleaseLicense(ctx context.Context, instanceID, orderID string) (*Exchange, error) {
 	return v.call(ctx, koogallery.ActivityReleaseLicense, map[string]string{"instanceId": instanceID, "orderId": orderID})
+}
+
+// RefreshLicense renews a sale of License 1.0 (protocol page 16).
+func (v V1) RefreshLicense(ctx context.Context, refresh V1Refresh) (*Exchange, error) {
+	return v.call(ctx, koogallery.ActivityRefreshLicense, refresh.params())
+}
+
+// ExpireLicense freezes a sale of License 1.0 whose time is over (protocol page 16). orderID is the purchase's; may be empty.
+func (v V1) ExpireLicense(ctx context.Context, instanceID, orderID string) (*Exchange, error) {
+	return v.call(ctx, koogallery.ActivityExpireLicense, map[string]string{"instanceId": instanceID, "orderId": orderID})
 }
 
 // Upgrade tells of a change order (protocol page 5.9). Of the order it sends what an upgrade has.

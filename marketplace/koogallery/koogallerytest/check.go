@@ -101,6 +101,9 @@ func (c Caller) checkBodySign(p *problems, e *Exchange) {
 		}
 		values = append(values, strings.TrimSpace(value))
 	}
+	if len(values) == 0 && c.provesNothing(e) {
+		return
+	}
 	if len(values) != 1 {
 		p.add("the header %s has to be there once, it is there %d times%s", koogallery.HeaderBodySign, len(values), bodySignDoubt(e))
 		return
@@ -114,6 +117,12 @@ func (c Caller) checkBodySign(p *problems, e *Exchange) {
 	if given[1] != wanted[1] && !c.Options.AnyKey {
 		p.add("the signature in %s is wrong for this body and access key", koogallery.HeaderBodySign)
 	}
+}
+
+// provesNothing reports whether nobody can tell whose the call was: an answer to it needs no signature, and should have none.
+func (c Caller) provesNothing(e *Exchange) bool {
+	o := c.Options
+	return o.AnyKey || o.WrongKey || o.Tampered || o.Omit != "" || e.ResultCode == koogallery.ResultUnauthenticated
 }
 
 // bodySignDoubt says how sure it is that the header is looked for. It is in calls with an authToken (protocol page 5.3).

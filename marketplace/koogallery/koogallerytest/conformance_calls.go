@@ -157,12 +157,21 @@ func sendText(ctx context.Context, a *attempt) (*Exchange, error) {
 // maxReplicas is how many replicas a server may have that remember nonces each for itself.
 const maxReplicas = 8
 
-// replayed makes the case's first call again, byte for byte, until it is refused: each replica may take it once.
+// sameBytes makes the case's first call again, byte for byte, as Java's HTTP client does when a connection breaks.
+func sameBytes(ctx context.Context, a *attempt) (*Exchange, error) {
+	return a.Replay(ctx, a.answers[0])
+}
+
+// replayed makes another call with the nonce of the case's first one, until it is refused: each replica may take it once.
 func replayed(ctx context.Context, a *attempt) (*Exchange, error) {
-	original := a.answers[0]
+	nonce := a.answers[0].nonce()
 	caller := a.With(Options{Debug: true, Refused: true})
+	caller.Nonce = func() string { return nonce }
+	answer, err := caller.QueryInstance(ctx, a.unknown)
 	for taken := 0; ; taken++ {
-		answer, err := caller.Replay(ctx, original)
+		if taken > 0 {
+			answer, err = caller.Replay(ctx, answer)
+		}
 		if err != nil || !answer.Success() || taken == maxReplicas {
 			if taken > 0 && err == nil && !answer.Success() {
 				a.notes = append(a.notes, fmt.Sprintf("refused when it was sent %d times: each replica remembers nonces for itself", taken+1))
@@ -194,6 +203,18 @@ func purchasePlus(ctx context.Context, a *attempt) (*Exchange, error) {
 		}
 	}
 	return v.call(ctx, koogallery.ActivityNewInstance, params)
+}
+
+// givenBackV1 is a renewal that is given back (protocol page 16).
+func givenBackV1(ctx context.Context, a *attempt) (*Exchange, error) {
+	return a.V1().RefreshInstance(ctx, V1Refresh{
+		OrderID: "MOCKMONTYUNSUBSCRIBE", InstanceID: a.unknown, ExpireTime: debugExpiry, OrderAmount: "-0.125",
+	})
+}
+
+// hiddenV1 has a parameter hidden in another one, which has the token of a call in which both stand by themselves.
+func hiddenV1(ctx context.Context, a *attempt) (*Exchange, error) {
+	return a.V1().Send(ctx, map[string]string{"activity": "releaseInstance", "instanceId": a.unknown, "orderId": "CS1&orderAmount=1", "testFlag": "1"})
 }
 
 func refreshV1(toFormal bool) debugCall {
@@ -272,6 +293,14 @@ func requestLicense(end time.Time, fingerprint string) debugCall {
 
 func getLicense(order V1Order) debugCall {
 	return func(ctx context.Context, a *attempt) (*Exchange, error) { return a.V1().GetLicense(ctx, order) }
+}
+
+func refreshLicense(ctx context.Context, a *attempt) (*Exchange, error) {
+	return a.V1().RefreshLicense(ctx, V1Refresh{OrderID: "MOCKMONTYRENEW", InstanceID: a.unknown, ExpireTime: debugExpiry})
+}
+
+func expireLicense(ctx context.Context, a *attempt) (*Exchange, error) {
+	return a.V1().ExpireLicense(ctx, a.unknown, "")
 }
 
 func releaseLicense(ctx context.Context, a *attempt) (*Exchange, error) {

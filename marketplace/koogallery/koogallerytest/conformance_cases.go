@@ -103,6 +103,7 @@ func saasV2Refusals() []Case {
 		{v, everyType, create, "", "five minutes ahead", spoiled(skewed(5*time.Minute), order), refused, "3.1", Documented},
 		{v, everyType, create, "", "no timestamp", unproven(omit("timestamp"), order), invalid, "3.1", Documented},
 		{v, everyType, create, "", "no nonce", unproven(omit("nonce"), order), invalid, "3.1", Documented},
+		{v, everyType, create, "", "the same bytes again", []debugCall{order, sameBytes}, sameInstance, "16", Inferred},
 		{v, everyType, create, "", "replayed with its nonce", []debugCall{order, replayed}, refused, "3.1", Inferred},
 		{v, everyType, "danceInstance", "", "an unknown activity", spoiled(asItIs, unknownActivity), refused, "12.1", Inferred},
 		{v, everyType, create, "", "no order", spoiled(asItIs, purchase("")), refused, "3.5", Inferred},
@@ -144,6 +145,7 @@ func saasV1Cases() []Case {
 		{v, period, refresh, "", "renewal", []debugCall{refreshV1(false)}, accepted, "5.6", Documented},
 		{v, period, refresh, "", "renewal again", []debugCall{refreshV1(false), refreshV1(false)}, accepted, "2.2", Documented},
 		{v, period, refresh, "", "trial to formal", []debugCall{refreshV1(true)}, accepted, "5.6", Documented},
+		{v, period, refresh, "", "renewal given back", []debugCall{givenBackV1}, accepted, "16", Inferred},
 		{v, period, expire, "", "", []debugCall{expireV1("MOCKPERIODYEARNEW")}, accepted, "5.7", Documented},
 		{v, period, expire, "", "without an order, twice", []debugCall{expireV1(""), expireV1("")}, accepted, "2.2", Documented},
 		{v, period, upgrade, "", "twice", []debugCall{upgradeV1, upgradeV1}, accepted, "5.9", Documented},
@@ -157,7 +159,7 @@ func saasV1Cases() []Case {
 	}
 }
 
-// saasV1Refusals: no window for the time is documented and there is no nonce, so an old call is no case.
+// saasV1Refusals: no window for the time is documented, and debug calls may be old, so an old call is no case.
 func saasV1Refusals() []Case {
 	const v, create = SaaSV1, koogallery.ActivityNewInstance
 	order := purchaseV1(orderV1(3))
@@ -165,6 +167,7 @@ func saasV1Refusals() []Case {
 	return []Case{
 		{v, everyType, create, "", "a wrong authToken", unproven(wrongKey, order), unauthenticated, "5.1", Documented},
 		{v, everyType, create, "", "a parameter added on the way", unproven(tampered, order), unauthenticated, "5.1", Documented},
+		{v, everyType, koogallery.ActivityReleaseInstance, "", "a parameter hidden in another", spoiled(asItIs, hiddenV1), refused, "5.1", Inferred},
 		{v, everyType, create, "", "no authToken", unproven(omit("authToken"), order), refused, "5.2", Inferred},
 		{v, everyType, "danceInstance", "", "an unknown activity", spoiled(asItIs, unknownActivityV1), refused, "12.1", Inferred},
 		{v, everyType, create, "", "no order", spoiled(asItIs, purchaseV1(V1Order{ProductID: "P1"})), refused, "5.4", Inferred},
@@ -200,7 +203,7 @@ func onlineLicenseCases() []Case {
 		status, release = koogallery.ActivityUpdateInstanceStatus, koogallery.ActivityReleaseInstance
 		request, v      = koogallery.ActivityGetLicenseAsync, OnlineLicense
 	)
-	longFingerprint := strings.Repeat("f", 1024)
+	longFingerprint := strings.Repeat("f", 5<<10)
 	return []Case{
 		{v, everyType, create, "", "", purchases("MOCKONETIMENEW", 1), accepted, "7.3", Documented},
 		{v, everyType, create, "", "again", purchases("MOCKONETIMENEW", 2), sameInstance, "2.2", Documented},
@@ -214,7 +217,7 @@ func onlineLicenseCases() []Case {
 		{v, everyType, request, "", "again", []debugCall{
 			requestLicense(debugExpiry, "fingerprint"), requestLicense(debugExpiry, "fingerprint"),
 		}, accepted, "2.2", Documented},
-		{v, everyType, request, "", "a fingerprint of 1024 characters", []debugCall{requestLicense(debugExpiry, longFingerprint)},
+		{v, everyType, request, "", "a fingerprint of 5120 characters", []debugCall{requestLicense(debugExpiry, longFingerprint)},
 			accepted, "7.3", Documented},
 		{v, everyType, release, "", "", releases("", 1), accepted, "7.3", Documented},
 		{v, everyType, create, "", "a wrong signature", unproven(wrongKey, purchase("MOCKONETIMENEW")),
@@ -222,13 +225,15 @@ func onlineLicenseCases() []Case {
 	}
 }
 
-// license1Cases: renewal and expiry exist under names that no page shows (protocol page 7.4).
+// license1Cases: protocol page 7.4 and 16.
 func license1Cases() []Case {
 	const get, release, v = koogallery.ActivityGetLicense, koogallery.ActivityReleaseLicense, License1
 	order := orderV1(3)
 	return []Case{
 		{v, everyType, get, "", "", []debugCall{getLicense(order)}, accepted, "7.4", Documented},
 		{v, everyType, get, "", "again", []debugCall{getLicense(order), getLicense(order)}, sameLicense, "2.2", Documented},
+		{v, period, koogallery.ActivityRefreshLicense, "", "twice", []debugCall{refreshLicense, refreshLicense}, accepted, "16", Documented},
+		{v, period, koogallery.ActivityExpireLicense, "", "twice", []debugCall{expireLicense, expireLicense}, accepted, "16", Documented},
 		{v, everyType, release, "", "twice", []debugCall{releaseLicense, releaseLicense}, accepted, "7.4", Documented},
 		{v, everyType, get, "", "a wrong authToken", unproven(wrongKey, getLicense(order)),
 			refusedWith(koogallery.ResultUnauthenticated), "5.1", Documented},

@@ -52,10 +52,11 @@ func TestEveryProductTypeIsAskedForAllItNeeds(t *testing.T) {
 		"Online License": {koogallerytest.OnlineLicense, koogallerytest.Period, []string{
 			"newInstance", "refreshInstance", "updateInstanceStatus", "releaseInstance", "getLicenseAsync",
 		}},
-		"License 1.0":        {koogallerytest.License1, koogallerytest.OneTime, []string{"getLicense", "releaseLicense"}},
-		"the Kit's V2":       {koogallerytest.KitV2, koogallerytest.Period, []string{"tenantSync", "applicationSync", "authSync", "singleOrgSync", "allOrgSync"}},
-		"the Kit's V1":       {koogallerytest.KitV1, koogallerytest.Period, []string{"tenantSync", "applicationSync", "authSync", "singleOrgSync", "allOrgSync"}},
-		"order notification": {koogallerytest.OrderNotification, koogallerytest.OneTime, []string{"orderNotify"}},
+		"License 1.0":          {koogallerytest.License1, koogallerytest.OneTime, []string{"getLicense", "releaseLicense"}},
+		"License 1.0, monthly": {koogallerytest.License1, koogallerytest.Period, []string{"getLicense", "refreshLicense", "expireLicense", "releaseLicense"}},
+		"the Kit's V2":         {koogallerytest.KitV2, koogallerytest.Period, []string{"tenantSync", "applicationSync", "authSync", "singleOrgSync", "allOrgSync"}},
+		"the Kit's V1":         {koogallerytest.KitV1, koogallerytest.Period, []string{"tenantSync", "applicationSync", "authSync", "singleOrgSync", "allOrgSync"}},
+		"order notification":   {koogallerytest.OrderNotification, koogallerytest.OneTime, []string{"orderNotify"}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -78,6 +78,15 @@ type message struct {
 	accepted bool
 }
 
+// nonce is what made the call unique; empty for a call without one.
+func (e *Exchange) nonce() string {
+	target, err := url.Parse(e.sent.target)
+	if err != nil {
+		return ""
+	}
+	return target.Query().Get("nonce")
+}
+
 // readBody takes out of the body what the checks need. A body that is none asks for nothing.
 func (m *message) readBody() {
 	var fields struct {

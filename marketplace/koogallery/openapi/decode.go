@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/internal/exact"
 )
 
 type orderInfo struct {
@@ -71,7 +73,7 @@ func decodeOrderInfo(raw []byte) (Order, *Error) {
 	var answer struct {
 		OrderInfo json.RawMessage `json:"orderInfo"`
 	}
-	if err := json.Unmarshal(raw, &answer); err != nil {
+	if err := exact.Unmarshal(raw, &answer); err != nil {
 		return Order{}, orderQuery.failed(ErrGateway, http.StatusOK, "", nil)
 	}
 	encoded := unquote(answer.OrderInfo)
@@ -79,8 +81,8 @@ func decodeOrderInfo(raw []byte) (Order, *Error) {
 		return Order{}, orderQuery.failed(ErrOrderNotFound, http.StatusOK, "", nil)
 	}
 	var info orderInfo
-	if err := json.Unmarshal(encoded, &info); err != nil {
-		return Order{}, orderQuery.failed(ErrGateway, http.StatusOK, "", errors.New("orderInfo is not an object"))
+	if err := exact.Unmarshal(encoded, &info); err != nil {
+		return Order{}, orderQuery.failed(ErrGateway, http.StatusOK, "", errors.New("orderInfo is not an object that can be read in one way"))
 	}
 	order, err := info.order()
 	if err != nil {

@@ -71,6 +71,10 @@ func TestDecodeOrder(t *testing.T) {
 		"a time with milliseconds": {replace(`"20251121235959"`, `"20251121235959250"`), line(func(l *openapi.Line) {
 			l.ExpiresAt = l.ExpiresAt.Add(250 * time.Millisecond)
 		})},
+		"names of another spelling": {
+			replace(`"orderType"`, `"OrderId":"CS9","ORDERLINE":[],"buyerinfo":{"customerId":"evil"},"orderType"`), order(same),
+		},
+		"a product's names in another spelling": {replace(`"skuCode":"S1"`, `"skuCode":"S1","SKUCODE":"S9","linearvalue":500`), order(same)},
 		"an unreadable time":                    {replace(`"20251121235959"`, `"soon"`), line(func(l *openapi.Line) { l.ExpiresAt = time.Time{} })},
 		"a time of another zone":                {replace(`"20251121235959"`, `"2025-11-21T23:59:59+08:00"`), line(func(l *openapi.Line) { l.ExpiresAt = time.Time{} })},
 		"no quantity":                           {replace(`"linearValue":5`, `"linearValue":null`), line(func(l *openapi.Line) { l.Items[0].Quantity = nil })},
@@ -109,6 +113,10 @@ func TestDecodeOrderRefuses(t *testing.T) {
 		"success with an empty text": {`{"resultCode":"MKT.0000","orderInfo":""}`, openapi.ErrOrderNotFound},
 		"an order that is a number":  {`{"resultCode":"MKT.0000","orderInfo":5}`, openapi.ErrGateway},
 		"an error":                   {`{"resultCode":"MKT.0150"}`, openapi.ErrNotPermitted},
+		"a quantity twice":           {strings.Replace(documented, `"linearValue":5`, `"linearValue":5,"linearValue":500`, 1), openapi.ErrGateway},
+		"an order's id twice":        {strings.Replace(documented, `"orderType"`, `"orderId":"CS9","orderType"`, 1), openapi.ErrGateway},
+		"an order twice":             {`{"resultCode":"MKT.0000","orderInfo":{"orderId":"a"},"orderInfo":{"orderId":"b"}}`, openapi.ErrGateway},
+		"a code in another spelling": {`{"ResultCode":"MKT.0000","orderInfo":{"orderId":"a"}}`, openapi.ErrGateway},
 		"a quantity that is a word":  {strings.Replace(documented, `"linearValue":5`, `"linearValue":"five"`, 1), openapi.ErrGateway},
 		"a negative quantity":        {strings.Replace(documented, `"linearValue":5`, `"linearValue":-5`, 1), openapi.ErrGateway},
 		"a quantity beyond 32 bits":  {strings.Replace(documented, `"linearValue":5`, `"linearValue":4294967301`, 1), openapi.ErrGateway},

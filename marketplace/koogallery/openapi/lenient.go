@@ -3,10 +3,13 @@ package openapi
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/internal/exact"
 )
 
 // text reads a string, a number or a bool as its text, an object or array as its JSON, and null as nothing.
@@ -70,10 +73,15 @@ func (l *list[T]) UnmarshalJSON(raw []byte) error {
 	}
 	*l = nil
 	for _, element := range elements {
-		var value T
-		if bytes.HasPrefix(element, []byte("{")) && json.Unmarshal(element, &value) == nil {
-			*l = append(*l, value)
+		if !bytes.HasPrefix(element, []byte("{")) {
+			continue
 		}
+		var value T
+		if err := exact.Unmarshal(element, &value); err != nil {
+			// What an object with a member twice says is not known.
+			return errors.New("an element can't be read in one way")
+		}
+		*l = append(*l, value)
 	}
 	return nil
 }

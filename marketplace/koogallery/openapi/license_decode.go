@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/internal/exact"
 )
 
 // maxNesting is how deep licences are looked for in an answer: data, a list in it, an element, its license_code_info.
@@ -21,7 +23,7 @@ func decodeLicenses(raw []byte, codes ...string) []License {
 	var answer struct {
 		Data json.RawMessage `json:"data"`
 	}
-	if json.Unmarshal(raw, &answer) != nil {
+	if exact.Unmarshal(raw, &answer) != nil {
 		return nil
 	}
 	byCode := map[string]License{}
@@ -70,7 +72,7 @@ func (s *licenseSearch) find(raw json.RawMessage, name string, depth int) []Lice
 		}
 	case '{':
 		var members map[string]json.RawMessage
-		if json.Unmarshal(raw, &members) != nil || len(members) > maxElements {
+		if exact.Unmarshal(raw, &members) != nil || len(members) > maxElements {
 			return nil
 		}
 		if license, ok := decodeLicense(members, name); ok {

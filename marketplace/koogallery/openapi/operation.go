@@ -1,13 +1,14 @@
 package openapi
 
 import (
-	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/internal/exact"
 )
 
 // operation is what one of the API's operations is called, and what its answers mean.
@@ -69,7 +70,7 @@ func (e envelope) code() string {
 // judge returns nil for an answer of success, else what it means.
 func (o operation) judge(status int, raw []byte) *Error {
 	var body envelope
-	if err := json.Unmarshal(raw, &body); err != nil {
+	if err := exact.Unmarshal(raw, &body); err != nil {
 		return o.failed(o.kindOf(status, ""), status, "", nil)
 	}
 	code := body.code()

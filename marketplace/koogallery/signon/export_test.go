@@ -1,4 +1,7 @@
 package signon
 
-// DecodeUserInfo is for tests.
-var DecodeUserInfo = decodeUserInfo
+// DecodeUserInfo and ExactToken are for tests.
+var (
+	DecodeUserInfo = decodeUserInfo
+	ExactToken     = exactToken
+)

@@ -190,8 +190,12 @@ func (s *SignOn) client() *http.Client {
 	return &client
 }
 
-// errTooLarge is an answer of more than maxAnswer bytes.
-var errTooLarge = errors.New("the answer is too large")
+var (
+	// errTooLarge is an answer of more than maxAnswer bytes.
+	errTooLarge = errors.New("the answer is too large")
+	// errTwice is an answer with a member twice.
+	errTwice = errors.New("the answer has a member twice")
+)
 
 // bounded reads answers to their end, so that one that breaks off, is slow or too large is an error of the call.
 type bounded struct{ next http.RoundTripper }
@@ -206,10 +210,16 @@ func (b bounded) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err == nil && len(body) > maxAnswer {
 		err = errTooLarge
 	}
+	if err == nil && strings.HasSuffix(request.URL.Path, TokenPath) {
+		var ok bool
+		if body, ok = exactToken(body); !ok {
+			err = errTwice
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	answer.Body = io.NopCloser(bytes.NewReader(body))
+	answer.Body, answer.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return answer, nil
 }
 
@@ -248,6 +258,8 @@ func unanswered(attempt string, err error) error {
 	switch {
 	case errors.Is(err, errTooLarge):
 		return fmt.Errorf("%w: %s: it has more than %d bytes", marketplace.ErrSignOnAnswer, attempt, maxAnswer)
+	case errors.Is(err, errTwice):
+		return fmt.Errorf("%w: %s: it has a member twice", marketplace.ErrSignOnAnswer, attempt)
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("%w: %s: the browser went away", marketplace.ErrUnavailable, attempt)
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):

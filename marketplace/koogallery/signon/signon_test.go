@@ -2,6 +2,7 @@ package signon_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -179,6 +180,13 @@ func TestUserInfo(t *testing.T) {
 		"the same name twice":           {`{"userName":"zs","loginName":"zs","tenant":"t"}`, []string{"zs"}},
 		"only a login name":             {`{"loginName":"zs","tenant":"t"}`, []string{"zs"}},
 		"a number for an id":            {`{"userName":"zs","tenant":12345678901234567890}`, []string{"zs"}},
+		"another spelling beside it":    {`{"userName":"zs","username":"admin","UserName":"admin","LOGINNAME":"admin","tenant":"t","Tenant":"u"}`, []string{"zs"}},
+		"another spelling alone":        {`{"UserName":"admin","tenant":"t"}`, nil},
+		"another spelling of a tenant":  {`{"userName":"zs","TENANT":"t"}`, nil},
+		"two names":                     {`{"userName":"zs","userName":"admin","tenant":"t"}`, nil},
+		"two tenants, one escaped":      {`{"userName":"zs","tenant":"t","\u0074enant":"u"}`, nil},
+		"another member twice":          {`{"userName":"zs","tenant":"t","role":"user","role":"admin"}`, nil},
+		"half a character":              {`{"userName":"zs\ud800","tenant":"t"}`, nil},
 		"no tenant":                     {`{"userName":"zs"}`, nil},
 		"no name":                       {`{"tenant":"t"}`, nil},
 		"a name that is an object":      {`{"userName":{"a":1},"tenant":"t"}`, nil},
@@ -196,6 +204,73 @@ func TestUserInfo(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The library that exchanges the code would take another spelling of a name for it, and the last of two.
+func TestTokensAreReadByExactNames(t *testing.T) {
+	for sentence, tc := range map[string]struct{ answer, want string }{
+		"as it is written":         {`{"access_token":"good","token_type":"Bearer","expires_in":60}`, "Bearer good"},
+		"another spelling later":   {`{"access_token":"good","token_type":"Bearer","ACCESS_TOKEN":"evil","Token_Type":"mac"}`, "Bearer good"},
+		"another spelling alone":   {`{"Access_Token":"evil","token_type":"Bearer"}`, ""},
+		"two tokens":               {`{"access_token":"good","token_type":"Bearer","access_token":"evil"}`, ""},
+		"two, one of them escaped": {`{"access_token":"good","token_type":"Bearer","\u0061ccess_token":"evil"}`, ""},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			used := ""
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				if r.URL.Path == signon.UserInfoPath {
+					used = r.Header.Get("Authorization")
+					_, _ = w.Write([]byte(`{"userName":"zs","tenant":"t"}`))
+					return
+				}
+				_, _ = w.Write([]byte(tc.answer))
+			}))
+			defer server.Close()
+			s := &signon.SignOn{AllowLoopbackHTTP: true}
+			_, err := s.SignedOn(t.Context(), attemptAt(server.URL), "code")
+			if used != tc.want || (err != nil) != (tc.want == "") || err != nil && (!errors.Is(err, marketplace.ErrSignOnAnswer) || strings.Contains(err.Error(), "evil")) {
+				t.Errorf("the token of %q is used, %v", used, err)
+			}
+		})
+	}
+}
+
+// Whatever the sign-on server answers, only what it calls by its exact name is left, and a name that stands twice is refused.
+func FuzzToken(f *testing.F) {
+	for _, body := range []string{
+		`{"access_token":"a","ACCESS_TOKEN":"b"}`, `{"error":"invalid_grant","error":"x"}`, `[]`, `null`, `access_token=a`, `{"expires_in":1e400}`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		cleaned, ok := signon.ExactToken(body)
+		var before, after map[string]json.RawMessage
+		if !ok || json.Unmarshal(body, &before) != nil || before == nil {
+			return
+		}
+		if err := json.Unmarshal(cleaned, &after); err != nil {
+			t.Fatal(err)
+		}
+		for name := range after {
+			if _, there := before[name]; !there || strings.ToLower(name) != name {
+				t.Fatalf("%q was made up", name)
+			}
+		}
+	})
+}
+
+// Whatever a browser brings back is bounded, and its refusal is one of OAuth2's words.
+func FuzzReadReturn(f *testing.F) {
+	f.Add("code=c&state=s&tenant=t")
+	f.Add("error=%3Cb%3E&code=a&code=b")
+	f.Fuzz(func(t *testing.T, query string) {
+		values, _ := url.ParseQuery(query)
+		got := (&signon.SignOn{}).ReadReturn(values)
+		if len(got.Code) > 2048 || len(got.State) > 128 || len(got.EnterpriseID) > 64 || len(got.Refused) > 32 || (got.Refused != "") != (len(values["error"]) > 0) {
+			t.Fatalf("%d characters of code, %d of state, refused %q", len(got.Code), len(got.State), got.Refused)
+		}
+	})
 }
 
 func FuzzUserInfo(f *testing.F) {

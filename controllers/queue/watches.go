@@ -3,6 +3,8 @@ package queue
 import (
 	"context"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -11,6 +13,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
 
+// InstancesOfProduct finds the instances of a product.
 func InstancesOfProduct(reader client.Reader) handler.MapFunc {
 	return func(ctx context.Context, product client.Object) []Request {
 		return InstancesWhere(ctx, reader, product.GetNamespace(), func(mpi *v1alpha1.MarketplaceInstance) bool {
@@ -19,7 +22,7 @@ func InstancesOfProduct(reader client.Reader) handler.MapFunc {
 	}
 }
 
-// InstancesWhere lists instances from the cache. A list that fails brings nothing: the cache is filled, or the process ends.
+// InstancesWhere finds instances in the cache. A list that fails brings nothing: the cache is filled, or the process ends.
 func InstancesWhere(ctx context.Context, reader client.Reader, namespace string, where func(*v1alpha1.MarketplaceInstance) bool,
 ) []Request {
 	instances := &v1alpha1.MarketplaceInstanceList{}
@@ -36,8 +39,8 @@ func InstancesWhere(ctx context.Context, reader client.Reader, namespace string,
 	return requests
 }
 
-// InstanceOfObject finds the instance by the labels of one of its tenant's objects. The tenants of another release's sales
-// namespaces are seen as well, but their instances can't be read, and are none of this controller's business.
+// InstanceOfObject finds the instance by the labels of one of its tenant's objects. Tenants of another release are seen as
+// well, but their instances can't be read, and belong to that release.
 func InstanceOfObject(reader client.Reader) handler.MapFunc {
 	return func(ctx context.Context, object client.Object) []Request {
 		labels := object.GetLabels()
@@ -49,4 +52,11 @@ func InstanceOfObject(reader client.Reader) handler.MapFunc {
 		}
 		return []Request{{NamespacedName: key}}
 	}
+}
+
+// SecretMetadata stands for Secrets of which names and labels are watched, and never what is in them.
+func SecretMetadata() *metav1.PartialObjectMetadata {
+	secret := &metav1.PartialObjectMetadata{}
+	secret.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Secret"})
+	return secret
 }

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stallkeeper/stallkeeper/controllers/render"
+)
+
+// renderWorkerName is the command by which the binary runs itself as a worker.
+const renderWorkerName = "render-worker"
+
+// newRenderWorkerCommand is the worker's side of controllers/render. People have no use for it.
+func newRenderWorkerCommand() *cobra.Command {
+	var limits render.Limits
+	cmd := &cobra.Command{
+		Use:    renderWorkerName,
+		Short:  "Renders templates for the controller, which starts it",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return render.Serve(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), limits)
+		},
+	}
+	cmd.Flags().DurationVar(&limits.Time, "time", 10*time.Second, "what one rendering may take")
+	cmd.Flags().Int64Var(&limits.Memory, "memory", 512<<20, "what the process may have of memory, in bytes")
+	cmd.Flags().Int64Var(&limits.Stack, "stack", 64<<20, "the largest stack, in bytes")
+	return cmd
+}
+
+// renderWorker is the process of a worker with the limits.
+func renderWorker(limits render.Limits) (func() *exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return func() *exec.Cmd { return exec.Command(self, append([]string{renderWorkerName}, limits.Args()...)...) }, nil //nolint:gosec // ourselves
+}

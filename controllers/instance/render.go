@@ -1,0 +1,213 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/controllers/revision"
+	"github.com/stallkeeper/stallkeeper/controllers/sale"
+	"github.com/stallkeeper/stallkeeper/controllers/tenant"
+	"github.com/stallkeeper/stallkeeper/controllers/workload"
+)
+
+// rendering is what a revision makes of the instance.
+type rendering struct {
+	rev    *revision.Revision
+	result revision.Rendered
+	access v1alpha1.InstanceAccess
+	set    tenant.Set
+	// prepare are the groups that come before a tenant of another revision gets this one.
+	prepare [][]*unstructured.Unstructured
+}
+
+// prepares says whether hooks have to be through before a tenant moves to the revision.
+func (r *rendering) prepares() bool {
+	return slices.ContainsFunc(slices.Concat(r.prepare...), func(object *unstructured.Unstructured) bool {
+		return object.GetAnnotations()[v1alpha1.HookAnnotation] == v1alpha1.HookPreUpgrade
+	})
+}
+
+// hook names the hook of a key, as its event, kind and name; empty for an object that is none. A Job can be one of an installation and
+// of an upgrade.
+func (r *rendering) hook(key tenant.Key, install bool) string {
+	happens := map[bool]string{true: "-install", false: "-upgrade"}[install]
+	for _, object := range slices.Concat(slices.Concat(r.set.Groups...), slices.Concat(r.prepare...)) {
+		event := object.GetAnnotations()[v1alpha1.HookAnnotation]
+		if strings.HasSuffix(event, happens) && object.GetKind() == key.Kind && object.GetName() == key.Name {
+			return event + " hook " + key.String()
+		}
+	}
+	return ""
+}
+
+func (r *rendering) limits() []v1alpha1.PlanLimit { return revision.Limits(r.rev, r.result) }
+
+// sets are the renderings of a pass. next is that of the target revision; former that of the revision that the tenant has, where it is
+// another one. Each is nil where it could not be made, with the reason.
+type sets struct {
+	former, next               *rendering
+	formerProblem, nextProblem *report.Verdict
+	formerErr, nextErr         error
+	// access is what the buyer is told, as far as it is known without an object.
+	access *v1alpha1.InstanceAccess
+}
+
+// wanted are the replicas that the tenant's revision sets; nil where that is not known.
+func (s sets) wanted() map[tenant.Key]int64 {
+	of := s.former
+	if of == nil {
+		of = s.next
+	}
+	if of == nil || of.rev.Template == nil {
+		return nil
+	}
+	return of.set.Wanted()
+}
+
+// fail reports why nothing could be rendered.
+func (s sets) fail(o *outcome) {
+	o.problem = s.nextProblem
+	if o.problem == nil {
+		o.problem = s.formerProblem
+	}
+	s.failRetry(o)
+}
+
+func (s sets) failRetry(o *outcome) { o.err = errors.Join(o.err, s.formerErr, s.nextErr) }
+
+// render renders the revision that the tenant has and its target.
+func (r *Reconciler) render(ctx context.Context, p *pass) sets {
+	var s sets
+	if p.pin != "" && p.pin != p.target {
+		s.former, s.formerProblem, s.formerErr = r.renderRevision(ctx, p, p.pin)
+	}
+	s.next, s.nextProblem, s.nextErr = r.renderRevision(ctx, p, p.target)
+	if s.next != nil {
+		s.access = &s.next.access
+	}
+	return s
+}
+
+// renderRevision renders one revision for the instance. A problem stays until somebody acts; an error is tried again.
+func (r *Reconciler) renderRevision(ctx context.Context, p *pass, name string) (*rendering, *report.Verdict, error) {
+	rev, plan, problem, err := r.planOf(ctx, p, name)
+	if problem != nil || err != nil {
+		return nil, problem, err
+	}
+	in := inputsOf(p, plan)
+	if in.Secrets, problem, err = r.ensureAccessSecret(ctx, p, rev, in); problem != nil || err != nil {
+		return nil, problem, err
+	}
+	rendered, err := revision.Render(rev, in)
+	if err != nil {
+		return nil, renderFailed(err), nil
+	}
+	result := &rendering{rev: rev, result: rendered, access: withCredentials(rendered.Access, p.Instance, in.Secrets)}
+	if rev.Template == nil {
+		return result, nil, nil
+	}
+	// The set is the running tenant's: power alone stops it.
+	set, err := workload.Desired(r.tenantOf(p, rev.Name, in.Secrets), r.policyFor(p, rev, plan), r.Permissions, rendered.Objects, false)
+	if err != nil {
+		return nil, renderFailed(err), nil
+	}
+	annotations := set.Namespace.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[tenant.PeriodsAnnotation] = p.periods().String()
+	set.Namespace.SetAnnotations(annotations)
+	result.prepare = set.Prepare
+	result.set = tenant.Set{
+		Namespace: set.Namespace, Owner: p.owner(), OwnerGone: r.ownerGone(p.Instance), Revision: rev.Name, Groups: set.Groups,
+		Stopped: p.stop(), Patches: p.patches(), HashKey: in.Secrets.Seed,
+		Keep: func(object *unstructured.Unstructured) bool {
+			return workload.KeepOnPrune(object.GroupVersionKind().GroupKind(), object.GetAnnotations(), p.Lifecycle.DataKinds)
+		},
+	}
+	return result, nil, nil
+}
+
+// planOf finds a revision and the plan that shall run.
+func (r *Reconciler) planOf(ctx context.Context, p *pass, name string) (*revision.Revision, v1alpha1.Plan, *report.Verdict, error) {
+	if name == "" {
+		return nil, v1alpha1.Plan{}, noRevision(p.Sale), nil
+	}
+	rev, err := r.Revisions.Get(ctx, types.NamespacedName{Namespace: p.Instance.Namespace, Name: name})
+	if apierrors.IsNotFound(err) {
+		return nil, v1alpha1.Plan{}, report.Problem(v1alpha1.ReasonRevisionNotFound, fmt.Sprintf(
+			"ControllerRevision %q is gone: restore it, or create the MarketplaceProduct again", name)), nil
+	}
+	if err != nil {
+		return nil, v1alpha1.Plan{}, nil, err
+	}
+	plan, ok := rev.Plan(p.Effective.Plan)
+	if !ok {
+		return nil, v1alpha1.Plan{}, report.Problem(v1alpha1.ReasonPlanNotFound, fmt.Sprintf(
+			"Revision %q of the product has no plan %q: add it to the product, or set another plan here", name, p.Effective.Plan)), nil
+	}
+	return rev, plan, nil, nil
+}
+
+// noRevision says why there is nothing to render.
+func noRevision(s sale.Sale) *report.Verdict {
+	name := s.Instance.Spec.ProductRef.Name
+	if s.Product == nil {
+		return report.Problem(v1alpha1.ReasonProductNotFound, fmt.Sprintf("MarketplaceProduct %q does not exist in this namespace: create it", name))
+	}
+	return report.Problem(v1alpha1.ReasonProductNotReady, fmt.Sprintf(
+		"MarketplaceProduct %q is not ready: see its condition with `kubectl describe mpp %s`", name, name))
+}
+
+// tenantOf names the tenant for the desired set.
+func (r *Reconciler) tenantOf(p *pass, revisionName string, secrets revision.Secrets) workload.Tenant {
+	return workload.Tenant{
+		Namespace: p.Namespace, Instance: p.Instance.Name, InstanceNamespace: p.Instance.Namespace, InstanceUID: string(p.Instance.UID),
+		Product: p.Instance.Spec.ProductRef.Name, Revision: revisionName, DeletionProtection: p.Effective.DeletionProtection,
+		Credentials: workload.Credentials{UserName: secrets.UserName, Password: secrets.Password}, Objects: p.Objects,
+	}
+}
+
+// policyFor is what the revision, the product's lifecycle and the features say about the tenant's isolation and data. How kinds are
+// stopped is power's affair: a patch that can't be used must not keep the set from being made.
+func (r *Reconciler) policyFor(p *pass, rev *revision.Revision, plan v1alpha1.Plan) workload.Policy {
+	policy := rev.Policy(plan, p.Lifecycle)
+	policy.Suspension = nil
+	policy.Asked, policy.Reserved = p.Services, sale.Reserved(r.Sales.Features)
+	return policy
+}
+
+// inputsOf are the instance as its revision sees it.
+func inputsOf(p *pass, plan v1alpha1.Plan) revision.Inputs {
+	in := revision.Inputs{
+		Instance: p.Instance.Name, SalesNamespace: p.Instance.Namespace, Namespace: p.Namespace, Plan: plan,
+		Quantity: ptr.Deref(p.Effective.Quantity, 1), Attributes: map[string]string{},
+		Suspended: p.stop(), Overrides: p.Instance.Spec.Values,
+	}
+	for _, attribute := range p.Effective.Attributes {
+		in.Attributes[attribute.Name] = ptr.Deref(attribute.Value, "")
+	}
+	if sub := p.Instance.Spec.Subscription; sub != nil {
+		in.CustomerID, in.CustomerName = sub.CustomerID, sub.CustomerName
+		in.Trial = sub.Type == v1alpha1.SubscriptionTrial
+	}
+	return in
+}
+
+func renderFailed(err error) *report.Verdict {
+	var refused *workload.RefusedError
+	if errors.As(err, &refused) {
+		return report.Problem(v1alpha1.ReasonNotPermitted, err.Error())
+	}
+	return report.Problem(v1alpha1.ReasonRenderFailed, err.Error())
+}

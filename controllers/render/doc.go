@@ -1,0 +1,17 @@
+// Package render runs templates in worker processes, so that one of them can end no more than its worker.
+//
+//	Pool.Load(ctx, Source) → *Template        parses in a worker, once per revision
+//	(*Template).Render(ctx, Inputs) → Output  renders in a worker, once per instance and pass
+//	Serve(ctx, in, out, Limits)               is the worker's side: `stallkeeper render-worker`
+//
+// What a template may do is bounded in package template, by counting. Some of it can't be counted: Go can't recover from a full stack,
+// a library may take more memory than its input lets one guess, a schema may double with each level. A worker has limits of memory, stack
+// and time that the system and the runtime hold.
+//
+//   - A worker that dies, or is over its time and is killed, makes a *LimitError of the one rendering that it was at; the next one gets
+//     a new worker. The same template with the same inputs is not tried again for a while.
+//   - A template that overran once is rendered by one worker at a time, so that the others are left to other products.
+//   - Workers speak length-prefixed JSON over their standard input and output, keep the templates that they parsed, and end with
+//     their input. They have no access to the cluster.
+//   - What a worker writes to its standard error is read for the cause of its end and thrown away, since it may hold a tenant's values.
+package render

@@ -1,0 +1,80 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Limits bound one worker.
+type Limits struct {
+	// Time is what one rendering may take, waiting for a worker left out. The zero value means 10 seconds.
+	Time time.Duration
+	// Memory is what a worker may have of it, in bytes. The zero value means 512 MiB.
+	Memory int64
+	// Stack is the largest stack, in bytes. The zero value means 64 MiB.
+	Stack int64
+}
+
+func (l Limits) orDefault() Limits {
+	if l.Time <= 0 {
+		l.Time = 10 * time.Second
+	}
+	if l.Memory <= 0 {
+		l.Memory = 512 << 20
+	}
+	if l.Stack <= 0 {
+		l.Stack = 64 << 20
+	}
+	return l
+}
+
+// ErrRenderLimit: a template took more than a rendering may. Errors that wrap it are *LimitError, and are final for the template
+// and its inputs.
+var ErrRenderLimit = errors.New("the template takes more than rendering may")
+
+// Exceeded says which limit it was.
+type Exceeded string
+
+// The limits.
+const (
+	Time   Exceeded = "time"
+	Memory Exceeded = "memory"
+	Stack  Exceeded = "stack"
+	// Crashed: the worker ended and did not say why.
+	Crashed Exceeded = "crashed"
+)
+
+// LimitError is a rendering that overran.
+type LimitError struct {
+	Exceeded Exceeded
+	// Limits are those that held.
+	Limits Limits
+}
+
+// Error says what was exceeded and what to do.
+func (e *LimitError) Error() string {
+	const remedy = "look for what grows, loops, or contains itself in the template, its values or its values.schema.json"
+	switch e.Exceeded {
+	case Time:
+		return fmt.Sprintf("rendering was stopped after %s; %s", e.Limits.Time, remedy)
+	case Memory:
+		return fmt.Sprintf("rendering takes more than %d MiB of memory; %s", e.Limits.Memory>>20, remedy)
+	case Stack:
+		return fmt.Sprintf("rendering takes more than %d MiB of stack; %s", e.Limits.Stack>>20, remedy)
+	default:
+		return "rendering ended its process; " + remedy
+	}
+}
+
+// Unwrap makes it an ErrRenderLimit.
+func (e *LimitError) Unwrap() error { return ErrRenderLimit }
+
+// Args are the limits as flags of `stallkeeper render-worker`.
+func (l Limits) Args() []string {
+	l = l.orDefault()
+	return []string{
+		"--time=" + l.Time.String(), "--memory=" + strconv.FormatInt(l.Memory, 10), "--stack=" + strconv.FormatInt(l.Stack, 10),
+	}
+}

@@ -1,0 +1,17 @@
+package render
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// limitMemory bounds what the process can write to. The address space would be the wrong measure: the runtime reserves far more of
+// it than it uses.
+func limitMemory(bytes int64) error {
+	const rlimitData = syscall.RLIMIT_DATA
+	limit := &syscall.Rlimit{Cur: uint64(bytes), Max: uint64(bytes)} //nolint:gosec // not negative, see orDefault
+	if err := syscall.Setrlimit(rlimitData, limit); err != nil {
+		return fmt.Errorf("limiting the worker's memory: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package render
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/stallkeeper/stallkeeper/controllers/template"
+)
+
+// maxParsed bounds the templates that a worker keeps.
+const maxParsed = 16
+
+// Serve answers requests until the input ends or the context does. The error is nil at the end of the input. It limits the whole process,
+// which is why it belongs into a process of its own.
+func Serve(ctx context.Context, in io.Reader, out io.Writer, limits Limits) error {
+	limits = limits.orDefault()
+	if err := limitProcess(limits); err != nil {
+		return err
+	}
+	parsed, err := lru.New[string, *template.Template](maxParsed)
+	if err != nil {
+		return fmt.Errorf("making the list of templates: %w", err)
+	}
+	s := &server{parsed: parsed, limits: limits}
+	from, to := bufio.NewReaderSize(in, 64<<10), bufio.NewWriterSize(out, 64<<10)
+	for {
+		var asked request
+		if err := receive(from, &asked); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		answer, err := s.answer(ctx, asked)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(send(to, answer), to.Flush()); err != nil {
+			return err
+		}
+	}
+}
+
+// limitProcess sets what the runtime and the system hold. The soft limit of memory is lower than the hard one, so that garbage is
+// collected before the process is ended for it.
+func limitProcess(limits Limits) error {
+	debug.SetMaxStack(int(limits.Stack))
+	debug.SetMemoryLimit(limits.Memory / 4 * 3)
+	return limitMemory(limits.Memory)
+}
+
+type server struct {
+	parsed *lru.Cache[string, *template.Template]
+	limits Limits
+}
+
+// answer works on one request. The error says that it takes too long: a goroutine can't be stopped, so the process has to end.
+func (s *server) answer(ctx context.Context, asked request) (response, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.limits.Time)
+	defer cancel()
+	done := make(chan response, 1)
+	go func() { done <- s.work(asked) }()
+	select {
+	case answer := <-done:
+		return answer, nil
+	case <-ctx.Done():
+		return response{}, fmt.Errorf("a rendering took too long: %w", ctx.Err())
+	}
+}
+
+// work does it. A panic is the template's mistake like any other.
+func (s *server) work(asked request) (answer response) {
+	defer func() {
+		if recover() != nil {
+			answer = response{Error: &wireError{Text: "rendering failed in a way that has no words; please report the template"}}
+		}
+	}()
+	if asked.Evaluates {
+		return evaluate(asked)
+	}
+	tmpl, known := s.parsed.Get(asked.Digest)
+	switch {
+	case !known && asked.Source == nil:
+		return response{Unknown: true}
+	case !known:
+		var err error
+		if tmpl, err = template.Parse(*asked.Source); err != nil {
+			return response{Error: wireErrorOf(err)}
+		}
+		s.parsed.Add(asked.Digest, tmpl)
+	}
+	if asked.Inputs == nil {
+		return response{}
+	}
+	in, err := asked.Inputs.inputs()
+	if err != nil {
+		return response{Error: wireErrorOf(err)}
+	}
+	out, err := tmpl.Render(in)
+	if err != nil {
+		return response{Error: wireErrorOf(err)}
+	}
+	wire, err := wireOutputOf(out)
+	return response{Output: wire, Error: wireErrorOf(err)}
+}
+
+func evaluate(asked request) response {
+	scope, err := template.DecodeValues(asked.Scope)
+	if err != nil {
+		return response{Error: wireErrorOf(err)}
+	}
+	if asked.Name != "" {
+		text, err := template.EvaluateString(asked.Name, asked.Text, scope)
+		return response{Text: text, Error: wireErrorOf(err)}
+	}
+	values, err := template.DecodeValues(asked.Values)
+	if err == nil {
+		values, err = template.EvaluateValues(values, scope)
+	}
+	if err != nil {
+		return response{Error: wireErrorOf(err)}
+	}
+	raw, err := json.Marshal(values)
+	return response{Values: raw, Error: wireErrorOf(err)}
+}

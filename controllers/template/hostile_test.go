@@ -1,0 +1,58 @@
+package template
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestHostileTextsOfABuyer(t *testing.T) {
+	const head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
+	for name, tc := range map[string]struct {
+		text string
+		// want are parts of changes that must be found, none means that nothing is; fails says that hostile texts may fail.
+		want  []string
+		fails bool
+	}{
+		"quoted":       {head + "data:\n  title: {{ .Values.title | quote }}\n", nil, false},
+		"as JSON":      {head + "data:\n  title: {{ toJson .Values.title }}\n", nil, false},
+		"as YAML":      {head + "data:\n  {{- toYaml (dict \"title\" .Values.title \"end\" \"x\") | nindent 2 }}\n", nil, false},
+		"encoded":      {strings.Replace(head, "ConfigMap", "Secret", 1) + "data:\n  title: {{ b64enc .Values.title }}\n", nil, false},
+		"a checksum":   {head + "data:\n  sum: {{ sha256sum .Values.title }}\n", nil, false},
+		"in a name":    {strings.Replace(head, "name: c", "name: {{ printf \"c-%s\" .Values.title | quote }}", 1), nil, false},
+		"not quoted":   {head + "data:\n  title: {{ .Values.title }}\n", []string{"stallkeeper-hostile is new", "inline.yaml: ConfigMap 2"}, true},
+		"single quote": {head + "data:\n  title: '{{ .Values.title }}'\n", []string{"stallkeeper-hostile is new"}, true},
+		"in a list":    {head + "data: {list: [{{ .Values.title }}], replicas: \"1\"}\n", []string{"stallkeeper-hostile is new"}, true},
+		"a block":      {head + "data:\n  title: |\n    {{ .Values.title }}\n", []string{"is new"}, true},
+		"evaluated":    {head + "data:\n  title: {{ tpl .Values.title . | quote }}\n", nil, true},
+		"another value of a field that stands there": {
+			head + "stallkeeper-hostile: zero\ndata:\n  title: {{ .Values.title }}\n", []string{"stallkeeper-hostile has another value"}, true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tmpl := parsed(t, Source{Inline: tc.text})
+			found, err := CheckHostile("harmless", func(text string) (Output, error) {
+				return tmpl.Render(inputs(withValues(map[string]any{"title": text})))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var all strings.Builder
+			for _, f := range found {
+				if f.Fails && !tc.fails || !f.Fails && len(tc.want) == 0 {
+					t.Errorf("%s: %s", f.Text, f.Change)
+				}
+				all.WriteString(f.Change + "\n")
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(all.String(), want) {
+					t.Errorf("%q is not found in\n%s", want, all.String())
+				}
+			}
+			if tc.fails && len(found) == 0 {
+				t.Error("nothing is found")
+			}
+		})
+	}
+	_, err := CheckHostile("x", func(string) (Output, error) { return Output{}, refusef("broken") })
+	checkError(t, err, "broken")
+}

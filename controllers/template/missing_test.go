@@ -1,0 +1,86 @@
+package template
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestMissingValuesAreReported(t *testing.T) {
+	const head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n"
+	for name, tc := range map[string]struct {
+		text string
+		want []string
+	}{
+		"a value that is there":             {"  a: {{ .Values.replicas }}\n", nil},
+		"a null that somebody wrote":        {"  a: {{ .Values.null }}\n", nil},
+		"a misspelled value":                {"  a: b\n  c: {{ .Values.replica }}\n", []string{"inline.yaml:6: .Values.replica"}},
+		"with trim markers":                 {"  c:\n    {{- .Values.replica -}}\n  x\n", []string{"inline.yaml:6: .Values.replica"}},
+		"a missing attribute":               {"  a: {{ .Values.stallkeeper.attributes.size | quote }}\n", []string{"inline.yaml:5: .Values.stallkeeper.attributes.size"}},
+		"as a number":                       {"  a: \"{{ .Values.replica | int }}\"\n", []string{"inline.yaml:5: .Values.replica"}},
+		"inside of printf":                  {"  a: {{ printf \"%v-%v\" .Values.replica .Values.replicas | quote }}\n", []string{"inline.yaml:5: .Values.replica"}},
+		"in parentheses":                    {"  a: {{ add (mul .Values.replica 2) 1 | quote }}\n", []string{"inline.yaml:5: .Values.replica"}},
+		"from the root":                     {"  a: {{ range list 1 }}{{ $.Values.replica }}{{ end }}\n", []string{"inline.yaml:5: $.Values.replica"}},
+		"of a variable's map":               {"  a: {{ $v := .Values }}{{ $v.replica }}\n", []string{"inline.yaml:5: $v.replica"}},
+		"as a variable":                     {"{{ $r := .Values.replica }}  a: {{ $r }}\n", []string{"inline.yaml:5: $r"}},
+		"of what with found":                {"  a: {{ with .Values.map }}{{ .none }}{{ .b }}{{ end }}\n", []string{"inline.yaml:5: .none"}},
+		"in a definition":                   {"  a: {{ include \"x\" . }}\n{{ define \"x\" }}\n{{ .Values.replica }}{{ end }}", []string{"inline.yaml:7: .Values.replica"}},
+		"once for a place":                  {"  a: \"{{ range until 5 }}{{ $.Values.replica }}{{ end }}\"\n", []string{"inline.yaml:5: $.Values.replica"}},
+		"in a branch not taken":             {"  a: {{ if false }}{{ .Values.replica }}{{ end }}\n", nil},
+		"behind a default":                  {"  a: {{ .Values.replica | default 1 | quote }}\n", nil},
+		"as the argument of default":        {"  a: {{ default 1 .Values.replica | quote }}\n", nil},
+		"quoted, then behind a default":     {"  a: {{ .Values.replica | toString | default \"1\" | quote }}\n", nil},
+		"asked by get":                      {"  a: {{ get .Values \"replica\" | quote }}\n", nil},
+		"asked by if":                       {"  a: {{ if .Values.replica }}{{ .Values.replica }}{{ end }}\n", nil},
+		"given to include":                  {"  a: {{ include \"x\" (dict \"r\" .Values.replica) }}\n{{ define \"x\" }}{{ .r | default 1 }}{{ end }}", nil},
+		"a field of what is no map":         {"  a: {{ .Release.Name }}\n", nil},
+		"a missing whole, written as YAML":  {"  a: {{ toYaml .Values.none }}\n", []string{"inline.yaml:5: .Values.none"}},
+		"a method of a value":               {"  a: {{ .Capabilities.KubeVersion.GitVersion }}\n", nil},
+		"a text with actions, by tpl":       {"  a: {{ tpl \"{{ .Values.replicas }}\" . }}\n", nil},
+		"two on one line, in their order":   {"  a: {{ .Values.y }}{{ .Values.x }}\n", []string{"inline.yaml:5: .Values.y", "inline.yaml:5: .Values.x"}},
+		"through toString behind a comment": {"{{/* x */}}\n  a: {{ .Values.replica | toString }}x\n", []string{"inline.yaml:6: .Values.replica"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			values := withValues(map[string]any{"replicas": 2, "null": nil, "map": map[string]any{"b": "c"}})
+			attributes := func(in *Inputs) { in.Stallkeeper = map[string]any{"attributes": map[string]any{"a": "b"}} }
+			plain, err := renderInline(t, head+tc.text, values, attributes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := renderInline(t, head+tc.text, values, func(in *Inputs) { in.ReportMissing = true }, attributes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(plain.Objects, out.Objects); diff != "" {
+				t.Errorf("asking changes the result: %s", diff)
+			}
+			var got []string
+			for _, m := range out.Missing {
+				got = append(got, m.String())
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Error(diff)
+			}
+			if len(plain.Missing) > 0 {
+				t.Error("reported without being asked")
+			}
+		})
+	}
+}
+
+func TestMissingValuesOfAChartAreKnownByTheirFile(t *testing.T) {
+	out, err := renderChart(t, files{
+		"templates/a.yaml":           config(`.Values.none | quote`),
+		"charts/db/Chart.yaml":       "apiVersion: v2\nname: db\nversion: 1.0.0\n",
+		"charts/db/templates/b.yaml": config(`.Values.size | quote`) + "# {{ .Values.global.zone }}\n",
+		"values.yaml":                "global: {zone: a}\n",
+	}, func(in *Inputs) { in.ReportMissing = true })
+	if err == nil {
+		want := []MissingValue{{"charts/db/templates/b.yaml", 6, ".Values.size"}, {"templates/a.yaml", 6, ".Values.none"}}
+		if diff := cmp.Diff(want, out.Missing); diff != "" {
+			t.Error(diff)
+		}
+	} else {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,234 @@
+package tenant
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/controllers/apply"
+)
+
+// Readiness is the state of a tenant's objects.
+type Readiness struct {
+	// State is the worst of all objects.
+	State apply.State
+	// Blockers are the objects that are not ready, failed ones first.
+	Blockers []Blocker
+}
+
+// Blocker is one object that is not ready.
+type Blocker struct {
+	Refusal
+	State apply.State
+	// Hook is the event of a Job that is a hook, such as pre-install; empty for other objects.
+	Hook string
+}
+
+// Readiness judges what we have applied, orphans aside (Kind/name of objects that no revision wants any more). Jobs count by their
+// record on the namespace, which knows of those that are gone as well.
+func (s Standing) Readiness(orphans []string) Readiness {
+	r := Readiness{State: apply.StateReady}
+	for _, key := range s.keys() {
+		obj := s.Objects[key]
+		if fields, _ := annotation(obj, shapeFields); fields == "" || key.GroupKind() == kindJob || slices.Contains(orphans, key.String()) {
+			continue
+		}
+		if verdict := apply.Judge(obj); verdict.State != apply.StateReady {
+			r.add(Blocker{Refusal: Refusal{Key: key, Reason: verdict.Reason, Message: verdict.Message}, State: verdict.State})
+		}
+	}
+	for id, record := range JobsOf(s.Namespace, s.Pin()).States {
+		if blocker, blocked := s.judgeJob(id, record); blocked {
+			r.add(blocker)
+		}
+	}
+	slices.SortFunc(r.Blockers, func(a, b Blocker) int {
+		if a.State != b.State {
+			return map[bool]int{true: -1, false: 1}[a.State == apply.StateFailed]
+		}
+		return compareKeys(a.Key, b.Key)
+	})
+	return r
+}
+
+func (r *Readiness) add(b Blocker) {
+	r.Blockers = append(r.Blockers, b)
+	if r.State != apply.StateFailed {
+		r.State = b.State
+	}
+}
+
+// judgeJob says whether a Job keeps its tenant from being ready.
+func (s Standing) judgeJob(id string, record JobRecord) (Blocker, bool) {
+	event, name, _ := strings.Cut(id, "/")
+	key := Key{Group: kindJob.Group, Kind: kindJob.Kind, Name: name}
+	job := s.Objects[key]
+	stub := newObject(kindJob.WithVersion("v1"), s.Name, name)
+	if event != "" {
+		setAnnotation(stub, hookAnnotation, event)
+	}
+	switch {
+	case record.State == JobSucceeded:
+		return Blocker{}, false
+	case record.State == JobStarted && job != nil && flag(job, "spec", "suspend"):
+		return Blocker{}, false
+	case record.State == JobStarted:
+		what := "the Job is not complete yet"
+		if event != "" {
+			what = "the " + event + " hook is not complete yet"
+		}
+		return Blocker{Refusal: Refusal{Key: key, Reason: "JobRunning", Message: what}, State: apply.StateProgressing, Hook: event}, true
+	}
+	facts := jobFacts{record: record, wanted: stub, revision: s.Pin()}
+	if job != nil && jobEnd(job) == JobFailed {
+		facts.live, facts.wanted = job, job
+	}
+	return Blocker{Refusal: *jobFailed(facts, record), State: apply.StateFailed, Hook: event}, true
+}
+
+// Stopped is whether nothing runs.
+type Stopped struct {
+	// Stopped says that each workload stands at zero and that no pod runs, as the API server says it.
+	Stopped bool
+	// Running are what still runs, by name.
+	Running []Refusal
+	// Again is when to look again, because pods are not watched; zero for never.
+	Again time.Time
+}
+
+const (
+	// maxPods bounds how many pods are looked at, and maxRunning how many are named.
+	maxPods    = 200
+	maxRunning = 16
+	// stoppedAgain is how soon a tenant is looked at again that should be stopped and is not.
+	stoppedAgain = 5 * time.Second
+)
+
+// stops remembers, by namespace, what stood when no pod ran, so that a quiet pass does not ask again.
+type stops struct {
+	mu sync.Mutex
+	by map[string]string
+}
+
+func (s *stops) known(namespace, digest string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.by[namespace] == digest
+}
+
+func (s *stops) note(namespace, digest string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.by == nil {
+		s.by = map[string]string{}
+	}
+	if digest == "" {
+		delete(s.by, namespace)
+		return
+	}
+	s.by[namespace] = digest
+}
+
+// AtZero says whether each workload stands at zero. Pods may still be on their way out.
+func (s Standing) AtZero() bool { return len(stillUp(s)) == 0 }
+
+// LookStopped says whether nothing of a stopped tenant runs. It asks the API server for pods once the workloads stand at zero, and not
+// again while nothing changes.
+func (t *Tenants) LookStopped(ctx context.Context, st Standing) (Stopped, error) {
+	result := Stopped{Running: stillUp(st)}
+	digest := st.Digest()
+	switch {
+	case len(result.Running) > 0:
+		t.stops.note(st.Name, "")
+		return result, nil // the workload's own event brings the next look
+	case t.stops.known(st.Name, digest):
+		result.Stopped = true
+		return result, nil
+	}
+	pods := &corev1.PodList{}
+	if err := t.Live.List(ctx, pods, client.InNamespace(st.Name), client.Limit(maxPods)); err != nil {
+		return Stopped{}, fmt.Errorf("listing the pods in namespace %s: %w", st.Name, err)
+	}
+	result.Running = running(st, pods.Items)
+	if len(result.Running) == 0 && pods.Continue == "" {
+		t.stops.note(st.Name, digest)
+		result.Stopped = true
+		return result, nil
+	}
+	t.stops.note(st.Name, "")
+	result.Again = t.Clock.Now().Add(stoppedAgain)
+	return result, nil
+}
+
+// stillUp are the workloads that want pods, or that have some by their own word.
+func stillUp(st Standing) []Refusal {
+	var up []Refusal
+	for _, key := range st.keys() {
+		obj := st.Objects[key]
+		switch key.GroupKind() {
+		case kindDeployment, kindStatefulSet, kindReplicaSet:
+			standing, _ := number(obj, "status", "replicas")
+			if replicasOf(obj) > 0 || standing > 0 {
+				up = append(up, Refusal{Key: key, Reason: ReasonStillRuns, Message: "its pods have not all ended yet"})
+			}
+		case kindJob:
+			active, _ := number(obj, "status", "active")
+			if jobEnd(obj) == "" && (!flag(obj, "spec", "suspend") || active > 0) {
+				up = append(up, Refusal{Key: key, Reason: ReasonStillRuns, Message: "the Job has not ended yet"})
+			}
+		}
+	}
+	return up[:min(len(up), maxRunning)]
+}
+
+// startedBy is the form of a Job's name that a CronJob gives.
+var startedBy = regexp.MustCompile(`^(.+)-\d+$`)
+
+// running names what the pods that have not ended belong to, each once.
+func running(st Standing, pods []corev1.Pod) []Refusal {
+	found := map[string]Refusal{}
+	for i := range pods {
+		pod := &pods[i]
+		if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+			continue
+		}
+		r := runningPod(st, pod)
+		found[r.Key.String()] = r
+	}
+	var all []Refusal
+	for _, r := range found {
+		all = append(all, r)
+	}
+	sortRefusals(all)
+	return all[:min(len(all), maxRunning)]
+}
+
+func runningPod(st Standing, pod *corev1.Pod) Refusal {
+	kind, name := apply.WorkloadOf(pod)
+	r := Refusal{Key: Key{Kind: kind, Name: name}, Reason: ReasonStillRuns, Message: "it has a pod that runs although the tenant is stopped"}
+	switch {
+	case pod.DeletionTimestamp != nil:
+		r.Message = "its last pod has not ended yet"
+	case kind == kindJob.Kind:
+		r.Group = kindJob.Group
+		r.Message = "the Job runs to its end"
+		r.Remedy = fmt.Sprintf("wait for it, or delete it: kubectl delete job %s -n %s", name, st.Name)
+		if cron := startedBy.FindStringSubmatch(name); cron != nil && st.Objects[Key{Group: kindCronJob.Group, Kind: kindCronJob.Kind, Name: cron[1]}] != nil {
+			r.Key = Key{Group: kindCronJob.Group, Kind: kindCronJob.Kind, Name: cron[1]}
+			r.Message = "its Job " + name + " runs to its end"
+		}
+	case kind == "Pod":
+		r.Message = "the pod was made by the application or by a person, and runs although the tenant is stopped"
+		r.Remedy = fmt.Sprintf("delete it: kubectl delete pod %s -n %s", name, st.Name)
+	default:
+		r.Remedy = fmt.Sprintf("see what keeps its pods: kubectl get pods -n %s", st.Name)
+	}
+	return r
+}

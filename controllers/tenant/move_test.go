@@ -1,0 +1,245 @@
+package tenant
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
+// snapshot is all that stands in the tenant's namespace, and the namespace.
+func (w *world) snapshot() map[string]any {
+	all := map[string]any{}
+	for of, obj := range w.server.objects {
+		all[of.Kind+"/"+of.name] = obj.DeepCopy().Object
+	}
+	return all
+}
+
+func TestARevisionThatIsRefusedChangesNothing(t *testing.T) {
+	for name, tc := range map[string]struct {
+		former, next string
+		want         Refusal
+	}{
+		"an immutable ConfigMap": {
+			immutable("a") + settings, immutable("b") + changed,
+			Refusal{Key: Key{Kind: "ConfigMap", Name: "fixed"}, Reason: "Immutable", Field: "data"},
+		},
+		"a port that is none": {
+			service + settings, changed + strings.Replace(service, "port: 80", "port: 99999", 1),
+			Refusal{Key: Key{Kind: "Service", Name: "web"}, Reason: "Invalid", Field: "spec.ports[0].port", Old: "80", New: "99999"},
+		},
+		"a claim template that shrinks": {
+			statefulSet("2Gi") + settings, statefulSet("1Gi") + changed,
+			Refusal{
+				Key: Key{Group: "apps", Kind: "StatefulSet", Name: "db"}, Reason: ReasonClaimShrinks, Field: "spec.resources.requests.storage",
+				Old: "2Gi", New: "1Gi",
+			},
+		},
+		"a claim that shrinks": {claim("2Gi") + settings, claim("1Gi") + changed, Refusal{
+			Key: Key{Kind: "PersistentVolumeClaim", Name: "data"}, Reason: ReasonClaimShrinks, Field: "spec.resources.requests.storage",
+			Old: "2Gi", New: "1Gi",
+		}},
+		"a field that is none": {settings, settings + "\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: bad}, dada: {a: b}}\n", Refusal{
+			Key: Key{Kind: "ConfigMap", Name: "bad"}, Reason: "Invalid", Field: "dada",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(map[string]string{"a": tc.former + deployment("web", three), "b": tc.next + deployment("web", "    replicas: 5")}, "a")
+			w.settle(t.Context())
+			before := w.snapshot()
+			w.target = "b"
+			w.cache.sync()
+			out := w.pass(t.Context())
+			if diff := cmp.Diff(before, w.snapshot()); diff != "" {
+				t.Errorf("it changes (-before +after):\n%s", diff)
+			}
+			if len(out.moved.Refusals) != 1 {
+				t.Fatalf("refusals: %v", out.moved.Refusals)
+			}
+			got := out.moved.Refusals[0]
+			if got.Message == "" || got.Remedy == "" {
+				t.Errorf("no message or remedy: %+v", got)
+			}
+			got.Message, got.Remedy, got.Err = "", "", nil
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("refusal (-want +got):\n%s", diff)
+			}
+			w.stop = true
+			w.settle(t.Context())
+			replicas(t, w, "web", 0)
+			w.stop = false
+			w.settle(t.Context())
+			replicas(t, w, "web", 3)
+			if pin := w.field("Namespace", space, "metadata", "labels", v1alpha1.RevisionLabel); pin != nil && pin != "a" {
+				t.Errorf("it is pinned to %v", pin)
+			}
+		})
+	}
+}
+
+func claim(size string) string {
+	return "\n- {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: " + size + "}}}}\n"
+}
+
+// pin is the revision that the tenant has, or is to have first.
+func (w *world) pin() string {
+	ns := w.server.object(w.id("Namespace", w.space))
+	if ns == nil {
+		return w.target
+	}
+	return ns.GetLabels()[v1alpha1.RevisionLabel]
+}
+
+func TestAMoveThatFailsHalfWayIsTakenBack(t *testing.T) {
+	w := newWorld(map[string]string{
+		"a": settings + deployment("web", three), "b": changed + deployment("web", "    replicas: 5") + deployment("new", three),
+	}, "a")
+	w.settle(t.Context())
+	dry := true
+	w.server.before = func(verb string, key Key) error {
+		// The dry run is let through, what follows is refused.
+		if verb == "apply" && key.Name == "new" {
+			if dry {
+				dry = false
+				return nil
+			}
+			return invalid(key, "spec", "not today")
+		}
+		return nil
+	}
+	w.target = "b"
+	w.cache.sync()
+	out := w.pass(t.Context())
+	if !out.moved.TakenBack || out.moved.Moved || w.pin() != "a" {
+		t.Errorf("taken back %v, moved %v, pinned to %q", out.moved.TakenBack, out.moved.Moved, w.pin())
+	}
+	replicas(t, w, "web", 3)
+	if got := w.field("ConfigMap", "settings", "data", "mode"); got != "fast" {
+		t.Errorf("the ConfigMap says %v", got)
+	}
+}
+
+func TestACrashAnywhereInAMoveLeavesATenantThatComesToRest(t *testing.T) {
+	revisions := map[string]string{
+		"a": account + secret + settings + deployment("web", "") + scaler + statefulSet("1Gi"),
+		"b": account + secret + changed + deployment("web", three) + statefulSet("2Gi") + service,
+	}
+	for n := 1; n < 20; n++ {
+		for _, answered := range []bool{true, false} {
+			w := newWorld(revisions, "a")
+			w.settle(t.Context())
+			w.scale("web", 7)
+			w.cache.sync()
+			w.dies(n, answered)
+			w.target = "b"
+			w.pass(t.Context())
+			if w.pin() == "b" && w.field("ConfigMap", "settings", "data", "mode") != "slow" {
+				t.Errorf("after %d writes it is pinned to a revision that does not stand", n)
+			}
+			w.lives()
+			if out, _ := w.settle(t.Context()); out.err != nil || w.pin() != "b" {
+				t.Errorf("after %d writes: %v, pinned to %q", n, out.err, w.pin())
+			}
+			replicas(t, w, "web", 3)
+		}
+	}
+}
+
+func TestStrategiesBesideTheServersDefaultsAreRolledOut(t *testing.T) {
+	onDelete := strings.Replace(statefulSet("1Gi"), "    replicas: 2\n", "    replicas: 2\n    updateStrategy: {type: OnDelete}\n", 1)
+	w := newWorld(map[string]string{
+		"a": deployment("web", three) + statefulSet("1Gi"),
+		"b": deployment("web", three+"\n    strategy: {type: Recreate}") + onDelete,
+	}, "a")
+	w.settle(t.Context())
+	w.target = "b"
+	if out, _ := w.settle(t.Context()); len(out.refusals) > 0 || w.pin() != "b" {
+		t.Fatalf("pinned to %q, refused %v", w.pin(), out.refusals)
+	}
+	if got := w.field("Deployment", "web", "spec", "strategy"); cmp.Diff(map[string]any{"type": "Recreate"}, got) != "" {
+		t.Errorf("the strategy is %v", got)
+	}
+	w.target = "a"
+	if out, _ := w.settle(t.Context()); len(out.refusals) > 0 || w.pin() != "a" {
+		t.Fatalf("and back: pinned to %q, refused %v", w.pin(), out.refusals)
+	}
+}
+
+func TestALargerClaimTemplateGrowsTheClaimsAndLeavesThePodsAlone(t *testing.T) {
+	w := newWorld(map[string]string{"a": strings.Replace(statefulSet("1Gi"), "    replicas: 2\n", "", 1), "b": strings.Replace(statefulSet("2Gi"), "    replicas: 2\n", "", 1)}, "a")
+	w.settle(t.Context())
+	w.server.edit(id("StatefulSet", "db"), "autoscaler", func(o *unstructured.Unstructured) { set(o, int64(4), "spec", "replicas") })
+	for _, name := range []string{"data-db-0", "data-db-1", "data-other-0"} {
+		pvc := parse(strings.Replace(claim("1Gi"), "name: data", "name: "+name, 1))[0]
+		pvc.SetNamespace(space)
+		if err := w.server.Create(t.Context(), pvc); err != nil {
+			t.Fatal(err)
+		}
+	}
+	former := w.server.object(id("StatefulSet", "db")).GetUID()
+	w.target = "b"
+	if out, _ := w.settle(t.Context()); len(out.refusals) > 0 || w.pin() != "b" {
+		t.Fatalf("pinned to %q, refused %v", w.pin(), out.refusals)
+	}
+	for name, want := range map[string]string{"data-db-0": "2Gi", "data-db-1": "2Gi", "data-other-0": "1Gi"} {
+		if got := w.field("PersistentVolumeClaim", name, "spec", "resources", "requests", "storage"); got != want {
+			t.Errorf("%s has %v, want %s", name, got, want)
+		}
+	}
+	set := w.server.object(id("StatefulSet", "db"))
+	if set.GetUID() == former || replicasOf(set) != 4 {
+		t.Errorf("it is the same: %v; it has %d replicas, want the autoscaler's 4", set.GetUID() == former, replicasOf(set))
+	}
+	if kept := w.field("Namespace", space, "metadata", "annotations", RecreatedAnnotation); kept != nil {
+		t.Errorf("the record stays: %v", kept)
+	}
+}
+
+func TestARenameThatHoldsANodePortConverges(t *testing.T) {
+	w := newWorld(map[string]string{"a": nodePort("front"), "b": nodePort("door")}, "a")
+	w.settle(t.Context())
+	w.target = "b"
+	out, _ := w.settle(t.Context())
+	if len(out.refusals) > 0 || w.pin() != "b" || w.server.object(id("Service", "front")) != nil || w.server.object(id("Service", "door")) == nil {
+		t.Errorf("pinned to %q, refused %v", w.pin(), out.refusals)
+	}
+}
+
+func TestAnotherTenantsPortIsNoRename(t *testing.T) {
+	w := newWorld(map[string]string{"a": settings + service, "b": settings + service + nodePort("door")}, "a")
+	other := parse(nodePort("front"))[0]
+	other.SetNamespace("tenant-other")
+	if err := w.server.Create(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	w.settle(t.Context())
+	w.target = "b"
+	out, _ := w.settle(t.Context())
+	if len(out.refusals) == 0 || w.pin() != "a" || w.server.object(id("Service", "web")) == nil {
+		t.Errorf("pinned to %q, refused %v", w.pin(), out.refusals)
+	}
+}
+
+func TestAnOldCacheMovesNoTenantBack(t *testing.T) {
+	w := newWorld(map[string]string{"a": settings + deployment("web", three), "b": changed + deployment("web", three)}, "a")
+	w.settle(t.Context())
+	w.target = "b"
+	for range 3 {
+		w.pass(t.Context()) // the cache stays as it was
+	}
+	w.restart()
+	w.server.writes = nil
+	w.pass(t.Context())
+	for _, write := range w.server.writes {
+		if strings.Contains(write, "Namespace") {
+			t.Errorf("the namespace is written: %v", w.server.writes)
+		}
+	}
+	if w.pin() != "b" || w.field("ConfigMap", "settings", "data", "mode") != "slow" {
+		t.Errorf("it is on %q with %v", w.pin(), w.field("ConfigMap", "settings", "data", "mode"))
+	}
+}

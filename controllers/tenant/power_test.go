@@ -1,0 +1,344 @@
+package tenant
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+func TestANewTenantCostsOneCallAnObjectAndOneForItsNamespace(t *testing.T) {
+	w := newWorld(map[string]string{"a": account + secret + settings + quota + policy + service + deployment("web", three) + statefulSet("1Gi")}, "a")
+	if out := w.pass(t.Context()); out.err != nil || len(out.refusals) > 0 || !out.shaped.Stands {
+		t.Fatalf("%+v", out)
+	}
+	// The namespace is looked for once, because the cache may not say that there is none.
+	if len(w.server.writes) != 9 || w.server.calls != 10 {
+		t.Errorf("%d calls, %d writes:\n%s", w.server.calls, len(w.server.writes), strings.Join(w.server.writes, "\n"))
+	}
+	calls := w.server.calls
+	w.pass(t.Context())
+	w.cache.sync()
+	w.pass(t.Context())
+	w.restart()
+	w.pass(t.Context())
+	if w.server.calls != calls {
+		t.Errorf("quiet passes, with and without a restart, cost %d calls: %s", w.server.calls-calls, w.server.writes[9:])
+	}
+}
+
+func TestSuspendingAndResumingWritesEachWorkloadOnce(t *testing.T) {
+	w := newWorld(map[string]string{"a": settings + service + deployment("web", "") + scaler + deployment("api", three) + cron + statefulSet("1Gi")}, "a")
+	w.settle(t.Context())
+	w.scale("web", 7)
+	w.cache.sync()
+
+	w.stop = true
+	w.server.writes = nil
+	w.settle(t.Context())
+	want := []string{"apply CronJob/tick", "apply Deployment/api", "apply Deployment/web", "apply StatefulSet/db"}
+	if diff := cmp.Diff(want, slices.Sorted(slices.Values(w.server.writes))); diff != "" {
+		t.Errorf("a suspension writes (-want +got):\n%s", diff)
+	}
+	for _, name := range []string{"web", "api"} {
+		replicas(t, w, name, 0)
+	}
+	w.stop = false
+	w.server.writes = nil
+	w.settle(t.Context())
+	if diff := cmp.Diff(want, slices.Sorted(slices.Values(w.server.writes))); diff != "" {
+		t.Errorf("resuming writes (-want +got):\n%s", diff)
+	}
+	replicas(t, w, "web", 7)
+	replicas(t, w, "api", 3)
+	if w.field("CronJob", "tick", "spec", "suspend") != false {
+		t.Error("the CronJob stays suspended")
+	}
+}
+
+func TestWhatCantBeRenderedIsStoppedAndResumedAllTheSame(t *testing.T) {
+	w := newWorld(map[string]string{"a": deployment("web", "") + scaler + deployment("api", three)}, "a")
+	w.settle(t.Context())
+	w.scale("web", 7)
+	w.rendered = false
+	w.restart()
+	for range 2 {
+		w.stop = true
+		w.settle(t.Context())
+		replicas(t, w, "web", 0)
+		replicas(t, w, "api", 0)
+		w.stop = false
+		w.settle(t.Context())
+		replicas(t, w, "web", 7)
+		replicas(t, w, "api", 3)
+	}
+	w.rendered = true
+	if _, passes := w.settle(t.Context()); passes != 0 {
+		t.Error("what was resumed without rendering is written again")
+	}
+}
+
+func TestALeftoverOfAFinishedRevisionIsStopped(t *testing.T) {
+	kept := strings.Replace(deployment("old", three), "metadata: {name: old}", "metadata: {name: old, annotations: {helm.sh/resource-policy: keep}}", 1)
+	w := newWorld(map[string]string{"a": deployment("web", three) + kept, "b": deployment("web", three)}, "a")
+	w.settle(t.Context())
+	w.target = "b"
+	if out, _ := w.settle(t.Context()); !slices.Equal(out.shaped.Orphans, []string{"Deployment/old"}) {
+		t.Fatalf("orphans %v", out.shaped.Orphans)
+	}
+	w.stop = true
+	w.settle(t.Context())
+	replicas(t, w, "old", 0)
+	w.stop = false
+	w.settle(t.Context())
+	replicas(t, w, "old", 3)
+}
+
+func TestAWorkloadThatSomebodyScalesUpWhileItsTenantIsStoppedGoesBackToZero(t *testing.T) {
+	w := newWorld(map[string]string{"a": deployment("web", "")}, "a")
+	w.settle(t.Context())
+	w.scale("web", 7)
+	w.stop = true
+	w.settle(t.Context())
+	w.scale("web", 4)
+	w.settle(t.Context())
+	replicas(t, w, "web", 0)
+	w.stop = false
+	w.settle(t.Context())
+	replicas(t, w, "web", 7)
+}
+
+func TestReplicasAreHandedToAnAutoscalerWithoutADip(t *testing.T) {
+	for name, stopped := range map[string]bool{"while it runs": false, "while it is stopped": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(map[string]string{"a": deployment("web", three), "b": deployment("web", "") + scaler}, "a")
+			w.settle(t.Context())
+			w.stop = stopped
+			w.settle(t.Context())
+			var seen []any
+			w.server.stored = func(_, after *unstructured.Unstructured, _ string) {
+				if after != nil && after.GetKind() == "Deployment" {
+					seen = append(seen, at(after.Object, []string{"spec", "replicas"}))
+				}
+			}
+			w.target = "b"
+			w.settle(t.Context())
+			want := map[bool]int64{true: 0, false: 3}[stopped]
+			for _, n := range seen {
+				if n != want {
+					t.Errorf("on the way it had %v replicas, want %d", seen, want)
+				}
+			}
+			w.server.stored = nil
+			w.stop = false
+			w.settle(t.Context())
+			replicas(t, w, "web", 3)
+			w.scale("web", 6)
+			if _, passes := w.settle(t.Context()); passes != 0 {
+				t.Error("the autoscaler's number is written over")
+			}
+			replicas(t, w, "web", 6)
+		})
+	}
+}
+
+func TestATemplateThatBeginsToSetReplicasWhileItsTenantIsStopped(t *testing.T) {
+	w := newWorld(map[string]string{"a": deployment("web", ""), "b": deployment("web", three)}, "a")
+	w.settle(t.Context())
+	w.scale("web", 7)
+	w.stop = true
+	w.settle(t.Context())
+	w.target = "b"
+	w.settle(t.Context())
+	replicas(t, w, "web", 0)
+	w.stop = false
+	w.settle(t.Context())
+	replicas(t, w, "web", 3)
+	if kept := w.field("Deployment", "web", "metadata", "annotations", KeptAnnotation); kept != nil {
+		t.Errorf("the kept number %v stays behind", kept)
+	}
+	if _, passes := w.settle(t.Context()); passes != 0 {
+		t.Error("it does not come to rest")
+	}
+}
+
+func TestATenantThatIsMadeStoppedStartsNoPod(t *testing.T) {
+	w := newWorld(map[string]string{
+		"a": deployment("web", "") + deployment("api", three) + cron + hibernate + migrate,
+		"b": deployment("web", "") + deployment("api", three) + cron + hibernate + migrate + settings,
+	}, "a")
+	w.patches = map[schema.GroupKind][]byte{{Group: "db.example.com", Kind: "Cluster"}: []byte(`{"spec":{"hibernate":true}}`)}
+	w.stop = true
+	w.server.stored = func(_, after *unstructured.Unstructured, _ string) {
+		if after == nil {
+			return
+		}
+		n, _ := number(after, "spec", "replicas")
+		runs := n > 0 || (after.GetKind() == "CronJob" || after.GetKind() == "Job") && !flag(after, "spec", "suspend") ||
+			after.GetKind() == "Cluster" && !flag(after, "spec", "hibernate")
+		if runs {
+			t.Errorf("%s runs for a moment", after.GetName())
+		}
+	}
+	w.settle(t.Context())
+	w.target = "b"
+	if out, _ := w.settle(t.Context()); len(out.refusals) > 0 {
+		t.Errorf("refused: %v", out.refusals)
+	}
+	w.revisions["b"] = strings.ReplaceAll(w.revisions["b"], "web:1", "web:2")
+	w.settle(t.Context())
+	w.server.stored = nil
+	w.stop = false
+	w.settle(t.Context())
+	replicas(t, w, "web", 1)
+	replicas(t, w, "api", 3)
+	if w.field("CronJob", "tick", "spec", "suspend") != false || w.field("Job", "migrate", "spec", "suspend") != false ||
+		w.field("Cluster", "main", "spec", "hibernate") != false {
+		t.Error("it does not run after it was resumed")
+	}
+}
+
+func TestASuspensionPatchThatIsRefusedHoldsNothingElse(t *testing.T) {
+	cluster := schema.GroupKind{Group: "db.example.com", Kind: "Cluster"}
+	for name, patch := range map[string]string{
+		"it is no map":                    `[]`,
+		"it changes the kind":             `{"kind":"Other"}`,
+		"the API server does not take it": `{"spec":{"hibernate":"yes, please"}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(map[string]string{"a": hibernate + deployment("web", three)}, "a")
+			w.patches = map[schema.GroupKind][]byte{cluster: []byte(patch), kindDeployment: []byte(patch)}
+			w.settle(t.Context())
+			w.server.before = func(verb string, key Key) error {
+				if verb == "apply" && strings.Contains(patch, "please") && key.Kind == "Cluster" && w.stop {
+					return invalid(key, "spec.hibernate", "must be a boolean")
+				}
+				return nil
+			}
+			w.stop = true
+			out, _ := w.settle(t.Context())
+			if !slices.Contains(said(out.refusals), "Cluster/main "+ReasonSuspensionPatch) {
+				t.Errorf("refusals: %v", said(out.refusals))
+			}
+			replicas(t, w, "web", 0)
+			w.stop = false
+			w.settle(t.Context())
+			replicas(t, w, "web", 3)
+		})
+	}
+}
+
+func TestASuspensionPatchComesAndGoesWithoutRendering(t *testing.T) {
+	w := newWorld(map[string]string{"a": hibernate}, "a")
+	w.patches = map[schema.GroupKind][]byte{{Group: "db.example.com", Kind: "Cluster"}: []byte(`{"spec":{"hibernate":true,"instances":0,"note":"off"}}`)}
+	w.settle(t.Context())
+	before := w.field("Cluster", "main", "spec")
+	w.rendered = false
+	w.stop = true
+	if _, passes := w.settle(t.Context()); passes > 2 {
+		t.Error("it does not come to rest")
+	}
+	want := map[string]any{"hibernate": true, "instances": int64(0), "note": "off"}
+	if diff := cmp.Diff(want, w.field("Cluster", "main", "spec")); diff != "" {
+		t.Errorf("stopped (-want +got):\n%s", diff)
+	}
+	w.server.edit(id("Cluster", "main"), "somebody", func(obj *unstructured.Unstructured) { set(obj, false, "spec", "hibernate") })
+	w.settle(t.Context())
+	if diff := cmp.Diff(want, w.field("Cluster", "main", "spec")); diff != "" {
+		t.Errorf("somebody wakes it (-want +got):\n%s", diff)
+	}
+	w.stop = false
+	w.settle(t.Context())
+	if diff := cmp.Diff(before, w.field("Cluster", "main", "spec")); diff != "" {
+		t.Errorf("resumed (-want +got):\n%s", diff)
+	}
+	w.rendered = true
+	w.settle(t.Context())
+	if _, passes := w.settle(t.Context()); passes != 0 {
+		t.Error("it does not come to rest")
+	}
+}
+
+func TestAnUnknownKindWithoutAPatchIsNamed(t *testing.T) {
+	w := newWorld(map[string]string{"a": hibernate + deployment("web", three)}, "a")
+	w.stop = true
+	out, _ := w.settle(t.Context())
+	if diff := cmp.Diff([]string{"Cluster/main CannotSuspend"}, said(out.refusals)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	replicas(t, w, "web", 0)
+}
+
+func TestClaimsAreRetainedBeforeZero(t *testing.T) {
+	w := newWorld(map[string]string{"a": statefulSet("1Gi")}, "a")
+	w.settle(t.Context())
+	w.server.edit(id("StatefulSet", "db"), "somebody", func(obj *unstructured.Unstructured) {
+		set(obj, "Delete", "spec", "persistentVolumeClaimRetentionPolicy", "whenScaled")
+	})
+	w.server.stored = func(_, after *unstructured.Unstructured, _ string) {
+		if after != nil && after.GetKind() == "StatefulSet" && replicasOf(after) == 0 && retention(after) != "Retain" {
+			t.Error("it stands at zero and would lose its claims")
+		}
+	}
+	w.stop, w.rendered = true, false
+	w.settle(t.Context())
+	if got := w.field("StatefulSet", "db", "spec", "replicas"); got != int64(0) {
+		t.Errorf("replicas %v", got)
+	}
+}
+
+func TestAnAutoscalerThatMayScaleToZeroIsHeldWhileItsTenantIsStopped(t *testing.T) {
+	zero := strings.Replace(scaler, "minReplicas: 2", "minReplicas: 0", 1)
+	keda := "\n- {apiVersion: keda.sh/v1alpha1, kind: ScaledObject, metadata: {name: queue}, spec: {scaleTargetRef: {name: api}}}\n"
+	w := newWorld(map[string]string{"a": deployment("web", "") + deployment("api", "") + zero + keda}, "a")
+	w.settle(t.Context())
+	for _, rendered := range []bool{true, false} {
+		w.rendered = rendered
+		w.stop = true
+		w.settle(t.Context())
+		if got := w.field("HorizontalPodAutoscaler", "web", "spec", "minReplicas"); got != int64(1) {
+			t.Errorf("stopped, minReplicas is %v", got)
+		}
+		if got := w.field("ScaledObject", "queue", "metadata", "annotations", kedaPausedReplicas); got != "0" {
+			t.Errorf("stopped, KEDA is paused at %v", got)
+		}
+		w.stop = false
+		w.settle(t.Context())
+		if got := w.field("HorizontalPodAutoscaler", "web", "spec", "minReplicas"); got != int64(0) {
+			t.Errorf("resumed, minReplicas is %v", got)
+		}
+		if got := w.field("ScaledObject", "queue", "metadata", "annotations", kedaPausedReplicas); got != nil {
+			t.Errorf("resumed, KEDA is paused at %v", got)
+		}
+	}
+}
+
+func TestAnOldCacheKeepsNoOldNumber(t *testing.T) {
+	w := newWorld(map[string]string{"a": deployment("web", "")}, "a")
+	w.settle(t.Context())
+	w.scale("web", 9) // the cache does not show it
+	w.stop = true
+	w.pass(t.Context())
+	replicas(t, w, "web", 0)
+	w.stop = false
+	w.settle(t.Context())
+	replicas(t, w, "web", 9)
+}
+
+func TestAForeignNamespaceIsNotTouched(t *testing.T) {
+	w := newWorld(map[string]string{"a": deployment("web", three)}, "a")
+	w.settle(t.Context())
+	w.server.edit(id("Namespace", space), "somebody", func(obj *unstructured.Unstructured) {
+		setAnnotation(obj, "stallkeeper.io/instance-uid", "another")
+	})
+	w.server.writes = nil
+	w.stop = true
+	w.cache.sync()
+	w.restart()
+	if out := w.pass(t.Context()); len(w.server.writes) > 0 || out.err == nil {
+		t.Errorf("writes %v, error %v", w.server.writes, out.err)
+	}
+}

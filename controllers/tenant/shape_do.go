@@ -1,0 +1,519 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/apply"
+)
+
+// Shaped is what an apply has done.
+type Shaped struct {
+	// Standing is what stands now.
+	Standing Standing
+	// Wrote is how many requests were to change an object; those to the namespace are not counted.
+	Wrote int
+	// Refusals are the objects that are not as they should be. Each holds back what needs it and nothing else.
+	Refusals []Refusal
+	// Waiting is the hook that what comes after it waits for; zero if all groups were applied.
+	Waiting Key
+	// Stands says that the whole set stands: nothing was refused, held back, or waits.
+	Stands bool
+	// Orphans are the objects that the set has no more and that stay, as Kind/name, sorted.
+	Orphans []string
+	// Unsaid is what keeps an object from being put right for a while, because somebody changes it again and again.
+	Unsaid []Refusal
+}
+
+// Shape makes what stands what the set says, and writes only what differs. The tenant stays on its revision: the set is of the one that
+// its namespace is pinned to, or of the first one.
+//
+// The error is a *[apply.NamespaceConflictError], or says why nothing could be done at all; what happened to single objects is in
+// the result.
+func (t *Tenants) Shape(ctx context.Context, st Standing, s Set) (Shaped, error) {
+	p := t.newPass(st, s)
+	if err := t.claim(ctx, &p.result.Standing, s); err != nil {
+		return p.result, err
+	}
+	if err := t.patchNamespace(ctx, &p.result.Standing, namespaceOf(s, p.pin())); err != nil {
+		return p.result, err
+	}
+	p.run(ctx)
+	if p.stands() {
+		p.prune(ctx)
+	}
+	return p.finish(ctx)
+}
+
+// pass is one call of Shape or Move.
+type pass struct {
+	*Tenants
+	set      Set
+	contents []content
+	before   Standing
+	jobs     Jobs
+	// besides are other revisions whose Jobs stay on record.
+	besides []string
+	refused sets.Set[Key]
+	// carried are the hashes of a group's objects that are not watched; loose those of groups without an object that could carry them,
+	// which the namespace carries.
+	carried, loose map[string]string
+
+	mu     sync.Mutex
+	result Shaped
+}
+
+func (t *Tenants) newPass(st Standing, s Set) *pass {
+	p := &pass{Tenants: t, set: s, before: st, result: Shaped{Standing: st.clone()}, refused: sets.New[Key]()}
+	p.carried, p.loose = map[string]string{}, map[string]string{}
+	p.jobs, p.besides = JobsOf(st.Namespace, s.Revision), []string{s.Next}
+	if st.Namespace == nil {
+		p.jobs.Install = hasHooks(s)
+	}
+	p.contents = contents(s, st.Name, recreatedOf(st.Namespace))
+	return p
+}
+
+// pin is the revision that the namespace keeps while the set is shaped.
+func (p *pass) pin() string {
+	if pinned := p.result.Standing.Pin(); pinned != "" {
+		return pinned
+	}
+	return p.set.Revision
+}
+
+func (p *pass) stands() bool {
+	return p.result.Waiting == Key{} && len(p.result.Refusals) == 0 && len(p.result.Unsaid) == 0
+}
+
+// run applies one group after the other, up to a hook that has not ended.
+func (p *pass) run(ctx context.Context) {
+	for i := range p.set.Groups {
+		var jobs, others []content
+		for _, c := range p.contents {
+			switch {
+			case c.group != i || p.set.Besides.Has(c.key):
+			case c.key.GroupKind() == kindJob:
+				jobs = append(jobs, c)
+			default:
+				others = append(others, c)
+			}
+		}
+		p.group(ctx, others)
+		for _, c := range jobs {
+			if waits := p.job(ctx, c); waits {
+				p.result.Waiting = c.key
+				return
+			}
+		}
+	}
+}
+
+// group applies the objects of a group that differ: those that are not watched first, what carries their hashes last.
+func (p *pass) group(ctx context.Context, group []content) {
+	carrier := carrierOf(group, p.before.watched)
+	p.unwatched(ctx, group, carrier)
+	var actions []action
+	for _, c := range group {
+		if c.key == carrier {
+			c = p.carry(c)
+		}
+		actions = append(actions, planShape(p.result.Standing, p.set, []content{c}, p.Ownership.Expected)...)
+	}
+	p.every(ctx, actions)
+}
+
+// every does actions at the same time. What one of them fails at holds back those of later groups only.
+func (p *pass) every(ctx context.Context, actions []action) {
+	refused := p.refused.Clone()
+	p.each(actions, func(a action) {
+		if need, ok := needs(a, refused); ok {
+			p.refuse(heldBack(a.key, need))
+			return
+		}
+		p.one(ctx, a)
+	})
+}
+
+func (p *pass) each(actions []action, do func(action)) {
+	workers := errgroup.Group{}
+	workers.SetLimit(parallel)
+	for _, a := range actions {
+		workers.Go(func() error {
+			do(a)
+			return nil
+		})
+	}
+	_ = workers.Wait() // each keeps its own error
+}
+
+// unwatched applies the objects whose hashes the carrier does not have.
+func (p *pass) unwatched(ctx context.Context, group []content, carrier Key) {
+	known := carries(p.result.Standing.Objects[carrier])
+	if carrier == (Key{}) {
+		known = carries(p.result.Standing.Namespace)
+	}
+	p.carried = map[string]string{}
+	var actions []action
+	for _, c := range group {
+		if p.before.watched.Has(c.key.GroupKind()) || c.key.GroupKind() == kindJob {
+			continue
+		}
+		hash := p.set.carriedHash(c)
+		if name := carriedName(c.key); hash != "" && known[name] == hash {
+			p.carried[name] = hash
+			continue
+		} else if former, ok := known[name]; ok {
+			p.carried[name] = former
+		}
+		actions = append(actions, action{content: c, why: recontent, applies: true})
+	}
+	p.every(ctx, actions)
+	if carrier == (Key{}) {
+		for name, hash := range p.carried {
+			p.loose[name] = hash
+		}
+	}
+}
+
+// carry adds to a content what it carries.
+func (p *pass) carry(c content) content {
+	for _, obj := range []*unstructured.Unstructured{c.obj, c.fresh} {
+		setAnnotation(obj, CarriesAnnotation, joinCarries(p.carried))
+		hash, _ := annotation(obj, ContentHashAnnotation)
+		setAnnotation(obj, ContentHashAnnotation, digest([]any{hash, p.carried}))
+	}
+	return c
+}
+
+// one does an action.
+func (p *pass) one(ctx context.Context, a action) {
+	if a.standing != nil && a.standing.GetDeletionTimestamp() != nil {
+		p.refuse(leaving(a.key))
+		return
+	}
+	if a.standing != nil && a.why != recontent && p.wait(a) {
+		return
+	}
+	answer, err := p.do(ctx, a)
+	if err != nil {
+		p.refuse(p.explain(ctx, a, err))
+		return
+	}
+	if answer == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wrote(&p.result.Standing, answer)
+	if !p.before.watched.Has(a.key.GroupKind()) {
+		if hash := p.set.carriedHash(a.content); hash != "" {
+			p.carried[carriedName(a.key)] = hash
+		}
+	}
+}
+
+// leaving says that an object has to be gone before it can be made anew.
+func leaving(key Key) Refusal {
+	return Refusal{Key: key, Reason: string(apply.ReasonTransient), Message: "it is being deleted, and is made anew when it is gone", Retry: true}
+}
+
+// wait says whether an object that somebody has changed is left alone for a while.
+func (p *pass) wait(a action) bool {
+	now := p.Clock.Now()
+	until := p.repairs.held(p.before.Name, a.key, now)
+	if until.IsZero() {
+		p.repairs.note(p.before.Name, a.key, now)
+		return false
+	}
+	other := otherManagers(unwelcome(a.standing, p.set.Managers))
+	if other == "" {
+		other = apply.OtherManager(a.standing)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.result.Unsaid = append(p.result.Unsaid, Refusal{
+		Key: a.key, Reason: ReasonDrift, Message: fmt.Sprintf("%q changes it again and again, and so do we; it is left alone for a while", other),
+		Remedy: "let only one of the two manage it",
+	})
+	if p.result.Standing.Again.IsZero() || until.Before(p.result.Standing.Again) {
+		p.result.Standing.Again = until
+	}
+	return true
+}
+
+// do writes one object: what power has to hold first, the content, and then away with what others have added.
+func (p *pass) do(ctx context.Context, a action) (*unstructured.Unstructured, error) {
+	var answer *unstructured.Unstructured
+	var err error
+	if a.hold != nil {
+		if answer, err = p.apply(ctx, a.hold, PowerOwner); err != nil {
+			return nil, fmt.Errorf("holding %s: %w", a.key, err)
+		}
+		p.count()
+	}
+	if a.applies {
+		if answer, err = p.applyContent(ctx, a); err != nil || answer == nil {
+			return nil, err
+		}
+	}
+	if !a.clean {
+		return answer, nil
+	}
+	// What was ours is ours again by now, and what is left of the others' is in addition.
+	if answer, err = p.clean(ctx, a); err != nil {
+		return nil, fmt.Errorf("putting %s right: %w", a.key, err)
+	}
+	return answer, nil
+}
+
+// applyContent applies the content, and learns from the answer.
+func (p *pass) applyContent(ctx context.Context, a action) (*unstructured.Unstructured, error) {
+	obj := a.obj
+	if a.standing == nil && p.before.watched.Has(a.key.GroupKind()) {
+		obj = a.fresh
+	}
+	answer, err := p.applyWithSteps(ctx, a, obj)
+	if err != nil || answer == nil {
+		return nil, err
+	}
+	if a.standing != nil || !p.set.Stopped {
+		p.Ownership.Learn(obj, answer)
+	}
+	return answer, nil
+}
+
+// clean takes away what others have added, on what is read live.
+func (p *pass) clean(ctx context.Context, a action) (*unstructured.Unstructured, error) {
+	live, err := readLive(ctx, p.Live, like(a.obj))
+	if err != nil || live == nil {
+		return nil, err
+	}
+	rest, changed := cleaned(live, p.set.Managers)
+	if !changed {
+		return live, nil
+	}
+	patch := client.MergeFromWithOptions(live, client.MergeFromWithOptimisticLock{})
+	if err := p.Client.Patch(ctx, rest, patch, client.FieldOwner(repairOwner)); err != nil {
+		return nil, err
+	}
+	p.count()
+	return rest, nil
+}
+
+func (p *pass) count() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.result.Wrote++
+}
+
+func (p *pass) refuse(r Refusal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused.Insert(r.Key)
+	p.result.Refusals = append(p.result.Refusals, r)
+}
+
+// explain sorts an error, with the values of the field where the API server named one.
+func (p *pass) explain(ctx context.Context, a action, err error) Refusal {
+	r := refused(a.key, err)
+	if r.Retry || r.Field == "" || a.key.GroupKind() == kindSecret {
+		return r
+	}
+	live, readErr := readLive(ctx, p.Live, like(a.obj))
+	if readErr != nil {
+		return r // the values are a kindness
+	}
+	return r.withValues(live, a.obj)
+}
+
+// prune deletes what an earlier revision had and the set has no more, and lists what stays.
+func (p *pass) prune(ctx context.Context) {
+	applier := &apply.Applier{Client: p.Client, Cache: p.Cache, Live: p.Live, Kinds: p.Kinds}
+	observed := apply.Observed{Namespace: p.result.Standing.Namespace, Objects: p.result.Standing.Objects}
+	pruned, err := applier.Prune(ctx, observed, p.set.Owner, p.wanted(), p.keeps)
+	for _, failure := range apply.ObjectErrors(err) {
+		p.refuse(refused(Key{Kind: failure.Kind, Name: failure.Name}, failure))
+	}
+	for _, key := range pruned.Deleted {
+		p.result.Wrote++
+		p.deleted(&p.result.Standing, key, p.result.Standing.Objects[key].GetUID())
+	}
+	p.result.Orphans = pruned.Orphans
+}
+
+// keeps says whether an object stays although the set has it no more.
+func (p *pass) keeps(obj *unstructured.Unstructured) bool {
+	return kindOf(obj) == kindClaim || p.set.Keep != nil && p.set.Keep(obj)
+}
+
+// wanted are the keys of the set, without hooks whose events don't happen, and of what was made for the next revision.
+func (p *pass) wanted() []Key {
+	keys := p.set.Besides.UnsortedList()
+	for _, c := range p.contents {
+		if c.key.GroupKind() != kindJob || p.jobs.happens(c.obj) {
+			keys = append(keys, c.key)
+		}
+	}
+	return keys
+}
+
+// finish writes down on the namespace what must not be forgotten, all in one write, and none where nothing is new.
+func (p *pass) finish(ctx context.Context) (Shaped, error) {
+	p.result.Stands = p.stands()
+	want := wantedNamespace{annotations: p.notes()}
+	err := p.patchNamespace(ctx, &p.result.Standing, want)
+	sortRefusals(p.result.Refusals)
+	return p.result, err
+}
+
+// notes are the annotations of the namespace that this pass knows.
+func (p *pass) notes() map[string]any {
+	notes := map[string]any{}
+	notes[JobsAnnotation] = p.jobsNote()
+	notes[CarriesAnnotation] = carriesNote(p.loose)
+	if p.result.Stands && p.jobs.Install {
+		notes[v1alpha1.InstallingAnnotation] = nil
+	}
+	recreated := recreatedOf(p.result.Standing.Namespace)
+	for name := range recreated {
+		for key := range p.result.Standing.Objects {
+			if key.String() == name {
+				delete(recreated, name)
+			}
+		}
+	}
+	notes[RecreatedAnnotation] = recreated.annotation()
+	return notes
+}
+
+// jobsNote is the record of the set's Jobs, and of those of the revision that the tenant is to move to or comes from; nil for none.
+func (p *pass) jobsNote() any {
+	records := []Jobs{p.jobs}
+	for _, revision := range p.besides {
+		if revision != "" && revision != p.set.Revision {
+			records = append(records, JobsOf(p.result.Standing.Namespace, revision))
+		}
+	}
+	if value := joinJobs(records...); value != "" {
+		return value
+	}
+	return nil
+}
+
+// remember writes the Jobs' record at once, before what follows from it is done.
+func (p *pass) remember(ctx context.Context) error {
+	return p.patchNamespace(ctx, &p.result.Standing, wantedNamespace{annotations: map[string]any{
+		JobsAnnotation: p.jobsNote(),
+	}})
+}
+
+// job brings a Job as far as it gets now. It says whether what comes after has to wait.
+func (p *pass) job(ctx context.Context, c content) bool {
+	if !p.jobs.happens(c.obj) {
+		return false
+	}
+	id := jobID(c.obj)
+	facts := jobFacts{
+		record: p.jobs.States[id], wanted: c.obj, revision: p.set.Revision, stopped: p.set.Stopped, now: p.Clock.Now(),
+	}
+	if waits, known := p.quietJob(facts); known {
+		return waits
+	}
+	live, err := readLive(ctx, p.Live, like(c.obj))
+	if err != nil {
+		p.refuse(refused(c.key, err))
+		return true
+	}
+	facts.live = live
+	step := planJob(facts)
+	if err := p.doJob(ctx, c, facts, step); err != nil {
+		p.refuse(p.explain(ctx, action{content: c}, err))
+		return step.waits
+	}
+	if step.failed != nil {
+		p.refuse(*step.failed)
+	}
+	return step.waits
+}
+
+// quietJob says of a Job about which nothing is new whether what comes after has to wait; known is false where it has to be looked at
+// live.
+func (p *pass) quietJob(f jobFacts) (waits, known bool) {
+	standing := p.result.Standing.Objects[keyOf(f.wanted)]
+	switch {
+	case f.record.State == JobSucceeded && standing == nil:
+		return false, true // done and gone
+	case standing == nil || standing.GetDeletionTimestamp() != nil:
+		return false, false
+	}
+	f.live = standing
+	if !f.mine() || f.record.State == JobFailed || f.record.State == JobLost {
+		return false, false
+	}
+	step := planJob(f)
+	return step.waits, step.record == f.record && !step.start && !step.remove
+}
+
+func (p *pass) doJob(ctx context.Context, c content, facts jobFacts, step jobStep) error {
+	id := jobID(c.obj)
+	if step.record != facts.record && !step.start {
+		p.note(id, step.record)
+		if err := p.remember(ctx); err != nil {
+			return err // how it ended has to stand before the Job may go
+		}
+	}
+	if step.remove && facts.live != nil {
+		if err := p.removeJob(ctx, facts.live); err != nil {
+			return err
+		}
+	}
+	if !step.start {
+		return nil
+	}
+	obj := c.fresh
+	answer, err := p.apply(ctx, obj, ShapeOwner)
+	if err != nil {
+		return fmt.Errorf("applying %s: %w", c.key, err)
+	}
+	p.count()
+	p.wrote(&p.result.Standing, answer)
+	p.note(id, step.record)
+	return p.remember(ctx)
+}
+
+func (p *pass) note(id string, record JobRecord) {
+	if record.State == "" {
+		delete(p.jobs.States, id)
+		return
+	}
+	p.jobs.States[id] = record
+}
+
+// removeJob deletes a Job with its pods.
+func (p *pass) removeJob(ctx context.Context, job *unstructured.Unstructured) error {
+	if job.GetDeletionTimestamp() != nil {
+		return &apply.ObjectError{
+			Kind: job.GetKind(), Name: job.GetName(), Reason: apply.ReasonTransient, Message: "the former Job is still being deleted",
+			Err: errors.New("it is terminating"),
+		}
+	}
+	err := p.Client.Delete(ctx, like(job), client.PropagationPolicy(metav1.DeletePropagationBackground),
+		client.Preconditions{UID: ptr.To(job.GetUID())})
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting the former Job: %w", err)
+	}
+	p.count()
+	p.deleted(&p.result.Standing, keyOf(job), job.GetUID())
+	return nil
+}

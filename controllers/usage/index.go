@@ -1,0 +1,59 @@
+package usage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
+// Fields by which usage records, and the packages that an instance uses, are found in the cache; the first one also at the API
+// server.
+const (
+	recordInstanceField = "spec.instanceRef.name"
+	recordOpenField     = "open"
+	packageUserField    = "spec.subscription.packageUsedBy.name"
+	// recordIsOpen is the value of recordOpenField of a record that the marketplace has not accepted and that has something to push.
+	recordIsOpen = "true"
+)
+
+// SetupIndexes makes the cache find usage records by their instance and those that are not pushed, and packages by the instance
+// that uses them. The reconcilers need it.
+func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	if err := errors.Join(
+		indexer.IndexField(ctx, &v1alpha1.UsageRecord{}, recordInstanceField, recordInstance),
+		indexer.IndexField(ctx, &v1alpha1.UsageRecord{}, recordOpenField, recordOpen),
+		indexer.IndexField(ctx, &v1alpha1.MarketplaceInstance{}, packageUserField, packageUserOf),
+	); err != nil {
+		return fmt.Errorf("indexing the usage records and packages: %w", err)
+	}
+	return nil
+}
+
+// packageUserOf is the name of the instance that uses a package.
+func packageUserOf(object client.Object) []string {
+	mpi, ok := object.(*v1alpha1.MarketplaceInstance)
+	if !ok || !linked(mpi) {
+		return nil
+	}
+	return []string{mpi.Spec.Subscription.PackageUsedBy.Name}
+}
+
+func recordInstance(object client.Object) []string {
+	record, ok := object.(*v1alpha1.UsageRecord)
+	if !ok {
+		return nil
+	}
+	return []string{record.Spec.InstanceRef.Name}
+}
+
+func recordOpen(object client.Object) []string {
+	record, ok := object.(*v1alpha1.UsageRecord)
+	if !ok || !record.Spec.Delivery.PushedAt.IsZero() || record.Spec.Checkpoint.Total != "" || record.Spec.Value == "0" {
+		return nil
+	}
+	return []string{recordIsOpen}
+}

@@ -1,0 +1,85 @@
+package usage
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
+)
+
+// forgetTries is how long after its next try a record is remembered that never came again.
+const forgetTries = 2 * time.Hour
+
+// tries is what a process remembers of the pushes to one marketplace. Lost, records are tried again at once.
+type tries struct {
+	by map[types.UID]try
+	// pauses are those of records that a marketplace did not take because it did not answer.
+	pauses *queue.Backoff
+}
+
+// try is what became of a record's last push.
+type try struct {
+	// next is when it may be tried again.
+	next time.Time
+	// refused is true if the record itself was not accepted; accepted if it was, and only the cache or the store is behind.
+	refused, accepted bool
+}
+
+func (r *PushReconciler) newTries() *tries {
+	return &tries{by: map[types.UID]try{}, pauses: queue.NewBackoff(queue.PushFirst, queue.PushLast, r.Clock)}
+}
+
+// ready are the records that may be tried now, and when the next one may.
+func (t *tries) ready(due []duePush, now time.Time) (ready []duePush, next time.Time) {
+	t.pauses.GC()
+	maps.DeleteFunc(t.by, func(_ types.UID, last try) bool { return now.Sub(last.next) > forgetTries })
+	for _, push := range due {
+		if last := t.by[push.object.UID]; now.Before(last.next) {
+			next = queue.Earliest(next, last.next)
+			continue
+		}
+		ready = append(ready, push)
+	}
+	return ready, next
+}
+
+// split takes the records out that the marketplace has accepted already.
+func (t *tries) split(due []duePush) (open, accepted []duePush) {
+	return partition(due, func(push duePush) bool { return !t.by[push.object.UID].accepted })
+}
+
+// batches are the records of the new interface, those that were refused before apart from the others.
+func (t *tries) batches(due []duePush) [][]duePush {
+	batched, _ := partition(due, func(push duePush) bool { return !push.old })
+	fresh, suspect := partition(batched, func(push duePush) bool { return !t.by[push.object.UID].refused })
+	return slices.DeleteFunc([][]duePush{fresh, suspect}, func(batch []duePush) bool { return len(batch) == 0 })
+}
+
+func partition(due []duePush, wanted func(duePush) bool) (yes, no []duePush) {
+	for _, push := range due {
+		if wanted(push) {
+			yes = append(yes, push)
+		} else {
+			no = append(no, push)
+		}
+	}
+	return yes, no
+}
+
+// failed notes a push that failed. asked is how long the marketplace wants to be left alone; 0 if it has not said.
+func (t *tries) failed(uid types.UID, refused bool, asked time.Duration, now time.Time) {
+	pause := queue.RefusedPushRetry
+	if !refused {
+		t.pauses.Next(string(uid), now)
+		pause = t.pauses.Get(string(uid))
+	}
+	t.by[uid] = try{refused: refused, next: now.Add(max(pause, asked))}
+}
+
+func (t *tries) succeeded(uid types.UID, now time.Time) {
+	t.pauses.Reset(string(uid))
+	t.by[uid] = try{accepted: true, next: now}
+}
