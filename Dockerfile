@@ -11,6 +11,7 @@ COPY api/ api/
 COPY cmd/ cmd/
 COPY controllers/ controllers/
 COPY directory/ directory/
+COPY listener/ listener/
 COPY login/ login/
 COPY marketplace/ marketplace/
 COPY subscription/ subscription/

@@ -67,6 +67,10 @@ e2e: build $(HELM) ## Play sales in real pods: Linux and root, or KUBECONFIG=...
 bench: ## Run the Go benchmarks
 	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) $(TEST)
 
+.PHONY: bench-large
+bench-large: controlplane ## Flood the real webhook with strangers, soak it for SOAK_DURATION (2h) at SOAK_RATE (200), and suspend and make fleets of tenants
+	LOAD=1 SOAK_DURATION=$(or $(SOAK_DURATION),2h) KUBEBUILDER_ASSETS=$(CURDIR)/bin/controlplane go test ./test/load -v -timeout 4h $(TESTFLAGS)
+
 .PHONY: footprint
 footprint: build controlplane ## Measure the processes' memory and processor time with up to 3000 tenants (half an hour)
 	hack/footprint.sh

@@ -31,8 +31,8 @@ func newBench(b *testing.B, name string) *bench {
 	x.operate()
 	x.sells(withAccess)
 	x.buys("acme")
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
-	mpi := x.says("acme", v1alpha1.ConditionOrderResolved, "True NoSale")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
+	mpi := x.says("acme", v1alpha1.ConditionEntitled, "True NoSale")
 	x.running.stop()
 
 	// Without the instance's reconciler, but with all that it watches in the cache.
@@ -97,12 +97,12 @@ func BenchmarkPassRatio(b *testing.B) {
 		x.pass()
 		full += time.Since(start)
 		// A quiet pass sees what was reported.
-		inputs := x.instance("acme").Status.InputsDigest
+		stored := x.instance("acme").ResourceVersion
 		x.eventually(func() string {
 			mpi := &v1alpha1.MarketplaceInstance{}
 			x.Expect(x.reconciler.Get(b.Context(), x.key.NamespacedName, mpi)).To(Succeed())
-			return mpi.Status.InputsDigest
-		}).Should(Equal(inputs))
+			return mpi.ResourceVersion
+		}).Should(Equal(stored))
 		start = time.Now()
 		for range quietPasses {
 			x.pass()

@@ -43,12 +43,14 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/instance"
 	"github.com/stallkeeper/stallkeeper/controllers/license"
 	"github.com/stallkeeper/stallkeeper/controllers/protocol"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 	"github.com/stallkeeper/stallkeeper/controllers/usage"
+	"github.com/stallkeeper/stallkeeper/controllers/workload"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 	"github.com/stallkeeper/stallkeeper/test/apiserver"
 )
@@ -244,6 +246,8 @@ type shop struct {
 	licenses *licenseAPI
 	// kinds are those of the tenants that the operator watches.
 	kinds []schema.GroupVersionKind
+	// permissions are what the operator may make.
+	permissions workload.Permissions
 	// running is the operator that runs now.
 	running *operator
 	// clock is what the time is for tenants.
@@ -264,7 +268,7 @@ func newShop(t testing.TB, name string) *shop {
 	t.Helper()
 	name = fmt.Sprintf("%s-%d", name, shops.Add(1))
 	x := &shop{cluster: theCluster(t), WithT: gomega.NewWithT(t), t: t, name: name,
-		orders: &salestest.OrderAPI{Answers: map[string]salestest.OrderAnswer{}}, kinds: salestest.TenantKinds(), clock: clock.RealClock{}, endpoint: &endpoint{},
+		orders: &salestest.OrderAPI{Answers: map[string]salestest.OrderAnswer{}}, kinds: salestest.TenantKinds(), permissions: salestest.Permissions(), clock: clock.RealClock{}, endpoint: &endpoint{},
 		passes:   &passes{count: map[string]int{}},
 		licenses: &licenseAPI{codes: map[string]*licenseCode{}, uploads: map[string]upload{}},
 	}
@@ -278,19 +282,21 @@ type operator struct {
 	cache    cache.Cache
 	client   client.Client
 	recorder events.EventRecorder
-	stop     func()
+	// time is what the API server's time is known from.
+	time *tenant.ServerTime
+	stop func()
 }
 
 // operate starts a controller process with all reconcilers, or only with those that are named. It ends with the test, or by
 // its stop.
 func (x *shop) operate(only ...string) *operator {
 	x.t.Helper()
-	o := &operator{requests: &requests{}}
+	o := &operator{requests: &requests{}, time: &tenant.ServerTime{}}
 	config := rest.CopyConfig(x.config)
 	config.Wrap(o.requests.wrap)
 	told := x.told(only)
-	told.ServerTime = &tenant.ServerTime{}
-	config.Wrap(told.ServerTime.Wrap)
+	told.ServerTime = o.time
+	config.Wrap(o.time.Wrap)
 	told.Features = append(told.Features, x.passes.feature())
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: x.scheme, Logger: logr.Discard(), Cache: CacheOptions(told),
@@ -325,7 +331,7 @@ var capabilities = template.Capabilities{KubeVersion: "v1.37.2", APIVersions: []
 func (x *shop) told(only []string) Config {
 	return Config{
 		SalesNamespaces: []string{x.name}, CredentialsNamespace: x.name, TenantPrefix: v1alpha1.DefaultTenantPrefix, TenantKinds: x.kinds,
-		Permissions: salestest.Permissions(), Protocols: x.protocols(), UsageRetention: 35 * 24 * time.Hour,
+		Permissions: x.permissions, Protocols: x.protocols(), UsageRetention: 35 * 24 * time.Hour,
 		Capabilities:         func() (template.Capabilities, error) { return capabilities, nil },
 		LicenseQueryInterval: license.DefaultQueryInterval, Clock: x.clock, Tenants: &http.Client{Transport: x.endpoint}, Only: only,
 		Features: x.features,
@@ -364,7 +370,7 @@ func (x *shop) sells(changes ...salestest.ProductChange) *v1alpha1.MarketplacePr
 	x.create(p)
 	x.eventually(func() string {
 		x.Expect(x.client.Get(x.t.Context(), client.ObjectKeyFromObject(p), p)).To(gomega.Succeed())
-		return p.Status.Revision
+		return p.Status.LatestRevision
 	}).ShouldNot(gomega.BeEmpty(), func() string { return fmt.Sprint(p.Status.Conditions) })
 	return p
 }
@@ -524,8 +530,8 @@ func (x *shop) touch(name, value string) {
 // instanceReconciler is one for passes that a test makes itself, over the caches of a running operator.
 func (x *shop) instanceReconciler(o *operator) *instance.Reconciler {
 	return &instance.Reconciler{
-		Client: o.client, APIReader: x.client, Revisions: revision.NewCache(x.client), Clock: x.clock, Recorder: o.recorder, Permissions: salestest.Permissions(),
-		Tenants: tenant.New(o.client, o.cache, x.client, x.kinds, x.clock), ServerTime: &tenant.ServerTime{},
+		Client: o.client, APIReader: x.client, Revisions: revision.NewCache(x.client, render.InProcess{}), Clock: x.clock, Recorder: o.recorder, Permissions: x.permissions,
+		Tenants: tenant.New(o.client, o.cache, x.client, x.kinds, x.clock), ServerTime: o.time,
 		Sales: sale.Reader{
 			Client: o.client, Protocols: x.protocols(), TenantPrefix: v1alpha1.DefaultTenantPrefix,
 			Features: []sale.Feature{license.Feature(), usage.Feature(o.client), directory.Feature()},

@@ -30,6 +30,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/order"
 	"github.com/stallkeeper/stallkeeper/controllers/product"
 	"github.com/stallkeeper/stallkeeper/controllers/protocol"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
@@ -51,6 +52,8 @@ type Config struct {
 	TenantKinds []schema.GroupVersionKind
 	// Permissions are what may be made in a tenant's namespace.
 	Permissions workload.Permissions
+	// Renderer renders templates; nil means this process, whose end a template may be.
+	Renderer render.Renderer
 	// Protocols are the known marketplaces' protocols.
 	Protocols protocol.Protocols
 	// Capabilities asks the cluster for its version and API versions.
@@ -78,6 +81,24 @@ type Config struct {
 	Only []string
 }
 
+// kinds are an empty object of each kind of the API, all of which are read from the cache.
+func kinds() []client.Object {
+	return []client.Object{
+		&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{}, &v1alpha1.MarketplaceRevision{}, &v1alpha1.UsageRecord{},
+	}
+}
+
+// cacheKinds makes the cache hold every kind of the API, whichever controllers run. One that no controller watches could not be read at
+// all, because a read starts no informer.
+func cacheKinds(ctx context.Context, c cache.Cache) error {
+	for _, kind := range kinds() {
+		if _, err := c.GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
+			return fmt.Errorf("caching %T: %w", kind, err)
+		}
+	}
+	return nil
+}
+
 // CacheOptions are those of the manager's cache: the kinds of the API in the sales namespaces, and the tenants' objects, whose
 // namespaces are not known beforehand, by their label.
 func CacheOptions(c Config) cache.Options {
@@ -86,9 +107,7 @@ func CacheOptions(c Config) cache.Options {
 		sales[namespace] = cache.Config{}
 	}
 	objects := tenant.CacheByObject(c.TenantKinds)
-	for _, object := range []client.Object{
-		&v1alpha1.Marketplace{}, &v1alpha1.MarketplaceProduct{}, &v1alpha1.MarketplaceInstance{}, &v1alpha1.UsageRecord{},
-	} {
+	for _, object := range kinds() {
 		objects[object] = cache.ByObject{Namespaces: sales}
 	}
 	if !slices.Contains(c.TenantKinds, corev1.SchemeGroupVersion.WithKind("Secret")) {
@@ -118,7 +137,7 @@ func Uncached() []client.Object {
 // Setup wires every controller. It is the only place where that is done: a new one is a line here.
 func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	c = c.withDefaults()
-	if err := usage.SetupIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+	if err := errors.Join(usage.SetupIndexes(ctx, mgr.GetFieldIndexer()), cacheKinds(ctx, mgr.GetCache())); err != nil {
 		return err
 	}
 	calls, err := directoryCalls(mgr, c)
@@ -130,15 +149,17 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	clients := protocol.Clients{Secrets: live, Namespace: c.CredentialsNamespace, Protocols: c.Protocols}
 	sales := sale.Reader{Client: cached, Protocols: c.Protocols, TenantPrefix: c.TenantPrefix, Features: c.Features}
 	licenseMetrics, directoryMetrics := license.NewMetrics(mgr.GetCache()), directory.NewMetrics(calls)
+	endpoints := directory.NewEndpoints()
 
 	controllers := map[string]interface{ SetupWithManager(ctrl.Manager) error }{
 		"instance": &instance.Reconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Permissions: c.Permissions, Sales: sales,
-			Revisions: revision.NewCache(live), ServerTime: c.ServerTime,
+			Revisions: revision.NewCache(live, c.Renderer), ServerTime: c.ServerTime,
 			Tenants: tenant.New(cached, mgr.GetCache(), live, c.TenantKinds, c.Clock),
 		},
 		"product": &product.Reconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Capabilities: c.Capabilities, Permissions: c.Permissions, Features: c.Features,
+			Renderer: c.Renderer,
 		},
 		"marketplace": &connection.Reconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Clients: clients, ClockSkew: c.ClockSkew,
@@ -160,11 +181,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Clients: clients, Sales: sales,
 		},
 		"directory": &directory.Reconciler{
-			Client: cached, APIReader: live, Calls: calls, TenantPrefix: c.TenantPrefix, Recorder: recorder, Metrics: directoryMetrics,
+			Client: cached, APIReader: live, Calls: calls, TenantPrefix: c.TenantPrefix, Endpoints: endpoints, Recorder: recorder, Metrics: directoryMetrics,
 		},
 		"directory-forward": &directory.Forwarder{
 			Client: cached, APIReader: live, Calls: calls, Clock: c.Clock, TenantPrefix: c.TenantPrefix, HTTP: c.Tenants,
-			Recorder: recorder, Metrics: directoryMetrics,
+			Endpoints: endpoints, Metrics: directoryMetrics,
 		},
 	}
 	var errs []error
@@ -181,6 +202,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 func (c Config) withDefaults() Config {
 	if c.Clock == nil {
 		c.Clock = clock.RealClock{}
+	}
+	if c.Renderer == nil {
+		c.Renderer = render.InProcess{}
 	}
 	if c.Prometheus == nil {
 		c.Prometheus = egress.PrometheusClient(sources.Timeout)

@@ -74,7 +74,8 @@ func TestATenantGetsItsDirectory(t *testing.T) {
 	connection := &v1alpha1.Marketplace{
 		ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: "koogallery"},
 		Spec: v1alpha1.MarketplaceSpec{
-			Protocol: v1alpha1.ProtocolKooGallery, Site: v1alpha1.SiteChina, CallbackSecretRef: v1alpha1.SecretReference{Name: "keys"},
+			Protocol:   v1alpha1.ProtocolKooGallery,
+			KooGallery: v1alpha1.KooGallery{Site: v1alpha1.KooGalleryChina, CallbackSecretRef: v1alpha1.SecretReference{Name: "keys"}},
 		},
 	}
 	x.create(connection)
@@ -90,7 +91,7 @@ func TestATenantGetsItsDirectory(t *testing.T) {
 	// An older deletion that comes late.
 	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(5, marketplace.SyncRemove, "u1")))
 
-	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
+	x.says("acme", v1alpha1.ConditionDirectorySynced, "True DirectorySynced")
 	namespace := v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, x.name, "acme")
 	x.eventually(x.waitingCalls).Should(BeZero())
 	x.eventually(func() string { return x.users(namespace) }).Should(And(ContainSubstring(`"userName":"u1"`), ContainSubstring(`"userName":"u2"`)))
@@ -129,10 +130,10 @@ func TestADirectoryWaitsForItsTenant(t *testing.T) {
 	x.operate()
 	mpi := x.bought("acme")
 	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(10, marketplace.SyncPut, "u1")))
-	x.says("acme", v1alpha1.ConditionDirectorySynced, "Unknown Pending")
+	x.says("acme", v1alpha1.ConditionDirectorySynced, "Unknown DirectoryPending")
 	x.eventually(x.waitingCalls).Should(BeZero())
 	x.sells()
-	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
+	x.says("acme", v1alpha1.ConditionDirectorySynced, "True DirectorySynced")
 }
 
 func TestSuspendedTenantsAreKeptUpToDateAndReleasedOnesForgotten(t *testing.T) {
@@ -142,9 +143,9 @@ func TestSuspendedTenantsAreKeptUpToDateAndReleasedOnesForgotten(t *testing.T) {
 	x.sells(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Lifecycle.RetentionPeriodSeconds = ptr.To(int64(1)) })
 	mpi := x.bought("acme")
 	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(10, marketplace.SyncPut, "u1")))
-	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
+	x.says("acme", v1alpha1.ConditionDirectorySynced, "True DirectorySynced")
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = v1alpha1.DesiredStateSuspended })
-	x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
+	x.says("acme", v1alpha1.ConditionSuspended, "True SuspensionRequested")
 	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(20, marketplace.SyncRemove, "u1")))
 	namespace := x.instance("acme").Status.Namespace
 	x.eventually(func() int { return x.index(namespace).Users }).Should(BeZero())
@@ -174,12 +175,12 @@ func TestWhatCannotBeReadIsSaidAndStopsNothingElse(t *testing.T) {
 	broken := salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(10, marketplace.SyncPut, "u1"))
 	broken.Data[v1alpha1.CallSyncKey] = []byte("Real Name")
 	x.create(broken, salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(11, marketplace.SyncPut, "u2")))
-	said := x.says("acme", v1alpha1.ConditionDirectorySynced, "False Unreadable")
+	said := x.says("acme", v1alpha1.ConditionDirectorySynced, "False DirectoryUnreadable")
 	x.Expect(fmt.Sprint(said.Status.Conditions)).To(And(ContainSubstring(broken.Name), Not(ContainSubstring("Real Name"))))
 	namespace := v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, x.name, "acme")
 	x.eventually(func() string { return x.users(namespace) }).Should(ContainSubstring("u2"))
 	x.Expect(x.client.Delete(t.Context(), broken)).To(Succeed())
-	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
+	x.says("acme", v1alpha1.ConditionDirectorySynced, "True DirectorySynced")
 }
 
 func TestAnEndpointIsAServiceOfTheTenantAndNothingElse(t *testing.T) {
@@ -189,10 +190,10 @@ func TestAnEndpointIsAServiceOfTheTenantAndNothingElse(t *testing.T) {
 		forward v1alpha1.DirectoryForward
 		want    string
 	}{
-		"another namespace's Service": {v1alpha1.DirectoryForward{Service: "web.kube-system", Port: 80, Path: "/"}, "service must be the name of a Service"},
-		"a path with a query":         {v1alpha1.DirectoryForward{Service: "web", Port: 80, Path: "/a?b=c"}, "path must begin with a slash"},
-		"a path without a slash":      {v1alpha1.DirectoryForward{Service: "web", Port: 80, Path: "a"}, "path must begin with a slash"},
-		"no port":                     {v1alpha1.DirectoryForward{Service: "web", Path: "/"}, "spec.directory.forward.port"},
+		"another namespace's Service": {v1alpha1.DirectoryForward{ServiceRef: v1alpha1.ServicePortReference{Name: "web.kube-system", Port: 80}, Path: "/"}, "must be the name of a Service"},
+		"a path with a query":         {v1alpha1.DirectoryForward{ServiceRef: v1alpha1.ServicePortReference{Name: "web", Port: 80}, Path: "/a?b=c"}, "path must begin with a slash"},
+		"a path without a slash":      {v1alpha1.DirectoryForward{ServiceRef: v1alpha1.ServicePortReference{Name: "web", Port: 80}, Path: "a"}, "path must begin with a slash"},
+		"no port":                     {v1alpha1.DirectoryForward{ServiceRef: v1alpha1.ServicePortReference{Name: "web"}, Path: "/"}, "spec.directory.forward.serviceRef.port"},
 	} {
 		p := here(x, salestest.Product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Directory.Forward = tc.forward }))
 		x.Expect(x.client.Create(t.Context(), p)).To(MatchError(ContainSubstring(tc.want)), name)

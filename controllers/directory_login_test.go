@@ -19,8 +19,8 @@ func TestATenantHasTheKeyOfItsLoginWhileTheProductHasOne(t *testing.T) {
 	x.sells(withAccess)
 	mpi := x.bought("acme")
 	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.EnterpriseCall(10)), salestest.Kept(t, mpi, "MarketplaceInstance", salestest.ApplicationCall(11, "a-secret")))
-	x.says("acme", v1alpha1.ConditionDirectorySynced, "True Delivered")
-	namespace := x.says("acme", v1alpha1.ConditionReady, "True Ready").Status.Namespace
+	x.says("acme", v1alpha1.ConditionDirectorySynced, "True DirectorySynced")
+	namespace := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady").Status.Namespace
 	oauth := func() map[string][]byte { return x.secret(namespace, v1alpha1.OAuthSecretName).Data }
 	x.eventually(oauth).Should(And(HaveKey(v1alpha1.OAuthClientIDKey), Not(HaveKey(v1alpha1.LoginTokenKey))))
 	untouched := x.secret(namespace, v1alpha1.TenantDirectoryName).ResourceVersion
@@ -52,7 +52,7 @@ func TestAnInstanceSaysWhichEnterprisesItIsOf(t *testing.T) {
 	enterprises := func() []string { return x.instance("acme").Status.Enterprises }
 	both := ConsistOf(v1alpha1.EnterpriseHash("t1"), v1alpha1.EnterpriseHash("t2"))
 	x.eventually(enterprises).Should(both)
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	x.Expect(enterprises()).To(both)
 
 	x.erase("acme", func(status *v1alpha1.MarketplaceInstanceStatus) { status.Enterprises = nil })
@@ -70,14 +70,14 @@ func TestALoginsPathIsWithinTheApplication(t *testing.T) {
 		"sso": "path must begin with one slash", "//evil.example.com": "path must begin with one slash", "/a//b": "path must begin with one slash",
 		"/a?b=c": "path must begin with one slash", "/a#b": "path must begin with one slash", "/\\a": "path must begin with one slash",
 	} {
-		p := here(x, salestest.Product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = path }))
+		p := here(x, salestest.Product(withAccess, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = path }))
 		x.Expect(x.client.Create(t.Context(), p)).To(MatchError(ContainSubstring(want)), path)
 	}
 	for _, path := range []string{"/", "/sso", "/a/b.c-d/"} {
-		p := here(x, salestest.Product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = path }))
+		p := here(x, salestest.Product(withAccess, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = path }))
 		x.Expect(x.client.Create(t.Context(), p, client.DryRunAll)).To(Succeed(), path)
 	}
-	p := here(x, salestest.Product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = "/sso" }))
+	p := here(x, salestest.Product(withAccess, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Login.Path = "/sso" }))
 	p.Spec.Template, p.Spec.Isolation = v1alpha1.ProductTemplate{}, v1alpha1.Isolation{}
 	for i := range p.Spec.Plans {
 		p.Spec.Plans[i].Quota = nil

@@ -127,7 +127,7 @@ func TestAFeaturePlugsIntoASale(t *testing.T) {
 	x.connectsWithoutOrderAPI()
 	x.sells(salestest.Inline(salestest.Web + salestest.Settings + salestest.WebService("8080")))
 	mpi := x.buys("acme")
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	tenant := x.instance("acme").Status.Namespace
 	replicas := func() int32 { return *x.deployment(tenant, "web").Spec.Replicas }
 
@@ -155,7 +155,7 @@ func TestAFeaturePlugsIntoASale(t *testing.T) {
 		x.eventually(func() (map[string]string, error) { return x.audit(tenant) }).Should(Equal(map[string]string{"rules": "the second"}))
 		x.audits(auditRules, nil)
 		x.eventually(func() bool { _, err := x.audit(tenant); return apierrors.IsNotFound(err) }).Should(BeTrue())
-		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	})
 
 	t.Run("it holds a stop of its own, and then the tenant stops with its reason and comes back", func(*testing.T) {
@@ -170,7 +170,7 @@ func TestAFeaturePlugsIntoASale(t *testing.T) {
 		x.Expect(replicas()).To(BeZero())
 		x.Expect(x.message("acme", v1alpha1.ConditionSuspended)).To(ContainSubstring("its end brings the tenant back"))
 		x.audits(auditOpen, nil)
-		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 		x.Expect(replicas()).To(BeEquivalentTo(2))
 	})
 
@@ -207,7 +207,7 @@ func TestAFeaturePlugsIntoTheCheckOfAProduct(t *testing.T) {
 		"a name that the feature keeps for itself": {
 			salestest.Web + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: audit}\n", "False NotPermitted", "ConfigMap/audit",
 		},
-		"a port that the template does not have": {salestest.Web, "True Ready", `no Service "web" with the TCP port 8080`},
+		"a port that the template does not have": {salestest.Web, "True ProductReady", `no Service "web" with the TCP port 8080`},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -113,7 +113,7 @@ func TestHooksRunOnceAndInTheirPlace(t *testing.T) {
 	x.eventually(func() string { return x.message("acme", v1alpha1.ConditionProvisioned) }).
 		Should(Equal("Waiting for the pre-install hook Job/migrate"))
 	x.Expect(x.hasWeb(t.Context(), tenant)).To(BeFalse())
-	x.Expect(x.instance("acme").Status.Revision).To(Equal(p.Status.Revision))
+	x.Expect(x.instance("acme").Status.Revision).To(Equal(p.Status.LatestRevision))
 
 	// A restart while the hook runs.
 	o.stop()
@@ -125,7 +125,7 @@ func TestHooksRunOnceAndInTheirPlace(t *testing.T) {
 	x.eventually(func() string { return x.message("acme", v1alpha1.ConditionProvisioned) }).
 		Should(ContainSubstring("the post-install hook Job/seed"))
 	x.ends(tenant, "seed", batchv1.JobComplete)
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	x.eventually(func() *batchv1.Job { return x.job(tenant, "seed") }).Should(BeNil(), "its delete policy says so")
 	o.stop()
 
@@ -140,7 +140,7 @@ func TestHooksRunOnceAndInTheirPlace(t *testing.T) {
 	t.Run("and scaling runs none again", func(*testing.T) {
 		change(x, x.instance("acme"), func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Quantity = ptr.To(int32(9)) })
 		x.eventually(func() string { return x.configMap(tenant, "settings").Data["quantity"] }).Should(Equal("9"))
-		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 		x.Expect(x.job(tenant, "migrate").UID).To(Equal(migrated.UID))
 		x.Expect(x.job(tenant, "seed")).To(BeNil())
 	})
@@ -154,10 +154,10 @@ func TestHooksRunOnceAndInTheirPlace(t *testing.T) {
 		change(x, p, salestest.Inline(hooked+hook("notify", "post-upgrade", "")+"# second\n"))
 		x.eventually(func() string { return x.message("acme", v1alpha1.ConditionProvisioned) }).
 			Should(Equal("Waiting for the pre-upgrade hook Job/migrate"))
-		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 		x.ends(tenant, "migrate", batchv1.JobComplete)
 		x.ends(tenant, "notify", batchv1.JobComplete)
-		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 		x.Expect(x.job(tenant, "seed")).To(BeNil(), "an upgrade is no install")
 	})
 	t.Run("and a removal waits for none", func(*testing.T) {
@@ -187,7 +187,7 @@ func TestASuspensionInTheMiddleOfAHookGoesOnWhereItWas(t *testing.T) {
 	uid := x.job(tenant, "migrate").UID
 
 	change(x, x.instance("acme"), func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = v1alpha1.DesiredStateSuspended })
-	x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
+	x.says("acme", v1alpha1.ConditionSuspended, "True SuspensionRequested")
 	x.Expect(*x.job(tenant, "migrate").Spec.Suspend).To(BeTrue())
 	x.Expect(*x.deployment(tenant, "web").Spec.Replicas).To(BeZero())
 	x.Expect(x.job(tenant, "seed")).To(BeNil())
@@ -200,7 +200,7 @@ func TestASuspensionInTheMiddleOfAHookGoesOnWhereItWas(t *testing.T) {
 	x.ends(tenant, "migrate", batchv1.JobComplete)
 	x.eventually(func() int32 { return *x.deployment(tenant, "web").Spec.Replicas }).Should(BeEquivalentTo(2))
 	x.ends(tenant, "seed", batchv1.JobComplete)
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 }
 
 func TestAHookThatFailsSaysWhatToDo(t *testing.T) {
@@ -228,7 +228,7 @@ func TestAHookThatFailsSaysWhatToDo(t *testing.T) {
 		Should(Equal("Waiting for the pre-install hook Job/migrate"), "what was never installed is installed by the next revision")
 	x.ends(tenant, "migrate", batchv1.JobComplete)
 	x.ends(tenant, "seed", batchv1.JobComplete)
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	x.Expect(x.instance("acme").Status.Blockers).To(BeEmpty())
 }
 
@@ -239,7 +239,7 @@ func TestATenantStaysAsItIsUntilTheHooksBeforeTheNextRevisionAreThrough(t *testi
 	o := x.operate()
 	p := x.sells()
 	x.buys("acme")
-	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	mpi := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	tenant, first := mpi.Status.Namespace, mpi.Status.Revision
 	desire := func(state v1alpha1.DesiredState) {
 		change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = state })
@@ -249,7 +249,7 @@ func TestATenantStaysAsItIsUntilTheHooksBeforeTheNextRevisionAreThrough(t *testi
 	change(x, p, salestest.Inline(next))
 	x.eventually(func() string { return x.message("acme", v1alpha1.ConditionProvisioned) }).
 		Should(Equal("Waiting for the pre-upgrade hook Job/migrate"))
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	now := x.instance("acme")
 	x.Expect(now.Status.Revision).To(Equal(first))
 	x.Expect(now.Status.TargetRevision).NotTo(Equal(first))
@@ -259,7 +259,7 @@ func TestATenantStaysAsItIsUntilTheHooksBeforeTheNextRevisionAreThrough(t *testi
 	t.Run("it is scaled, and waiting is quiet", func(*testing.T) {
 		change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Quantity = ptr.To(int32(7)) })
 		x.eventually(func() string { return x.configMap(tenant, "settings").Data["quantity"] }).Should(Equal("7"))
-		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 		o.stop()
 		o = x.operateAndPass("instance")
 		x.awaitPass(func() { x.touch("acme", "after a restart") })
@@ -267,27 +267,27 @@ func TestATenantStaysAsItIsUntilTheHooksBeforeTheNextRevisionAreThrough(t *testi
 	})
 	t.Run("it is suspended and resumed", func(*testing.T) {
 		desire(v1alpha1.DesiredStateSuspended)
-		x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
+		x.says("acme", v1alpha1.ConditionSuspended, "True SuspensionRequested")
 		x.says("acme", v1alpha1.ConditionProvisioned, "True Provisioned")
 		x.Expect(*x.job(tenant, "migrate").Spec.Suspend).To(BeTrue())
 		x.Expect(*x.deployment(tenant, "web").Spec.Replicas).To(BeZero())
 		x.Expect(x.instance("acme").Status.Revision).To(Equal(first))
 		desire(v1alpha1.DesiredStateRunning)
-		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 		x.Expect(*x.deployment(tenant, "web").Spec.Replicas).To(BeEquivalentTo(2), "what the hook needs runs again")
 		x.eventually(func() bool { return *x.job(tenant, "migrate").Spec.Suspend }).Should(BeFalse())
 	})
 	t.Run("a hook that fails keeps it running", func(*testing.T) {
 		failed := x.ends(tenant, "migrate", batchv1.JobFailed)
 		x.says("acme", v1alpha1.ConditionProvisioned, "False Unhealthy")
-		mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		mpi := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 		x.Expect(mpi.Status.Blockers).To(ContainElement(And(HaveField("Object", "Job/migrate"),
 			HaveField("Message", ContainSubstring("pre-upgrade hook has failed")), HaveField("Remedy", ContainSubstring("kubectl delete job migrate")))))
 		x.Expect(x.deployment(tenant, "web").Status.ReadyReplicas).To(BeEquivalentTo(2))
 		desire(v1alpha1.DesiredStateSuspended)
-		x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
+		x.says("acme", v1alpha1.ConditionSuspended, "True SuspensionRequested")
 		desire(v1alpha1.DesiredStateRunning)
-		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 		x.Expect(x.client.Delete(t.Context(), failed, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
 		x.eventually(func() bool { j := x.job(tenant, "migrate"); return j != nil && j.UID != failed.UID }).Should(BeTrue())
 	})
@@ -319,13 +319,13 @@ func TestARevisionThatCannotBeMadeDoesNotKeepATenantFromTheNext(t *testing.T) {
 	service := "---\napiVersion: v1\nkind: Service\nmetadata: {name: web%s}\nspec: {ports: [{port: %d}]}\n"
 	p := x.sells()
 	x.buys("acme")
-	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	mpi := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	tenant, first := mpi.Status.Namespace, mpi.Status.Revision
 
 	t.Run("a hook that the API server refuses leaves the tenant where it is", func(t *testing.T) {
 		change(x, p, salestest.Inline(salestest.Web+salestest.Settings+fmt.Sprintf(service, `, annotations: {helm.sh/hook: pre-upgrade}`, 99999)+hook("migrate", "pre-upgrade", "")))
 		mpi := x.says("acme", v1alpha1.ConditionProvisioned, "False ApplyFailed")
-		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 		x.Expect(mpi.Status.Revision).To(Equal(first))
 		x.Expect(mpi.Status.Blockers).To(ContainElement(HaveField("Object", "Service/web")))
 		x.Expect(x.message("acme", v1alpha1.ConditionProvisioned)).To(ContainSubstring("stays on revision"))
@@ -333,10 +333,10 @@ func TestARevisionThatCannotBeMadeDoesNotKeepATenantFromTheNext(t *testing.T) {
 	t.Run("what can't be applied any more is left for a revision with hooks", func(t *testing.T) {
 		change(x, p, salestest.Inline(salestest.Web+salestest.Settings+fmt.Sprintf(service, "", 99999)))
 		x.says("acme", v1alpha1.ConditionProvisioned, "False ApplyFailed")
-		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 		change(x, p, salestest.Inline(salestest.Web+salestest.Settings+fmt.Sprintf(service, "", 80)+hook("migrate", "pre-upgrade", "")))
 		x.ends(tenant, "migrate", batchv1.JobComplete)
-		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	})
 }
 
@@ -363,6 +363,6 @@ func TestACrashAfterAHookLosesNothing(t *testing.T) {
 
 	x.operate()
 	x.ends(tenant, "seed", batchv1.JobComplete)
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	x.Expect(x.hasWeb(t.Context(), tenant)).To(BeTrue())
 }

@@ -39,10 +39,9 @@ func (x *shop) secret(namespace, name string) *corev1.Secret {
 	return s
 }
 
-// allConditions are set on every pass.
+// allConditions of an instance that was made by hand are set on every pass.
 var allConditions = []string{
-	v1alpha1.ConditionReady, v1alpha1.ConditionOrderResolved, v1alpha1.ConditionProvisioned, v1alpha1.ConditionPaid,
-	v1alpha1.ConditionSuspended, v1alpha1.ConditionPaused, v1alpha1.ConditionAcknowledged,
+	v1alpha1.ConditionReady, v1alpha1.ConditionProvisioned, v1alpha1.ConditionEntitled, v1alpha1.ConditionSuspended,
 }
 
 func TestATenantIsMadeSuspendedResumedAndRemoved(t *testing.T) {
@@ -52,14 +51,13 @@ func TestATenantIsMadeSuspendedResumedAndRemoved(t *testing.T) {
 	p := x.sells(withAccess)
 	x.buys("acme", func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Quantity = ptr.To(int32(4)) })
 
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
-	x.says("acme", v1alpha1.ConditionOrderResolved, "True NoSale")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	mpi := x.instance("acme")
 	for _, kind := range allConditions {
 		x.Expect(mpi.Status.Conditions).To(ContainElement(And(HaveField("Type", kind), HaveField("ObservedGeneration", mpi.Generation))))
 	}
 	x.Expect(mpi.Status.State).To(Equal(v1alpha1.StateRunning))
-	x.Expect(mpi.Status.Revision).To(Equal(p.Status.Revision))
+	x.Expect(mpi.Status.Revision).To(Equal(p.Status.LatestRevision))
 	x.Expect(mpi.Status.Access).To(Equal(v1alpha1.InstanceAccess{
 		FrontEndURL: "https://acme.example.com", Memo: "welcome", CredentialsSecretRef: v1alpha1.SecretReference{Name: "acme-access"},
 	}))
@@ -77,12 +75,12 @@ func TestATenantIsMadeSuspendedResumedAndRemoved(t *testing.T) {
 	x.Expect(string(raw)).NotTo(ContainSubstring(string(own.Data["password"])))
 
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = v1alpha1.DesiredStateSuspended })
-	x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
+	x.says("acme", v1alpha1.ConditionSuspended, "True SuspensionRequested")
 	x.Expect(*x.deployment(mpi.Status.Namespace, "web").Spec.Replicas).To(BeZero())
 	x.Expect(x.instance("acme").Status.State).To(Equal(v1alpha1.StateSuspended))
 
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = v1alpha1.DesiredStateRunning })
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	x.Expect(*x.deployment(mpi.Status.Namespace, "web").Spec.Replicas).To(BeEquivalentTo(2))
 	x.Expect(x.secret(x.name, "acme-access").Data).To(Equal(own.Data), "the credentials are made once")
 
@@ -101,8 +99,7 @@ func TestAQuietPassAsksNothing(t *testing.T) {
 	first := x.operate()
 	x.sells(withAccess)
 	x.buys("acme")
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
-	x.says("acme", v1alpha1.ConditionOrderResolved, "True NoSale")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	first.stop()
 	ready := x.instance("acme")
 	namespace := ready.Status.Namespace
@@ -123,7 +120,9 @@ func TestAQuietPassAsksNothing(t *testing.T) {
 	t.Run("somebody adds what is theirs", func(*testing.T) {
 		o.requests.reset()
 		settings := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "settings"}}
-		change(x, settings, func(c *corev1.ConfigMap) { metav1.SetMetaDataAnnotation(&c.ObjectMeta, "theirs.example.com/note", "hello") })
+		change(x, settings, func(c *corev1.ConfigMap) {
+			metav1.SetMetaDataAnnotation(&c.ObjectMeta, "theirs.example.com/note", "hello")
+		})
 		x.awaitPass(func() { x.touch("acme", "their annotation") })
 		x.Expect(o.requests.writes()).To(BeEmpty())
 		// A Deployment gets another generation by that, and so the status tells of it for a moment.
@@ -139,7 +138,7 @@ func TestAQuietPassAsksNothing(t *testing.T) {
 		change(x, x.deployment(namespace, "web"), func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "evil:1" })
 		x.eventually(func() string { return x.deployment(namespace, "web").Spec.Template.Spec.Containers[0].Image }).
 			Should(Equal("registry.example.com/web:1"))
-		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 		x.Expect(x.deployment(namespace, "web").Annotations).To(HaveKey("theirs.example.com/note"))
 	})
 	t.Run("somebody deletes what is ours", func(*testing.T) {
@@ -150,7 +149,7 @@ func TestAQuietPassAsksNothing(t *testing.T) {
 			err := x.client.Get(t.Context(), client.ObjectKeyFromObject(former), d)
 			return string(d.UID), err
 		}).ShouldNot(Equal(string(former.UID)))
-		x.says("acme", v1alpha1.ConditionReady, "True Ready")
+		x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	})
 }
 
@@ -163,8 +162,8 @@ func TestAnErasedStatusIsRestored(t *testing.T) {
 	x.operate()
 	x.sells(withAccess)
 	x.buys("acme")
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
-	before := x.says("acme", v1alpha1.ConditionOrderResolved, "True NoSale")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
+	before := x.says("acme", v1alpha1.ConditionEntitled, "True NoSale")
 	versions := x.versions(before.Status.Namespace)
 
 	x.erase("acme", wholeStatus)
@@ -214,9 +213,9 @@ func TestTenantsShareNothing(t *testing.T) {
 	x.buys("bravo")
 	y.buys("acme")
 	tenants := map[string]*v1alpha1.MarketplaceInstance{
-		"one's acme":  x.says("acme", v1alpha1.ConditionReady, "True Ready"),
-		"one's bravo": x.says("bravo", v1alpha1.ConditionReady, "True Ready"),
-		"two's acme":  y.says("acme", v1alpha1.ConditionReady, "True Ready"),
+		"one's acme":  x.says("acme", v1alpha1.ConditionReady, "True InstanceReady"),
+		"one's bravo": x.says("bravo", v1alpha1.ConditionReady, "True InstanceReady"),
+		"two's acme":  y.says("acme", v1alpha1.ConditionReady, "True InstanceReady"),
 	}
 	namespaces, passwords, seeds := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for name, mpi := range tenants {
@@ -285,7 +284,7 @@ func TestALostAccessSecretChangesNothing(t *testing.T) {
 	x.operate()
 	x.sells(withAccess, salestest.Inline(salestest.Web+salestest.Settings+"  password: {{ tenantSecret \"db\" | quote }}\n"))
 	x.buys("acme")
-	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	mpi := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	secret := x.secret(x.name, "acme-access")
 	versions := x.versions(mpi.Status.Namespace)
 
@@ -298,7 +297,7 @@ func TestALostAccessSecretChangesNothing(t *testing.T) {
 	restored := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: secret.Name}, Data: secret.Data}
 	x.create(restored)
 	x.touch("acme", "restored")
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	x.Expect(x.versions(mpi.Status.Namespace)["ConfigMap/settings"]).NotTo(Equal(versions["ConfigMap/settings"]), "the quantity")
 }
 
@@ -308,7 +307,7 @@ func TestATenantThatIsStuckSaysWhy(t *testing.T) {
 	x.operate()
 	x.sells(salestest.Inline(salestest.Web + "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: {{ .Values.port | default 80 }}}]}\n"))
 	mpi := x.buys("acme")
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) {
 		mpi.Spec.Values = salestest.Raw(`{"port": 99999}`)
 	})
@@ -318,7 +317,7 @@ func TestATenantThatIsStuckSaysWhy(t *testing.T) {
 		x.Expect(strings.Contains(c.Message, "  ")).To(BeFalse(), c.Message)
 	}
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Values = salestest.Raw(`{"port": 8080}`) })
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	x.Expect(x.instance("acme").Status.Blockers).To(BeEmpty())
 }
 
@@ -330,8 +329,8 @@ func TestGoingBackFromARevisionThatFailedPutsEverythingBack(t *testing.T) {
 	service := "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n"
 	p := x.sells(salestest.Inline(salestest.Web + salestest.Settings + service))
 	x.buys("acme")
-	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
-	first := p.Status.Revision
+	mpi := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
+	first := p.Status.LatestRevision
 	greeting := func() string { return x.greeting(mpi.Status.Namespace) }
 
 	change(x, p, salestest.Inline(salestest.Web+strings.ReplaceAll(salestest.Settings, `"hello"`, `"changed"`)+strings.ReplaceAll(service, "80", "99999")))
@@ -341,7 +340,7 @@ func TestGoingBackFromARevisionThatFailedPutsEverythingBack(t *testing.T) {
 	change(x, p, salestest.Inline(salestest.Web+salestest.Settings+service))
 	x.eventually(func() string { return x.instance("acme").Status.TargetRevision }).Should(Equal(first), "equal content is the same revision")
 	x.eventually(greeting).Should(Equal("hello"))
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	x.Expect(x.instance("acme").Status.Revision).To(Equal(first))
 }
 
@@ -360,8 +359,8 @@ func TestGoingBackFromAMoveThatNobodyReportedPutsEverythingBack(t *testing.T) {
 	o := x.operate()
 	p := x.sells()
 	x.buys("acme")
-	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
-	first := p.Status.Revision
+	mpi := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
+	first := p.Status.LatestRevision
 	o.requests.lose("/acme/status")
 	change(x, p, salestest.Inline(salestest.Web+strings.ReplaceAll(salestest.Settings, `"hello"`, `"changed"`)))
 	x.eventually(func() string { return x.greeting(mpi.Status.Namespace) }).Should(Equal("changed"))
@@ -371,7 +370,7 @@ func TestGoingBackFromAMoveThatNobodyReportedPutsEverythingBack(t *testing.T) {
 	change(x, p, salestest.Inline(salestest.Web+salestest.Settings))
 	x.eventually(func() string {
 		x.Expect(x.client.Get(t.Context(), client.ObjectKeyFromObject(p), p)).To(Succeed())
-		return p.Status.Revision
+		return p.Status.LatestRevision
 	}).Should(Equal(first))
 	o.stop()
 	x.operate()
@@ -385,8 +384,8 @@ func TestATenantStaysOnItsRevisionWhenTheNextOneFails(t *testing.T) {
 	x.operate()
 	p := x.sells()
 	x.buys("acme", func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Values = salestest.Raw(`{"legacy": true}`) })
-	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
-	first := p.Status.Revision
+	mpi := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
+	first := p.Status.LatestRevision
 	change(x, p, salestest.Inline(salestest.Web+salestest.Settings+"---\n{{ if .Values.legacy }}{{ fail \"legacy is gone\" }}{{ end }}\n"))
 	stuck := x.says("acme", v1alpha1.ConditionProvisioned, "False RenderFailed")
 	x.Expect(stuck.Status.Revision).To(Equal(first))
@@ -394,11 +393,11 @@ func TestATenantStaysOnItsRevisionWhenTheNextOneFails(t *testing.T) {
 	x.Expect(stuck.Status.Conditions).To(ContainElement(HaveField("Message", ContainSubstring("legacy is gone"))))
 
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = v1alpha1.DesiredStateSuspended })
-	x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
+	x.says("acme", v1alpha1.ConditionSuspended, "True SuspensionRequested")
 	x.Expect(*x.deployment(mpi.Status.Namespace, "web").Spec.Replicas).To(BeZero())
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) {
 		mpi.Spec.DesiredState, mpi.Spec.Values = v1alpha1.DesiredStateRunning, salestest.Raw(`{"legacy": false}`)
 	})
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	x.Expect(x.instance("acme").Status.Revision).To(Equal(stuck.Status.TargetRevision))
 }

@@ -33,13 +33,13 @@ func TestALicenceCodeBecomesASale(t *testing.T) {
 	x.sells(listedAs("P1"))
 	x.connects("koogallery", keys())
 	x.enters("acme", "PL1")
-	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
-	x.says("acme", v1alpha1.ConditionLicenseActivated, "True LicenseActivated")
+	mpi := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
+	x.says("acme", v1alpha1.ConditionLicensed, "True LicenseActivated")
 	x.says("acme", v1alpha1.ConditionOrderResolved, "True OrderResolved")
 	sub := mpi.Spec.Subscription
 	x.Expect([]any{mpi.Spec.ProductRef.Name, sub.Plan, *sub.Quantity, sub.OrderID, sub.Entitlement.State}).
 		To(Equal([]any{"shop", "small", int32(3), "CS-PL1", v1alpha1.EntitlementActive}))
-	x.eventually(func() v1alpha1.ExpirySource { return x.instance("acme").Spec.Subscription.ExpiresAtSource }).
+	x.eventually(func() v1alpha1.ExpirySource { return x.instance("acme").Spec.Subscription.ExpirySource }).
 		Should(Equal(v1alpha1.ExpiryFromQuery), "the activation's date is an estimate; the first query tells the right one")
 	x.Expect(x.client.Get(t.Context(), client.ObjectKey{Namespace: mpi.Status.Namespace, Name: "web"}, &appsv1.Deployment{})).To(Succeed())
 }
@@ -60,7 +60,7 @@ func TestWhatKeepsALicenceCodeFromBeingActivated(t *testing.T) {
 	x.connects("koogallery", keys())
 	x.connects("without-keys", nil)
 	x.enters("first", "PL-twice")
-	x.says("first", v1alpha1.ConditionReady, "True Ready")
+	x.says("first", v1alpha1.ConditionReady, "True InstanceReady")
 
 	of := func(mp string) salestest.InstanceChange {
 		return func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.Marketplace = mp }
@@ -87,8 +87,8 @@ func TestWhatKeepsALicenceCodeFromBeingActivated(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			mpi := x.says(name, v1alpha1.ConditionLicenseActivated, tc.want)
-			x.Expect(mpi.Spec.Subscription.License.ActivatedAt.IsZero()).To(BeTrue())
+			mpi := x.says(name, v1alpha1.ConditionLicensed, tc.want)
+			x.Expect(mpi.Spec.Subscription.License.ActivationTime.IsZero()).To(BeTrue())
 			x.says(name, v1alpha1.ConditionOrderResolved, "Unknown WaitingForActivation")
 			if tc.want[0] == 'F' {
 				x.says(name, v1alpha1.ConditionReady, tc.want)
@@ -107,15 +107,15 @@ func TestAnActivationWhoseAnswerWasLost(t *testing.T) {
 	t.Parallel()
 	x := newShop(t, "sales-lost")
 	x.licenses.mints("PL1", "P1", func(c *licenseCode) { c.activated = true })
-	x.orders.Answers["CS1"] = sold(func(o *marketplace.Order) { o.Items[0].SKUCode = "shop-small" })
+	x.orders.Answers["CS1"] = sold(func(o *marketplace.Order) { o.Items[0].SKUCode, o.Items[0].ProductID = "shop-small", "P1" })
 	x.operate()
 	x.sells(withoutTemplate)
 	x.connects("koogallery", keys())
 	mpi := x.enters("acme", "PL1")
-	x.says("acme", v1alpha1.ConditionLicenseActivated, "True LicenseActivated")
+	x.says("acme", v1alpha1.ConditionLicensed, "True LicenseActivated")
 	x.says("acme", v1alpha1.ConditionReady, "False LicenseOrderUnknown")
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.OrderID = "CS1" })
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	x.Expect(x.instance("acme").Spec.Subscription.CustomerID).To(Equal("customer-7"))
 }
 
@@ -129,7 +129,7 @@ func TestACodeOfAnUnlistedProductRunsOnceItIsListed(t *testing.T) {
 	x.enters("acme", "PL1")
 	x.says("acme", v1alpha1.ConditionReady, "False UnknownSKU")
 	change(x, p, listedAs("P9"))
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	x.Expect(*x.instance("acme").Spec.Subscription.Quantity).To(Equal(int32(3)))
 }
 
@@ -142,7 +142,7 @@ func TestASaleWithoutAWorkload(t *testing.T) {
 	x.connects("koogallery", keys())
 	mpi := x.enters("acme", "PL1")
 	x.says("acme", v1alpha1.ConditionProvisioned, "True Provisioned")
-	ready := x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	ready := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	x.Expect([]any{ready.Status.State, ready.Status.Namespace, ready.Status.Access.FrontEndURL, ready.Status.Access.Memo}).
 		To(Equal([]any{v1alpha1.StateRunning, "", "https://licences.example.com/acme", "3 seats"}))
 	namespaces := &corev1.NamespaceList{}
@@ -154,10 +154,10 @@ func TestASaleWithoutAWorkload(t *testing.T) {
 	}
 	pause(v1alpha1.ReconciliationPaused)
 	x.says("acme", v1alpha1.ConditionPaused, "True ReconciliationPaused")
-	paused := x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	paused := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	x.Expect([]any{paused.Status.Access, paused.Status.Revision}).To(Equal([]any{ready.Status.Access, ready.Status.Revision}))
 	pause(v1alpha1.ReconciliationActive)
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 
 	freeze := func(state v1alpha1.EntitlementState, reason v1alpha1.EntitlementReason, since time.Time) {
 		change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) {
@@ -170,10 +170,10 @@ func TestASaleWithoutAWorkload(t *testing.T) {
 	x.Expect([]any{frozen.Status.State, frozen.Status.Access.FrontEndURL}).
 		To(Equal([]any{v1alpha1.StateSuspended, "https://licences.example.com/acme"}))
 	freeze(v1alpha1.EntitlementActive, "", time.Now())
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	freeze(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, time.Now())
 	released := x.says("acme", v1alpha1.ConditionProvisioned, "False Removed")
-	x.says("acme", v1alpha1.ConditionLicenseActivated, "False Released")
+	x.says("acme", v1alpha1.ConditionLicensed, "False Released")
 	x.Expect(released.Status.State).To(Equal(v1alpha1.StateReleased))
 	x.Expect(x.client.Delete(t.Context(), mpi)).To(Succeed())
 	x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("acme") }).Should(BeNil())
@@ -201,7 +201,7 @@ func TestWhatTheAPIServerTakesOfLicences(t *testing.T) {
 	p = here(x, salestest.Product(withoutTemplate))
 	x.create(p)
 	p.Spec.Template.Inline = salestest.Web
-	refused(x.client.Update(t.Context(), p), "template can't be added or removed")
+	refused(x.client.Update(t.Context(), p), "template can't be added")
 }
 
 // Nobody may lose data because a product was deleted and made again without its template.
@@ -211,12 +211,12 @@ func TestAWorkloadOutlivesItsProductsTemplate(t *testing.T) {
 	x.operate()
 	p := x.sells()
 	x.buys("acme")
-	running := x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	running := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	x.Expect(x.client.Delete(t.Context(), p)).To(Succeed())
 	x.sells(withoutTemplate)
 	mpi := x.says("acme", v1alpha1.ConditionProvisioned, "False ProductChanged")
 	x.Expect(mpi.Status.Revision).To(Equal(running.Status.Revision))
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	x.Expect(x.client.Get(t.Context(), client.ObjectKey{Namespace: running.Status.Namespace, Name: "web"}, &appsv1.Deployment{})).To(Succeed())
 }
 
@@ -226,7 +226,7 @@ func (x *shop) asksFor(mpi *v1alpha1.MarketplaceInstance, keys ...string) {
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) {
 		for _, key := range keys {
 			mpi.Spec.Subscription.LicenseRequests = append(mpi.Spec.Subscription.LicenseRequests, v1alpha1.LicenseRequest{
-				Key: key, ID: key, DeviceFingerprint: "device of " + key, RequestedAt: metav1.Now(),
+				Key: key, ID: key, DeviceFingerprint: "device of " + key, RequestTime: metav1.Now(),
 			})
 		}
 	})
@@ -247,14 +247,14 @@ func TestLicencesAreDelivered(t *testing.T) {
 	x.sells()
 	x.connects("koogallery", keys())
 	mpi := here(x, salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) {
-		mpi.Spec.Subscription.ExpiresAt = metav1.NewTime(time.Now().Add(time.Hour))
+		mpi.Spec.Subscription.ExpiryTime = metav1.NewTime(time.Now().Add(time.Hour))
 	}))
 	x.create(mpi)
-	ready := x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	ready := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	x.Expect(ready.Status.Conditions).NotTo(ContainElement(HaveField("Type", HavePrefix("License"))), "most sales have no licences")
 
 	x.asksFor(mpi, "E1", "E2")
-	waiting := x.says("acme", v1alpha1.ConditionLicenseDelivered, "Unknown LicenseAwaited")
+	waiting := x.says("acme", v1alpha1.ConditionLicensed, "Unknown LicenseAwaited")
 	x.Expect(fmt.Sprint(waiting.Status.Conditions)).To(And(ContainSubstring(`Secret "acme-licenses"`), ContainSubstring("E1, E2")))
 	requests := &corev1.ConfigMap{}
 	x.eventually(func() string {
@@ -265,11 +265,11 @@ func TestLicencesAreDelivered(t *testing.T) {
 	// Neither another Secret of the tenant's nor one under the name in somebody else's namespace is looked at.
 	x.gives(ready.Status.Namespace, v1alpha1.TenantLicensesSecretName, map[string][]byte{"E1": []byte("from the workload\n")})
 	x.gives(x.name, "acme-licenses", map[string][]byte{"E2.dat": {0xFF, 0}, "E22": []byte("another's")})
-	done := x.says("acme", v1alpha1.ConditionLicenseDelivered, "True LicenseDelivered")
+	done := x.says("acme", v1alpha1.ConditionLicensed, "True LicenseDelivered")
 	x.Expect(x.licenses.uploaded("E1")).To(Equal(upload{"", "from the workload"}))
 	x.Expect(x.licenses.uploaded("E2")).To(Equal(upload{"E2.dat", "\xFF\x00"}))
 	for _, request := range done.Spec.Subscription.LicenseRequests {
-		x.Expect(request.DeliveredAt.IsZero()).To(BeFalse())
+		x.Expect(request.DeliveryTime.IsZero()).To(BeFalse())
 		x.Expect(request.Digest).To(HaveLen(64))
 	}
 	x.Expect(fmt.Sprintf("%+v", done)).NotTo(ContainSubstring("from the workload"))
@@ -287,30 +287,30 @@ func TestWhatKeepsALicenceFromBeingDelivered(t *testing.T) {
 	x.sells(withoutTemplate)
 	x.connects("koogallery", keys())
 	mpi := here(x, salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) {
-		mpi.Spec.Subscription.ExpiresAt = metav1.NewTime(time.Now().Add(time.Hour))
+		mpi.Spec.Subscription.ExpiryTime = metav1.NewTime(time.Now().Add(time.Hour))
 	}))
 	x.create(mpi)
 	x.gives(x.name, "acme-licenses", map[string][]byte{"E1": []byte("SECRET-LICENCE")})
 	x.asksFor(mpi, "E1")
-	refused := x.says("acme", v1alpha1.ConditionLicenseDelivered, "False LicenseRefused")
+	refused := x.says("acme", v1alpha1.ConditionLicensed, "False LicenseRefused")
 	x.Expect(fmt.Sprintf("%+v", refused)).NotTo(ContainSubstring("SECRET-LICENCE"))
 
 	look := func(value string) { x.touch("acme", value) }
 	x.gives(x.name, "acme-licenses", map[string][]byte{"E1": []byte("\n")})
 	look("empty")
-	x.says("acme", v1alpha1.ConditionLicenseDelivered, "False LicenseInvalid")
+	x.says("acme", v1alpha1.ConditionLicensed, "False LicenseInvalid")
 
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) {
 		salestest.Entitled(v1alpha1.EntitlementFrozen, v1alpha1.EntitlementByMarketplace, 1)(mpi)
 	})
-	x.says("acme", v1alpha1.ConditionLicenseDelivered, "Unknown LicenseHeld")
+	x.says("acme", v1alpha1.ConditionLicensed, "Unknown LicenseHeld")
 	x.gives(x.name, "acme-licenses", map[string][]byte{"E1": []byte("good")})
 	x.licenses.refuses(licenseError(marketplace.ErrUnavailable), nil)
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { salestest.Entitled(v1alpha1.EntitlementActive, "", 2)(mpi) })
-	x.says("acme", v1alpha1.ConditionLicenseDelivered, "Unknown LicenseAPIUnavailable")
+	x.says("acme", v1alpha1.ConditionLicensed, "Unknown LicenseAPIUnavailable")
 	x.Expect(x.licenses.uploaded("E1")).To(Equal(upload{}))
 	x.licenses.refuses(nil, nil)
-	x.says("acme", v1alpha1.ConditionLicenseDelivered, "True LicenseDelivered")
+	x.says("acme", v1alpha1.ConditionLicensed, "True LicenseDelivered")
 }
 
 // asker is the daily query with a clock of the test's.
@@ -372,7 +372,7 @@ func TestTheDailyQueryFindsCallsThatNeverCame(t *testing.T) {
 	x.Expect(err).NotTo(HaveOccurred())
 	x.Expect(pause).To(Equal(queue.QueryPause))
 	x.Expect(x.licenses.questions()).To(ConsistOf(HaveLen(5)), "one question about all")
-	x.Expect(x.instance("alive").Spec.Subscription.ExpiresAt.Time).To(BeTemporally("==", salestest.Day(30)), "the query is trusted, the activation is not")
+	x.Expect(x.instance("alive").Spec.Subscription.ExpiryTime.Time).To(BeTemporally("==", salestest.Day(30)), "the query is trusted, the activation is not")
 
 	restarted, _, _ := x.asker(salestest.Day(0))
 	pause, err = x.asks(restarted)
@@ -391,14 +391,14 @@ func TestTheDailyQueryFindsCallsThatNeverCame(t *testing.T) {
 		"what would take something from a buyer is asked twice")
 	of := func(name string) string {
 		sub := x.instance(name).Spec.Subscription
-		return fmt.Sprintf("%s %s until %s", sub.Entitlement.State, sub.Entitlement.Reason, sub.ExpiresAt.UTC().Format(time.DateOnly))
+		return fmt.Sprintf("%s %s until %s", sub.Entitlement.State, sub.Entitlement.Reason, sub.ExpiryTime.UTC().Format(time.DateOnly))
 	}
 	x.Expect([]string{of("alive"), of("renewed"), of("over"), of("gone"), of("odd")}).To(Equal([]string{
 		"Active  until 2026-01-31", "Active  until 2026-03-02", "Frozen Expired until 2026-01-31", "Released Marketplace until 2026-01-31",
 		"Active  until 2026-01-31",
 	}))
 	x.Expect(licenses.EndedByQuery(x.instance("gone").Spec.Subscription)).To(BeTrue())
-	x.Expect(x.instance("odd").Spec.Subscription.License.State).To(Equal(v1alpha1.LicenseOther))
+	x.Expect(x.instance("odd").Spec.Subscription.License.State).To(Equal(v1alpha1.LicenseUnknown))
 	clock.SetTime(salestest.Day(31))
 	_, err = x.asks(r)
 	x.Expect(err).NotTo(HaveOccurred())
@@ -422,8 +422,8 @@ func TestOneBadCodeDoesNotKeepTheOthersFromBeingAskedAbout(t *testing.T) {
 	_, err := x.asks(r)
 	x.Expect(err).NotTo(HaveOccurred())
 	x.Expect(x.licenses.questions()).To(ConsistOf(HaveLen(2), ConsistOf("PL-good"), ConsistOf("PL-bad")))
-	x.Expect(x.instance("good").Spec.Subscription.License.State).To(Equal(v1alpha1.LicenseAlive))
-	x.Expect(x.instance("bad").Spec.Subscription.License.QueriedAt.IsZero()).To(BeTrue())
+	x.Expect(x.instance("good").Spec.Subscription.License.State).To(Equal(v1alpha1.LicenseActive))
+	x.Expect(x.instance("bad").Spec.Subscription.License.LastQueryTime.IsZero()).To(BeTrue())
 	x.Expect(x.answered(r)).To(Equal([]float64{1, 1}))
 
 	pause, err := x.asks(r)

@@ -153,10 +153,11 @@ func withoutTemplate(p *v1alpha1.MarketplaceProduct) {
 	listedAs("P1")(p)
 }
 
-// listedAs makes a product id mean the small plan as well.
+// listedAs makes a product id mean the small plan, whatever the SKU.
 func listedAs(productID string) salestest.ProductChange {
 	return func(p *v1alpha1.MarketplaceProduct) {
-		p.Spec.Listings = append(p.Spec.Listings, v1alpha1.Listing{Marketplace: "koogallery", ProductIDs: []string{productID}, Plan: "small"})
+		listing := &p.Spec.Plans[0].Listings[0]
+		listing.ProductIDs, listing.SKUs = append(listing.ProductIDs, productID), nil
 	}
 }
 

@@ -20,21 +20,21 @@ import (
 )
 
 // isToldOf creates an instance as the webhook server does for a call that brings its order, which is not stored yet.
-func (x *shop) isToldOf(name string, told time.Time, more ...v1alpha1.OrderCall) *v1alpha1.MarketplaceInstance {
+func (x *shop) isToldOf(name string, told time.Time, more ...v1alpha1.Call) *v1alpha1.MarketplaceInstance {
 	x.t.Helper()
 	mpi := here(x, salestest.Sale(salestest.UnknownOrder))
 	mpi.Name = name
 	sub := mpi.Spec.Subscription
-	sub.InstanceID, sub.OrderID, sub.OrderLineID, sub.Type = name, "o-"+name, "", v1alpha1.SubscriptionFormal
-	sub.Orders = append([]v1alpha1.OrderCall{{
-		Activity: "newInstance", OrderID: "o-" + name, Time: metav1.NewTime(told), Lookup: v1alpha1.LookupPurchase, Source: v1alpha1.OrderFromCall,
+	sub.InstanceID, sub.OrderID, sub.OrderLineID, sub.Type = name, "o-"+name, "", v1alpha1.SubscriptionPaid
+	sub.Calls = append([]v1alpha1.Call{{
+		Operation: "newInstance", OrderID: "o-" + name, Time: metav1.NewTime(told), Pending: v1alpha1.CallPendingPurchase, Source: v1alpha1.OrderFromCall,
 	}}, more...)
 	x.create(mpi)
 	return mpi
 }
 
 // brings stores what a call has brought, as the webhook server does.
-func (x *shop) brings(mpi *v1alpha1.MarketplaceInstance, call v1alpha1.OrderCall, raw []byte) {
+func (x *shop) brings(mpi *v1alpha1.MarketplaceInstance, call v1alpha1.Call, raw []byte) {
 	x.t.Helper()
 	secret := sale.OwnedSecret(mpi, call.OrderSecretName(mpi.Name, mpi.UID))
 	secret.Labels[v1alpha1.CallLabel] = string(v1alpha1.CallOrder)
@@ -47,7 +47,7 @@ func (x *shop) brings(mpi *v1alpha1.MarketplaceInstance, call v1alpha1.OrderCall
 func inCall(x *shop, kind marketplace.OrderType, sku string, quantity int32) []byte {
 	x.t.Helper()
 	raw, err := marketplace.EncodeOrder(marketplace.Order{
-		Type: kind, Charging: marketplace.ChargingPeriod, ExpiresAt: time.Now().Add(24 * time.Hour),
+		Type: kind, Charging: marketplace.ChargingPrepaid, ExpiresAt: time.Now().Add(24 * time.Hour),
 		Items:      []marketplace.Item{{SKUCode: sku, Quantity: ptr.To(quantity)}},
 		Attributes: []marketplace.Attribute{{Name: "diskSize", Value: "100"}}, CustomerID: "customer-7", CustomerName: "Ada",
 	})
@@ -59,7 +59,7 @@ func inCall(x *shop, kind marketplace.OrderType, sku string, quantity int32) []b
 func (x *shop) connectsWithoutOrderAPI() {
 	x.t.Helper()
 	mp := &v1alpha1.Marketplace{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: "koogallery"}}
-	mp.Spec.Protocol, mp.Spec.Site, mp.Spec.CallbackSecretRef.Name = v1alpha1.ProtocolKooGallery, "International", "callback"
+	mp.Spec.Protocol, mp.Spec.KooGallery.Site, mp.Spec.KooGallery.CallbackSecretRef.Name = v1alpha1.ProtocolKooGallery, "International", "callback"
 	x.create(mp)
 }
 
@@ -72,16 +72,16 @@ func TestAnOrderThatACallBringsNeedsNoOrderAPI(t *testing.T) {
 	told := time.Now().Add(-time.Minute).UTC().Truncate(time.Second)
 	mpi := x.isToldOf("acme", told)
 	waiting := x.says("acme", v1alpha1.ConditionOrderResolved, "Unknown OrderPending")
-	x.Expect(waiting.Status.Conditions).To(ContainElement(HaveField("Message", ContainSubstring("expected to call again"))))
+	x.Expect(waiting.Status.Conditions).To(ContainElement(HaveField("Message", ContainSubstring("waiting for the marketplace to repeat it"))))
 	o.requests.reset()
 
-	x.brings(mpi, mpi.Spec.Subscription.Orders[0], inCall(x, marketplace.OrderPurchase, "shop-small", 3))
-	mpi = x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.brings(mpi, mpi.Spec.Subscription.Calls[0], inCall(x, marketplace.OrderPurchase, "shop-small", 3))
+	mpi = x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	sub := mpi.Spec.Subscription
-	x.Expect([]any{mpi.Spec.ProductRef.Name, sub.Plan, *sub.Quantity, sub.CustomerID, sub.CustomerName, sub.ExpiresAtSource, sub.ChargingMode}).
-		To(Equal([]any{"shop", "small", int32(3), "customer-7", "", v1alpha1.ExpiryFromOrder, v1alpha1.ChargingPeriod}))
-	x.Expect(sub.StartsAt.UTC()).To(Equal(told), "nobody has said better when it began")
-	x.Expect(sub.Orders[0].Lookup).To(BeEmpty())
+	x.Expect([]any{mpi.Spec.ProductRef.Name, sub.Plan, *sub.Quantity, sub.CustomerID, sub.CustomerName, sub.ExpirySource, sub.ChargingMode}).
+		To(Equal([]any{"shop", "small", int32(3), "customer-7", "", v1alpha1.ExpiryFromOrder, v1alpha1.ChargingPrepaid}))
+	x.Expect(sub.StartTime.UTC()).To(Equal(told), "nobody has said better when it began")
+	x.Expect(sub.Calls[0].Pending).To(BeEmpty())
 	x.Expect(sub.Attributes).To(ConsistOf(v1alpha1.Attribute{Name: "diskSize", Value: ptr.To("100")}))
 
 	// The buyer could be told where to go before there was anything.
@@ -108,8 +108,8 @@ func TestACallsSecretIsNoticedAlsoWhereTenantsSecretsAreWatched(t *testing.T) {
 	x.connectsWithoutOrderAPI()
 	mpi := x.isToldOf("acme", time.Now())
 	x.says("acme", v1alpha1.ConditionOrderResolved, "Unknown OrderPending")
-	x.brings(mpi, mpi.Spec.Subscription.Orders[0], inCall(x, marketplace.OrderPurchase, "shop-small", 3))
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.brings(mpi, mpi.Spec.Subscription.Calls[0], inCall(x, marketplace.OrderPurchase, "shop-small", 3))
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 }
 
 func TestWhatBecomesOfACallThatWasStoredByHalf(t *testing.T) {
@@ -118,9 +118,9 @@ func TestWhatBecomesOfACallThatWasStoredByHalf(t *testing.T) {
 	x.operate()
 	x.sells()
 	x.connectsWithoutOrderAPI()
-	upgrade := func(order string, sent time.Time) v1alpha1.OrderCall {
-		return v1alpha1.OrderCall{
-			Activity: "upgrade", OrderID: order, Time: metav1.NewTime(sent), Lookup: v1alpha1.LookupChange, Source: v1alpha1.OrderFromCall,
+	upgrade := func(order string, sent time.Time) v1alpha1.Call {
+		return v1alpha1.Call{
+			Operation: "upgrade", OrderID: order, Time: metav1.NewTime(sent), Pending: v1alpha1.CallPendingChange, Source: v1alpha1.OrderFromCall,
 		}
 	}
 	now := time.Now()
@@ -129,36 +129,36 @@ func TestWhatBecomesOfACallThatWasStoredByHalf(t *testing.T) {
 	x.Expect(mpi.Status.State).To(Equal(v1alpha1.StateBlocked))
 
 	broken := x.isToldOf("broken", now)
-	x.brings(broken, broken.Spec.Subscription.Orders[0], []byte(`{"customerName":"Ada"`))
+	x.brings(broken, broken.Spec.Subscription.Calls[0], []byte(`{"customerName":"Ada"`))
 	mpi = x.says("broken", v1alpha1.ConditionOrderResolved, "False OrderInvalid")
 	for _, c := range mpi.Status.Conditions {
 		x.Expect(c.Message).NotTo(ContainSubstring("Ada"))
 	}
 
 	unlisted := x.isToldOf("unlisted", now)
-	x.brings(unlisted, unlisted.Spec.Subscription.Orders[0], inCall(x, marketplace.OrderPurchase, "never-heard", 1))
+	x.brings(unlisted, unlisted.Spec.Subscription.Calls[0], inCall(x, marketplace.OrderPurchase, "never-heard", 1))
 	x.says("unlisted", v1alpha1.ConditionReady, "False UnknownSKU")
 
 	// The first upgrade is lost. What was bought after it is not.
 	acme := x.isToldOf("acme", now.Add(-6*time.Hour), upgrade("up-1", now.Add(-5*time.Hour)), upgrade("up-2", now))
-	x.brings(acme, acme.Spec.Subscription.Orders[2], inCall(x, marketplace.OrderChange, "shop-small", 9))
-	x.brings(acme, acme.Spec.Subscription.Orders[0], inCall(x, marketplace.OrderPurchase, "shop-small", 3))
+	x.brings(acme, acme.Spec.Subscription.Calls[2], inCall(x, marketplace.OrderChange, "shop-small", 9))
+	x.brings(acme, acme.Spec.Subscription.Calls[0], inCall(x, marketplace.OrderPurchase, "shop-small", 3))
 	x.eventually(func() int32 { return ptr.Deref(x.instance("acme").Spec.Subscription.Quantity, 0) }).Should(Equal(int32(9)))
 	x.says("acme", v1alpha1.ConditionOrderResolved, "False CallIncomplete")
 	x.says("acme", v1alpha1.ConditionProvisioned, "True Provisioned")
 
 	t.Run("a person can end the wait for an order that was cancelled", func(*testing.T) {
 		given := x.isToldOf("given-up", now.Add(-6*time.Hour), upgrade("up-1", now.Add(-5*time.Hour)))
-		x.brings(given, given.Spec.Subscription.Orders[0], inCall(x, marketplace.OrderPurchase, "shop-small", 3))
+		x.brings(given, given.Spec.Subscription.Calls[0], inCall(x, marketplace.OrderPurchase, "shop-small", 3))
 		x.says("given-up", v1alpha1.ConditionProvisioned, "True Provisioned")
 		x.says("given-up", v1alpha1.ConditionReady, "False CallIncomplete")
-		change(x, given, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.Orders[1].Lookup = "" })
-		x.says("given-up", v1alpha1.ConditionReady, "True Ready")
+		change(x, given, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.Calls[1].Pending = "" })
+		x.says("given-up", v1alpha1.ConditionReady, "True InstanceReady")
 	})
 
 	// When it comes after all, it is older than what is in force.
-	x.brings(acme, acme.Spec.Subscription.Orders[1], inCall(x, marketplace.OrderChange, "shop-small", 5))
-	mpi = x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.brings(acme, acme.Spec.Subscription.Calls[1], inCall(x, marketplace.OrderChange, "shop-small", 5))
+	mpi = x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	x.Expect(*mpi.Spec.Subscription.Quantity).To(Equal(int32(9)))
 }
 
@@ -172,7 +172,7 @@ func TestTheBuyerCanBeToldWhereToGoAlthoughTheTenantCannotBeMade(t *testing.T) {
 	taken := v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, x.name, "acme")
 	x.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: taken}})
 	mpi := x.isToldOf("acme", time.Now())
-	x.brings(mpi, mpi.Spec.Subscription.Orders[0], inCall(x, marketplace.OrderPurchase, "shop-small", 3))
+	x.brings(mpi, mpi.Spec.Subscription.Calls[0], inCall(x, marketplace.OrderPurchase, "shop-small", 3))
 	mpi = x.says("acme", v1alpha1.ConditionProvisioned, "False NamespaceConflict")
 	x.Expect(mpi.Status.Access.FrontEndURL).To(Equal("https://acme.example.com"))
 

@@ -19,7 +19,7 @@ import (
 // sold is an order of the shop's plan small.
 func sold(changes ...func(*marketplace.Order)) salestest.OrderAnswer {
 	order := marketplace.Order{
-		Type: marketplace.OrderPurchase, OrderedAt: salestest.Day(0), Charging: marketplace.ChargingPeriod, ExpiresAt: time.Now().Add(24 * time.Hour),
+		Type: marketplace.OrderPurchase, OrderedAt: salestest.Day(0), Charging: marketplace.ChargingPrepaid, ExpiresAt: time.Now().Add(24 * time.Hour),
 		Items:      []marketplace.Item{{SKUCode: "shop-small", Quantity: ptr.To(int32(3))}},
 		CustomerID: "customer-7", CustomerName: "Ada", Raw: []byte(`{"phone":"+49 30 1234567"}`),
 	}
@@ -37,9 +37,9 @@ func refusedBy(kind error, retryAfter time.Duration) salestest.OrderAnswer {
 func (x *shop) connects(name string, credentials *corev1.Secret) {
 	x.t.Helper()
 	mp := &v1alpha1.Marketplace{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: name}}
-	mp.Spec.Protocol, mp.Spec.Site = v1alpha1.ProtocolKooGallery, "International"
-	mp.Spec.CallbackSecretRef.Name = name + "-callback"
-	mp.Spec.OpenAPISecretRef.Name = name + "-openapi"
+	mp.Spec.Protocol, mp.Spec.KooGallery.Site = v1alpha1.ProtocolKooGallery, "International"
+	mp.Spec.KooGallery.CallbackSecretRef.Name = name + "-callback"
+	mp.Spec.KooGallery.API.CredentialsSecretName = name + "-openapi"
 	x.create(mp)
 	if credentials != nil {
 		credentials.ObjectMeta = metav1.ObjectMeta{Namespace: x.name, Name: name + "-openapi"}
@@ -58,7 +58,7 @@ func (x *shop) isSold(name, marketplaceName, orderID string, told time.Time) {
 	mpi.Name = name
 	sub := mpi.Spec.Subscription
 	sub.Marketplace, sub.InstanceID, sub.OrderID = marketplaceName, name, orderID
-	sub.Orders[0].OrderID, sub.Orders[0].Time = orderID, metav1.NewTime(told)
+	sub.Calls[0].OrderID, sub.Calls[0].Time = orderID, metav1.NewTime(told)
 	x.create(mpi)
 }
 
@@ -107,7 +107,7 @@ func TestWhatTheOrderAPIAnswers(t *testing.T) {
 			}
 			if name != "good" {
 				x.Expect(mpi.Spec.Subscription.Plan).To(BeEmpty())
-				x.Expect(mpi.Spec.Subscription.Orders[0].Lookup).To(Equal(v1alpha1.LookupPurchase), "it is asked again")
+				x.Expect(mpi.Spec.Subscription.Calls[0].Pending).To(Equal(v1alpha1.CallPendingPurchase), "it is asked again")
 				x.says(name, v1alpha1.ConditionProvisioned, "Unknown WaitingForOrder")
 			}
 		})
@@ -117,11 +117,11 @@ func TestWhatTheOrderAPIAnswers(t *testing.T) {
 
 func (x *shop) checkGoodOrder() {
 	x.t.Helper()
-	mpi := x.says("good", v1alpha1.ConditionReady, "True Ready")
+	mpi := x.says("good", v1alpha1.ConditionReady, "True InstanceReady")
 	sub := mpi.Spec.Subscription
-	x.Expect([]any{mpi.Spec.ProductRef.Name, sub.Plan, *sub.Quantity, sub.CustomerID, sub.CustomerName, sub.ExpiresAtSource}).
+	x.Expect([]any{mpi.Spec.ProductRef.Name, sub.Plan, *sub.Quantity, sub.CustomerID, sub.CustomerName, sub.ExpirySource}).
 		To(Equal([]any{"shop", "small", int32(3), "customer-7", "", v1alpha1.ExpiryFromOrder}))
-	x.Expect(sub.Orders[0].Lookup).To(BeEmpty())
+	x.Expect(sub.Calls[0].Pending).To(BeEmpty())
 	secret := x.secret(x.name, "good-orders")
 	x.Expect(secret.Data).To(Equal(map[string][]byte{"o-good.json": []byte(`{"phone":"+49 30 1234567"}`)}))
 	x.Expect(secret.OwnerReferences).To(ConsistOf(HaveField("UID", mpi.UID)))
@@ -142,20 +142,20 @@ func TestACallThatComesMeanwhileIsNotLost(t *testing.T) {
 		mpi := &v1alpha1.MarketplaceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: "acme"}}
 		change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) {
 			sub := mpi.Spec.Subscription
-			sub.ExpiresAt, sub.ExpiresAtSource = metav1.NewTime(time.Now().Add(72*time.Hour).Truncate(time.Second)), v1alpha1.ExpiryFromRenewal
-			sub.Orders = append(sub.Orders, v1alpha1.OrderCall{Activity: "refreshInstance", Scene: "RENEWAL", OrderID: "o-2", Time: metav1.Now()})
+			sub.ExpiryTime, sub.ExpirySource = metav1.NewTime(time.Now().Add(72*time.Hour).Truncate(time.Second)), v1alpha1.ExpiryFromRenewal
+			sub.Calls = append(sub.Calls, v1alpha1.Call{Operation: "refreshInstance", Variant: "RENEWAL", OrderID: "o-2", Time: metav1.Now()})
 		})
 	}
 	x.operate()
 	x.sells()
 	x.connects("koogallery", keys())
 	x.isSold("acme", "koogallery", "o-1", time.Now())
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	sub := x.instance("acme").Spec.Subscription
 	x.Expect(sub.Plan).To(Equal("small"))
-	x.Expect(sub.ExpiresAtSource).To(Equal(v1alpha1.ExpiryFromRenewal), "the renewal knows better than the order")
-	x.Expect(sub.Orders).To(HaveLen(2))
-	x.Expect(sub.Orders[0].Lookup).To(BeEmpty())
+	x.Expect(sub.ExpirySource).To(Equal(v1alpha1.ExpiryFromRenewal), "the renewal knows better than the order")
+	x.Expect(sub.Calls).To(HaveLen(2))
+	x.Expect(sub.Calls[0].Pending).To(BeEmpty())
 }
 
 func TestAProductThatComesLaterResolvesTheOrder(t *testing.T) {
@@ -169,7 +169,7 @@ func TestAProductThatComesLaterResolvesTheOrder(t *testing.T) {
 	mpi := x.says("acme", v1alpha1.ConditionReady, "False UnknownSKU")
 	x.Expect(mpi.Status.State).To(Equal(v1alpha1.StateBlocked))
 	x.sells()
-	x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 
 	t.Run("a released sale asks no more and stops", func(*testing.T) {
 		change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) {

@@ -19,12 +19,11 @@ import (
 // packaged sells the plan small by use and the plan large as packages of fifty for those who have it.
 func packaged(p *v1alpha1.MarketplaceProduct) {
 	salestest.MeteredBy()(p)
-	meter := p.Spec.Plans[0].Meters[0]
-	meter.Package = v1alpha1.MeterPackage{
-		Size: "50", WarnAtPercent: []int32{40}, WhenUsedUp: v1alpha1.UsedUpSuspend, UsedBy: v1alpha1.PackageUsedByOnDemandInstance,
+	p.Spec.Plans[1].Package = v1alpha1.UsagePackage{
+		Meter: p.Spec.Meters[0].Name, Size: "50", WarnAtPercent: []int32{40}, WhenUsedUp: v1alpha1.UsedUpSuspend,
+		Consumer: v1alpha1.PackageConsumerMeteredInstance,
 	}
-	p.Spec.Plans[1].Meters = []v1alpha1.Meter{meter}
-	p.Spec.Listings = append(p.Spec.Listings, v1alpha1.Listing{Marketplace: "koogallery", Plan: "large", SKUCodes: []string{"shop-package"}})
+	p.Spec.Plans[1].Listings = []v1alpha1.Listing{{Marketplace: "koogallery", SKUs: []string{"shop-package"}}}
 	p.Spec.Access = v1alpha1.ProductAccess{FrontEndURL: "https://{{ .instance.name }}.example.com", UserName: "admin"}
 }
 
@@ -32,8 +31,8 @@ func packaged(p *v1alpha1.MarketplaceProduct) {
 func usedBy(user string) salestest.InstanceChange {
 	return func(mpi *v1alpha1.MarketplaceInstance) {
 		packageOf(1)(mpi)
-		mpi.Spec.Subscription.Plan, mpi.Spec.Subscription.PackageUsedBy.Name = "large", user
-		mpi.Spec.Subscription.Items = []v1alpha1.SoldItem{{SKUCode: "shop-package"}}
+		mpi.Spec.Subscription.Plan, mpi.Spec.Subscription.PackageConsumerRef.Name = "large", user
+		mpi.Spec.Subscription.Items = []v1alpha1.SoldItem{{SKU: "shop-package"}}
 	}
 }
 
@@ -85,7 +84,7 @@ func TestAPackageIsUsedByTheInstanceThatTheBuyerHas(t *testing.T) {
 
 	t.Run("and goes on with another one", func(*testing.T) {
 		x.sellsByUse("pack-2", usedBy("acme"), func(mpi *v1alpha1.MarketplaceInstance) {
-			mpi.Spec.Subscription.StartsAt = metav1.NewTime(x.clock.Now())
+			mpi.Spec.Subscription.StartTime = metav1.NewTime(x.clock.Now())
 		})
 		x.says("acme", v1alpha1.ConditionSuspended, "False Running")
 		x.clock.SetTime(x.start.Add(230 * time.Minute)) // 7 minutes past
@@ -98,7 +97,9 @@ func TestAPackageIsUsedByTheInstanceThatTheBuyerHas(t *testing.T) {
 		for _, name := range []string{"pack", "pack-2"} {
 			change(x.shop, &v1alpha1.MarketplaceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: name}},
 				func(mpi *v1alpha1.MarketplaceInstance) {
-					mpi.Spec.Subscription.Entitlement = v1alpha1.Entitlement{State: v1alpha1.EntitlementReleased, Time: metav1.NewTime(x.clock.Now())}
+					mpi.Spec.Subscription.Entitlement = v1alpha1.Entitlement{
+						State: v1alpha1.EntitlementReleased, Reason: v1alpha1.EntitlementByMarketplace, Time: metav1.NewTime(x.clock.Now()),
+					}
 				})
 		}
 		x.says("acme", v1alpha1.ConditionSuspended, "False Running")
@@ -111,9 +112,9 @@ func TestAPackageIsUsedByTheInstanceThatTheBuyerHas(t *testing.T) {
 		x.Expect(x.client.Delete(t.Context(), x.instance("acme"))).To(Succeed())
 		x.namespaceGoes(namespace)
 		x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("acme") }).Should(BeNil())
-		x.says("pack-3", v1alpha1.ConditionProvisioned, "False PackageUserUnclear")
+		x.says("pack-3", v1alpha1.ConditionProvisioned, "False PackageConsumerUnclear")
 		x.counts("pack-3")
-		x.says("pack-3", v1alpha1.ConditionUsageReported, "False PackageUserUnclear")
+		x.says("pack-3", v1alpha1.ConditionUsageReported, "False PackageConsumerUnclear")
 	})
 }
 
@@ -131,16 +132,16 @@ func (x *meteredShop) deducted() []string {
 func TestATenantIsKeptWhenPackagesAreUsedByOthersFromNowOn(t *testing.T) {
 	t.Parallel()
 	x := newMeteredShop(t, "package-kept")
-	x.sells(salestest.MeteredBy(func(m *v1alpha1.Meter) { m.Package.Size = "50" }))
+	x.sells(salestest.MeteredBy(func(m *salestest.Metered) { m.Package.Size = "50" }))
 	x.sellsByUse("acme")
 	x.sellsByUse("pack", packageOf(1))
 	x.pass("pack")
 	namespace := x.instance("pack").Status.Namespace
 	change(x.shop, here(x.shop, salestest.Product()), func(p *v1alpha1.MarketplaceProduct) {
-		p.Spec.Plans[0].Meters[0].Package.UsedBy = v1alpha1.PackageUsedByOnDemandInstance
+		p.Spec.Plans[0].Meters, p.Spec.Plans[0].Package.Consumer = nil, v1alpha1.PackageConsumerMeteredInstance
 	})
 	x.awaitPass(func() { x.touch("pack", "again") })
-	mpi := x.says("pack", v1alpha1.ConditionReady, "True Ready")
+	mpi := x.says("pack", v1alpha1.ConditionReady, "True InstanceReady")
 	x.Expect(mpi.Status.Namespace).To(Equal(namespace))
 	x.clock.SetTime(x.start.Add(50 * time.Minute))
 	x.pass("pack")
@@ -151,7 +152,7 @@ func TestATenantIsKeptWhenPackagesAreUsedByOthersFromNowOn(t *testing.T) {
 
 func (x *meteredShop) linkedTo(name, user string) *v1alpha1.MarketplaceInstance {
 	mpi := x.instance(name)
-	mpi.Spec.Subscription.PackageUsedBy.Name = user
+	mpi.Spec.Subscription.PackageConsumerRef.Name = user
 	return mpi
 }
 
@@ -164,27 +165,27 @@ func TestAPersonSaysWhoUsesAPackage(t *testing.T) {
 		})
 	}
 	x.orders.Answers = map[string]salestest.OrderAnswer{
-		"o-1": order("shop-small", marketplace.ChargingOnDemand), "o-2": order("shop-small", marketplace.ChargingOnDemand),
-		"o-3": order("shop-package", marketplace.ChargingOnDemandPackage), "o-4": order("shop-package", marketplace.ChargingOnDemandPackage),
+		"o-1": order("shop-small", marketplace.ChargingMetered), "o-2": order("shop-small", marketplace.ChargingMetered),
+		"o-3": order("shop-package", marketplace.ChargingMeteredPackage), "o-4": order("shop-package", marketplace.ChargingMeteredPackage),
 	}
 	x.operate()
 	x.sells(packaged)
 	x.connects("koogallery", keys())
 	x.isSold("one", "koogallery", "o-1", time.Now())
-	x.says("one", v1alpha1.ConditionReady, "True Ready")
+	x.says("one", v1alpha1.ConditionReady, "True InstanceReady")
 	x.isSold("pack", "koogallery", "o-3", time.Now())
-	mpi := x.says("pack", v1alpha1.ConditionReady, "True Ready")
-	x.Expect(mpi.Spec.Subscription.PackageUsedBy.Name).To(Equal("one"))
+	mpi := x.says("pack", v1alpha1.ConditionReady, "True InstanceReady")
+	x.Expect(mpi.Spec.Subscription.PackageConsumerRef.Name).To(Equal("one"))
 	x.Expect(mpi.Status.Namespace).To(BeEmpty())
 
 	x.isSold("two", "koogallery", "o-2", time.Now())
-	x.says("two", v1alpha1.ConditionReady, "True Ready")
+	x.says("two", v1alpha1.ConditionReady, "True InstanceReady")
 	x.isSold("pack-2", "koogallery", "o-4", time.Now())
-	mpi = x.says("pack-2", v1alpha1.ConditionOrderResolved, "False PackageUserUnclear")
-	x.Expect(mpi.Spec.Subscription.PackageUsedBy.Name).To(BeEmpty())
+	mpi = x.says("pack-2", v1alpha1.ConditionOrderResolved, "False PackageConsumerUnclear")
+	x.Expect(mpi.Spec.Subscription.PackageConsumerRef.Name).To(BeEmpty())
 	x.says("pack-2", v1alpha1.ConditionProvisioned, "Unknown WaitingForOrder")
-	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.PackageUsedBy.Name = "two" })
-	mpi = x.says("pack-2", v1alpha1.ConditionReady, "True Ready")
-	x.Expect(mpi.Spec.Subscription.PackageUsedBy.Name).To(Equal("two"))
-	x.Expect(x.instance("pack").Spec.Subscription.PackageUsedBy.Name).To(Equal("one"), "what was linked stays so")
+	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.PackageConsumerRef.Name = "two" })
+	mpi = x.says("pack-2", v1alpha1.ConditionReady, "True InstanceReady")
+	x.Expect(mpi.Spec.Subscription.PackageConsumerRef.Name).To(Equal("two"))
+	x.Expect(x.instance("pack").Spec.Subscription.PackageConsumerRef.Name).To(Equal("one"), "what was linked stays so")
 }

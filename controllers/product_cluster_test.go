@@ -36,7 +36,7 @@ func TestAProductIsCutIntoRevisions(t *testing.T) {
 	x := newShop(t, "sales-revisions")
 	x.operate()
 	p := x.sells()
-	first := p.Status.Revision
+	first := p.Status.LatestRevision
 	ready := func(want string) {
 		t.Helper()
 		x.eventually(func() string {
@@ -49,25 +49,25 @@ func TestAProductIsCutIntoRevisions(t *testing.T) {
 			return ""
 		}).Should(Equal(want))
 	}
-	ready("True Ready")
+	ready("True ProductReady")
 	x.Expect(x.revisions()).To(ConsistOf(first))
 
 	change(x, p, func(p *v1alpha1.MarketplaceProduct) {
 		p.Spec.Lifecycle.AfterRetention = v1alpha1.AfterRetentionDelete
-		p.Spec.Listings = append(p.Spec.Listings, v1alpha1.Listing{Marketplace: "koogallery", Plan: "large", SKUCodes: []string{"shop-large"}})
+		p.Spec.Plans[1].Listings = []v1alpha1.Listing{{Marketplace: "koogallery", SKUs: []string{"shop-large"}}}
 	})
-	ready("True Ready")
-	x.Expect(p.Status.Revision).To(Equal(first), "lifecycle and listings are no new revision")
+	ready("True ProductReady")
+	x.Expect(p.Status.LatestRevision).To(Equal(first), "lifecycle and listings are no new revision")
 	x.Expect(x.revisions()).To(ConsistOf(first))
 
 	change(x, p, salestest.Inline("{{ fail \"broken\" }}"))
 	ready("False RenderFailed")
-	x.Expect(p.Status.Revision).To(Equal(first), "the last good one stays in force")
+	x.Expect(p.Status.LatestRevision).To(Equal(first), "the last good one stays in force")
 
 	change(x, p, salestest.Inline(salestest.Web))
-	ready("True Ready")
-	x.Expect(p.Status.Revision).NotTo(Equal(first))
-	x.Expect(x.revisions()).To(ConsistOf(first, p.Status.Revision))
+	ready("True ProductReady")
+	x.Expect(p.Status.LatestRevision).NotTo(Equal(first))
+	x.Expect(x.revisions()).To(ConsistOf(first, p.Status.LatestRevision))
 }
 
 func TestARevisionStaysAsLongAsATenantNeedsIt(t *testing.T) {
@@ -76,8 +76,8 @@ func TestARevisionStaysAsLongAsATenantNeedsIt(t *testing.T) {
 	o := x.operate()
 	p := x.sells()
 	x.buys("acme")
-	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
-	revision := p.Status.Revision
+	mpi := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
+	revision := p.Status.LatestRevision
 	o.stop()
 	x.Expect(x.client.Delete(t.Context(), p)).To(Succeed())
 
@@ -96,7 +96,7 @@ func TestARevisionStaysAsLongAsATenantNeedsIt(t *testing.T) {
 	t.Run("the tenant can still be suspended", func(*testing.T) {
 		x.operate("instance", "order")
 		change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DesiredState = v1alpha1.DesiredStateSuspended })
-		x.says("acme", v1alpha1.ConditionSuspended, "True Requested")
+		x.says("acme", v1alpha1.ConditionSuspended, "True SuspensionRequested")
 		x.Expect(x.client.Delete(t.Context(), mpi)).To(Succeed())
 		x.namespaceGoes(mpi.Status.Namespace)
 		x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("acme") }).Should(BeNil())
@@ -127,7 +127,7 @@ func TestAYoungRevisionIsCollectedLater(t *testing.T) {
 	x.Expect(x.client.Delete(t.Context(), p)).To(Succeed())
 	x.Expect(reconcile().RequeueAfter).To(Equal(queue.ChartRecheck), "it is looked at again")
 	x.Expect(x.revisions()).To(HaveLen(1))
-	clock.SetTime(clock.Now().Add(10*time.Minute + time.Second))
+	clock.SetTime(clock.Now().Add(12 * time.Minute))
 	x.Expect(reconcile()).To(Equal(ctrl.Result{}))
 	x.Expect(x.revisions()).To(BeEmpty())
 }
@@ -146,7 +146,7 @@ func TestAChartFromAConfigMapBecomesATenant(t *testing.T) {
 		}}
 	})
 	x.buys("acme")
-	mpi := x.says("acme", v1alpha1.ConditionReady, "True Ready")
+	mpi := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	c := &corev1.ConfigMap{}
 	x.Expect(x.client.Get(t.Context(), client.ObjectKey{Namespace: mpi.Status.Namespace, Name: "settings"}, c)).To(Succeed())
 	x.Expect(c.Data).To(HaveKeyWithValue("greeting", "from the chart"))

@@ -40,7 +40,7 @@ func TestUsageIsCountedAndPushedOnce(t *testing.T) {
 	}))
 	mpi := x.says("acme", v1alpha1.ConditionUsageReported, "True UsageReported")
 	want := []v1alpha1.MeterUsage{{
-		Meter: "requests", Unit: "requests", Total: "43", CountedUntil: report.Time(x.start.Add(43 * time.Minute)), Pending: ptr.To(int32(0)),
+		Meter: "requests", Unit: "requests", Total: "43", CountedUntilTime: report.Time(x.start.Add(43 * time.Minute)), PendingRecords: ptr.To(int32(0)),
 	}}
 	x.Expect(equality.Semantic.DeepEqual(mpi.Status.Usage, want)).To(BeTrue(), fmt.Sprint(mpi.Status.Usage))
 
@@ -63,13 +63,13 @@ func TestUsageIsCountedAndPushedOnce(t *testing.T) {
 	t.Run("a change of the meters alone is no new revision", func(*testing.T) {
 		p := here(x.shop, salestest.Product())
 		x.Expect(x.client.Get(t.Context(), client.ObjectKeyFromObject(p), p)).To(Succeed())
-		revision := p.Status.Revision
-		change(x.shop, p, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Plans[0].Meters[0].Unit = "calls" })
+		revision := p.Status.LatestRevision
+		change(x.shop, p, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Meters[0].Unit = "calls" })
 		x.eventually(func() int64 {
 			x.Expect(x.client.Get(t.Context(), client.ObjectKeyFromObject(p), p)).To(Succeed())
 			return ptr.Deref(p.Status.ObservedGeneration, 0)
 		}).Should(Equal(p.Generation))
-		x.Expect(p.Status.Revision).To(Equal(revision))
+		x.Expect(p.Status.LatestRevision).To(Equal(revision))
 	})
 }
 
@@ -252,7 +252,7 @@ spec:
 		x.says("mute", v1alpha1.ConditionSuspended, "True Released")
 		x.clock.SetTime(x.start.Add(37 * time.Minute))
 		x.pass("mute")
-		x.Expect(x.records("mute")).To(Equal([]string{"0:17 0:17 0 Checkpoint", "0:17 0:37 0 Refused UsageLost"}))
+		x.Expect(x.records("mute")).To(Equal([]string{"0:17 0:17 0 Checkpoint", "0:17 0:37 0 Refused UsageLost", "0:37 0:37 0 Unused"}))
 		x.says("mute", v1alpha1.ConditionUsageReported, "False UsageLost")
 	})
 }
@@ -291,7 +291,7 @@ func TestNothingIsPushedByGuess(t *testing.T) {
 	x := newMeteredShop(t, "usage-guess")
 	x.sells(salestest.MeteredBy())
 	x.sellsByUse("acme", func(mpi *v1alpha1.MarketplaceInstance) {
-		mpi.Spec.Subscription.Items = append(mpi.Spec.Subscription.Items, v1alpha1.SoldItem{SKUCode: "shop-traffic"})
+		mpi.Spec.Subscription.Items = append(mpi.Spec.Subscription.Items, v1alpha1.SoldItem{SKU: "shop-traffic"})
 	})
 	x.pass("acme")
 	x.clock.SetTime(x.start.Add(50 * time.Minute))
@@ -314,7 +314,7 @@ func (x *meteredShop) handWritten(name, instance, meter, value string, begins, e
 	record := &v1alpha1.UsageRecord{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: name}}
 	record.Spec = v1alpha1.UsageRecordSpec{
 		InstanceRef: v1alpha1.InstanceReference{Name: instance}, Meter: meter, Value: value,
-		BeginsAt: report.Time(x.start.Add(time.Duration(begins) * time.Minute)), EndsAt: report.Time(x.start.Add(time.Duration(ends) * time.Minute)),
+		StartTime: report.Time(x.start.Add(time.Duration(begins) * time.Minute)), EndTime: report.Time(x.start.Add(time.Duration(ends) * time.Minute)),
 	}
 	return record
 }
@@ -322,7 +322,7 @@ func (x *meteredShop) handWritten(name, instance, meter, value string, begins, e
 func TestRecordsByHand(t *testing.T) {
 	t.Parallel()
 	x := newMeteredShop(t, "usage-hand")
-	x.sells(salestest.MeteredBy(salestest.ByRecords), salestest.MeteredBy(func(m *v1alpha1.Meter) {
+	x.sells(salestest.MeteredBy(salestest.ByRecords), salestest.MeteredBy(func(m *salestest.Metered) {
 		m.Name, m.Push, m.Interval = "shown", v1alpha1.MeterPushNone, v1alpha1.MeterDaily
 	}))
 	mpi := x.sellsByUse("acme")
@@ -362,10 +362,10 @@ func TestARecordCantBeChanged(t *testing.T) {
 	x.create(good)
 	refused := map[string]func(*v1alpha1.UsageRecord){
 		"the value":       func(r *v1alpha1.UsageRecord) { r.Spec.Value = "1" },
-		"the end":         func(r *v1alpha1.UsageRecord) { r.Spec.EndsAt = report.Time(x.start.Add(2 * time.Hour)) },
+		"the end":         func(r *v1alpha1.UsageRecord) { r.Spec.EndTime = report.Time(x.start.Add(2 * time.Hour)) },
 		"the meter":       func(r *v1alpha1.UsageRecord) { r.Spec.Meter = "other" },
 		"the instance":    func(r *v1alpha1.UsageRecord) { r.Spec.InstanceRef.Name = "other" },
-		"the tenant":      func(r *v1alpha1.UsageRecord) { r.Spec.Tenant = v1alpha1.TenantStopped },
+		"the tenant":      func(r *v1alpha1.UsageRecord) { r.Spec.TenantActivity = v1alpha1.TenantStopped },
 		"to a checkpoint": func(r *v1alpha1.UsageRecord) { r.Spec.Checkpoint = v1alpha1.UsageCheckpoint{Total: "1"} },
 	}
 	for name, by := range refused {
@@ -373,15 +373,15 @@ func TestARecordCantBeChanged(t *testing.T) {
 		by(after)
 		x.Expect(x.client.Update(t.Context(), after)).To(MatchError(ContainSubstring("can't be changed")), name)
 	}
-	good.Spec.Delivery.PushedAt = report.Time(x.start)
+	good.Spec.Delivery.PushTime = report.Time(x.start)
 	x.Expect(x.client.Update(t.Context(), good)).To(Succeed())
 	good.Spec.Delivery = v1alpha1.UsageDelivery{}
-	x.Expect(x.client.Update(t.Context(), good)).To(MatchError(ContainSubstring("can't be taken back")))
+	x.Expect(x.client.Update(t.Context(), good)).To(MatchError(ContainSubstring("can't be changed or taken back")))
 
 	for name, by := range map[string]func(*v1alpha1.UsageRecord){
 		"negative": func(r *v1alpha1.UsageRecord) { r.Spec.Value = "-1" }, "five decimals": func(r *v1alpha1.UsageRecord) { r.Spec.Value = "1.00001" },
 		"nine digits": func(r *v1alpha1.UsageRecord) { r.Spec.Value = "100000000" },
-		"no time":     func(r *v1alpha1.UsageRecord) { r.Spec.EndsAt = r.Spec.BeginsAt },
+		"no time":     func(r *v1alpha1.UsageRecord) { r.Spec.EndTime = r.Spec.StartTime },
 	} {
 		record := x.handWritten("bad", "acme", "requests", "1", 0, 60)
 		by(record)
@@ -408,7 +408,7 @@ func TestAnOldPushIsNeverMadeTwice(t *testing.T) {
 	x.Expect(x.api.Usage()[1].ProductID).To(Equal("product-1"))
 
 	lost := &v1alpha1.UsageRecord{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: "lost"}}
-	change(x.shop, lost, func(r *v1alpha1.UsageRecord) { r.Spec.Delivery.PushedAt = report.Time(x.clock.Now()) })
+	change(x.shop, lost, func(r *v1alpha1.UsageRecord) { r.Spec.Delivery.PushTime = report.Time(x.clock.Now()) })
 	x.pass("acme")
 	x.Expect(x.records("acme")).To(Equal([]string{"0:17 1:17 7 Pushed", "1:17 1:27 8 Pushed"}))
 	x.says("acme", v1alpha1.ConditionUsageReported, "True UsageReported")
@@ -431,8 +431,8 @@ func TestAnOldPushIsNeverMadeTwice(t *testing.T) {
 func TestAPackageWarnsStopsAndBeginsAnew(t *testing.T) {
 	t.Parallel()
 	x := newMeteredShop(t, "usage-package")
-	x.sells(salestest.MeteredBy(func(m *v1alpha1.Meter) {
-		m.Package = v1alpha1.MeterPackage{Size: "50", WarnAtPercent: []int32{40, 80}, WhenUsedUp: v1alpha1.UsedUpSuspend}
+	x.sells(salestest.MeteredBy(func(m *salestest.Metered) {
+		m.Package = v1alpha1.UsagePackage{Size: "50", WarnAtPercent: []int32{40, 80}, WhenUsedUp: v1alpha1.UsedUpSuspend}
 	}))
 	mpi := x.sellsByUse("acme", packageOf(2))
 	x.pass("acme")
@@ -460,10 +460,10 @@ func TestAPackageWarnsStopsAndBeginsAnew(t *testing.T) {
 	// A renewal is another package.
 	change(x.shop, mpi, func(mpi *v1alpha1.MarketplaceInstance) {
 		sub := mpi.Spec.Subscription
-		sub.ExpiresAt, sub.ExpiresAtSource = metav1.NewTime(x.start.AddDate(0, 2, 0)), v1alpha1.ExpiryFromRenewal
-		sub.Orders = append(sub.Orders, v1alpha1.OrderCall{
-			Activity: "refreshInstance", Scene: "RENEWAL", OrderID: "o2", Time: metav1.NewTime(x.clock.Now()),
-			PreviousExpiresAt: metav1.NewTime(x.start.AddDate(0, 1, 0)),
+		sub.ExpiryTime, sub.ExpirySource = metav1.NewTime(x.start.AddDate(0, 2, 0)), v1alpha1.ExpiryFromRenewal
+		sub.Calls = append(sub.Calls, v1alpha1.Call{
+			Operation: "refreshInstance", Variant: "RENEWAL", OrderID: "o2", Time: metav1.NewTime(x.clock.Now()),
+			PreviousExpiryTime: metav1.NewTime(x.start.AddDate(0, 1, 0)),
 		})
 	})
 	x.says("acme", v1alpha1.ConditionSuspended, "False Running")
@@ -478,7 +478,7 @@ func TestAPackageWarnsStopsAndBeginsAnew(t *testing.T) {
 func TestOldRecordsGoAndTheTotalStays(t *testing.T) {
 	t.Parallel()
 	x := newMeteredShop(t, "usage-retention")
-	x.sells(salestest.MeteredBy(func(m *v1alpha1.Meter) { m.Interval = v1alpha1.MeterDaily }))
+	x.sells(salestest.MeteredBy(func(m *salestest.Metered) { m.Interval = v1alpha1.MeterDaily }))
 	x.sellsByUse("acme")
 	x.source.set(0, func(int) string { return "1.5" })
 	x.count.Retention = 2 * 24 * time.Hour
@@ -529,15 +529,17 @@ func TestTheMeteredSamplesAreAccepted(t *testing.T) {
 func TestAMeterHasExactlyOneSource(t *testing.T) {
 	t.Parallel()
 	x := newShop(t, "usage-meters")
-	for name, by := range map[string]func(*v1alpha1.Meter){
-		"two questions":         func(m *v1alpha1.Meter) { m.HTTP = v1alpha1.MeterHTTP{Service: "web", Port: 80, Path: "/usage"} },
-		"no question":           func(m *v1alpha1.Meter) { m.Prometheus = v1alpha1.MeterPrometheus{} },
-		"another's question":    func(m *v1alpha1.Meter) { m.Source = v1alpha1.MeterSourceRecords },
-		"a host":                func(m *v1alpha1.Meter) { salestest.ByHTTP(m); m.HTTP.Service = "web.kube-system" },
-		"a query in the path":   func(m *v1alpha1.Meter) { salestest.ByHTTP(m); m.HTTP.Path = "/usage?all=1" },
-		"an address of no host": func(m *v1alpha1.Meter) { m.Prometheus.Address = "file:///etc/passwd" },
-		"a package of nothing":  func(m *v1alpha1.Meter) { m.Package.Size = "0.0" },
-		"a name that is none":   func(m *v1alpha1.Meter) { m.Name = "Requests" },
+	for name, by := range map[string]func(*salestest.Metered){
+		"two questions": func(m *salestest.Metered) {
+			m.HTTP = v1alpha1.MeterHTTP{ServiceRef: v1alpha1.ServicePortReference{Name: "web", Port: 80}, Path: "/usage"}
+		},
+		"no question":           func(m *salestest.Metered) { m.Prometheus = v1alpha1.MeterPrometheus{} },
+		"another's question":    func(m *salestest.Metered) { m.Records = &v1alpha1.MeterRecords{} },
+		"a host":                func(m *salestest.Metered) { salestest.ByHTTP(m); m.HTTP.ServiceRef.Name = "web.kube-system" },
+		"a query in the path":   func(m *salestest.Metered) { salestest.ByHTTP(m); m.HTTP.Path = "/usage?all=1" },
+		"an address of no host": func(m *salestest.Metered) { m.Prometheus.Address = "file:///etc/passwd" },
+		"a package of nothing":  func(m *salestest.Metered) { m.Package.Size = "0.0" },
+		"a name that is none":   func(m *salestest.Metered) { m.Name = "Requests" },
 	} {
 		x.Expect(x.client.Create(t.Context(), here(x, salestest.Product(salestest.MeteredBy(by))))).NotTo(Succeed(), name)
 	}

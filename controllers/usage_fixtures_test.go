@@ -13,6 +13,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
@@ -99,20 +100,20 @@ func (x *meteredShop) sellsByUse(name string, changes ...salestest.InstanceChang
 	x.t.Helper()
 	mpi := here(x.shop, salestest.Sale(append([]salestest.InstanceChange{func(mpi *v1alpha1.MarketplaceInstance) {
 		sub := mpi.Spec.Subscription
-		sub.InstanceID, sub.ChargingMode = name, v1alpha1.ChargingOnDemand
-		sub.Items = []v1alpha1.SoldItem{{SKUCode: "shop-small", ProductID: "product-1"}}
-		sub.ExpiresAt, sub.ExpiresAtSource = metav1.Time{}, ""
-		sub.StartsAt, sub.Entitlement.Time = metav1.NewTime(x.start), metav1.NewTime(x.start)
+		sub.InstanceID, sub.ChargingMode = name, v1alpha1.ChargingMetered
+		sub.Items = []v1alpha1.SoldItem{{SKU: "shop-small", ProductID: "product-1"}}
+		sub.ExpiryTime, sub.ExpirySource = metav1.Time{}, ""
+		sub.StartTime, sub.Entitlement.Time = metav1.NewTime(x.start), metav1.NewTime(x.start)
 	}}, changes...)...))
 	mpi.Name = name
 	x.create(mpi)
-	x.says(name, v1alpha1.ConditionReady, "True Ready")
+	x.says(name, v1alpha1.ConditionReady, "True InstanceReady")
 	return mpi
 }
 
 func packageOf(quantity int32) salestest.InstanceChange {
 	return func(mpi *v1alpha1.MarketplaceInstance) {
-		mpi.Spec.Subscription.ChargingMode, mpi.Spec.Subscription.Quantity = v1alpha1.ChargingOnDemandPackage, ptr.To(quantity)
+		mpi.Spec.Subscription.ChargingMode, mpi.Spec.Subscription.Quantity = v1alpha1.ChargingMeteredPackage, ptr.To(quantity)
 	}
 }
 
@@ -179,18 +180,17 @@ func (x *meteredShop) records(name string) []string {
 	list := &v1alpha1.UsageRecordList{}
 	x.Expect(x.client.List(x.t.Context(), list, client.InNamespace(x.name))).To(Succeed())
 	slices.SortFunc(list.Items, func(a, b v1alpha1.UsageRecord) int {
-		return cmp.Or(a.Spec.BeginsAt.Compare(b.Spec.BeginsAt.Time), a.Spec.EndsAt.Compare(b.Spec.EndsAt.Time))
+		return cmp.Or(a.Spec.StartTime.Compare(b.Spec.StartTime.Time), a.Spec.EndTime.Compare(b.Spec.EndTime.Time))
 	})
 	var told []string
 	for _, r := range list.Items {
 		if r.Spec.InstanceRef.Name != name {
 			continue
 		}
-		words := []string{x.minute(r.Spec.BeginsAt.Time), x.minute(r.Spec.EndsAt.Time), r.Spec.Value, string(r.Status.State)}
-		for _, c := range r.Status.Conditions {
-			if c.Reason != v1alpha1.ReasonPushed {
-				words = append(words, c.Reason)
-			}
+		words := []string{x.minute(r.Spec.StartTime.Time), x.minute(r.Spec.EndTime.Time), r.Spec.Value, string(r.Status.State)}
+		ready := meta.FindStatusCondition(r.Status.Conditions, v1alpha1.ConditionReady)
+		if !slices.Contains([]string{v1alpha1.ReasonPushed, v1alpha1.ReasonSettled, v1alpha1.ReasonPending}, ready.Reason) {
+			words = append(words, ready.Reason)
 		}
 		told = append(told, strings.Join(words, " "))
 	}

@@ -46,12 +46,13 @@ func (d *Directory) Load(shard int, data []byte) error {
 		return errUnreadable
 	}
 	decoder := json.NewDecoder(io.LimitReader(compressed, maxDecoded))
-	for {
+	for read := 0; ; read++ {
 		var record Record
 		switch err := decoder.Decode(&record); {
 		case errors.Is(err, io.EOF):
 			return nil
-		case err != nil || record.State == "":
+		case err != nil || record.State == "" || read == 2*maxShardRecords:
+			// More than a shard ever has would take gigabytes.
 			return errUnreadable
 		}
 		if shardOf(record.Key, len(d.Shards)) == shard {

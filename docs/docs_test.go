@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -85,12 +86,25 @@ func tableCells(page string) string {
 	return cells.String()
 }
 
+// conditionFiles are the files of the API that hold conditions and reasons.
+func conditionFiles(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("../api/v1alpha1/conditions*.go")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("no files of conditions: %v", err)
+	}
+	return files
+}
+
 func TestTheGuideExplainsEveryConditionAndReason(t *testing.T) {
 	explained := tableCells(read(t, "guide.md"))
 	for _, prefix := range []string{"Condition", "Reason"} {
-		found := constants(t, "../api/v1alpha1/conditions.go", prefix)
+		found := map[string]string{}
+		for _, path := range conditionFiles(t) {
+			maps.Copy(found, constants(t, path, prefix))
+		}
 		if len(found) == 0 {
-			t.Errorf("conditions.go has no constant that begins with %s", prefix)
+			t.Errorf("conditions*.go have no constant that begins with %s", prefix)
 		}
 		for name, text := range found {
 			if !strings.Contains(explained, "`"+text+"`") {
@@ -259,14 +273,19 @@ func TestExamplesHaveNoUnknownFields(t *testing.T) {
 		"Marketplace":         func() any { return &v1alpha1.Marketplace{} },
 		"MarketplaceProduct":  func() any { return &v1alpha1.MarketplaceProduct{} },
 		"MarketplaceInstance": func() any { return &v1alpha1.MarketplaceInstance{} },
+		"MarketplaceRevision": func() any { return &v1alpha1.MarketplaceRevision{} },
 		"UsageRecord":         func() any { return &v1alpha1.UsageRecord{} },
 	}
 	for _, page := range pages(t) {
 		for _, block := range yamlBlock.FindAllStringSubmatch(read(t, page), -1) {
 			for _, document := range documents(block[1]) {
-				var head struct{ Kind string }
+				var head struct{ APIVersion, Kind string }
 				if err := yaml.Unmarshal([]byte(document), &head); err != nil {
 					t.Errorf("%s has an example that is not YAML: %v", page, err)
+					continue
+				}
+				// Settings of other tools are tested with those tools' libraries.
+				if page == "gitops.md" && !strings.HasPrefix(head.APIVersion, v1alpha1.GroupVersion.Group+"/") {
 					continue
 				}
 				object, ok := kinds[head.Kind]
@@ -287,4 +306,67 @@ func documents(block string) []string {
 	indent := len(block) - len(strings.TrimLeft(block, " "))
 	plain := regexp.MustCompile(`(?m)^ {`+strconv.Itoa(indent)+`}`).ReplaceAllString(block, "")
 	return strings.Split(plain, "\n---\n")
+}
+
+// patch is a merge patch of one of our kinds, as docs and scripts write it for a shell.
+var patch = regexp.MustCompile(`kubectl patch ([a-z]+) [^\n]*--type=merge -p '((?:[^'\n]|'"[^"\n]*"')*)'(?:\s|$)`)
+
+func TestPatchesHaveNoUnknownFields(t *testing.T) {
+	kinds := map[string]func() any{
+		"mkt":  func() any { return &v1alpha1.Marketplace{} },
+		"mpp":  func() any { return &v1alpha1.MarketplaceProduct{} },
+		"mpi":  func() any { return &v1alpha1.MarketplaceInstance{} },
+		"urec": func() any { return &v1alpha1.UsageRecord{} },
+	}
+	seen := 0
+	for _, page := range append(pages(t), "../charts/stallkeeper/README.md") {
+		for _, found := range patch.FindAllStringSubmatch(read(t, page), -1) {
+			object, ok := kinds[found[1]]
+			if !ok {
+				if found[1] != "secret" {
+					t.Errorf("%s patches a %s, and there is no such short name", page, found[1])
+				}
+				continue
+			}
+			seen++
+			// A variable of the shell stands between two quoted texts.
+			content := regexp.MustCompile(`'"[^"\n]*"'`).ReplaceAllString(found[2], "somebody")
+			if err := yaml.UnmarshalStrict([]byte(content), object()); err != nil {
+				t.Errorf("%s has a patch that the API would not accept: %v\n%s", page, err, found[2])
+			}
+			if strings.Contains(content, `"subscription"`) {
+				t.Errorf("%s tells people to write into spec.subscription, which only machines do:\n%s", page, found[2])
+			}
+		}
+	}
+	if seen < 10 {
+		t.Errorf("only %d patches were found: the expression does not find them any more", seen)
+	}
+}
+
+func TestCommandsNameKindsThatExist(t *testing.T) {
+	known := []string{
+		"all", "clusterrole", "configmap", "controllerrevisions", "crd", "job", "jobs", "mkr", "mkt", "mpi", "mpp", "namespace", "pods", "role",
+		"rolebinding", "secret", "urec", "job/app-migrate", "deploy/NAME",
+	}
+	for _, page := range append(pages(t), "../charts/stallkeeper/README.md", "../config/samples/README.md") {
+		for _, found := range regexp.MustCompile(`kubectl (?:get|describe|patch|delete|wait|annotate|label) ([a-z][a-z/,-]*)`).FindAllStringSubmatch(read(t, page), -1) {
+			for _, kind := range strings.Split(found[1], ",") {
+				if !slices.Contains(known, kind) {
+					t.Errorf("%s has a command about %q: is it the name of a kind? Ours are mkt, mpp, mkr, mpi and urec", page, kind)
+				}
+			}
+		}
+	}
+}
+
+func TestNoCommandReplacesAPartOfASecret(t *testing.T) {
+	for _, page := range append(pages(t), "../charts/stallkeeper/README.md") {
+		if strings.Contains(read(t, page), "kubectl replace -f") {
+			t.Errorf("%s replaces an object from a part of it: that deletes a Secret's other keys", page)
+		}
+		if strings.Contains(read(t, page), "--reuse-values") {
+			t.Errorf("%s upgrades with --reuse-values, which leaves a newer chart's values out: use --reset-then-reuse-values", page)
+		}
+	}
 }

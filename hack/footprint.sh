@@ -39,7 +39,7 @@ made=0
 for tenants in "${steps[@]}"; do
 	began=$SECONDS
 	for ((i = made; i < tenants; i++)); do
-		printf -- '---\napiVersion: stallkeeper.io/v1alpha1\nkind: MarketplaceInstance\nmetadata: {name: footprint-%d, namespace: sales, labels: {footprint: "1"}}\nspec: {productRef: {name: %s}, plan: %s, deletionProtection: Disabled}\n' "$i" "$product" "$plan"
+		printf -- '---\napiVersion: stallkeeper.io/v1alpha1\nkind: MarketplaceInstance\nmetadata: {name: footprint-%d, namespace: sales, labels: {footprint: "1"}}\nspec: {productRef: {name: %s}, plan: %s, lifecycle: {deletionProtection: Disabled}}\n' "$i" "$product" "$plan"
 	done >bin/footprint.yaml
 	if ((tenants > made)); then
 		$kubectl create -f bin/footprint.yaml >/dev/null

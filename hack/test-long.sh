@@ -12,7 +12,7 @@ folders() {
 
 for folder in $(folders '"pgregory.net/rapid"'); do
 	echo "== properties in $folder"
-	KUBEBUILDER_ASSETS=$PWD/bin/controlplane go test -timeout 30m "./$folder" -args -rapid.checks=10000
+	KUBEBUILDER_ASSETS=$PWD/bin/controlplane STALLKEEPER_SEQUENCES=200 go test -timeout 30m "./$folder" -args -rapid.checks=10000
 done
 
 echo '== race detector'

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -21,6 +22,9 @@ const (
 	maxCookie = 4096
 	// maxReturn is the length of a path to return to.
 	maxReturn = 512
+	// minNonce and maxNonce are the lengths of an application's nonce: one that is shorter can be guessed.
+	minNonce = 16
+	maxNonce = 128
 )
 
 // attempt is a sign-on that was begun and not ended. The browser keeps it.
@@ -32,6 +36,8 @@ type attempt struct {
 	Application string `json:"application"`
 	// Return is where in the application the user wanted to go; a safe path, or empty.
 	Return string `json:"return,omitempty"`
+	// Nonce is what the application has begun the sign-on with, and what it finds in the token; empty where it was begun elsewhere.
+	Nonce string `json:"nonce,omitempty"`
 	// Unasked says that it was begun because the marketplace sent a code unasked.
 	Unasked bool `json:"unasked,omitempty"`
 }
@@ -45,6 +51,20 @@ func begin(enterprise, application, returnTo string, pkce bool) attempt {
 	}
 	return a
 }
+
+// nonceOf is the application's nonce of a request, empty where there is none. It goes into a token as it is: letters, digits, - and _.
+func nonceOf(query url.Values) (string, error) {
+	given, ok := query["nonce"]
+	if !ok {
+		return "", nil
+	}
+	if len(given) != 1 || len(given[0]) < minNonce || len(given[0]) > maxNonce || strings.Trim(given[0], nonceCharacters) != "" {
+		return "", fmt.Errorf("%w: nonce must be one text of %d to %d letters, digits, - and _", errNonce, minNonce, maxNonce)
+	}
+	return given[0], nil
+}
+
+const nonceCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
 // seal encrypts an attempt for one instance.
 func (a attempt) seal(key []byte, instance types.NamespacedName, now time.Time) (string, error) {

@@ -63,7 +63,7 @@ func (p *places) find(ctx context.Context, target types.NamespacedName) (place, 
 	if product.Spec.Login.Path == "" || !known {
 		return place{}, errNotFound
 	}
-	return place{instance, signOn, connection.Spec.SignOnPKCE != v1alpha1.SignOnPKCEOmit, product.Spec.Login.Path}, nil
+	return place{instance, signOn, connection.Spec.KooGallery.SignOnPKCE != v1alpha1.SignOnPKCEOmit, product.Spec.Login.Path}, nil
 }
 
 func (p *places) get(ctx context.Context, name types.NamespacedName, into client.Object) error {

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/listener"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
@@ -108,7 +109,8 @@ func NewHandler(options Options) (*Handler, error) {
 		places: &places{
 			namespaces: options.Namespaces, cached: options.Client, protocols: options.Protocols, loopbackHTTP: options.AllowLoopbackHTTP,
 		},
-		secrets: newSecrets(options.APIReader), limits: newLimits(cmp.Or(options.MaxConcurrent, DefaultMaxConcurrent)), metrics: metrics, clock: options.Clock,
+		secrets: newSecrets(options.APIReader, options.Clock), limits: newLimits(cmp.Or(options.MaxConcurrent, DefaultMaxConcurrent)),
+		metrics: metrics, clock: options.Clock,
 		log: options.Log, refusedLog: rate.NewLimiter(refusedLogRate, refusedLogBurst),
 		answerTimeout: cmp.Or(options.AnswerTimeout, DefaultAnswerTimeout),
 	}, nil
@@ -172,7 +174,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		result = refused(refusalOf(err), again)
 	}
-	if v.step == stepCallback && result.cookie == nil && v.cookie != "" {
+	if v.step == stepCallback && r.Method == http.MethodGet && result.cookie == nil && v.cookie != "" {
 		// A state is good for one callback, whatever came of it.
 		result.cookie = cookie(v.instance, "")
 	}
@@ -202,7 +204,8 @@ func routed(r *http.Request) visit {
 func (h *Handler) process(ctx context.Context, r *http.Request, v visit) (result answer, err error) {
 	defer h.recovered(v, &err)
 
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+	// A HEAD, with which programs look whether an address is good, must not use a code up or take the cookie away.
+	if r.Method != http.MethodGet && (r.Method != http.MethodHead || v.step == stepCallback) {
 		return answer{}, errMethod
 	}
 	if v.step == stepNone {
@@ -253,6 +256,12 @@ func (h *Handler) start(ctx context.Context, v visit, at place, enterprise strin
 	}
 	a := begin(client.TenantID, client.AppID, v.query.Get("return"), at.pkce)
 	a.Unasked = unasked
+	if !unasked {
+		// What the marketplace sends has none: the application that gets the token begins once more.
+		if a.Nonce, err = nonceOf(v.query); err != nil {
+			return answer{}, err
+		}
+	}
 	location, err := at.signOn.AuthorizeURL(h.attempt(v, a, signOnClient(client)))
 	if err != nil {
 		return answer{}, fmt.Errorf("%w: %w", ofSignOn(err), err)
@@ -301,11 +310,12 @@ func (h *Handler) signIn(ctx context.Context, v visit, at place, a attempt, toke
 	if err != nil {
 		return answer{}, err
 	}
-	leave, err := h.limits.enter(ctx, v.instance)
+	leave, err := h.limits.enter(ctx, v.instance, a.State)
 	if err != nil {
 		return answer{}, err
 	}
 	defer leave()
+	listener.Vouch(ctx)
 	h.metrics.inFlight.Inc()
 	defer h.metrics.inFlight.Dec()
 	// Anew: the enterprise may be gone, or its secret another one.
@@ -328,7 +338,7 @@ func (h *Handler) signIn(ctx context.Context, v visit, at place, a attempt, toke
 	if err != nil {
 		return answer{}, err
 	}
-	token, err := signToken(tokenKey, h.url, at.instance.Name, user, a.Return, h.clock.Now())
+	token, err := signToken(tokenKey, h.url, at.instance.Name, user, a, h.clock.Now())
 	if err != nil {
 		return answer{}, err
 	}

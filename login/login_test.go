@@ -1,8 +1,10 @@
 package login_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/directory/store"
@@ -365,7 +369,7 @@ func TestASecretThatChangesBetweenBeginningAndEnd(t *testing.T) {
 func TestPKCECanBeOmitted(t *testing.T) {
 	s := newStand(t)
 	s.signOn.Change(func(o *koogallerytest.SignOnOptions) { o.PKCE = koogallerytest.PKCERefused })
-	changed(s, &v1alpha1.Marketplace{}, "koogallery", func(m *v1alpha1.Marketplace) { m.Spec.SignOnPKCE = v1alpha1.SignOnPKCEOmit })
+	changed(s, &v1alpha1.Marketplace{}, "koogallery", func(m *v1alpha1.Marketplace) { m.Spec.KooGallery.SignOnPKCE = v1alpha1.SignOnPKCEOmit })
 	s.browser.submit(t, s.browser.open(t, publicURL+startPath))
 	if len(s.frontEnd.tokens) != 1 {
 		t.Errorf("the front end got no token\n%s", s.log.text())
@@ -534,16 +538,137 @@ func TestAUserOfASlowSignOnTakesNobodyElsesTurn(t *testing.T) {
 // Whoever knows an instance's address could else make us call its marketplace as fast as we can.
 func TestAnInstanceIsAskedAboutNoMoreOftenThanThat(t *testing.T) {
 	s := newStand(t)
-	back := s.comesBack(t)
-	kept := s.cookies()
 	busy := false
 	for range 200 {
-		s.setCookies(kept)
-		word := reasonWord.FindStringSubmatch(s.browser.open(t, back+"&").body)
+		word := reasonWord.FindStringSubmatch(s.browser.open(t, s.comesBack(t)+"&").body)
 		busy = busy || word != nil && word[1] == "Busy"
 	}
 	if !busy {
 		t.Error("200 callbacks at once are all passed on")
+	}
+}
+
+// asked counts the codes that the marketplace was asked about.
+func (s *stand) asked() *int {
+	asked := new(int)
+	s.signOn.Change(func(o *koogallerytest.SignOnOptions) {
+		o.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path == signon.TokenPath {
+				*asked++
+			}
+			return false
+		}
+	})
+	return asked
+}
+
+// Whoever kept a cookie could else take the turn of all others of that instance.
+func TestAStateIsGoodForOneQuestionToTheMarketplace(t *testing.T) {
+	s := newStand(t)
+	asked := s.asked()
+	back := s.comesBack(t)
+	kept := s.cookies()
+	for range 200 {
+		s.setCookies(kept)
+		s.browser.open(t, strings.Replace(back, "code=", "code=guessed", 1))
+	}
+	if *asked != 1 {
+		t.Errorf("one state made %d questions", *asked)
+	}
+	s.browser.submit(t, s.browser.open(t, publicURL+startPath))
+	if len(s.frontEnd.tokens) != 1 {
+		t.Error("after that the real user is not let in")
+	}
+}
+
+func TestAHEADUsesNothingUp(t *testing.T) {
+	s := newStand(t)
+	asked := s.asked()
+	back := s.comesBack(t)
+	answer, err := s.browser.Head(back)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusMethodNotAllowed || answer.Header.Get("Set-Cookie") != "" || *asked != 0 {
+		t.Errorf("answered %d with the cookie %q, and %d codes were used", answer.StatusCode, answer.Header.Get("Set-Cookie"), *asked)
+	}
+	s.browser.submit(t, s.browser.open(t, back))
+	if len(s.frontEnd.tokens) != 1 {
+		t.Error("the user who comes after it is not let in")
+	}
+}
+
+func TestATokenHasTheNonceThatTheApplicationHasBegunWith(t *testing.T) {
+	const nonce = "0123456789abcdef-_ABCXYZ"
+	s := newStand(t)
+	s.browser.submit(t, s.browser.open(t, publicURL+startPath+"?nonce="+nonce))
+	s.browser.submit(t, s.browser.open(t, publicURL+startPath))
+	var got []string
+	for _, token := range s.frontEnd.tokens {
+		is, err := verified(token, "sold", noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, is.Nonce)
+	}
+	if want := []string{nonce, ""}; !slices.Equal(got, want) {
+		t.Errorf("the tokens have the nonces %q, want %q", got, want)
+	}
+	for sentence, query := range map[string]string{
+		"one that can be guessed": "nonce=short", "an empty one": "nonce=", "a long one": "nonce=" + strings.Repeat("a", 129),
+		"other characters": "nonce=0123456789abcde%3C", "two": "nonce=" + nonce + "&nonce=" + nonce,
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s.wantRefused(t, s.browser.open(t, publicURL+startPath+"?"+query), http.StatusBadRequest, "Nonce")
+		})
+	}
+}
+
+// A nonce in what comes unasked is not the application's.
+func TestAnUnaskedCallbackBringsNoNonce(t *testing.T) {
+	s := newStand(t)
+	s.browser.submit(t, s.browser.open(t, s.signOn.Portal(publicURL+callbackPath)+"&nonce=0123456789abcdef"))
+	if is, err := verified(s.frontEnd.tokens[0], "sold", noon); err != nil || is.Nonce != "" {
+		t.Errorf("the token has the nonce %q (%v)", is.Nonce, err)
+	}
+}
+
+// Whoever calls an instance whose Secrets can't be read would else make us read them at each call.
+func TestAFailedReadIsNotRepeatedAtEachCall(t *testing.T) {
+	for sentence, spoil := range map[string]func(*stand){
+		"no seed": func(s *stand) { s.put(v1alpha1.AccessSecretName("sold"), nil) },
+		"a directory of junk": func(s *stand) {
+			s.put(v1alpha1.DirectorySecretName("sold"), map[string][]byte{store.HeadKey: []byte("{")})
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			reads := 0
+			s := newStand(t, func(s *stand) {
+				s.options.APIReader = interceptor.NewClient(s.world.(client.WithWatch), interceptor.Funcs{
+					Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, opts ...client.GetOption) error {
+						reads++
+						return c.Get(ctx, key, object, opts...)
+					},
+				})
+			})
+			spoil(s)
+			for range 100 {
+				if shown := s.browser.open(t, publicURL+startPath); shown.status != http.StatusServiceUnavailable {
+					t.Fatalf("shown %d", shown.status)
+				}
+			}
+			if reads > 2 {
+				t.Errorf("100 calls made %d reads", reads)
+			}
+			s.put(v1alpha1.AccessSecretName("sold"), map[string][]byte{v1alpha1.AccessSeedKey: seedOf("sold")})
+			s.told()
+			s.clock.Step(3 * time.Second)
+			s.browser.submit(t, s.browser.open(t, publicURL+startPath))
+			if len(s.frontEnd.tokens) != 1 {
+				t.Error("what was put right is not seen")
+			}
+		})
 	}
 }
 

@@ -32,6 +32,8 @@ var (
 		"Open the application as you usually do, or ask its seller for the address.", false}
 	errMethod = &refusal{"Method", http.StatusMethodNotAllowed, "This is not how this address is used", "Open it in a browser.", false}
 
+	errNonce = &refusal{"Nonce", http.StatusBadRequest, "The application has begun the sign-on in a way that can't be used", askSeller, false}
+
 	errSuspended = &refusal{"Suspended", http.StatusServiceUnavailable, "The application is suspended",
 		"Its paid time may be over. " + askAdministrator, false}
 	errNotRunning = &refusal{"NotRunning", http.StatusServiceUnavailable, "The application does not run yet", waitAMoment, true}

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -23,6 +24,8 @@ const (
 	// knownFor is the time between two reads of one instance's Secrets for those who begin to sign in, so that whoever calls again and
 	// again makes us read once.
 	knownFor = 10 * time.Second
+	// failedFor is that time after a read that failed: no user shall wait long for what is there now, and nobody make us read at each call.
+	failedFor = 2 * time.Second
 	// knownMost is of how many instances something is known.
 	knownMost = 1024
 	// readTimeout bounds such a read, which goes on when the first who wanted it has gone away.
@@ -34,6 +37,13 @@ type known struct {
 	cookieKey, tokenKey []byte
 	// clients are the applications', the one that changed last first.
 	clients []directory.Client
+}
+
+// reading is what came of reading an instance's Secrets, and until when that counts.
+type reading struct {
+	known
+	err   error
+	until time.Time
 }
 
 // client is that of an enterprise and an application, each empty for any.
@@ -56,42 +66,54 @@ func signOnClient(c directory.Client) marketplace.SignOnClient {
 // secrets read instances' Secrets by their names.
 type secrets struct {
 	reader client.Reader
-	known  *expirable.LRU[types.UID, known]
-	flight singleflight.Group
+	clock  clock.PassiveClock
+	// readings hold keys no longer than they count, where nobody asks for them.
+	readings *expirable.LRU[types.UID, reading]
+	flight   singleflight.Group
 }
 
-func newSecrets(reader client.Reader) *secrets {
-	return &secrets{reader: reader, known: expirable.NewLRU[types.UID, known](knownMost, nil, knownFor)}
+func newSecrets(reader client.Reader, clock clock.PassiveClock) *secrets {
+	return &secrets{reader: reader, clock: clock, readings: expirable.NewLRU[types.UID, reading](knownMost, nil, knownFor)}
 }
 
-// of is what is known of an instance, up to knownFor old.
+// of is what is known of an instance, up to knownFor old; a failure, up to failedFor.
 func (s *secrets) of(ctx context.Context, instance *v1alpha1.MarketplaceInstance) (known, error) {
-	if k, ok := s.known.Get(instance.UID); ok {
-		return k, nil
+	if was, ok := s.readings.Get(instance.UID); ok && s.clock.Now().Before(was.until) {
+		return was.known, was.err
 	}
 	ctx = context.WithoutCancel(ctx)
 	read, err, _ := s.flight.Do(string(instance.UID), func() (any, error) {
 		ctx, cancel := context.WithTimeout(ctx, readTimeout)
 		defer cancel()
-		seed, err := s.seed(ctx, instance)
+		k, err := s.read(ctx, instance)
+		counts := knownFor
 		if err != nil {
-			return known{}, err
+			counts = failedFor
 		}
-		k := known{cookieKey: directory.DeriveKey(seed, directory.ForLoginCookies), tokenKey: directory.DeriveKey(seed, directory.ForLoginTokens)}
-		if k.cookieKey == nil {
-			// Made with the tenant.
-			return known{}, fmt.Errorf("%w: the instance has no seed", errNotRunning)
-		}
-		d, err := s.directory(ctx, instance)
-		if err != nil {
-			return known{}, err
-		}
-		k.clients = d.Clients()
-		s.known.Add(instance.UID, k)
-		return k, nil
+		s.readings.Add(instance.UID, reading{k, err, s.clock.Now().Add(counts)})
+		return k, err
 	})
 	k, _ := read.(known)
 	return k, err
+}
+
+// read reads an instance's Secrets from the API server.
+func (s *secrets) read(ctx context.Context, instance *v1alpha1.MarketplaceInstance) (known, error) {
+	seed, err := s.seed(ctx, instance)
+	if err != nil {
+		return known{}, err
+	}
+	k := known{cookieKey: directory.DeriveKey(seed, directory.ForLoginCookies), tokenKey: directory.DeriveKey(seed, directory.ForLoginTokens)}
+	if k.cookieKey == nil {
+		// Made with the tenant.
+		return known{}, fmt.Errorf("%w: the instance has no seed", errNotRunning)
+	}
+	d, err := s.directory(ctx, instance)
+	if err != nil {
+		return known{}, err
+	}
+	k.clients = d.Clients()
+	return k, nil
 }
 
 // directory reads the directory's first Secret anew: the enterprises and applications. A Secret that is that of a former instance of

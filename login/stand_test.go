@@ -312,7 +312,7 @@ func (s *stand) instance(change func(*v1alpha1.MarketplaceInstance)) {
 func theMarketplace() *v1alpha1.Marketplace {
 	return &v1alpha1.Marketplace{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "koogallery"},
-		Spec:       v1alpha1.MarketplaceSpec{Protocol: v1alpha1.ProtocolKooGallery, Site: v1alpha1.SiteInternational},
+		Spec:       v1alpha1.MarketplaceSpec{Protocol: v1alpha1.ProtocolKooGallery, KooGallery: v1alpha1.KooGallery{Site: v1alpha1.KooGalleryInternational}},
 	}
 }
 
@@ -379,6 +379,7 @@ type says struct {
 	AppID    string `json:"app_id"`
 	Role     string `json:"role"`
 	ReturnTo string `json:"return_to"`
+	Nonce    string `json:"nonce"`
 }
 
 // verified checks a token as docs/login.md tells an application to, with the key that the tenant's Secret holds.

@@ -3,7 +3,7 @@ package marketplace
 import "time"
 
 // CallError is a call to a marketplace's API that failed: the error of OrderReader, LicenseClient and UsagePusher. Its text does
-// not change from call to call and holds no key, code, licence or personal datum, so that it can stand in a condition.
+// not change from call to call and holds no key, code, license or personal datum, so that it can stand in a condition.
 type CallError struct {
 	// Kind is ErrUnavailable, which passes by itself, or one of the sentinels of the interface that was called.
 	Kind error

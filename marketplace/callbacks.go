@@ -42,6 +42,13 @@ type Verifier interface {
 	Verify(req Request, now time.Time) (Proof, error)
 }
 
+// Screener is a Verifier that can tell some requests by their method, path, query and header alone, before their bodies are read.
+type Screener interface {
+	// Screen returns the error of a request that no body can make authentic, and nil for every other. It does not look at the body. Its
+	// errors are those of Verify, and no key is of any matter: else the time or the text would tell what keys there are.
+	Screen(req Request) error
+}
+
 // Decoder understands a verified request.
 type Decoder interface {
 	// Decode returns what the request asks for. Errors wrap ErrMalformed and name the field; the Event is then filled as

@@ -21,12 +21,12 @@ var (
 	ErrUnknownInstance = errors.New("the instance does not exist")
 	// ErrConflict: understood, but what it asks for is not allowed in the instance's state. The text says why.
 	ErrConflict = errors.New("the request conflicts with the instance's state")
-	// ErrLicenseQuota refuses a RequestLicense: the order has no licence left. Wraps ErrConflict.
-	ErrLicenseQuota = kind{"the order's licences are used up", ErrConflict}
+	// ErrLicenseQuota refuses a RequestLicense: the order has no license left. Wraps ErrConflict.
+	ErrLicenseQuota = kind{"the order's licenses are used up", ErrConflict}
 	// ErrLicensePeriod refuses a RequestLicense: its time is not within the order's. Wraps ErrConflict.
-	ErrLicensePeriod = kind{"the licence's time is outside the order's", ErrConflict}
+	ErrLicensePeriod = kind{"the license's time is outside the order's", ErrConflict}
 	// ErrLicenseEnd refuses a RequestLicense without ExpiresAt, where the product sells periods. Wraps ErrConflict.
-	ErrLicenseEnd = kind{"a licence of this product needs an end", ErrConflict}
+	ErrLicenseEnd = kind{"a license of this product needs an end", ErrConflict}
 	// ErrLicenseUnbound refuses a RequestLicense without DeviceFingerprint, where the product needs one. Wraps ErrConflict.
 	ErrLicenseUnbound = kind{"the device fingerprint is missing", ErrConflict}
 	// ErrUnavailable: could not be stored or read now; the marketplace shall repeat the call.

@@ -24,7 +24,7 @@ const (
 	Check Kind = "Check"
 	// Notify tells that something happened elsewhere. Changes nothing.
 	Notify Kind = "Notify"
-	// RequestLicense asks for a licence file or text for an instance, by Event.LicenseRequest. It may be delivered later.
+	// RequestLicense asks for a license file or text for an instance, by Event.LicenseRequest. It may be delivered later.
 	RequestLicense Kind = "RequestLicense"
 	// Synchronize tells of an enterprise, its application, its users or departments, by Event.Sync. It changes nothing of a sale but
 	// that the marketplace knows of it.
@@ -69,9 +69,16 @@ type Term string
 const (
 	// TermTrial: the buyer tries, unpaid.
 	TermTrial Term = "Trial"
-	// TermFormal: the buyer has paid.
-	TermFormal Term = "Formal"
+	// TermPaid: the buyer has paid.
+	TermPaid Term = "Paid"
 )
+
+// Cancels says whether a scene, as Event.Scene has it and a stored call keeps it, takes a renewal back.
+func Cancels(scene string) bool { return scene == "UNSUBSCRIBE_RENEWAL_PERIOD" }
+
+// RenewsWithChange says whether a scene, as Event.Scene has it and a stored call keeps it, buys another plan or quantity together
+// with another period.
+func RenewsWithChange(scene string) bool { return scene == "RENEWAL_CHANGE" }
 
 // Event is what one callback means. The marketplace's own words (Activity, Scene, ids) are kept as they came, because
 // repeats are told apart by them and because a person compares them with the seller console.
@@ -88,7 +95,7 @@ type Event struct {
 	// InstanceID is the instance that the call is about, as we named it. Empty for a Purchase, where License is set, and in a
 	// Synchronize that comes before there is an order.
 	InstanceID string
-	// License is the code of the licence that the call is about, where the marketplace itself made the code and knows no
+	// License is the code of the license that the call is about, where the marketplace itself made the code and knows no
 	// instance id; empty otherwise.
 	License string
 	// InstanceIDs are the instances that a Query asks about, in the order asked, at most 100, without repeats.
@@ -116,7 +123,7 @@ type Event struct {
 	AcceptedAt time.Time
 	// Wants is what the answer to a Purchase has to carry at once.
 	Wants Want
-	// LicenseRequest says which licence a RequestLicense asks for; nil otherwise.
+	// LicenseRequest says which license a RequestLicense asks for; nil otherwise.
 	LicenseRequest *LicenseRequest
 	// Sync is what a Synchronize says; nil otherwise. It holds personal data.
 	Sync *Sync
@@ -129,14 +136,14 @@ type Event struct {
 	Notes []string
 }
 
-// LicenseRequest is a buyer's wish for a licence.
+// LicenseRequest is a buyer's wish for a license.
 type LicenseRequest struct {
 	// ID is the marketplace's number of the request. The same ID with the same DeviceFingerprint is a repeat, and gets the same
-	// licence.
+	// license.
 	ID string
-	// EffectiveAt is when the licence has to begin; ExpiresAt when it has to end, zero when the buyer has named no end.
+	// EffectiveAt is when the license has to begin; ExpiresAt when it has to end, zero when the buyer has named no end.
 	EffectiveAt, ExpiresAt time.Time
-	// DeviceFingerprint is what the licence is bound to, as the buyer entered it, up to 5120 characters; may be empty.
+	// DeviceFingerprint is what the license is bound to, as the buyer entered it, up to 5120 characters; may be empty.
 	DeviceFingerprint string
 }
 
@@ -168,7 +175,7 @@ type Instance struct {
 // Access is what the buyer needs to use an instance. Its values are secrets: never log them.
 type Access struct {
 	FrontEndURL, AdminURL, UserName, Password, Memo string
-	// License is the licence's text, for a sale that is one; empty otherwise.
+	// License is the license's text, for a sale that is one; empty otherwise.
 	License string
 }
 

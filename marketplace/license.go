@@ -8,28 +8,28 @@ import (
 	"time"
 )
 
-// What can go wrong with licences at a marketplace, besides ErrUnavailable, which passes by itself.
+// What can go wrong with licenses at a marketplace, besides ErrUnavailable, which passes by itself.
 var (
 	// ErrLicenseUnknown: the marketplace minted no such code.
-	ErrLicenseUnknown = errors.New("the licence code does not exist")
+	ErrLicenseUnknown = errors.New("the license code does not exist")
 	// ErrLicenseNotCollected: the buyer has not collected the code yet.
-	ErrLicenseNotCollected = errors.New("the buyer has not collected the licence code")
+	ErrLicenseNotCollected = errors.New("the buyer has not collected the license code")
 	// ErrLicenseActivated: the code's state allows no activation, perhaps because an earlier one was successful. A query tells.
-	ErrLicenseActivated = errors.New("the state of the licence code allows no activation")
+	ErrLicenseActivated = errors.New("the state of the license code allows no activation")
 	// ErrLicenseNotActivated: a code was asked about that was never activated.
-	ErrLicenseNotActivated = errors.New("the licence code is not activated")
+	ErrLicenseNotActivated = errors.New("the license code is not activated")
 	// ErrLicenseBatch: one of several codes can't be asked about, and the marketplace does not say which. Ask for each by itself.
-	ErrLicenseBatch = errors.New("one of the licence codes can't be asked about")
+	ErrLicenseBatch = errors.New("one of the license codes can't be asked about")
 	// ErrLicenseRefused: the marketplace does not accept these credentials.
-	ErrLicenseRefused = errors.New("the licence API refuses the credentials")
-	// ErrLicenseInvalid: the marketplace calls the question or the licence wrong. Asking again does not help.
+	ErrLicenseRefused = errors.New("the license API refuses the credentials")
+	// ErrLicenseInvalid: the marketplace calls the question or the license wrong. Asking again does not help.
 	ErrLicenseInvalid = errors.New("the marketplace does not take it")
 )
 
 // MaxLicenseBatch is how many codes a LicenseClient can be asked about at once.
 const MaxLicenseBatch = 100
 
-// LicenseState is what a marketplace says about a licence code; a state that this package does not name stands as the
+// LicenseState is what a marketplace says about a license code; a state that this package does not name stands as the
 // marketplace wrote it.
 type LicenseState string
 
@@ -42,7 +42,7 @@ const (
 	LicenseReleased LicenseState = "Released"
 )
 
-// LicenseCode is what a marketplace says about one licence code. What it does not say is empty.
+// LicenseCode is what a marketplace says about one license code. What it does not say is empty.
 type LicenseCode struct {
 	Code  string
 	State LicenseState
@@ -60,11 +60,11 @@ func (c LicenseCode) Format(state fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(state, "LicenseCode{State:%q, OrderID:%q}", c.State, c.OrderID)
 }
 
-// LicenseFile is a licence to deliver. Printing it shows nothing of its content.
+// LicenseFile is a license to deliver. Printing it shows nothing of its content.
 type LicenseFile struct {
-	// Name is the name of the file that the buyer gets; empty for a licence that is a text.
+	// Name is the name of the file that the buyer gets; empty for a license that is a text.
 	Name string
-	// Content is the licence.
+	// Content is the license.
 	Content []byte
 }
 
@@ -73,7 +73,7 @@ func (f LicenseFile) Format(state fmt.State, _ rune) {
 	_, _ = io.WriteString(state, "LicenseFile{Name:"+f.Name+"}")
 }
 
-// LicenseClient does what a marketplace offers for licences. It is safe for concurrent use. The contexts bound a call with all
+// LicenseClient does what a marketplace offers for licenses. It is safe for concurrent use. The contexts bound a call with all
 // its repeats. All errors are *CallError.
 type LicenseClient interface {
 	// ActivateLicense activates one code that the buyer has collected. ErrLicenseActivated also means that the code is active
@@ -84,7 +84,7 @@ type LicenseClient interface {
 	// QueryLicenses asks about 1 to MaxLicenseBatch activated codes. A code that the answer does not tell of is left out, which
 	// says nothing about it.
 	QueryLicenses(ctx context.Context, codes []string) ([]LicenseCode, error)
-	// UploadLicense delivers the licence that a LicenseRequest, by its ID, has asked for. A repeat with the same licence does no
+	// UploadLicense delivers the license that a LicenseRequest, by its ID, has asked for. A repeat with the same license does no
 	// harm. A text that is too long for the marketplace is delivered as a file of the name textName.
 	UploadLicense(ctx context.Context, requestID string, license LicenseFile, textName string) error
 }

@@ -40,14 +40,14 @@ const (
 type Charging string
 
 const (
-	// ChargingPeriod is charged by a period that ends.
-	ChargingPeriod Charging = "Period"
+	// ChargingPrepaid is charged by a period that ends.
+	ChargingPrepaid Charging = "Prepaid"
 	// ChargingOneTime is charged once.
 	ChargingOneTime Charging = "OneTime"
-	// ChargingOnDemand is charged by use.
-	ChargingOnDemand Charging = "OnDemand"
-	// ChargingOnDemandPackage is a package of use, paid in advance.
-	ChargingOnDemandPackage Charging = "OnDemandPackage"
+	// ChargingMetered is charged by use.
+	ChargingMetered Charging = "Metered"
+	// ChargingMeteredPackage is a package of use, paid in advance.
+	ChargingMeteredPackage Charging = "MeteredPackage"
 )
 
 // Item is one product of an order line.
@@ -79,6 +79,8 @@ type Order struct {
 	CustomerID, CustomerName string
 	// Buyer is personal data of who ordered, where a callback says it; what the order API says of it stands in Raw only.
 	Buyer Buyer
+	// Refund is true if the buyer gets money back: less is sold than before. An order without it never takes anything away.
+	Refund bool
 	// Raw is the whole answer, or a JSON object of all that the callback said, in plain text. It holds personal data: it
 	// belongs in a Secret and nowhere else.
 	Raw []byte

@@ -27,6 +27,7 @@ type encodedOrder struct {
 	Attributes   []encodedAttribute `json:"attributes,omitempty"`
 	CustomerID   string             `json:"customerID,omitempty"`
 	CustomerName string             `json:"customerName,omitempty"`
+	Refund       bool               `json:"refund,omitempty"`
 }
 
 type encodedItem struct {
@@ -46,7 +47,7 @@ type encodedAttribute struct {
 func EncodeOrder(order Order) ([]byte, error) {
 	encoded := encodedOrder{
 		Type: order.Type, OrderedAt: order.OrderedAt.UTC(), Charging: order.Charging, ExpiresAt: order.ExpiresAt.UTC(),
-		CustomerID: order.CustomerID, CustomerName: order.CustomerName,
+		CustomerID: order.CustomerID, CustomerName: order.CustomerName, Refund: order.Refund,
 	}
 	for _, item := range order.Items {
 		encoded.Items = append(encoded.Items, encodedItem(item))
@@ -80,7 +81,7 @@ func DecodeOrder(raw []byte) (Order, error) {
 	}
 	order := Order{
 		Type: encoded.Type, OrderedAt: encoded.OrderedAt.UTC(), Charging: encoded.Charging, ExpiresAt: encoded.ExpiresAt.UTC(),
-		CustomerID: encoded.CustomerID, CustomerName: encoded.CustomerName,
+		CustomerID: encoded.CustomerID, CustomerName: encoded.CustomerName, Refund: encoded.Refund,
 	}
 	for _, item := range encoded.Items {
 		order.Items = append(order.Items, Item(item))
@@ -103,7 +104,7 @@ var (
 )
 
 var knownCharging = map[Charging]bool{
-	"": true, ChargingPeriod: true, ChargingOneTime: true, ChargingOnDemand: true, ChargingOnDemandPackage: true,
+	"": true, ChargingPrepaid: true, ChargingOneTime: true, ChargingMetered: true, ChargingMeteredPackage: true,
 }
 
 // check says what an order has that none can have.

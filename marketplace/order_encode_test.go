@@ -30,7 +30,7 @@ func anyOrder(t *rapid.T) marketplace.Order {
 			marketplace.OrderPurchase, marketplace.OrderTrial, marketplace.OrderChange, "OF_THE_FUTURE",
 		}).Draw(t, "type"),
 		Charging: rapid.SampledFrom([]marketplace.Charging{
-			"", marketplace.ChargingPeriod, marketplace.ChargingOneTime, marketplace.ChargingOnDemand, marketplace.ChargingOnDemandPackage,
+			"", marketplace.ChargingPrepaid, marketplace.ChargingOneTime, marketplace.ChargingMetered, marketplace.ChargingMeteredPackage,
 		}).Draw(t, "charging"),
 		OrderedAt: maybe("ordered"), ExpiresAt: maybe("expires"),
 		CustomerID: text.Draw(t, "customer"), CustomerName: text.Draw(t, "name"),

@@ -41,11 +41,25 @@ func EncodeSync(s Sync) ([]byte, error) {
 	return json.Marshal(stored)
 }
 
-// DecodeSync reads what EncodeSync wrote. Its error quotes nothing of it.
+// MaxEncodedSync is the size in bytes above which data are no Sync. The largest that EncodeSync makes of a call of 1 MiB, in which every
+// character is one that JSON escapes, has 6 MiB.
+const MaxEncodedSync = 8 << 20
+
+// maxSyncThings bounds users and departments together: there are never more.
+const maxSyncThings = MaxSyncDepartments + MaxSyncUsers
+
+// maxSyncText is the length in bytes above which no text of a Sync is: 512 characters.
+const maxSyncText = 4 * 512
+
+var errNoSync = errors.New("it is not a synchronisation as this version writes it")
+
+// DecodeSync reads what EncodeSync wrote, whoever may have changed it: data that would be decoded to more than a Sync can hold are refused
+// before there is memory for it. Its error quotes nothing of it.
 func DecodeSync(data []byte) (Sync, error) {
 	var stored storedSync
-	if json.Unmarshal(data, &stored) != nil || stored.EnterpriseID == "" || stored.Action == "" {
-		return Sync{}, errors.New("it is not a synchronisation as this version writes it")
+	if len(data) > MaxEncodedSync || !flat(data, maxSyncThings) || json.Unmarshal(data, &stored) != nil ||
+		stored.EnterpriseID == "" || stored.Action == "" {
+		return Sync{}, errNoSync
 	}
 	s := Sync{
 		EnterpriseID: stored.EnterpriseID, At: time.UnixMilli(stored.At).UTC(), Action: stored.Action,
@@ -58,6 +72,49 @@ func DecodeSync(data []byte) (Sync, error) {
 		s.Departments = append(s.Departments, Department(department))
 	}
 	return s, nil
+}
+
+// flat reports whether JSON is an object of lists of objects at most, with no more than so many elements in its lists, and no text longer
+// than any of a Sync. JSON that is broken may be called flat.
+func flat(data []byte, elements int) bool {
+	var lists [4]bool // by depth, whether it is a list
+	depth := 0
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '"':
+			length := textLength(data[i+1:])
+			// An escaped character takes six bytes for at least one.
+			if length > 6*maxSyncText {
+				return false
+			}
+			i += length + 1
+		case c == '{' || c == '[':
+			if depth++; depth == len(lists) {
+				return false
+			}
+			lists[depth] = c == '['
+		case c == '}' || c == ']':
+			depth = max(0, depth-1)
+		case c == ',' && lists[depth]:
+			if elements--; elements <= 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// textLength is how many bytes there are before the quotation mark that ends a text, or all.
+func textLength(data []byte) int {
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '\\':
+			i++ // what is escaped ends no text
+		case '"':
+			return i
+		}
+	}
+	return len(data)
 }
 
 // OpenUser writes all of a user as JSON, for a Secret.

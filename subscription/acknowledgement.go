@@ -24,7 +24,7 @@ func Acknowledged(sub *v1alpha1.Subscription, event marketplace.Event) *v1alpha1
 // on a sale of which nobody awaits it. A repeated purchase shows nothing: it is made because our answer did not arrive.
 func acknowledged(sub *v1alpha1.Subscription, c change) *v1alpha1.Subscription {
 	merged := sub.DeepCopy()
-	// A licence's code is the marketplace's own.
+	// A license's code is the marketplace's own.
 	if merged == nil || !AwaitsAcknowledgement(merged) || c.License != "" {
 		return merged
 	}

@@ -47,7 +47,7 @@ func TestMergeNotesTheFirstCallThatNamesTheInstance(t *testing.T) {
 		"an unfreeze":                                       {sale(awaiting), []marketplace.Event{unfreeze(3)}, byCall},
 		"a release":                                         {sale(awaiting), []marketplace.Event{released(3, "")}, byCall},
 		"a check":                                           {sale(awaiting), []marketplace.Event{check}, byCall},
-		"a call by a licence's code, which is not our answer": {sale(awaiting), []marketplace.Event{byCode}, awaited},
+		"a call by a license's code, which is not our answer": {sale(awaiting), []marketplace.Event{byCode}, awaited},
 		"a sale of an earlier version stays as it was":        {sale(), []marketplace.Event{inQuery(3), freeze(3)}, v1alpha1.Acknowledgement{}},
 		"a person's word stays": {
 			sale(func(sub *v1alpha1.Subscription) {

@@ -13,8 +13,8 @@ import (
 // error wraps marketplace.ErrConflict and its text is for the buyer and the seller: no answer but yes lets the buyer renew with
 // the change, so what is not known to be impossible is allowed.
 //
-// Refused are what the instance's product does not list, a quantity below spec.minimumQuantity, and what would make a volume
-// claim smaller, by status.limits. A person's overrides go over what is sold, also here.
+// Refused are what the instance's product does not list, a quantity below spec.quantityInUse, and what would make a volume
+// claim smaller, by status.planLimits. A person's overrides go over what is sold, also here.
 func Changeable(instance *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplaceProduct, event marketplace.Event) error {
 	plan, err := targetPlan(instance, product, event)
 	if err != nil {
@@ -24,10 +24,10 @@ func Changeable(instance *v1alpha1.MarketplaceInstance, product *v1alpha1.Market
 	if !ok {
 		return nil
 	}
-	if minimum := ptr.Deref(instance.Spec.MinimumQuantity, 0); quantity < minimum {
+	if minimum := ptr.Deref(instance.Spec.QuantityInUse, 0); quantity < minimum {
 		return refused("%d are in use, which is more than %d", minimum, quantity)
 	}
-	for _, limit := range instance.Status.Limits {
+	for _, limit := range instance.Status.PlanLimits {
 		if limit.Plan == plan && quantity < limit.MinimumQuantity {
 			return refused("with plan %s and quantity %d the volume %s would become smaller than its data may need; the least is %d",
 				plan, quantity, limit.Claim, limit.MinimumQuantity)
@@ -46,13 +46,13 @@ func targetPlan(instance *v1alpha1.MarketplaceInstance, product *v1alpha1.Market
 	case product == nil:
 		return "", nil
 	}
-	item := v1alpha1.SoldItem{SKUCode: event.SKUCode, ProductID: event.ProductID}
+	item := v1alpha1.SoldItem{SKU: event.SKUCode, ProductID: event.ProductID}
 	plans := FindPlans([]v1alpha1.MarketplaceProduct{*product}, instance.Spec.Subscription.Marketplace, []v1alpha1.SoldItem{item})
 	if len(plans) > 0 {
 		// Of several, which are the seller's mistake, the first listed: it is not known that the change is impossible.
 		return plans[0].Plan, nil
 	}
-	return "", refused("SKU code %q, product id %q is not one of the product that this instance has", event.SKUCode, event.ProductID)
+	return "", refused("SKU %q, product ID %q is not one of the product that this instance has", event.SKUCode, event.ProductID)
 }
 
 // targetQuantity is the quantity that would run; false when nobody can tell, because it is not certain that the call has it.

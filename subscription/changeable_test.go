@@ -18,11 +18,12 @@ func shop() *v1alpha1.MarketplaceProduct {
 	return &v1alpha1.MarketplaceProduct{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "shop"},
 		Spec: v1alpha1.MarketplaceProductSpec{
-			Plans: []v1alpha1.Plan{{Name: "small"}, {Name: "large"}},
-			Listings: []v1alpha1.Listing{
-				{Marketplace: "koogallery", SKUCodes: []string{"sku-small"}, ProductIDs: []string{"p-small"}, Plan: "small"},
-				{Marketplace: "koogallery", SKUCodes: []string{"sku-large"}, Plan: "large"},
-				{Marketplace: "another", SKUCodes: []string{"sku-elsewhere"}, Plan: "large"},
+			Plans: []v1alpha1.Plan{
+				{Name: "small", Listings: []v1alpha1.Listing{{Marketplace: "koogallery", SKUs: []string{"sku-small"}}}},
+				{Name: "large", Listings: []v1alpha1.Listing{
+					{Marketplace: "koogallery", SKUs: []string{"sku-large"}}, {Marketplace: "another", SKUs: []string{"sku-elsewhere"}},
+				}},
+				{Name: "rest", Listings: []v1alpha1.Listing{{Marketplace: "koogallery", ProductIDs: []string{"p-rest"}}}},
 			},
 		},
 	}
@@ -39,9 +40,10 @@ func runsFive(changes ...func(*v1alpha1.MarketplaceInstance)) *v1alpha1.Marketpl
 				sub.Plan, sub.Quantity = "large", ptr.To(int32(5))
 			}),
 		},
-		Status: v1alpha1.MarketplaceInstanceStatus{Limits: []v1alpha1.PlanLimit{
+		Status: v1alpha1.MarketplaceInstanceStatus{PlanLimits: []v1alpha1.PlanLimit{
 			{Plan: "small", MinimumQuantity: 6, Claim: "PersistentVolumeClaim/data"},
 			{Plan: "large", MinimumQuantity: 3, Claim: "PersistentVolumeClaim/data"},
+			{Plan: "rest", MinimumQuantity: 2, Claim: "PersistentVolumeClaim/data"},
 		}},
 	}
 	for _, change := range changes {
@@ -51,7 +53,7 @@ func runsFive(changes ...func(*v1alpha1.MarketplaceInstance)) *v1alpha1.Marketpl
 }
 
 func inUse(quantity int32) func(*v1alpha1.MarketplaceInstance) {
-	return func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.MinimumQuantity = &quantity }
+	return func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.QuantityInUse = &quantity }
 }
 
 func checkFor(sku, product string, quantity *int32) marketplace.Event {
@@ -83,8 +85,8 @@ func TestChangeable(t *testing.T) {
 		"less than is in use of a product that is gone": {
 			runsFive(inUse(4)), nil, checkFor("sku-large", "", ptr.To(int32(3))), "4 are in use",
 		},
-		"a product id, where no SKU code is listed": {runsFive(), shop(), checkFor("sku-new", "p-small", ptr.To(int32(1))), "plan small"},
-		"an unknown SKU":                      {runsFive(), shop(), checkFor("sku-other", "p-other", ptr.To(int32(9))), `SKU code "sku-other"`},
+		"a product id, where no SKU code is listed": {runsFive(), shop(), checkFor("sku-new", "p-rest", ptr.To(int32(1))), "plan rest"},
+		"an unknown SKU":                      {runsFive(), shop(), checkFor("sku-other", "p-other", ptr.To(int32(9))), `SKU "sku-other"`},
 		"a SKU of another connection":         {runsFive(), shop(), checkFor("sku-elsewhere", "", ptr.To(int32(9))), "sku-elsewhere"},
 		"an unknown SKU, the product is gone": {runsFive(), nil, checkFor("sku-other", "", ptr.To(int32(9))), ""},
 		"an unknown SKU, a person has chosen the plan": {

@@ -1,6 +1,6 @@
 // Package subscription has the rules of spec.subscription: what a marketplace's calls make of what is known of a sale. It is pure: a
 // subscription, a call and a time in, a new subscription or an error out. The callback server stores what [Merge] and
-// [MergeLicenseRequest] return; the subpackages orders and licenses say what an order and a licence code do to a subscription, for
+// [MergeLicenseRequest] return; the subpackages orders and licenses say what an order and a license code do to a subscription, for
 // the controllers.
 //
 // What the package promises:
@@ -8,6 +8,8 @@
 //   - An argument is never changed. A result that equals the argument means that nothing is to be written.
 //   - A repeated call changes nothing. Of late calls the one that was sent last counts, whatever the order of arrival.
 //   - A release is final, but for a person.
-//   - Lists stay within their bounds; a call is never refused because a list is full, a request for a licence may be.
+//   - A renewal never shortens the paid time, and a renewal's change that was cancelled is not applied, whichever came first.
+//   - A correction is applied once ([ApplyCorrection]); a call that was sent later goes over it.
+//   - Lists stay within their bounds; a call is never refused because a list is full, a request for a license may be.
 //   - [Changeable] and the order that follows agree on the plan, because both ask [FindPlans].
 package subscription

@@ -14,24 +14,24 @@ import (
 )
 
 // maxLicenseRequests is the bound of spec.subscription.licenseRequests.
-const maxLicenseRequests = 128
+const maxLicenseRequests = 64
 
 // requestKey is what can be the key of a Secret before its dot; see v1alpha1.LicenseRequest.
 var requestKey = regexp.MustCompile(`^[-_A-Za-z0-9]{1,64}$`)
 
-// LicensePolicy is what the seller says about the licences of a sale. Empty it holds where nothing is said or known.
+// LicensePolicy is what the seller says about the licenses of a sale. Empty it holds where nothing is said or known.
 type LicensePolicy struct {
 	v1alpha1.ProductLicense
 	// Quantity is a person's in place of the one that was sold; nil when there is none.
 	Quantity *int32
 }
 
-// MergeLicenseRequest adds a buyer's request for a licence to what the marketplace has said. It returns a new value and never
+// MergeLicenseRequest adds a buyer's request for a license to what the marketplace has said. It returns a new value and never
 // changes sub; a result that equals sub means that the request is known already.
 //
-// It fails with marketplace.ErrUnknownInstance for a sale that is unknown or released, and with one of the licence errors that
+// It fails with marketplace.ErrUnknownInstance for a sale that is unknown or released, and with one of the license errors that
 // wrap marketplace.ErrConflict for a request that the order or the product does not allow. A request that is known is never
-// refused: the marketplace may have the licence already.
+// refused: the marketplace may have the license already.
 func MergeLicenseRequest(sub *v1alpha1.Subscription, request marketplace.LicenseRequest, policy LicensePolicy, now time.Time,
 ) (*v1alpha1.Subscription, error) {
 	switch {
@@ -50,8 +50,8 @@ func MergeLicenseRequest(sub *v1alpha1.Subscription, request marketplace.License
 		merged.LicenseRequests = withoutEndedRequest(merged.LicenseRequests, now)
 	}
 	merged.LicenseRequests = append(merged.LicenseRequests, v1alpha1.LicenseRequest{
-		Key: keyOfRequest(sub, request), ID: request.ID, EffectiveAt: WholeSecond(request.EffectiveAt),
-		ExpiresAt: WholeSecond(request.ExpiresAt), DeviceFingerprint: request.DeviceFingerprint, RequestedAt: WholeSecond(now),
+		Key: keyOfRequest(sub, request), ID: request.ID, EffectiveTime: WholeSecond(request.EffectiveAt),
+		ExpiryTime: WholeSecond(request.ExpiresAt), DeviceFingerprint: request.DeviceFingerprint, RequestTime: WholeSecond(now),
 	})
 	return merged, nil
 }
@@ -70,7 +70,7 @@ func FindLicenseRequest(sub *v1alpha1.Subscription, request marketplace.LicenseR
 
 // checkLicenseRequest says why a new request is refused.
 func checkLicenseRequest(sub *v1alpha1.Subscription, request marketplace.LicenseRequest, policy LicensePolicy, now time.Time) error {
-	periodic := policy.Term == v1alpha1.LicensePeriodic || policy.Term == "" && sub.ChargingMode == v1alpha1.ChargingPeriod
+	periodic := policy.Term == v1alpha1.LicensePeriodic || policy.Term == "" && sub.ChargingMode == v1alpha1.ChargingPrepaid
 	switch {
 	case policy.DeviceFingerprint == v1alpha1.LicenseFingerprintRequired && request.DeviceFingerprint == "":
 		return marketplace.ErrLicenseUnbound
@@ -92,17 +92,17 @@ func checkLicenseRequest(sub *v1alpha1.Subscription, request marketplace.License
 	return nil
 }
 
-// outsideOrder reports whether a licence would begin or end outside what was paid for. The order's dates are estimates, so a
+// outsideOrder reports whether a license would begin or end outside what was paid for. The order's dates are estimates, so a
 // day is no matter.
 func outsideOrder(sub *v1alpha1.Subscription, request marketplace.LicenseRequest) bool {
-	end := sub.ExpiresAt.Time.Add(ExpiryTolerance)
-	late := !sub.ExpiresAt.IsZero() && (request.EffectiveAt.After(end) || request.ExpiresAt.After(end))
-	early := !sub.StartsAt.IsZero() && !request.EffectiveAt.IsZero() && request.EffectiveAt.Before(sub.StartsAt.Add(-ExpiryTolerance))
+	end := sub.ExpiryTime.Time.Add(ExpiryTolerance)
+	late := !sub.ExpiryTime.IsZero() && (request.EffectiveAt.After(end) || request.ExpiresAt.After(end))
+	early := !sub.StartTime.IsZero() && !request.EffectiveAt.IsZero() && request.EffectiveAt.Before(sub.StartTime.Add(-ExpiryTolerance))
 	backwards := !request.ExpiresAt.IsZero() && request.ExpiresAt.Before(request.EffectiveAt)
 	return late || early || backwards
 }
 
-// places counts the licences that have not ended, a device once; again is true if the fingerprint has one of them.
+// places counts the licenses that have not ended, a device once; again is true if the fingerprint has one of them.
 func places(requests []v1alpha1.LicenseRequest, fingerprint string, now time.Time) (taken int, again bool) {
 	devices := map[string]bool{}
 	for _, request := range requests {
@@ -118,14 +118,14 @@ func places(requests []v1alpha1.LicenseRequest, fingerprint string, now time.Tim
 }
 
 func ended(request v1alpha1.LicenseRequest, now time.Time) bool {
-	return !request.ExpiresAt.IsZero() && !now.Before(request.ExpiresAt.Time)
+	return !request.ExpiryTime.IsZero() && !now.Before(request.ExpiryTime.Time)
 }
 
-// withoutEndedRequest drops the oldest delivered licence whose time is over: nobody can want that one again. The requests
+// withoutEndedRequest drops the oldest delivered license whose time is over: nobody can want that one again. The requests
 // themselves come back when there is none.
 func withoutEndedRequest(requests []v1alpha1.LicenseRequest, now time.Time) []v1alpha1.LicenseRequest {
 	for i, request := range requests {
-		if !request.DeliveredAt.IsZero() && ended(request, now) {
+		if !request.DeliveryTime.IsZero() && ended(request, now) {
 			return append(requests[:i:i], requests[i+1:]...)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
-// wish is a request for a licence from day 1 to day 20.
+// wish is a request for a license from day 1 to day 20.
 func wish(id, fingerprint string) marketplace.LicenseRequest {
 	return marketplace.LicenseRequest{ID: id, DeviceFingerprint: fingerprint, EffectiveAt: day(1), ExpiresAt: day(20)}
 }
@@ -23,7 +23,7 @@ func wish(id, fingerprint string) marketplace.LicenseRequest {
 // asked is a wish that was stored on day 1.
 func asked(key, fingerprint string, changes ...func(*v1alpha1.LicenseRequest)) func(*v1alpha1.Subscription) {
 	request := v1alpha1.LicenseRequest{
-		Key: key, ID: key, DeviceFingerprint: fingerprint, EffectiveAt: at(1), ExpiresAt: at(20), RequestedAt: at(1),
+		Key: key, ID: key, DeviceFingerprint: fingerprint, EffectiveTime: at(1), ExpiryTime: at(20), RequestTime: at(1),
 	}
 	for _, change := range changes {
 		change(&request)
@@ -31,10 +31,10 @@ func asked(key, fingerprint string, changes ...func(*v1alpha1.LicenseRequest)) f
 	return func(sub *v1alpha1.Subscription) { sub.LicenseRequests = append(sub.LicenseRequests, request) }
 }
 
-func delivered(r *v1alpha1.LicenseRequest) { r.DeliveredAt = at(2) }
+func delivered(r *v1alpha1.LicenseRequest) { r.DeliveryTime = at(2) }
 
 func endsOn(n int) func(*v1alpha1.LicenseRequest) {
-	return func(r *v1alpha1.LicenseRequest) { r.ExpiresAt = at(n) }
+	return func(r *v1alpha1.LicenseRequest) { r.ExpiryTime = at(n) }
 }
 
 func units(n int32) func(*v1alpha1.Subscription) {
@@ -43,11 +43,11 @@ func units(n int32) func(*v1alpha1.Subscription) {
 
 func full(open bool) func(*v1alpha1.Subscription) {
 	return func(sub *v1alpha1.Subscription) {
-		for i := range 128 {
+		for i := range 64 {
 			asked(fmt.Sprintf("E%d", i), fmt.Sprint(i), delivered, endsOn(2))(sub)
 			if open {
-				sub.LicenseRequests[i].DeliveredAt = at(-1000)
-				sub.LicenseRequests[i].ExpiresAt = at(20)
+				sub.LicenseRequests[i].DeliveryTime = at(-1000)
+				sub.LicenseRequests[i].ExpiryTime = at(20)
 			}
 		}
 	}
@@ -85,11 +85,11 @@ func TestMergeLicenseRequest(t *testing.T) {
 			policy: v1alpha1.ProductLicense{Term: v1alpha1.LicensePeriodic}, wantErr: marketplace.ErrLicenseEnd,
 		},
 		"no end where the sale is charged by the period and the product says nothing": {
-			sub:     sale(func(sub *v1alpha1.Subscription) { sub.ChargingMode = v1alpha1.ChargingPeriod }),
+			sub:     sale(func(sub *v1alpha1.Subscription) { sub.ChargingMode = v1alpha1.ChargingPrepaid }),
 			request: marketplace.LicenseRequest{ID: "E1", EffectiveAt: day(1)}, wantErr: marketplace.ErrLicenseEnd,
 		},
 		"no end where the product says perpetual": {
-			sub:     sale(func(sub *v1alpha1.Subscription) { sub.ChargingMode = v1alpha1.ChargingPeriod }),
+			sub:     sale(func(sub *v1alpha1.Subscription) { sub.ChargingMode = v1alpha1.ChargingPrepaid }),
 			request: marketplace.LicenseRequest{ID: "E1", EffectiveAt: day(1)},
 			policy:  v1alpha1.ProductLicense{Term: v1alpha1.LicensePerpetual}, want: []string{"E1"},
 		},
@@ -110,16 +110,16 @@ func TestMergeLicenseRequest(t *testing.T) {
 			sub: sale(units(2), asked("E1", "d1"), asked("E2", "d2")), request: wish("E3", "d3"), policy: once,
 			wantErr: marketplace.ErrLicenseQuota,
 		},
-		"another licence for a device that has one": {
+		"another license for a device that has one": {
 			sub: sale(units(2), asked("E1", "d1"), asked("E2", "d2")), request: wish("E3", "d2"), policy: once, want: []string{"E1", "E2", "E3"},
 		},
-		"a licence that has ended gives its place": {
+		"a license that has ended gives its place": {
 			sub: sale(units(2), asked("E1", "d1", endsOn(2)), asked("E2", "d2")), request: wish("E3", "d3"), policy: once,
 			want: []string{"E1", "E2", "E3"},
 		},
 		"nothing was bought": {sub: sale(units(0)), request: wish("E1", ""), policy: once, wantErr: marketplace.ErrLicenseQuota},
 		"more than can be kept": {
-			sub: sale(full(true)), request: wish("E128", ""), wantErr: marketplace.ErrLicenseQuota,
+			sub: sale(full(true)), request: wish("E64", ""), wantErr: marketplace.ErrLicenseQuota,
 		},
 	}
 	for name, tc := range tests {
@@ -147,7 +147,7 @@ func TestMergeLicenseRequest(t *testing.T) {
 	}
 }
 
-func TestAPersonsQuantityCountsForLicences(t *testing.T) {
+func TestAPersonsQuantityCountsForLicenses(t *testing.T) {
 	sub := sale(units(1), asked("E1", "d1"))
 	policy := subscription.LicensePolicy{ProductLicense: v1alpha1.ProductLicense{PerUnit: 1}, Quantity: ptr.To(int32(2))}
 	if _, err := subscription.MergeLicenseRequest(sub, wish("E2", "d2"), policy, day(5)); err != nil {
@@ -159,18 +159,18 @@ func TestAPersonsQuantityCountsForLicences(t *testing.T) {
 	}
 }
 
-func TestAFullListForgetsTheOldestLicenceThatHasEnded(t *testing.T) {
-	merged, err := subscription.MergeLicenseRequest(sale(full(false)), wish("E128", "new"), subscription.LicensePolicy{}, day(5))
+func TestAFullListForgetsTheOldestLicenseThatHasEnded(t *testing.T) {
+	merged, err := subscription.MergeLicenseRequest(sale(full(false)), wish("E64", "new"), subscription.LicensePolicy{}, day(5))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := merged.LicenseRequests; len(got) != 128 || got[0].Key != "E1" || got[127].Key != "E128" {
+	if got := merged.LicenseRequests; len(got) != 64 || got[0].Key != "E1" || got[63].Key != "E64" {
 		t.Errorf("%d requests, from %s to %s", len(got), got[0].Key, got[len(got)-1].Key)
 	}
 }
 
 // Whatever is asked in whatever order: the list stays within its bounds, keys are different, a repeat changes nothing and is
-// never refused, and an order gives no more licences at a time than were bought.
+// never refused, and an order gives no more licenses at a time than were bought.
 func TestLicenseRequestsStayWithinWhatWasBought(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		quantity := rapid.Int32Range(0, 5).Draw(t, "quantity")
@@ -197,7 +197,7 @@ func TestLicenseRequestsStayWithinWhatWasBought(t *testing.T) {
 			keys, places := map[string]bool{}, map[string]bool{}
 			for _, r := range sub.LicenseRequests {
 				keys[r.Key] = true
-				if now.Before(r.ExpiresAt.Time) {
+				if now.Before(r.ExpiryTime.Time) {
 					place := "device " + r.DeviceFingerprint
 					if r.DeviceFingerprint == "" {
 						place = "key " + r.Key
@@ -205,11 +205,11 @@ func TestLicenseRequestsStayWithinWhatWasBought(t *testing.T) {
 					places[place] = true
 				}
 			}
-			if len(keys) != len(sub.LicenseRequests) || len(keys) > 128 {
+			if len(keys) != len(sub.LicenseRequests) || len(keys) > 64 {
 				t.Fatalf("%d requests with %d keys", len(sub.LicenseRequests), len(keys))
 			}
 			if most := int(policy.PerUnit * quantity); policy.PerUnit > 0 && len(places) > most {
-				t.Fatalf("%d licences at a time, and %d were bought", len(places), most)
+				t.Fatalf("%d licenses at a time, and %d were bought", len(places), most)
 			}
 		}
 	})

@@ -16,43 +16,55 @@ type ListedPlan struct {
 	Quantity *int32
 }
 
-// FindPlans says which plans the items of one order line mean at a Marketplace, each plan once, in the order of the products,
-// items and listings. SKU codes are looked up first, product ids only if no SKU code is listed. Items that no listing names are
-// passed over. The result is empty when nothing is listed; more than one plan is a mistake in the listings.
+// FindPlans finds the plans that a marketplace's items mean, in the order of items and products. A listing that names product ids and
+// SKUs means items that fit both; one that names product ids alone means the SKUs of these products that no listing of that
+// Marketplace names. The result is empty when nothing is listed; more than one plan is a mistake in the listings.
 //
 // It is the only look-up from what a marketplace sells to plans: the answer to a check and the order that follows must agree, or a
 // buyer pays for a change that can't be applied.
 func FindPlans(products []v1alpha1.MarketplaceProduct, marketplaceName string, items []v1alpha1.SoldItem) []ListedPlan {
-	for _, listed := range []func(v1alpha1.Listing, v1alpha1.SoldItem) bool{listsSKU, listsProduct} {
-		if plans := findPlans(products, marketplaceName, items, listed); len(plans) > 0 {
-			return plans
-		}
-	}
-	return nil
-}
-
-func listsSKU(l v1alpha1.Listing, item v1alpha1.SoldItem) bool {
-	return item.SKUCode != "" && slices.Contains(l.SKUCodes, item.SKUCode)
-}
-
-func listsProduct(l v1alpha1.Listing, item v1alpha1.SoldItem) bool {
-	return item.ProductID != "" && slices.Contains(l.ProductIDs, item.ProductID)
-}
-
-func findPlans(products []v1alpha1.MarketplaceProduct, marketplaceName string, items []v1alpha1.SoldItem,
-	listed func(v1alpha1.Listing, v1alpha1.SoldItem) bool,
-) []ListedPlan {
+	listedSKUs := SKUs(products, marketplaceName)
 	var plans []ListedPlan
 	for i := range products {
-		for _, item := range items {
-			for _, listing := range products[i].Spec.Listings {
-				if listing.Marketplace == marketplaceName && listed(listing, item) {
-					plans = addPlan(plans, ListedPlan{Product: &products[i], Plan: listing.Plan, Quantity: item.Quantity})
+		product := &products[i]
+		for _, plan := range product.Spec.Plans {
+			for _, item := range items {
+				if slices.ContainsFunc(plan.Listings, func(l v1alpha1.Listing) bool {
+					return l.Marketplace == marketplaceName && Lists(l, item, listedSKUs)
+				}) {
+					plans = addPlan(plans, ListedPlan{Product: product, Plan: plan.Name, Quantity: item.Quantity})
 				}
 			}
 		}
 	}
 	return plans
+}
+
+// SKUs are those that a Marketplace's listings name.
+func SKUs(products []v1alpha1.MarketplaceProduct, marketplaceName string) map[string]bool {
+	skus := map[string]bool{}
+	for i := range products {
+		for _, plan := range products[i].Spec.Plans {
+			for _, listing := range plan.Listings {
+				if listing.Marketplace != marketplaceName {
+					continue
+				}
+				for _, sku := range listing.SKUs {
+					skus[sku] = sku != ""
+				}
+			}
+		}
+	}
+	return skus
+}
+
+// Lists says whether a listing means an item. listedSKUs are those that the Marketplace's listings name.
+func Lists(l v1alpha1.Listing, item v1alpha1.SoldItem, listedSKUs map[string]bool) bool {
+	product := len(l.ProductIDs) == 0 || slices.Contains(l.ProductIDs, item.ProductID)
+	if len(l.SKUs) == 0 {
+		return product && len(l.ProductIDs) > 0 && item.ProductID != "" && !listedSKUs[item.SKU]
+	}
+	return product && item.SKU != "" && slices.Contains(l.SKUs, item.SKU)
 }
 
 // addPlan keeps each plan once; of the items that mean it, the first with a quantity counts.

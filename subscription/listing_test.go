@@ -12,56 +12,65 @@ import (
 	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
-// listing lists a SKU code and a product id at the Marketplace koogallery; an empty one is left out.
-func listing(plan, sku, product string) v1alpha1.Listing {
-	l := v1alpha1.Listing{Marketplace: "koogallery", Plan: plan}
+// listed is a plan that lists a SKU and a product id at the Marketplace koogallery; an empty one is left out.
+func listed(plan, sku, product string) v1alpha1.Plan {
+	l := v1alpha1.Listing{Marketplace: "koogallery"}
 	if sku != "" {
-		l.SKUCodes = []string{sku}
+		l.SKUs = []string{sku}
 	}
 	if product != "" {
 		l.ProductIDs = []string{product}
 	}
-	return l
+	return v1alpha1.Plan{Name: plan, Listings: []v1alpha1.Listing{l}}
 }
 
 func TestFindPlans(t *testing.T) {
-	product := func(name string, listings ...v1alpha1.Listing) v1alpha1.MarketplaceProduct {
+	product := func(name string, plans ...v1alpha1.Plan) v1alpha1.MarketplaceProduct {
 		return v1alpha1.MarketplaceProduct{
-			ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.MarketplaceProductSpec{Listings: listings},
+			ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.MarketplaceProductSpec{Plans: plans},
 		}
 	}
 	item := func(sku, productID string, quantity *int32) v1alpha1.SoldItem {
-		return v1alpha1.SoldItem{SKUCode: sku, ProductID: productID, Quantity: quantity}
+		return v1alpha1.SoldItem{SKU: sku, ProductID: productID, Quantity: quantity}
 	}
-	elsewhere := listing("large", "sku-large", "")
-	elsewhere.Marketplace = "another"
+	elsewhere := listed("large", "sku-large", "")
+	elsewhere.Listings[0].Marketplace = "another"
+	sizes := listed("large", "sku-large", "")
+	sizes.Listings[0].SKUs = append(sizes.Listings[0].SKUs, "sku-huge")
 	products := []v1alpha1.MarketplaceProduct{
-		product("shop", listing("small", "sku-small", "p-shop"), listing("large", "sku-large", ""), listing("large", "sku-huge", "")),
-		product("blog", listing("only", "", "p-blog"), listing("only", "sku-both", ""), elsewhere),
-		product("twin", listing("a", "sku-twin", ""), listing("b", "sku-twin", "")),
-		product("nameless", v1alpha1.Listing{Marketplace: "koogallery", Plan: "x", SKUCodes: []string{""}, ProductIDs: []string{""}}),
+		product("shop", listed("small", "sku-small", "p-shop"), sizes),
+		product("blog", listed("only", "", "p-blog"), listed("both", "sku-both", ""), elsewhere),
+		product("twin", listed("a", "sku-twin", ""), listed("b", "sku-twin", "")),
+		product("nameless", v1alpha1.Plan{Name: "x", Listings: []v1alpha1.Listing{
+			{Marketplace: "koogallery", SKUs: []string{""}, ProductIDs: []string{""}},
+		}}),
 	}
 	tests := map[string]struct {
 		items []v1alpha1.SoldItem
 		want  []string
 	}{
-		"a SKU code":                             {[]v1alpha1.SoldItem{item("sku-small", "", nil)}, []string{"shop/small x-"}},
-		"a product id":                           {[]v1alpha1.SoldItem{item("", "p-blog", ptr.To(int32(2)))}, []string{"blog/only x2"}},
-		"a SKU code goes before a product id":    {[]v1alpha1.SoldItem{item("sku-large", "p-blog", nil)}, []string{"shop/large x-"}},
-		"another item's SKU code goes before it": {[]v1alpha1.SoldItem{item("", "p-blog", nil), item("sku-large", "", nil)}, []string{"shop/large x-"}},
-		"a product id, the SKU code is not listed": {
-			[]v1alpha1.SoldItem{item("sku-new", "p-shop", nil)}, []string{"shop/small x-"},
+		"a SKU":                       {[]v1alpha1.SoldItem{item("sku-large", "", nil)}, []string{"shop/large x-"}},
+		"a SKU and its product id":    {[]v1alpha1.SoldItem{item("sku-small", "p-shop", nil)}, []string{"shop/small x-"}},
+		"a SKU of another product id": {[]v1alpha1.SoldItem{item("sku-small", "p-new", nil)}, nil},
+		"a SKU without the product id that its listing wants": {[]v1alpha1.SoldItem{item("sku-small", "", nil)}, nil},
+		"a product id that is listed beside other SKUs does not sell a SKU that is listed nowhere": {
+			[]v1alpha1.SoldItem{item("sku-new", "p-shop", nil)}, nil,
 		},
+		"a product id that is listed alone sells each SKU of it that is listed nowhere": {
+			[]v1alpha1.SoldItem{item("sku-new", "p-blog", nil)}, []string{"blog/only x-"},
+		},
+		"a product id":                                    {[]v1alpha1.SoldItem{item("", "p-blog", ptr.To(int32(2)))}, []string{"blog/only x2"}},
+		"a SKU goes before a product id":                  {[]v1alpha1.SoldItem{item("sku-large", "p-blog", nil)}, []string{"shop/large x-"}},
 		"a listing of another Marketplace is passed over": {[]v1alpha1.SoldItem{item("sku-large", "", nil)}, []string{"shop/large x-"}},
 		"an item that is not listed is passed over": {
-			[]v1alpha1.SoldItem{item("sku-new", "", ptr.To(int32(9))), item("sku-small", "", ptr.To(int32(3)))}, []string{"shop/small x3"},
+			[]v1alpha1.SoldItem{item("sku-new", "", ptr.To(int32(9))), item("sku-large", "", ptr.To(int32(3)))}, []string{"shop/large x3"},
 		},
 		"two items that mean one plan, the first with a quantity counts": {
 			[]v1alpha1.SoldItem{item("sku-large", "", nil), item("sku-huge", "", ptr.To(int32(4))), item("sku-large", "", ptr.To(int32(5)))},
 			[]string{"shop/large x4"},
 		},
 		"a SKU code that two plans list":   {[]v1alpha1.SoldItem{item("sku-twin", "", nil)}, []string{"twin/a x-", "twin/b x-"}},
-		"items of two products":            {[]v1alpha1.SoldItem{item("sku-both", "", nil), item("sku-small", "", nil)}, []string{"shop/small x-", "blog/only x-"}},
+		"items of two products":            {[]v1alpha1.SoldItem{item("sku-both", "", nil), item("sku-large", "", nil)}, []string{"shop/large x-", "blog/both x-"}},
 		"nothing that is listed":           {[]v1alpha1.SoldItem{item("sku-new", "p-new", nil)}, nil},
 		"an item without a code is not ''": {[]v1alpha1.SoldItem{item("", "", ptr.To(int32(1)))}, nil},
 		"no item":                          {nil, nil},

@@ -37,8 +37,8 @@ var rules = map[marketplace.Kind]func(*v1alpha1.Subscription, change){
 // Order. A repeat (the same activity, scene, order and line) changes nothing. Else the time of the call is the only order
 // there is, in whole seconds: of several dates the one that was sent last counts, and of freeze, unfreeze and the renewal
 // that ends a freeze too. Calls of one second count in the order of their arrival. A marketplace that makes a call again
-// after it failed gives it a new time, so a renewal that failed at first and is made again after a later renewal counts as
-// the later one. Whether a freeze is an expiry is decided when it arrives, by the renewals known then.
+// after it failed gives it a new time; therefore a renewal never shortens the paid time, only a cancellation or a person does. A
+// correction counts as a call of its time. Whether a freeze is an expiry is decided when it arrives, by the renewals known then.
 func Merge(sub *v1alpha1.Subscription, event marketplace.Event, now time.Time) (*v1alpha1.Subscription, error) {
 	c := change{Event: event, sentAt: WholeSecond(event.SentAt), now: WholeSecond(now)}
 	if c.sentAt.IsZero() {
@@ -63,7 +63,7 @@ func Merge(sub *v1alpha1.Subscription, event marketplace.Event, now time.Time) (
 		return nil, marketplace.ErrUnknownInstance
 	case sub.Entitlement.State == v1alpha1.EntitlementReleased && event.Kind != marketplace.Release:
 		return nil, fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
-	case sub.Entitlement.State == v1alpha1.EntitlementReleased, isRepeat(sub.Orders, event):
+	case sub.Entitlement.State == v1alpha1.EntitlementReleased, isRepeat(sub.Calls, event):
 		return acknowledged(sub, c), nil
 	}
 	merged := acknowledged(sub, c)
@@ -73,13 +73,13 @@ func Merge(sub *v1alpha1.Subscription, event marketplace.Event, now time.Time) (
 
 func purchased(c change) *v1alpha1.Subscription {
 	sub := &v1alpha1.Subscription{
-		InstanceID:  c.InstanceID,
-		OrderID:     c.OrderID,
-		OrderLineID: c.OrderLineID,
-		PurchasedAt: c.sentAt,
-		StartsAt:    WholeSecond(c.AcceptedAt),
-		Type:        v1alpha1.SubscriptionType(c.Term),
-		Entitlement: v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: c.sentAt},
+		InstanceID:   c.InstanceID,
+		OrderID:      c.OrderID,
+		OrderLineID:  c.OrderLineID,
+		PurchaseTime: c.sentAt,
+		StartTime:    WholeSecond(c.AcceptedAt),
+		Type:         v1alpha1.SubscriptionType(c.Term),
+		Entitlement:  v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: c.sentAt},
 
 		Acknowledgement: awaited(c.Event),
 	}
@@ -87,10 +87,21 @@ func purchased(c change) *v1alpha1.Subscription {
 	return sub
 }
 
-// accepted takes from a repeated purchase when the buyer accepted, which the first one could not know. All else was said then.
+// accepted takes from a repeated purchase when the buyer accepted, and the end that follows from it, which the first one could only
+// estimate. All else was said then.
 func accepted(sub *v1alpha1.Subscription, c change) *v1alpha1.Subscription {
-	if !c.AcceptedAt.IsZero() && sub.Entitlement.State != v1alpha1.EntitlementReleased {
-		sub.StartsAt = WholeSecond(c.AcceptedAt)
+	if sub.Entitlement.State == v1alpha1.EntitlementReleased {
+		return sub
+	}
+	if !c.AcceptedAt.IsZero() {
+		sub.StartTime = WholeSecond(c.AcceptedAt)
+	}
+	unknown := sub.ExpiryTime.IsZero() && sub.ExpirySource == ""
+	// A renewal, a query or a person knows better than the order.
+	estimated := sub.ExpirySource == v1alpha1.ExpiryFromOrder && !c.AcceptedAt.IsZero()
+	if c.Order != nil && !c.Order.ExpiresAt.IsZero() && (unknown || estimated) {
+		sub.ExpiryTime, sub.ExpirySource = WholeSecond(c.Order.ExpiresAt), v1alpha1.ExpiryFromOrder
+		endExpiry(sub, c)
 	}
 	return sub
 }
@@ -99,17 +110,24 @@ func accepted(sub *v1alpha1.Subscription, c change) *v1alpha1.Subscription {
 // renewal that is taken back need not be known.
 func renew(sub *v1alpha1.Subscription, c change) {
 	call := c.orderCall()
-	call.PreviousExpiresAt = sub.ExpiresAt
-	next := nextCall(sub.Orders, c, func(call v1alpha1.OrderCall) bool { return call.Activity == c.Activity })
-	if next != nil {
+	call.PreviousExpiryTime = sub.ExpiryTime
+	cancelled := !c.Cancels && hasOtherScene(sub.Calls, c.Event)
+	next := nextCall(sub.Calls, c, func(call v1alpha1.Call) bool { return movesExpiry(call, c) })
+	switch {
+	case next != nil:
 		// The call came late: it goes into the history before next, whose date stays in force.
-		call.PreviousExpiresAt, next.PreviousExpiresAt = next.PreviousExpiresAt, WholeSecond(c.ExpiresAt)
-		if call.Lookup == v1alpha1.LookupRenewal && hasOtherScene(sub.Orders, c.Event) {
-			// Given back already: else the order reconciler would apply its change.
-			call.Lookup = ""
+		cancelled = cancelled || !c.Cancels && awaitsRenewal(sub, *next)
+		call.PreviousExpiryTime, next.PreviousExpiryTime = next.PreviousExpiryTime, WholeSecond(c.ExpiresAt)
+		if !c.Cancels && !cancelled && !isTakenBackLater(sub, c) {
+			setExpiry(sub, c)
 		}
-	} else {
+	case !cancelled:
+		cancelled = !c.Cancels && cancelledLately(sub, c)
 		setExpiry(sub, c)
+	}
+	if cancelled && call.Pending == v1alpha1.CallPendingRenewal {
+		// Taken back before it came: else the order reconciler would apply its change.
+		call.Pending = ""
 	}
 	if c.Cancels {
 		takeBackRenewal(sub, c, next == nil)
@@ -120,18 +138,77 @@ func renew(sub *v1alpha1.Subscription, c change) {
 	appendOrder(sub, call)
 }
 
-// setExpiry puts the date of the latest renewal in force, and ends a freeze that was for want of it.
+// movesExpiry says whether a call has moved the end of the paid time as c does: a renewal or its cancellation, or a correction.
+func movesExpiry(call v1alpha1.Call, c change) bool {
+	return call.Operation == c.Activity || call.Operation == v1alpha1.OperationCorrection && !call.PreviousExpiryTime.IsZero()
+}
+
+// cancellationPatience is how long after its cancellation a renewal may still come: a marketplace repeats a failed call for three
+// hours, each time with another time.
+const cancellationPatience = 4 * time.Hour
+
+// cancelledLately says whether the latest change of the end is a cancellation whose renewal has not come yet. The renewal's change
+// must not be applied then; its date is, because it may also be another renewal, and paid time is not taken away by a guess.
+func cancelledLately(sub *v1alpha1.Subscription, c change) bool {
+	var latest *v1alpha1.Call
+	for i := range sub.Calls {
+		if call := &sub.Calls[i]; movesExpiry(*call, c) && (latest == nil || !call.Time.Before(&latest.Time)) {
+			latest = call
+		}
+	}
+	return latest != nil && c.sentAt.Sub(latest.Time.Time) <= cancellationPatience && awaitsRenewal(sub, *latest)
+}
+
+// awaitsRenewal says whether a call is a cancellation that found nothing to take back: the end was before it what it is after it.
+func awaitsRenewal(sub *v1alpha1.Subscription, call v1alpha1.Call) bool {
+	if !marketplace.Cancels(call.Variant) {
+		return false
+	}
+	renewed := func(other v1alpha1.Call) bool {
+		return sameOrderLine(other, call) && other.Operation == call.Operation && other.Variant != call.Variant
+	}
+	after := sub.ExpiryTime
+	next := nextCall(sub.Calls, change{Event: marketplace.Event{Activity: call.Operation}, sentAt: call.Time}, func(other v1alpha1.Call) bool {
+		return movesExpiry(other, change{Event: marketplace.Event{Activity: call.Operation}})
+	})
+	if next != nil {
+		after = next.PreviousExpiryTime
+	}
+	return !after.Before(&call.PreviousExpiryTime) && !slices.ContainsFunc(sub.Calls, renewed)
+}
+
+func sameOrderLine(a, b v1alpha1.Call) bool {
+	return a.OrderID == b.OrderID && a.OrderLineID == b.OrderLineID
+}
+
+// isTakenBackLater says whether a cancellation or a correction that was sent after c has said the end anew.
+func isTakenBackLater(sub *v1alpha1.Subscription, c change) bool {
+	return slices.ContainsFunc(sub.Calls, func(call v1alpha1.Call) bool {
+		said := marketplace.Cancels(call.Variant) || call.Operation == v1alpha1.OperationCorrection
+		return said && movesExpiry(call, c) && c.sentAt.Before(&call.Time)
+	})
+}
+
+// setExpiry puts the date of a renewal in force, and ends a freeze that was for want of it. Only what takes a renewal back brings an
+// earlier end: a renewal with one is an old one that comes through late. A person's date gives way to every later renewal.
 func setExpiry(sub *v1alpha1.Subscription, c change) {
-	if !c.ExpiresAt.IsZero() {
-		sub.ExpiresAt, sub.ExpiresAtSource = WholeSecond(c.ExpiresAt), v1alpha1.ExpiryFromRenewal
+	end := WholeSecond(c.ExpiresAt)
+	shortens := !c.Cancels && sub.ExpirySource != v1alpha1.ExpiryFromPerson && end.Before(&sub.ExpiryTime)
+	if !end.IsZero() && !shortens {
+		sub.ExpiryTime, sub.ExpirySource = end, v1alpha1.ExpiryFromRenewal
 	}
 	if c.ProductID != "" && c.Lookup == marketplace.LookupNone && c.Order == nil && len(sub.Items) == 1 {
 		sub.Items[0].ProductID = c.ProductID
 	}
+	endExpiry(sub, c)
+}
+
+// endExpiry ends a freeze that was for want of payment, once the paid time ends ahead.
+func endExpiry(sub *v1alpha1.Subscription, c change) {
 	entitlement := &sub.Entitlement
 	// A renewal that was sent before the freeze can't end it: the marketplace knew of it.
 	expired := entitlement.State == v1alpha1.EntitlementFrozen && entitlement.Reason == v1alpha1.EntitlementExpired
-	if expired && !c.sentAt.Before(&entitlement.Time) && c.now.Before(&sub.ExpiresAt) {
+	if expired && !c.sentAt.Before(&entitlement.Time) && c.now.Before(&sub.ExpiryTime) {
 		*entitlement = v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: c.sentAt}
 	}
 }
@@ -144,15 +221,43 @@ func takeBackRenewal(sub *v1alpha1.Subscription, c change, inForce bool) {
 		same := orderID == c.OrderID && orderLineID == c.OrderLineID
 		return same || (inForce && !end.IsZero() && !begins.IsZero() && !begins.Before(&end))
 	}
-	if pending := sub.PendingChange; ofRenewal(pending.OrderID, pending.OrderLineID, pending.EffectiveAt) {
+	if pending := sub.PendingChange; ofRenewal(pending.OrderID, pending.OrderLineID, pending.EffectiveTime) {
 		sub.PendingChange = v1alpha1.PendingChange{}
 	}
-	for i := range sub.Orders {
-		call := &sub.Orders[i]
-		if call.Lookup == v1alpha1.LookupRenewal && ofRenewal(call.OrderID, call.OrderLineID, call.PreviousExpiresAt) {
-			call.Lookup = ""
+	for i := range sub.Calls {
+		call := &sub.Calls[i]
+		if marketplace.Cancels(call.Variant) || !ofRenewal(call.OrderID, call.OrderLineID, call.PreviousExpiryTime) {
+			continue
+		}
+		switch {
+		case call.Pending == v1alpha1.CallPendingRenewal:
+			call.Pending = ""
+		case call.Operation == c.Activity && marketplace.RenewsWithChange(call.Variant):
+			readBefore(sub, *call)
 		}
 	}
+}
+
+// readBefore has what was sold before a renewal read again, because the renewal's larger plan or quantity is in force already and
+// goes with it. A change that was bought after the renewal, and what a person has said, stay.
+func readBefore(sub *v1alpha1.Subscription, renewal v1alpha1.Call) {
+	var before *v1alpha1.Call
+	for i := range sub.Calls {
+		call := &sub.Calls[i]
+		changes := call.OrderID == sub.OrderID && call.OrderLineID == sub.OrderLineID || call.Operation == v1alpha1.OperationCorrection ||
+			call.PreviousExpiryTime.IsZero() || marketplace.RenewsWithChange(call.Variant)
+		switch {
+		case !changes || sameOrderLine(*call, renewal) || marketplace.Cancels(call.Variant):
+		case renewal.Time.Before(&call.Time):
+			return
+		case before == nil || !call.Time.Before(&before.Time):
+			before = call
+		}
+	}
+	if before == nil || before.Operation == v1alpha1.OperationCorrection || before.Pending != "" {
+		return
+	}
+	before.Pending, sub.ItemsOrderTime = v1alpha1.CallPendingChange, metav1.Time{}
 }
 
 // changeOrder leaves what was bought to the order reconciler, wherever the order is: only there are the products known.
@@ -163,7 +268,7 @@ func changeOrder(sub *v1alpha1.Subscription, c change) {
 // suspend freezes. A freeze at the end of the paid time has a reason of its own, because a renewal lifts it.
 func suspend(sub *v1alpha1.Subscription, c change) {
 	entitlement := &sub.Entitlement
-	if c.sentAt.Before(&entitlement.Time) || entitlement.Reason == v1alpha1.EntitlementByPerson && isFrozen(sub) {
+	if c.sentAt.Before(&entitlement.Time) {
 		return
 	}
 	if isFrozen(sub) {
@@ -171,10 +276,10 @@ func suspend(sub *v1alpha1.Subscription, c change) {
 		entitlement.Time = c.sentAt
 		return
 	}
-	next := nextCall(sub.Orders, c, func(call v1alpha1.OrderCall) bool { return !call.PreviousExpiresAt.IsZero() })
-	expiry := sub.ExpiresAt
+	next := nextCall(sub.Calls, c, func(call v1alpha1.Call) bool { return !call.PreviousExpiryTime.IsZero() })
+	expiry := sub.ExpiryTime
 	if next != nil {
-		expiry = next.PreviousExpiresAt
+		expiry = next.PreviousExpiryTime
 	}
 	frozen := v1alpha1.Entitlement{
 		State: v1alpha1.EntitlementFrozen, Reason: v1alpha1.EntitlementByMarketplace, Time: c.sentAt,
@@ -183,7 +288,7 @@ func suspend(sub *v1alpha1.Subscription, c change) {
 	// Where the call itself says that the time is over, only a renewal will lift it, whatever date is known here.
 	if atEnd || c.Reason == marketplace.ReasonExpired {
 		frozen.Reason = v1alpha1.EntitlementExpired
-		if next != nil && c.now.Before(&sub.ExpiresAt) {
+		if next != nil && c.now.Before(&sub.ExpiryTime) {
 			// The renewal that ends this freeze came before it.
 			frozen = v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: next.Time}
 		}
@@ -191,10 +296,10 @@ func suspend(sub *v1alpha1.Subscription, c change) {
 	*entitlement = frozen
 }
 
-// resume ends a freeze, but for one that a person has set.
+// resume ends a freeze that was sent before it, also one that a person has set.
 func resume(sub *v1alpha1.Subscription, c change) {
 	entitlement := &sub.Entitlement
-	if c.sentAt.Before(&entitlement.Time) || entitlement.Reason == v1alpha1.EntitlementByPerson && isFrozen(sub) {
+	if c.sentAt.Before(&entitlement.Time) {
 		return
 	}
 	// The time moves also when nothing is frozen, so that an older freeze that comes later loses.
@@ -202,7 +307,11 @@ func resume(sub *v1alpha1.Subscription, c change) {
 	entitlement.Reason = ""
 }
 
+// release ends the sale, whatever was sent after it, but for a correction: a person who takes a release back knows of it.
 func release(sub *v1alpha1.Subscription, c change) {
+	if c.sentAt.Before(&sub.Entitlement.Time) && isCorrected(sub, sub.Entitlement.Time) {
+		return
+	}
 	sub.Entitlement = v1alpha1.Entitlement{
 		State: v1alpha1.EntitlementReleased, Reason: v1alpha1.EntitlementByMarketplace, Time: c.sentAt,
 	}
@@ -220,59 +329,59 @@ func isFrozen(sub *v1alpha1.Subscription) bool {
 
 // orderCall is the call as it is recorded. An order that the call itself brought is looked up as one of the order API would be,
 // but in the call's Secret.
-func (c change) orderCall() v1alpha1.OrderCall {
-	call := v1alpha1.OrderCall{
-		Activity:    c.Activity,
-		Scene:       c.Scene,
+func (c change) orderCall() v1alpha1.Call {
+	call := v1alpha1.Call{
+		Operation:   c.Activity,
+		Variant:     c.Scene,
 		OrderID:     c.OrderID,
 		OrderLineID: c.OrderLineID,
 		Time:        c.sentAt,
-		Lookup:      v1alpha1.OrderLookup(c.Lookup),
+		Pending:     v1alpha1.CallPending(c.Lookup),
 	}
 	if lookup := broughtLookups[c.Kind]; c.Order != nil && lookup != "" {
-		call.Lookup, call.Source = lookup, v1alpha1.OrderFromCall
+		call.Pending, call.Source = lookup, v1alpha1.OrderFromCall
 	}
 	return call
 }
 
 // broughtLookups say what an order is for that came with a call.
-var broughtLookups = map[marketplace.Kind]v1alpha1.OrderLookup{
-	marketplace.Purchase: v1alpha1.LookupPurchase,
-	marketplace.Renew:    v1alpha1.LookupPurchase, // a trial that became formal
-	marketplace.Change:   v1alpha1.LookupChange,
+var broughtLookups = map[marketplace.Kind]v1alpha1.CallPending{
+	marketplace.Purchase: v1alpha1.CallPendingPurchase,
+	marketplace.Renew:    v1alpha1.CallPendingPurchase, // a trial that became formal
+	marketplace.Change:   v1alpha1.CallPendingChange,
 }
 
 // isRepeat finds a call with an order that was applied before. Calls without one, and releases, converge by themselves.
-func isRepeat(orders []v1alpha1.OrderCall, event marketplace.Event) bool {
+func isRepeat(orders []v1alpha1.Call, event marketplace.Event) bool {
 	if event.OrderID == "" || event.Kind != marketplace.Renew && event.Kind != marketplace.Change {
 		return false
 	}
-	return slices.ContainsFunc(orders, func(call v1alpha1.OrderCall) bool { return IsSameCall(call, event) })
+	return slices.ContainsFunc(orders, func(call v1alpha1.Call) bool { return IsSameCall(call, event) })
 }
 
 // IsSameCall says whether a recorded call and an event are one call, of which one may be a repeat: the same activity, scene,
 // order and line.
-func IsSameCall(call v1alpha1.OrderCall, event marketplace.Event) bool {
-	return sameOrder(call, event) && call.Scene == event.Scene
+func IsSameCall(call v1alpha1.Call, event marketplace.Event) bool {
+	return sameOrder(call, event) && call.Variant == event.Scene
 }
 
 // hasOtherScene finds the other half of a renewal and its cancellation.
-func hasOtherScene(orders []v1alpha1.OrderCall, event marketplace.Event) bool {
+func hasOtherScene(orders []v1alpha1.Call, event marketplace.Event) bool {
 	for _, call := range orders {
-		if sameOrder(call, event) && call.Scene != event.Scene {
+		if sameOrder(call, event) && call.Variant != event.Scene {
 			return true
 		}
 	}
 	return false
 }
 
-func sameOrder(call v1alpha1.OrderCall, event marketplace.Event) bool {
-	return call.Activity == event.Activity && call.OrderID == event.OrderID && call.OrderLineID == event.OrderLineID
+func sameOrder(call v1alpha1.Call, event marketplace.Event) bool {
+	return call.Operation == event.Activity && call.OrderID == event.OrderID && call.OrderLineID == event.OrderLineID
 }
 
 // nextCall is the earliest call, among those that fit, that was sent after c; nil when c is the latest.
-func nextCall(orders []v1alpha1.OrderCall, c change, fits func(v1alpha1.OrderCall) bool) *v1alpha1.OrderCall {
-	var next *v1alpha1.OrderCall
+func nextCall(orders []v1alpha1.Call, c change, fits func(v1alpha1.Call) bool) *v1alpha1.Call {
+	var next *v1alpha1.Call
 	for i := range orders {
 		call := &orders[i]
 		if fits(*call) && c.sentAt.Before(&call.Time) && (next == nil || call.Time.Before(&next.Time)) {
@@ -282,28 +391,30 @@ func nextCall(orders []v1alpha1.OrderCall, c change, fits func(v1alpha1.OrderCal
 	return next
 }
 
-// appendOrder records a call that has an order. When the list is full the oldest call goes that nobody waits for; a call is
+// appendOrder records a call that has an order. When the list is full the oldest call goes that nothing waits for; a call is
 // never refused for it.
-func appendOrder(sub *v1alpha1.Subscription, call v1alpha1.OrderCall) {
-	if call.OrderID == "" {
-		return
+func appendOrder(sub *v1alpha1.Subscription, call v1alpha1.Call) {
+	if call.OrderID != "" {
+		appendCall(sub, call)
 	}
-	for len(sub.Orders) >= MaxOrders {
-		i := dispensable(sub)
-		sub.Orders = append(sub.Orders[:i], sub.Orders[i+1:]...)
-	}
-	sub.Orders = append(sub.Orders, call)
 }
 
-// dispensable is the index of the call to drop: the oldest that is neither the purchase nor waiting for the order API, else
-// the oldest that is not the purchase.
+func appendCall(sub *v1alpha1.Subscription, call v1alpha1.Call) {
+	for len(sub.Calls) >= MaxOrders {
+		i := dispensable(sub)
+		sub.Calls = append(sub.Calls[:i], sub.Calls[i+1:]...)
+	}
+	sub.Calls = append(sub.Calls, call)
+}
+
+// dispensable is the index of the call to drop: the oldest that is not kept and waits for no order, else the oldest that is not kept.
 func dispensable(sub *v1alpha1.Subscription) int {
 	oldest := -1
-	for i, call := range sub.Orders {
-		if call.OrderID == sub.OrderID && call.OrderLineID == sub.OrderLineID {
+	for i, call := range sub.Calls {
+		if isKept(sub, i) {
 			continue
 		}
-		if call.Lookup == "" {
+		if call.Pending == "" {
 			return i
 		}
 		if oldest < 0 {
@@ -311,4 +422,22 @@ func dispensable(sub *v1alpha1.Subscription) int {
 		}
 	}
 	return max(oldest, 0)
+}
+
+// isKept says whether a call must not be dropped: the purchase, a release in force, and a correction that is in force or the latest,
+// which would be applied anew if it were forgotten. They are less than ten.
+func isKept(sub *v1alpha1.Subscription, i int) bool {
+	call := sub.Calls[i]
+	switch {
+	case call.OrderID != "" && call.OrderID == sub.OrderID && call.OrderLineID == sub.OrderLineID:
+		return true
+	case call.Operation != v1alpha1.OperationCorrection:
+		return sub.Entitlement.State == v1alpha1.EntitlementReleased && call.Time.Equal(&sub.Entitlement.Time)
+	}
+	later := func(other v1alpha1.Call) bool { return other.Operation == v1alpha1.OperationCorrection }
+	dated := func(other v1alpha1.Call) bool { return later(other) && !other.PreviousExpiryTime.IsZero() }
+	last := !slices.ContainsFunc(sub.Calls[i+1:], later)
+	dates := sub.ExpirySource == v1alpha1.ExpiryFromPerson && dated(call) && !slices.ContainsFunc(sub.Calls[i+1:], dated)
+	return last || dates || call.Time.Equal(&sub.Entitlement.Time) || call.Time.Equal(&sub.ItemsOrderTime) ||
+		call.Time.Equal(&sub.Acknowledgement.Time)
 }

@@ -23,17 +23,17 @@ func at(n int) metav1.Time { return metav1.NewTime(day(n)) }
 // sale is a monthly sale as the order reconciler leaves it, changed as a test wants it.
 func sale(changes ...func(*v1alpha1.Subscription)) *v1alpha1.Subscription {
 	sub := &v1alpha1.Subscription{
-		Marketplace:     "koogallery",
-		InstanceID:      "i1",
-		OrderID:         "o1",
-		OrderLineID:     "o1-1",
-		PurchasedAt:     at(0),
-		Items:           []v1alpha1.SoldItem{{ProductID: "p1", SKUCode: "sku"}},
-		Type:            v1alpha1.SubscriptionFormal,
-		ExpiresAt:       at(30),
-		ExpiresAtSource: v1alpha1.ExpiryFromOrder,
-		Entitlement:     v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: at(0)},
-		Orders:          []v1alpha1.OrderCall{{Activity: "newInstance", OrderID: "o1", OrderLineID: "o1-1", Time: at(0)}},
+		Marketplace:  "koogallery",
+		InstanceID:   "i1",
+		OrderID:      "o1",
+		OrderLineID:  "o1-1",
+		PurchaseTime: at(0),
+		Items:        []v1alpha1.SoldItem{{ProductID: "p1", SKU: "sku"}},
+		Type:         v1alpha1.SubscriptionPaid,
+		ExpiryTime:   at(30),
+		ExpirySource: v1alpha1.ExpiryFromOrder,
+		Entitlement:  v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: at(0)},
+		Calls:        []v1alpha1.Call{{Operation: "newInstance", OrderID: "o1", OrderLineID: "o1-1", Time: at(0)}},
 	}
 	for _, change := range changes {
 		change(sub)
@@ -57,25 +57,25 @@ func active(since int) func(*v1alpha1.Subscription) {
 
 func expires(n int) func(*v1alpha1.Subscription) {
 	return func(sub *v1alpha1.Subscription) {
-		sub.ExpiresAt, sub.ExpiresAtSource = at(n), v1alpha1.ExpiryFromRenewal
+		sub.ExpiryTime, sub.ExpirySource = at(n), v1alpha1.ExpiryFromRenewal
 	}
 }
 
-func heard(call v1alpha1.OrderCall) func(*v1alpha1.Subscription) {
-	return func(sub *v1alpha1.Subscription) { sub.Orders = append(sub.Orders, call) }
+func heard(call v1alpha1.Call) func(*v1alpha1.Subscription) {
+	return func(sub *v1alpha1.Subscription) { sub.Calls = append(sub.Calls, call) }
 }
 
-func refreshed(scene, order string, sent, previous int) v1alpha1.OrderCall {
-	return v1alpha1.OrderCall{
-		Activity: "refreshInstance", Scene: scene, OrderID: order, OrderLineID: order + "-1",
-		Time: at(sent), PreviousExpiresAt: at(previous),
+func refreshed(scene, order string, sent, previous int) v1alpha1.Call {
+	return v1alpha1.Call{
+		Operation: "refreshInstance", Variant: scene, OrderID: order, OrderLineID: order + "-1",
+		Time: at(sent), PreviousExpiryTime: at(previous),
 	}
 }
 
 func pending(order string, effective int) func(*v1alpha1.Subscription) {
 	return func(sub *v1alpha1.Subscription) {
 		sub.PendingChange = v1alpha1.PendingChange{
-			EffectiveAt: at(effective), OrderID: order, OrderLineID: order + "-1", Plan: "small",
+			EffectiveTime: at(effective), OrderID: order, OrderLineID: order + "-1", Plan: "small",
 		}
 	}
 }
@@ -101,7 +101,7 @@ func renewalWithChange(order string, sent, until int) marketplace.Event {
 
 func trialToFormal(order string, sent, until int) marketplace.Event {
 	event := renewal(order, sent, until)
-	event.Scene, event.Term, event.Lookup = "TRIAL_TO_FORMAL", marketplace.TermFormal, marketplace.LookupPurchase
+	event.Scene, event.Term, event.Lookup = "TRIAL_TO_FORMAL", marketplace.TermPaid, marketplace.LookupPurchase
 	return event
 }
 
@@ -176,11 +176,11 @@ func TestMerge(t *testing.T) {
 		"a purchase makes the sale, and its order is to be looked up": {
 			events: []marketplace.Event{purchase(0)},
 			want: &v1alpha1.Subscription{
-				InstanceID: "i1", OrderID: "o1", OrderLineID: "o1-1", PurchasedAt: at(0),
+				InstanceID: "i1", OrderID: "o1", OrderLineID: "o1-1", PurchaseTime: at(0),
 				Entitlement:     v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: at(0)},
 				Acknowledgement: v1alpha1.Acknowledgement{State: v1alpha1.AcknowledgementAwaited},
-				Orders: []v1alpha1.OrderCall{{
-					Activity: "newInstance", OrderID: "o1", OrderLineID: "o1-1", Time: at(0), Lookup: v1alpha1.LookupPurchase,
+				Calls: []v1alpha1.Call{{
+					Operation: "newInstance", OrderID: "o1", OrderLineID: "o1-1", Time: at(0), Pending: v1alpha1.CallPendingPurchase,
 				}},
 			},
 		},
@@ -212,14 +212,14 @@ func TestMerge(t *testing.T) {
 		},
 		"a renewal whose order is to be looked up leaves the items to it": {
 			sub: sale(), events: []marketplace.Event{withProduct(renewalWithChange("r1", 20, 60), "p2")},
-			want: sale(expires(60), heard(v1alpha1.OrderCall{
-				Activity: "refreshInstance", Scene: "RENEWAL_CHANGE", OrderID: "r1", OrderLineID: "r1-1",
-				Time: at(20), PreviousExpiresAt: at(30), Lookup: v1alpha1.LookupRenewal,
+			want: sale(expires(60), heard(v1alpha1.Call{
+				Operation: "refreshInstance", Variant: "RENEWAL_CHANGE", OrderID: "r1", OrderLineID: "r1-1",
+				Time: at(20), PreviousExpiryTime: at(30), Pending: v1alpha1.CallPendingRenewal,
 			})),
 		},
 		"a renewal replaces a date that a person has set": {
 			sub: sale(func(sub *v1alpha1.Subscription) {
-				sub.ExpiresAt, sub.ExpiresAtSource = at(100), v1alpha1.ExpiryFromPerson
+				sub.ExpiryTime, sub.ExpirySource = at(100), v1alpha1.ExpiryFromPerson
 			}),
 			events: []marketplace.Event{renewal("r1", 20, 60)},
 			want:   sale(expires(60), heard(refreshed("RENEWAL", "r1", 20, 100))),
@@ -227,9 +227,9 @@ func TestMerge(t *testing.T) {
 		"a trial becomes formal and its order is looked up": {
 			sub:    sale(func(sub *v1alpha1.Subscription) { sub.Type = v1alpha1.SubscriptionTrial }),
 			events: []marketplace.Event{trialToFormal("f1", 7, 37)},
-			want: sale(expires(37), heard(v1alpha1.OrderCall{
-				Activity: "refreshInstance", Scene: "TRIAL_TO_FORMAL", OrderID: "f1", OrderLineID: "f1-1",
-				Time: at(7), PreviousExpiresAt: at(30), Lookup: v1alpha1.LookupPurchase,
+			want: sale(expires(37), heard(v1alpha1.Call{
+				Operation: "refreshInstance", Variant: "TRIAL_TO_FORMAL", OrderID: "f1", OrderLineID: "f1-1",
+				Time: at(7), PreviousExpiryTime: at(30), Pending: v1alpha1.CallPendingPurchase,
 			})),
 		},
 		"of two renewals in the wrong order the one that was sent last sets the date": {
@@ -294,10 +294,10 @@ func TestMerge(t *testing.T) {
 			sub: sale(), events: []marketplace.Event{freeze(29)}, want: sale(frozen(v1alpha1.EntitlementExpired, 29)),
 		},
 		"a freeze of a sale without an end is the marketplace's": {
-			sub:    sale(func(sub *v1alpha1.Subscription) { sub.ExpiresAt, sub.ExpiresAtSource = metav1.Time{}, "" }),
+			sub:    sale(func(sub *v1alpha1.Subscription) { sub.ExpiryTime, sub.ExpirySource = metav1.Time{}, "" }),
 			events: []marketplace.Event{freeze(40)},
 			want: sale(frozen(v1alpha1.EntitlementByMarketplace, 40),
-				func(sub *v1alpha1.Subscription) { sub.ExpiresAt, sub.ExpiresAtSource = metav1.Time{}, "" }),
+				func(sub *v1alpha1.Subscription) { sub.ExpiryTime, sub.ExpirySource = metav1.Time{}, "" }),
 		},
 		"a freeze that says that the time is over is the expiry, whatever the date": {
 			sub: sale(), events: []marketplace.Event{expiry(10)}, want: sale(frozen(v1alpha1.EntitlementExpired, 10)),
@@ -356,24 +356,28 @@ func TestMerge(t *testing.T) {
 			events: []marketplace.Event{freeze(30), unfreeze(36), renewal("r1", 35, 60)}, now: 36,
 			want: sale(active(36), expires(60), heard(refreshed("RENEWAL", "r1", 35, 30))),
 		},
-		"an unfreeze does not lift what a person has frozen": {
+		"a later unfreeze lifts what a person has frozen": {
 			sub: sale(frozen(v1alpha1.EntitlementByPerson, 5)), events: []marketplace.Event{unfreeze(6)},
+			want: sale(active(6)),
+		},
+		"an unfreeze that was sent before does not lift what a person has frozen": {
+			sub: sale(frozen(v1alpha1.EntitlementByPerson, 5)), events: []marketplace.Event{unfreeze(4)},
 			want: sale(frozen(v1alpha1.EntitlementByPerson, 5)),
 		},
-		"a freeze leaves what a person has frozen as it is": {
+		"a freeze leaves the reason of what a person has frozen, and moves its time": {
 			sub: sale(frozen(v1alpha1.EntitlementByPerson, 5)), events: []marketplace.Event{freeze(31)},
-			want: sale(frozen(v1alpha1.EntitlementByPerson, 5)),
+			want: sale(frozen(v1alpha1.EntitlementByPerson, 31)),
 		},
 		"an upgrade is left to the order reconciler": {
 			sub: sale(), events: []marketplace.Event{upgrade("u1", 8)},
-			want: sale(heard(v1alpha1.OrderCall{
-				Activity: "upgradeInstance", OrderID: "u1", OrderLineID: "u1-1", Time: at(8), Lookup: v1alpha1.LookupChange,
+			want: sale(heard(v1alpha1.Call{
+				Operation: "upgradeInstance", OrderID: "u1", OrderLineID: "u1-1", Time: at(8), Pending: v1alpha1.CallPendingChange,
 			})),
 		},
 		"a repeated upgrade whose order was looked up is not looked up again": {
-			sub:    sale(heard(v1alpha1.OrderCall{Activity: "upgradeInstance", OrderID: "u1", OrderLineID: "u1-1", Time: at(8)})),
+			sub:    sale(heard(v1alpha1.Call{Operation: "upgradeInstance", OrderID: "u1", OrderLineID: "u1-1", Time: at(8)})),
 			events: []marketplace.Event{upgrade("u1", 9)},
-			want:   sale(heard(v1alpha1.OrderCall{Activity: "upgradeInstance", OrderID: "u1", OrderLineID: "u1-1", Time: at(8)})),
+			want:   sale(heard(v1alpha1.Call{Operation: "upgradeInstance", OrderID: "u1", OrderLineID: "u1-1", Time: at(8)})),
 		},
 		"a release ends the sale and what waits": {
 			sub: sale(pending("r1", 30)), events: []marketplace.Event{released(9, "")},
@@ -382,7 +386,7 @@ func TestMerge(t *testing.T) {
 		"a release by an unsubscription keeps its order": {
 			sub: sale(), events: []marketplace.Event{released(9, "un1")},
 			want: sale(entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 9),
-				heard(v1alpha1.OrderCall{Activity: "releaseInstance", OrderID: "un1", OrderLineID: "un1-1", Time: at(9)})),
+				heard(v1alpha1.Call{Operation: "releaseInstance", OrderID: "un1", OrderLineID: "un1-1", Time: at(9)})),
 		},
 		"a repeated release keeps the first time": {
 			sub: sale(), events: []marketplace.Event{released(9, ""), released(12, "un1")},
@@ -441,10 +445,10 @@ func TestMergeOfCallsThatBringTheirOrder(t *testing.T) {
 	bought.Term = marketplace.TermTrial
 	stored := func(changes ...func(*v1alpha1.Subscription)) *v1alpha1.Subscription {
 		sub := &v1alpha1.Subscription{
-			InstanceID: "i1", OrderID: "o1", PurchasedAt: at(0), Type: v1alpha1.SubscriptionTrial,
+			InstanceID: "i1", OrderID: "o1", PurchaseTime: at(0), Type: v1alpha1.SubscriptionTrial,
 			Entitlement: v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: at(0)},
-			Orders: []v1alpha1.OrderCall{{
-				Activity: "newInstance", OrderID: "o1", Time: at(0), Lookup: v1alpha1.LookupPurchase, Source: v1alpha1.OrderFromCall,
+			Calls: []v1alpha1.Call{{
+				Operation: "newInstance", OrderID: "o1", Time: at(0), Pending: v1alpha1.CallPendingPurchase, Source: v1alpha1.OrderFromCall,
 			}},
 		}
 		for _, change := range changes {
@@ -453,11 +457,11 @@ func TestMergeOfCallsThatBringTheirOrder(t *testing.T) {
 		return sub
 	}
 	starts := func(n int) func(*v1alpha1.Subscription) {
-		return func(sub *v1alpha1.Subscription) { sub.StartsAt = at(n) }
+		return func(sub *v1alpha1.Subscription) { sub.StartTime = at(n) }
 	}
-	brought := func(activity, scene, order string, sent int, lookup v1alpha1.OrderLookup) v1alpha1.OrderCall {
-		return v1alpha1.OrderCall{
-			Activity: activity, Scene: scene, OrderID: order, Time: at(sent), Lookup: lookup, Source: v1alpha1.OrderFromCall,
+	brought := func(activity, scene, order string, sent int, lookup v1alpha1.CallPending) v1alpha1.Call {
+		return v1alpha1.Call{
+			Operation: activity, Variant: scene, OrderID: order, Time: at(sent), Pending: lookup, Source: v1alpha1.OrderFromCall,
 		}
 	}
 	tests := map[string]struct {
@@ -480,12 +484,12 @@ func TestMergeOfCallsThatBringTheirOrder(t *testing.T) {
 		},
 		"an upgrade, twice": {
 			stored(), []marketplace.Event{bringing(upgrade("u1", 5), marketplace.OrderChange), bringing(upgrade("u1", 6), marketplace.OrderChange)},
-			stored(heard(brought("upgradeInstance", "", "u1", 5, v1alpha1.LookupChange))),
+			stored(heard(brought("upgradeInstance", "", "u1", 5, v1alpha1.CallPendingChange))),
 		},
 		"a trial that became formal as another product": {
 			stored(), []marketplace.Event{bringing(withProduct(trialToFormal("f1", 5, 35), "p2"), marketplace.OrderTrialToFormal)},
-			stored(expires(35), heard(brought("refreshInstance", "TRIAL_TO_FORMAL", "f1", 5, v1alpha1.LookupPurchase)),
-				func(sub *v1alpha1.Subscription) { sub.Type = v1alpha1.SubscriptionFormal }),
+			stored(expires(35), heard(brought("refreshInstance", "TRIAL_TO_FORMAL", "f1", 5, v1alpha1.CallPendingPurchase)),
+				func(sub *v1alpha1.Subscription) { sub.Type = v1alpha1.SubscriptionPaid }),
 		},
 	}
 	for name, tc := range tests {
@@ -510,24 +514,24 @@ func TestMergeOfCallsThatBringTheirOrder(t *testing.T) {
 }
 
 func TestMergeDropsTheOldestCallThatNobodyNeeds(t *testing.T) {
-	full := func(lookup v1alpha1.OrderLookup) *v1alpha1.Subscription {
+	full := func(lookup v1alpha1.CallPending) *v1alpha1.Subscription {
 		sub := sale()
 		for i := range 127 {
-			sub.Orders = append(sub.Orders, v1alpha1.OrderCall{
-				Activity: "upgradeInstance", OrderID: fmt.Sprintf("u%d", i), OrderLineID: "1", Time: at(1), Lookup: lookup,
+			sub.Calls = append(sub.Calls, v1alpha1.Call{
+				Operation: "upgradeInstance", OrderID: fmt.Sprintf("u%d", i), OrderLineID: "1", Time: at(1), Pending: lookup,
 			})
 		}
 		return sub
 	}
 	waiting := full("")
-	waiting.Orders[1].Lookup = v1alpha1.LookupChange
+	waiting.Calls[1].Pending = v1alpha1.CallPendingChange
 	tests := map[string]struct {
 		sub      *v1alpha1.Subscription
 		wantGone string
 	}{
 		"the purchase stays":                                   {full(""), "u0"},
 		"a call that waits for the order API stays":            {waiting, "u1"},
-		"when all wait, the oldest but the purchase has to go": {full(v1alpha1.LookupChange), "u0"},
+		"when all wait, the oldest but the purchase has to go": {full(v1alpha1.CallPendingChange), "u0"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -536,12 +540,12 @@ func TestMergeDropsTheOldestCallThatNobodyNeeds(t *testing.T) {
 				t.Fatal(err)
 			}
 			orders := map[string]bool{}
-			for _, call := range merged.Orders {
+			for _, call := range merged.Calls {
 				orders[call.OrderID] = true
 			}
-			if len(merged.Orders) != 128 || orders[tc.wantGone] || !orders["o1"] || !orders["new"] {
+			if len(merged.Calls) != 128 || orders[tc.wantGone] || !orders["o1"] || !orders["new"] {
 				t.Errorf("%d calls; gone %s: %v; purchase: %v; new: %v",
-					len(merged.Orders), tc.wantGone, !orders[tc.wantGone], orders["o1"], orders["new"])
+					len(merged.Calls), tc.wantGone, !orders[tc.wantGone], orders["o1"], orders["new"])
 			}
 		})
 	}

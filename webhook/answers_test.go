@@ -145,11 +145,11 @@ func TestAPurchaseIsStoredWithNothingButTheSale(t *testing.T) {
 			Namespace: "sales", Name: soldName, Finalizers: []string{v1alpha1.TenantFinalizer}, ResourceVersion: "1",
 		},
 		Spec: v1alpha1.MarketplaceInstanceSpec{Subscription: &v1alpha1.Subscription{
-			Marketplace: "koogallery", InstanceID: soldName, OrderID: orderID, OrderLineID: lineID, PurchasedAt: at(0),
+			Marketplace: "koogallery", InstanceID: soldName, OrderID: orderID, OrderLineID: lineID, PurchaseTime: at(0),
 			Entitlement:     v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: at(0)},
 			Acknowledgement: v1alpha1.Acknowledgement{State: v1alpha1.AcknowledgementAwaited},
-			Orders: []v1alpha1.OrderCall{{
-				Activity: "newInstance", OrderID: orderID, OrderLineID: lineID, Time: at(0), Lookup: v1alpha1.LookupPurchase,
+			Calls: []v1alpha1.Call{{
+				Operation: "newInstance", OrderID: orderID, OrderLineID: lineID, Time: at(0), Pending: v1alpha1.CallPendingPurchase,
 			}},
 		}},
 	}
@@ -170,8 +170,8 @@ func TestARepeatedPurchaseMakesOneInstance(t *testing.T) {
 	if err := s.world.List(context.Background(), list); err != nil {
 		t.Fatal(err)
 	}
-	if len(list.Items) != 1 || !list.Items[0].Spec.Subscription.PurchasedAt.Equal(new(at(0))) {
-		t.Errorf("%d instances, bought at %s", len(list.Items), list.Items[0].Spec.Subscription.PurchasedAt)
+	if len(list.Items) != 1 || !list.Items[0].Spec.Subscription.PurchaseTime.Equal(new(at(0))) {
+		t.Errorf("%d instances, bought at %s", len(list.Items), list.Items[0].Spec.Subscription.PurchaseTime)
 	}
 }
 
@@ -239,7 +239,7 @@ func TestQueryTellsTheBuyer(t *testing.T) {
 // A package that another instance uses has no credentials of its own.
 func TestAQueryOfAPackageTellsTheTenantThatUsesIt(t *testing.T) {
 	usedBy := subscribed(func(sub *v1alpha1.Subscription) {
-		sub.ChargingMode, sub.PackageUsedBy.Name = v1alpha1.ChargingOnDemandPackage, "user"
+		sub.ChargingMode, sub.PackageConsumerRef.Name = v1alpha1.ChargingMeteredPackage, "user"
 	})
 	s := newStand(t, []client.Object{instance("i1", provisioned, withCredentials, usedBy), accessSecret("user")})
 	if got := s.do(query("i1"), "000000").Info[0].AppInfo; got == nil || got.Password != "initial-password" {
@@ -273,21 +273,21 @@ func TestAQueryTellsWhatWasUsed(t *testing.T) {
 		want   []koogallery.UsageInfo
 	}{
 		"all of it": {
-			used(v1alpha1.MeterUsage{Meter: "requests", Total: "12.5", CountedUntil: at}),
+			used(v1alpha1.MeterUsage{Meter: "requests", Total: "12.5", CountedUntilTime: at}),
 			[]koogallery.UsageInfo{{UsageValue: "12.5", StatisticalTime: day(1).UTC().Format("20060102150405") + "000"}},
 		},
 		"of a package what was used of it": {
-			used(v1alpha1.MeterUsage{Meter: "requests", Total: "112.5", PackageUsed: "12.5", PackageSize: "100", CountedUntil: at}),
+			used(v1alpha1.MeterUsage{Meter: "requests", Total: "112.5", PackageUsed: "12.5", PackageSize: "100", CountedUntilTime: at}),
 			[]koogallery.UsageInfo{{UsageValue: "12.5", StatisticalTime: day(1).UTC().Format("20060102150405") + "000"}},
 		},
 		"of a package that another instance uses, which one that is": {
-			used(v1alpha1.MeterUsage{Meter: "requests", Total: "12.5", PackageUsed: "12.5", RelatedInstanceID: "i9", CountedUntil: at}),
+			used(v1alpha1.MeterUsage{Meter: "requests", Total: "12.5", PackageUsed: "12.5", RelatedInstanceID: "i9", CountedUntilTime: at}),
 			[]koogallery.UsageInfo{{
 				RelatedInstanceID: "i9", UsageValue: "12.5", StatisticalTime: day(1).UTC().Format("20060102150405") + "000",
 			}},
 		},
 		"nothing used": {
-			used(v1alpha1.MeterUsage{Meter: "requests", Total: "0", CountedUntil: at}),
+			used(v1alpha1.MeterUsage{Meter: "requests", Total: "0", CountedUntilTime: at}),
 			[]koogallery.UsageInfo{{UsageValue: "0", StatisticalTime: day(1).UTC().Format("20060102150405") + "000"}},
 		},
 		"nothing counted yet is not the same": {used(v1alpha1.MeterUsage{Meter: "requests", Total: "0"}), nil},

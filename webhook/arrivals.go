@@ -6,9 +6,9 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
 
-// DefaultMaxWaiting is how many purchases wait at once for what their answers have to carry. Each holds a connection, of some
-// 50 kB; more are answered at once that they are in progress.
-const DefaultMaxWaiting = 1024
+// DefaultMaxWaiting is how many purchases wait at once for what their answers have to carry. Each holds a connection, of half of those
+// that there are; more are answered at once that they are in progress.
+const DefaultMaxWaiting = 512
 
 // arrivals wake the calls that wait for an instance when the cache shows a newer one, so that no call asks again and again.
 type arrivals struct {

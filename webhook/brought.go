@@ -34,13 +34,13 @@ func (r *recorder) keepOrder(ctx context.Context, instance *v1alpha1.Marketplace
 	if event.Order == nil {
 		return nil
 	}
-	waiting := slices.IndexFunc(instance.Spec.Subscription.Orders, func(call v1alpha1.OrderCall) bool {
-		return call.Lookup != "" && subscription.IsSameCall(call, event)
+	waiting := slices.IndexFunc(instance.Spec.Subscription.Calls, func(call v1alpha1.Call) bool {
+		return call.Pending != "" && subscription.IsSameCall(call, event)
 	})
 	switch {
 	case waiting < 0:
 		return nil
-	case instance.Spec.Subscription.Orders[waiting].Source != v1alpha1.OrderFromCall:
+	case instance.Spec.Subscription.Calls[waiting].Source != v1alpha1.OrderFromCall:
 		// The API server has dropped a field that it does not know: nobody would look for the order where it is.
 		return errOldKinds
 	}
@@ -49,7 +49,7 @@ func (r *recorder) keepOrder(ctx context.Context, instance *v1alpha1.Marketplace
 		return fmt.Errorf("%w: %w", marketplace.ErrMalformed, err)
 	}
 	return r.keepOf(ctx, instance, content{
-		kind: v1alpha1.CallOrder, call: instance.Spec.Subscription.Orders[waiting].Key(),
+		kind: v1alpha1.CallOrder, call: instance.Spec.Subscription.Calls[waiting].Key(),
 		data: map[string][]byte{v1alpha1.CallOrderKey: order, v1alpha1.CallRawKey: event.Order.Raw},
 	})
 }

@@ -51,7 +51,7 @@ func acceptedOn(n int) func(*koogallerytest.V1Order) {
 func brought(mpi *v1alpha1.MarketplaceInstance) {
 	sub := mpi.Spec.Subscription
 	sub.OrderID, sub.OrderLineID = orderInCall.OrderID, ""
-	sub.Orders[0].OrderID, sub.Orders[0].OrderLineID, sub.Orders[0].Source = orderInCall.OrderID, "", v1alpha1.OrderFromCall
+	sub.Calls[0].OrderID, sub.Calls[0].OrderLineID, sub.Calls[0].Source = orderInCall.OrderID, "", v1alpha1.OrderFromCall
 }
 
 // timeIsOver lets so many waiting calls wait until there is no time left.
@@ -112,8 +112,8 @@ func TestAPurchaseThatBringsItsOrderIsStoredWithIt(t *testing.T) {
 		t.Errorf("the id is %q", first.InstanceID)
 	}
 	mpi := s.stored(broughtName)
-	call := mpi.Spec.Subscription.Orders[0]
-	if call.Lookup != v1alpha1.LookupPurchase || call.Source != v1alpha1.OrderFromCall {
+	call := mpi.Spec.Subscription.Calls[0]
+	if call.Pending != v1alpha1.CallPendingPurchase || call.Source != v1alpha1.OrderFromCall {
 		t.Errorf("the call is recorded as %+v", call)
 	}
 	secrets := s.callSecrets()
@@ -157,10 +157,10 @@ func TestAnUpgradeThatBringsItsOrderIsStoredWithIt(t *testing.T) {
 		s.do(upgradesTo("i1", "sku-2"), koogallery.ResultSuccess)
 	}
 	mpi := s.stored("i1")
-	if len(mpi.Spec.Subscription.Orders) != 2 {
-		t.Fatalf("%d calls are recorded", len(mpi.Spec.Subscription.Orders))
+	if len(mpi.Spec.Subscription.Calls) != 2 {
+		t.Fatalf("%d calls are recorded", len(mpi.Spec.Subscription.Calls))
 	}
-	call := mpi.Spec.Subscription.Orders[1]
+	call := mpi.Spec.Subscription.Calls[1]
 	secrets := s.callSecrets()
 	order, err := marketplace.DecodeOrder(secrets[call.OrderSecretName("i1", mpi.UID)].Data[v1alpha1.CallOrderKey])
 	if err != nil || len(secrets) != 1 || order.Type != marketplace.OrderChange || order.Items[0].SKUCode != "sku-2" {
@@ -178,7 +178,7 @@ func TestACallIsNotAcknowledgedBeforeItsOrderIsStored(t *testing.T) {
 	}{
 		"a purchase":            {buys(), broughtName, 1, koogallery.ResultInProgress},
 		"a purchase, accepted":  {buys(acceptedOn(0)), broughtName, 1, koogallery.ResultSuccess},
-		"a licence":             {getsLicense, broughtName, 1, koogallery.ResultInProgress},
+		"a license":             {getsLicense, broughtName, 1, koogallery.ResultInProgress},
 		"an upgrade":            {upgradesTo("i1", "sku-2"), "i1", 0, koogallery.ResultSuccess},
 		"a trial become formal": {becomesFormal("i1"), "i1", 0, koogallery.ResultSuccess},
 	}
@@ -238,7 +238,7 @@ func TestTheAcceptanceIsRecordedAndAlwaysASuccess(t *testing.T) {
 	s := newStand(t, []client.Object{instance(broughtName, brought, withFrontEnd)})
 	s.do(buys(acceptedOn(3)), koogallery.ResultSuccess)
 	accepted := s.stored(broughtName)
-	if starts := accepted.Spec.Subscription.StartsAt.Time; !starts.Equal(day(3)) {
+	if starts := accepted.Spec.Subscription.StartTime.Time; !starts.Equal(day(3)) {
 		t.Errorf("it starts at %s", starts)
 	}
 	s.do(buys(acceptedOn(3)), koogallery.ResultSuccess)
@@ -252,7 +252,7 @@ func TestAPurchaseOfWhatWasSoldBeforeIsTheOldSale(t *testing.T) {
 	old := func(id, line string) *v1alpha1.MarketplaceInstance {
 		return instance("by-hand", brought, provisioned, withFrontEnd, subscribed(func(sub *v1alpha1.Subscription) {
 			sub.InstanceID, sub.OrderLineID = id, line
-			sub.Orders = nil
+			sub.Calls = nil
 		}))
 	}
 	tests := map[string]struct {
@@ -335,7 +335,7 @@ func TestACallIsNotAcknowledgedWhereTheKindsAreTooOldForIt(t *testing.T) {
 	s := newStand(t, nil, between(interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
 			if mpi, ok := object.(*v1alpha1.MarketplaceInstance); ok {
-				mpi.Spec.Subscription.Orders[0].Source = ""
+				mpi.Spec.Subscription.Calls[0].Source = ""
 			}
 			return c.Create(ctx, object, options...)
 		},

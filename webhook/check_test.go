@@ -18,10 +18,9 @@ func shop() *v1alpha1.MarketplaceProduct {
 	return &v1alpha1.MarketplaceProduct{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "shop"},
 		Spec: v1alpha1.MarketplaceProductSpec{
-			Plans: []v1alpha1.Plan{{Name: "small"}, {Name: "large"}},
-			Listings: []v1alpha1.Listing{
-				{Marketplace: "koogallery", SKUCodes: []string{"sku-small"}, Plan: "small"},
-				{Marketplace: "koogallery", SKUCodes: []string{"sku-large"}, Plan: "large"},
+			Plans: []v1alpha1.Plan{
+				{Name: "small", Listings: []v1alpha1.Listing{{Marketplace: "koogallery", SKUs: []string{"sku-small"}}}},
+				{Name: "large", Listings: []v1alpha1.Listing{{Marketplace: "koogallery", SKUs: []string{"sku-large"}}}},
 			},
 		},
 	}
@@ -29,9 +28,9 @@ func shop() *v1alpha1.MarketplaceProduct {
 
 // fourInUse is five of shop's large plan, of which four are in use, and the small plan's volume is too small for them.
 func fourInUse(mpi *v1alpha1.MarketplaceInstance) {
-	mpi.Spec.ProductRef.Name, mpi.Spec.MinimumQuantity = "shop", ptr.To(int32(4))
+	mpi.Spec.ProductRef.Name, mpi.Spec.QuantityInUse = "shop", ptr.To(int32(4))
 	mpi.Spec.Subscription.Plan, mpi.Spec.Subscription.Quantity = "large", ptr.To(int32(5))
-	mpi.Status.Limits = []v1alpha1.PlanLimit{{Plan: "small", MinimumQuantity: 6, Claim: "PersistentVolumeClaim/data"}}
+	mpi.Status.PlanLimits = []v1alpha1.PlanLimit{{Plan: "small", MinimumQuantity: 6, Claim: "PersistentVolumeClaim/data"}}
 }
 
 func TestACheckIsAnsweredWithTheReason(t *testing.T) {
@@ -42,7 +41,7 @@ func TestACheckIsAnsweredWithTheReason(t *testing.T) {
 		}
 	}
 	s.do(ask("sku-large", 4), "000000")
-	for want, call := range map[string]a{"4 are in use": ask("sku-large", 1), "volume": ask("sku-small", 5), `SKU code "x"`: ask("x", 9)} {
+	for want, call := range map[string]a{"4 are in use": ask("sku-large", 1), "volume": ask("sku-small", 5), `SKU "x"`: ask("x", 9)} {
 		exchange := s.do(call, "000002")
 		if !strings.Contains(exchange.ResultMsg, want) {
 			t.Errorf("told %q, want %q in it", exchange.ResultMsg, want)

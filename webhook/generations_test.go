@@ -39,8 +39,8 @@ func TestCallsInQueriesAreRecorded(t *testing.T) {
 	})
 	s.do(renew, koogallery.ResultSuccess)
 	renewed := s.stored("i1")
-	if sub := renewed.Spec.Subscription; sub.Entitlement.State != v1alpha1.EntitlementActive || !sub.ExpiresAt.Time.Equal(day(60)) {
-		t.Errorf("after the renewal: %s", fmt.Sprint(sub.Entitlement, sub.ExpiresAt))
+	if sub := renewed.Spec.Subscription; sub.Entitlement.State != v1alpha1.EntitlementActive || !sub.ExpiryTime.Time.Equal(day(60)) {
+		t.Errorf("after the renewal: %s", fmt.Sprint(sub.Entitlement, sub.ExpiryTime))
 	}
 	s.do(renew, koogallery.ResultSuccess)
 	if diff := cmp.Diff(renewed, s.stored("i1")); diff != "" {
@@ -67,7 +67,7 @@ func TestCredentialsAreEncryptedAsTheSellerSays(t *testing.T) {
 		if err := s.world.Get(t.Context(), client.ObjectKey{Namespace: "sales", Name: "koogallery"}, mp); err != nil {
 			t.Fatal(err)
 		}
-		mp.Spec.FieldEncryption = tc.encryption
+		mp.Spec.KooGallery.FieldEncryption = tc.encryption
 		if err := s.world.Update(t.Context(), mp); err != nil {
 			t.Fatal(err)
 		}

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/listener"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
@@ -29,8 +30,8 @@ const (
 	DefaultAnswerTimeout = 3800 * time.Millisecond
 	// DefaultMaxConcurrent is how many verified calls are at work at once.
 	DefaultMaxConcurrent = 256
-	// DefaultMaxReading is how many bodies of callers not yet verified are in memory at once.
-	DefaultMaxReading = 1024
+	// DefaultMaxReading is how many bytes of bodies of callers not yet verified are in memory at once; large ones have 16 MiB of their own.
+	DefaultMaxReading = 12 << 20
 	// DefaultMaxBody is the size in bytes of a body that is refused unread.
 	DefaultMaxBody = 1 << 20
 )
@@ -63,8 +64,9 @@ type Options struct {
 	MaxConcurrent int
 	// MaxWaiting bounds the purchases that wait for what their answers have to carry; 0 means DefaultMaxWaiting.
 	MaxWaiting int
-	// MaxReading bounds the bodies in memory that nobody has verified yet; 0 means DefaultMaxReading.
-	MaxReading int
+	// MaxReading bounds the bodies in memory that nobody has verified yet, in bytes; 0 means DefaultMaxReading. One below MaxBody would
+	// have no room for it.
+	MaxReading int64
 	// MaxBody bounds a body, in bytes; 0 means DefaultMaxBody.
 	MaxBody int64
 	// MaxBodyOf bounds the bodies of single paths below the callback URL, where they are larger; nil means none are.
@@ -192,6 +194,10 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request, c *call) {
 		h.nonces.add(c.target, c.proof.Nonce, answered{c.digest, c.outcome.Err})
 	}
 	answer := h.encode(c)
+	if !c.verified {
+		// A connection of somebody who has proved nothing is not kept for another call.
+		w.Header().Set("Connection", "close")
+	}
 	maps.Copy(w.Header(), answer.Header)
 	w.WriteHeader(answer.Status)
 	// A caller that went away will call again.
@@ -213,7 +219,7 @@ func (h *Handler) encode(c *call) (answer marketplace.Answer) {
 	return c.connection.Encode(c.proof, c.event, c.outcome)
 }
 
-// process is the way of every callback: limit, verify, decode, record, and for some purchases, wait for what the answer has to
+// process is the way of every callback: screen, limit, verify, decode, record, and for some purchases, wait for what the answer has to
 // carry. What it learns it leaves in c for the answer.
 func (h *Handler) process(ctx context.Context, w http.ResponseWriter, r *http.Request, c *call) (err error) {
 	defer h.recovered(c, &err)
@@ -221,15 +227,23 @@ func (h *Handler) process(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if c.connection, err = h.connections.open(ctx, c.target); err != nil {
 		return err
 	}
-	body, err := h.limits.read(ctx, w, r, c.path)
-	if err != nil {
-		return err
-	}
-	req := marketplace.Request{Method: r.Method, Path: c.path, Query: r.URL.RawQuery, Header: r.Header, Body: body}
-	if err := h.verify(c, req); err != nil {
+	req := marketplace.Request{Method: r.Method, Path: c.path, Query: r.URL.RawQuery, Header: r.Header}
+	if err := c.screen(req); err != nil {
 		h.workAsForUnknown(ctx, c)
 		return err
 	}
+	body, looked, err := h.limits.read(ctx, w, r, c.path)
+	if err != nil {
+		return err
+	}
+	req.Body = body
+	err = h.verify(c, req)
+	looked()
+	if err != nil {
+		h.workAsForUnknown(ctx, c)
+		return err
+	}
+	listener.Vouch(ctx)
 	if err := h.record(ctx, c, req); err != nil {
 		return err
 	}
@@ -258,6 +272,19 @@ func (h *Handler) record(ctx context.Context, c *call, req marketplace.Request) 
 	}
 	c.outcome = h.recorder.record(ctx, c.connection.marketplace, c.event)
 	return c.outcome.Err
+}
+
+// screen refuses a call that no body can make authentic, before there is memory for one.
+func (c *call) screen(req marketplace.Request) error {
+	screener, ok := c.connection.Callbacks.(marketplace.Screener)
+	if !ok {
+		return nil
+	}
+	err := screener.Screen(req)
+	if c.connection.marketplace == nil && errors.Is(err, marketplace.ErrUnauthenticated) {
+		return errUnknownMarketplace
+	}
+	return err
 }
 
 // verify checks the signature and the time over the raw bytes, and that no other call with its nonce was answered before.

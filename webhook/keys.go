@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,9 +30,17 @@ const (
 	keyGrace = 10 * time.Minute
 )
 
-// Protocol makes one marketplace's side of the callback server out of the data of a callback Secret, and of how fields of answers are
-// encrypted; empty for the marketplace's own way. Its error names what is missing and never holds a value.
-type Protocol func(secret map[string][]byte, encryption v1alpha1.FieldEncryption) (marketplace.Callbacks, error)
+// Protocol makes one marketplace's side of the callback server out of the data of a callback Secret and the Marketplace's settings. Its
+// error names what is missing and never holds a value.
+type Protocol func(secret map[string][]byte, settings Settings) (marketplace.Callbacks, error)
+
+// Settings say which calls of a Marketplace are accepted, and how they are answered.
+type Settings struct {
+	// FieldEncryption says how fields of answers are encrypted; empty for the marketplace's own way.
+	FieldEncryption v1alpha1.FieldEncryption
+	// CallVersions are the versions that are accepted; empty for the marketplace's default.
+	CallVersions []v1alpha1.KooGalleryCallVersion
+}
 
 // keyring holds the keys of all connections. Each Secret is read by its name from the API server, at most once in
 // keyInterval and by one call at a time; a cache would need the right to list all Secrets.
@@ -46,7 +56,9 @@ type keyring struct {
 type keyEntryID struct {
 	protocol   v1alpha1.MarketplaceProtocol
 	encryption v1alpha1.FieldEncryption
-	secret     types.NamespacedName
+	// versions are those of Settings, sorted and joined.
+	versions string
+	secret   types.NamespacedName
 }
 
 // keyEntry is what is known of one Secret. Whoever holds turn may read and change it.
@@ -68,8 +80,9 @@ func newKeyring(reader client.Reader, protocols map[v1alpha1.MarketplaceProtocol
 // be read leaves the last good keys in use for keyGrace. Errors wrap marketplace.ErrUnavailable.
 func (k *keyring) callbacks(ctx context.Context, connection *v1alpha1.Marketplace) (marketplace.Callbacks, error) {
 	id := keyEntryID{
-		protocol: connection.Spec.Protocol, encryption: connection.Spec.FieldEncryption,
-		secret: types.NamespacedName{Namespace: connection.Namespace, Name: connection.Spec.CallbackSecretRef.Name},
+		protocol: connection.Spec.Protocol, encryption: connection.Spec.KooGallery.FieldEncryption,
+		versions: joined(connection.Spec.KooGallery.CallVersions),
+		secret:   types.NamespacedName{Namespace: connection.Namespace, Name: connection.Spec.KooGallery.CallbackSecretRef.Name},
 	}
 	entry := k.entry(id)
 	select {
@@ -82,6 +95,26 @@ func (k *keyring) callbacks(ctx context.Context, connection *v1alpha1.Marketplac
 		k.read(ctx, id, entry)
 	}
 	return entry.callbacks, entry.err
+}
+
+// joined are versions as a key of a map.
+func joined(versions []v1alpha1.KooGalleryCallVersion) string {
+	words := make([]string, len(versions))
+	for i, version := range versions {
+		words[i] = string(version)
+	}
+	slices.Sort(words)
+	return strings.Join(words, ",")
+}
+
+func (id keyEntryID) settings() Settings {
+	settings := Settings{FieldEncryption: id.encryption}
+	for _, version := range strings.Split(id.versions, ",") {
+		if version != "" {
+			settings.CallVersions = append(settings.CallVersions, v1alpha1.KooGalleryCallVersion(version))
+		}
+	}
+	return settings
 }
 
 func (k *keyring) entry(id keyEntryID) *keyEntry {
@@ -142,7 +175,7 @@ func (k *keyring) use(id keyEntryID, entry *keyEntry, secret *corev1.Secret) {
 		entry.err = fmt.Errorf("%w: the protocol %q is not supported", errKeys, id.protocol)
 		return
 	}
-	callbacks, err := protocol(secret.Data, id.encryption)
+	callbacks, err := protocol(secret.Data, id.settings())
 	if err != nil {
 		entry.err = fmt.Errorf("%w: %w", errKeys, err)
 		return

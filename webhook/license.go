@@ -13,7 +13,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
-// changeCode stores an event about a licence code. The code is the instance's id; an instance that is no licence code's is
+// changeCode stores an event about a license code. The code is the instance's id; an instance that is no license code's is
 // unknown, whatever its id.
 func (r *recorder) changeCode(ctx context.Context, of *v1alpha1.Marketplace, event marketplace.Event) error {
 	event.InstanceID = event.License
@@ -22,13 +22,13 @@ func (r *recorder) changeCode(ctx context.Context, of *v1alpha1.Marketplace, eve
 	case err != nil:
 		return err
 	case instance.Spec.Subscription.License.Type != v1alpha1.LicenseTypeCode:
-		return fmt.Errorf("%w: it is no licence code", marketplace.ErrUnknownInstance)
+		return fmt.Errorf("%w: it is no license code", marketplace.ErrUnknownInstance)
 	}
 	_, err = r.merge(ctx, of, event)
 	return err
 }
 
-// requestLicense stores a request for a licence, or finds it and says whether the licence was delivered.
+// requestLicense stores a request for a license, or finds it and says whether the license was delivered.
 func (r *recorder) requestLicense(ctx context.Context, of *v1alpha1.Marketplace, event marketplace.Event) marketplace.Outcome {
 	outcome := marketplace.Outcome{Instance: marketplace.Instance{ID: event.InstanceID}}
 	instance, err := r.find(ctx, of, event.InstanceID)
@@ -64,15 +64,15 @@ func (r *recorder) requestLicense(ctx context.Context, of *v1alpha1.Marketplace,
 	return outcome
 }
 
-// deliveryOf says how far the licence of a request is.
+// deliveryOf says how far the license of a request is.
 func deliveryOf(sub *v1alpha1.Subscription, request marketplace.LicenseRequest) marketplace.State {
-	if known := subscription.FindLicenseRequest(sub, request); known != nil && !known.DeliveredAt.IsZero() {
+	if known := subscription.FindLicenseRequest(sub, request); known != nil && !known.DeliveryTime.IsZero() {
 		return marketplace.StateReady
 	}
 	return marketplace.StateInProgress
 }
 
-// licensePolicy is what the sale's product and a person say about licences; the product says nothing as long as it is not known
+// licensePolicy is what the sale's product and a person say about licenses; the product says nothing as long as it is not known
 // what was sold. It is read live: such requests are rare.
 func (r *recorder) licensePolicy(ctx context.Context, instance *v1alpha1.MarketplaceInstance) (subscription.LicensePolicy, error) {
 	policy := subscription.LicensePolicy{Quantity: instance.Spec.Quantity}

@@ -13,11 +13,11 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
 )
 
-// code is the sale of the licence code PL1, by a person's hand and activated.
+// code is the sale of the license code PL1, by a person's hand and activated.
 func code(changes ...func(*v1alpha1.Subscription)) *v1alpha1.MarketplaceInstance {
 	return instance("acme", subscribed(func(sub *v1alpha1.Subscription) {
-		sub.InstanceID, sub.OrderLineID, sub.Orders = "PL1", "", nil
-		sub.License = v1alpha1.License{Type: v1alpha1.LicenseTypeCode, ActivatedAt: at(0)}
+		sub.InstanceID, sub.OrderLineID, sub.Calls = "PL1", "", nil
+		sub.License = v1alpha1.License{Type: v1alpha1.LicenseTypeCode, ActivationTime: at(0)}
 	}), subscribed(changes...))
 }
 
@@ -41,13 +41,13 @@ func releaseCode(license string) a {
 	}
 }
 
-func TestTheLifeOfALicenceCode(t *testing.T) {
+func TestTheLifeOfALicenseCode(t *testing.T) {
 	s := newStand(t, []client.Object{code()})
 	check := func(what string, want v1alpha1.Entitlement, expires metav1.Time) {
 		t.Helper()
 		sub := s.stored("acme").Spec.Subscription
-		if diff := cmp.Diff(want, sub.Entitlement); diff != "" || !sub.ExpiresAt.Equal(&expires) {
-			t.Errorf("after %s: paid until %s, want %s\n%s", what, sub.ExpiresAt, expires, diff)
+		if diff := cmp.Diff(want, sub.Entitlement); diff != "" || !sub.ExpiryTime.Equal(&expires) {
+			t.Errorf("after %s: paid until %s, want %s\n%s", what, sub.ExpiryTime, expires, diff)
 		}
 	}
 	s.clock.SetTime(day(30))
@@ -102,13 +102,13 @@ func TestCallsAboutOtherCodes(t *testing.T) {
 	}
 }
 
-func TestDebugCallsAboutLicencesChangeNothing(t *testing.T) {
+func TestDebugCallsAboutLicensesChangeNothing(t *testing.T) {
 	s := newStand(t, []client.Object{code(), instance("i1")})
 	caller := s.caller
 	caller.Options.Debug = true
 	for name, call := range map[string]a{
 		"a renewal": refreshCode("PL1", koogallery.SceneRenewal, "R1", 60), "a freeze": codeStatus("PL1", koogallery.StatusFreeze),
-		"a release": releaseCode("PL1"), "a release of an unknown code": releaseCode("PL2"), "a request": licenceFor("i1", "E1", ""),
+		"a release": releaseCode("PL1"), "a release of an unknown code": releaseCode("PL2"), "a request": licenseFor("i1", "E1", ""),
 	} {
 		t.Run(name, func(*testing.T) {
 			before := []*v1alpha1.MarketplaceInstance{s.stored("acme"), s.stored("i1")}
@@ -120,7 +120,7 @@ func TestDebugCallsAboutLicencesChangeNothing(t *testing.T) {
 	}
 }
 
-func licenceFor(id, event, device string) a {
+func licenseFor(id, event, device string) a {
 	return func(ctx context.Context, c koogallerytest.Caller) (*koogallerytest.Exchange, error) {
 		return c.GetLicenseAsync(ctx, koogallerytest.LicenseRequest{
 			InstanceID: id, EventID: event, EffectiveTime: day(1), ExpireTime: day(20), DeviceFingerprint: device,
@@ -128,29 +128,29 @@ func licenceFor(id, event, device string) a {
 	}
 }
 
-func TestARequestForALicence(t *testing.T) {
+func TestARequestForALicense(t *testing.T) {
 	product := &v1alpha1.MarketplaceProduct{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "cad"}}
 	product.Spec.License = v1alpha1.ProductLicense{DeviceFingerprint: v1alpha1.LicenseFingerprintRequired, PerUnit: 1}
 	s := newStand(t, []client.Object{product, instance("i1", func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.ProductRef.Name = "cad" })})
-	s.do(licenceFor("i1", "E1", "d1"), koogallery.ResultInProgress)
+	s.do(licenseFor("i1", "E1", "d1"), koogallery.ResultInProgress)
 	want := []v1alpha1.LicenseRequest{{
-		Key: "E1", ID: "E1", DeviceFingerprint: "d1", EffectiveAt: at(1), ExpiresAt: at(20), RequestedAt: at(0),
+		Key: "E1", ID: "E1", DeviceFingerprint: "d1", EffectiveTime: at(1), ExpiryTime: at(20), RequestTime: at(0),
 	}}
 	stored := s.stored("i1")
 	if diff := cmp.Diff(want, stored.Spec.Subscription.LicenseRequests); diff != "" {
 		t.Fatalf("stored (-want +got):\n%s", diff)
 	}
-	s.do(licenceFor("i1", "E1", "d1"), koogallery.ResultInProgress)
-	s.do(licenceFor("i1", "E2", ""), koogallery.ResultLicenseUnbound)
-	s.do(licenceFor("i1", "E2", "d2"), koogallery.ResultLicenseQuota)
-	s.do(licenceFor("i2", "E2", "d2"), koogallery.ResultUnknownInstance)
+	s.do(licenseFor("i1", "E1", "d1"), koogallery.ResultInProgress)
+	s.do(licenseFor("i1", "E2", ""), koogallery.ResultLicenseUnbound)
+	s.do(licenseFor("i1", "E2", "d2"), koogallery.ResultLicenseQuota)
+	s.do(licenseFor("i2", "E2", "d2"), koogallery.ResultUnknownInstance)
 	if diff := cmp.Diff(stored, s.stored("i1")); diff != "" {
 		t.Errorf("a repeat or a refused request changed:\n%s", diff)
 	}
 
-	stored.Spec.Subscription.LicenseRequests[0].DeliveredAt = at(1)
+	stored.Spec.Subscription.LicenseRequests[0].DeliveryTime = at(1)
 	if err := s.world.Update(context.Background(), stored); err != nil {
 		t.Fatal(err)
 	}
-	s.do(licenceFor("i1", "E1", "d1"), koogallery.ResultSuccess)
+	s.do(licenseFor("i1", "E1", "d1"), koogallery.ResultSuccess)
 }

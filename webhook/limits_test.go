@@ -38,17 +38,17 @@ func (b *slowBody) Read([]byte) (int, error) {
 func (b *slowBody) Close() error { return nil }
 
 func TestASlowBodyMakesRoomForTheNextOne(t *testing.T) {
-	l := newLimits(1<<10, nil, 2, 1)
+	l := newLimits(1<<10, nil, 2*(1<<10+1), 1)
 	failed := make(chan error)
 	slow := []*slowBody{newSlowBody(), newSlowBody()}
 	for _, body := range slow {
 		go func() {
-			_, err := l.read(context.Background(), body, httptest.NewRequest(http.MethodPost, "/", body), "")
+			_, _, err := l.read(context.Background(), body, httptest.NewRequest(http.MethodPost, "/", body), "")
 			failed <- err
 		}()
 		<-body.started
 	}
-	body, err := l.read(context.Background(), httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader("a call")), "")
+	body, _, err := l.read(context.Background(), httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader("a call")), "")
 	if err != nil || string(body) != "a call" {
 		t.Errorf("the third call read %q, %v", body, err)
 	}
@@ -65,7 +65,7 @@ func TestASlowBodyMakesRoomForTheNextOne(t *testing.T) {
 }
 
 func TestVerifiedCallsWaitForAPlaceAsLongAsTheyHaveTime(t *testing.T) {
-	l := newLimits(1<<10, nil, 1, 1)
+	l := newLimits(1<<10, nil, 1<<10, 1)
 	leave, err := l.admit(context.Background(), 1)
 	if err != nil {
 		t.Fatal(err)
@@ -87,9 +87,9 @@ func TestVerifiedCallsWaitForAPlaceAsLongAsTheyHaveTime(t *testing.T) {
 }
 
 func TestALargeBodyIsReadWhereItsPathHasThem(t *testing.T) {
-	l := newLimits(8, func(path string) int64 { return map[string]int64{"/large": 16}[path] + 8 }, 1, 20)
+	l := newLimits(8, func(path string) int64 { return map[string]int64{"/large": 16}[path] + 8 }, 64, 20)
 	read := func(path string, size int) error {
-		_, err := l.read(context.Background(), httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", size))), path)
+		_, _, err := l.read(context.Background(), httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", size))), path)
 		return err
 	}
 	if err := read("/large", 24); err != nil {

@@ -75,5 +75,5 @@ func (n *nonces) add(target types.NamespacedName, nonce string, call answered) {
 }
 
 // tells are the kinds of events whose answer carries more than success or an error, or may be another one later. They are recorded once
-// more when they come again: the purchase finds what it has made, the request its licence, and the query changes nothing.
+// more when they come again: the purchase finds what it has made, the request its license, and the query changes nothing.
 var tells = map[marketplace.Kind]bool{marketplace.Purchase: true, marketplace.Query: true, marketplace.RequestLicense: true}

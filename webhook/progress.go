@@ -29,7 +29,7 @@ func progress(instance *v1alpha1.MarketplaceInstance, now time.Time) marketplace
 		// Suspended or not: the buyer may always see what was told at the beginning.
 		return marketplace.StateReady
 	case meta.IsStatusConditionFalse(conditions, v1alpha1.ConditionOrderResolved) &&
-		!now.Before(sub.PurchasedAt.Add(patience)):
+		!now.Before(sub.PurchaseTime.Add(patience)):
 		return marketplace.StateFailed
 	}
 	return marketplace.StateInProgress
@@ -51,10 +51,10 @@ func usageOf(instance *v1alpha1.MarketplaceInstance) []marketplace.Usage {
 			text = meter.PackageUsed
 		}
 		value, err := strconv.ParseFloat(text, 64)
-		if err != nil || meter.CountedUntil.IsZero() {
+		if err != nil || meter.CountedUntilTime.IsZero() {
 			continue
 		}
-		used = append(used, marketplace.Usage{InstanceID: meter.RelatedInstanceID, Value: value, At: meter.CountedUntil.Time})
+		used = append(used, marketplace.Usage{InstanceID: meter.RelatedInstanceID, Value: value, At: meter.CountedUntilTime.Time})
 	}
 	return used
 }

@@ -70,7 +70,7 @@ func rehearse(of *v1alpha1.Marketplace, event marketplace.Event) marketplace.Out
 }
 
 func instanceName(of *v1alpha1.Marketplace, event marketplace.Event) string {
-	return marketplace.InstanceName(string(of.Spec.Protocol), string(of.Spec.Site), event.OrderID, event.OrderLineID)
+	return marketplace.InstanceName(string(of.Spec.Protocol), string(of.Spec.KooGallery.Site), event.OrderID, event.OrderLineID)
 }
 
 // purchase makes the sale's instance, or finds the one that an earlier delivery made. Creating is the check: two deliveries
@@ -272,8 +272,8 @@ func (r *recorder) access(ctx context.Context, of *v1alpha1.Marketplace, instanc
 
 // tenantOf is the name of the instance whose tenant a buyer uses: of a package it may be another one's.
 func tenantOf(instance *v1alpha1.MarketplaceInstance) string {
-	if sub := instance.Spec.Subscription; sub.ChargingMode == v1alpha1.ChargingOnDemandPackage && sub.PackageUsedBy.Name != "" {
-		return sub.PackageUsedBy.Name
+	if sub := instance.Spec.Subscription; sub.ChargingMode == v1alpha1.ChargingMeteredPackage && sub.PackageConsumerRef.Name != "" {
+		return sub.PackageConsumerRef.Name
 	}
 	return instance.Name
 }

@@ -235,7 +235,7 @@ func (panicking) Decode(req marketplace.Request) (marketplace.Event, error) {
 
 func TestAPanicIsAnsweredAndSaysNothingOfTheRequest(t *testing.T) {
 	s := newStand(t, nil, func(s *stand) {
-		s.options.Protocols[v1alpha1.ProtocolKooGallery] = func(secret map[string][]byte, _ v1alpha1.FieldEncryption) (marketplace.Callbacks, error) {
+		s.options.Protocols[v1alpha1.ProtocolKooGallery] = func(secret map[string][]byte, _ webhook.Settings) (marketplace.Callbacks, error) {
 			callbacks, err := koogallery.NewCallbacks(secret)
 			return panicking{callbacks}, err
 		}

@@ -16,17 +16,17 @@ func at(n int) metav1.Time { return metav1.NewTime(day(n)) }
 // sale is a monthly sale as the order reconciler leaves it, changed as a test wants it.
 func sale(changes ...func(*v1alpha1.Subscription)) *v1alpha1.Subscription {
 	sub := &v1alpha1.Subscription{
-		Marketplace:     "koogallery",
-		InstanceID:      "i1",
-		OrderID:         "o1",
-		OrderLineID:     "o1-1",
-		PurchasedAt:     at(0),
-		Items:           []v1alpha1.SoldItem{{ProductID: "p1", SKUCode: "sku"}},
-		Type:            v1alpha1.SubscriptionFormal,
-		ExpiresAt:       at(30),
-		ExpiresAtSource: v1alpha1.ExpiryFromOrder,
-		Entitlement:     v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: at(0)},
-		Orders:          []v1alpha1.OrderCall{{Activity: "newInstance", OrderID: "o1", OrderLineID: "o1-1", Time: at(0)}},
+		Marketplace:  "koogallery",
+		InstanceID:   "i1",
+		OrderID:      "o1",
+		OrderLineID:  "o1-1",
+		PurchaseTime: at(0),
+		Items:        []v1alpha1.SoldItem{{ProductID: "p1", SKU: "sku"}},
+		Type:         v1alpha1.SubscriptionPaid,
+		ExpiryTime:   at(30),
+		ExpirySource: v1alpha1.ExpiryFromOrder,
+		Entitlement:  v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: at(0)},
+		Calls:        []v1alpha1.Call{{Operation: "newInstance", OrderID: "o1", OrderLineID: "o1-1", Time: at(0)}},
 	}
 	for _, change := range changes {
 		change(sub)

@@ -84,9 +84,17 @@ func (l *logLines) text() string {
 
 func (l *logLines) logger() logr.Logger { return funcr.New(l.add, funcr.Options{Verbosity: 10}) }
 
-func koogalleryProtocol(secret map[string][]byte, encryption v1alpha1.FieldEncryption) (marketplace.Callbacks, error) {
-	callbacks, err := koogallery.NewCallbacks(secret, koogallery.WithVersions(koogallery.AllVersions()...))
-	if err == nil && encryption == v1alpha1.FieldEncryptionAES128 {
+func koogalleryProtocol(secret map[string][]byte, settings webhook.Settings) (marketplace.Callbacks, error) {
+	var options []koogallery.Option
+	if len(settings.CallVersions) > 0 {
+		var versions []koogallery.Version
+		for _, version := range settings.CallVersions {
+			versions = append(versions, koogallery.Version(version))
+		}
+		options = append(options, koogallery.WithVersions(versions...))
+	}
+	callbacks, err := koogallery.NewCallbacks(secret, options...)
+	if err == nil && settings.FieldEncryption == v1alpha1.FieldEncryptionAES128 {
 		callbacks = callbacks.WithEncryptType(koogallery.EncryptAES128)
 	}
 	return callbacks, err
@@ -146,12 +154,22 @@ func between(funcs interceptor.Funcs) func(*stand) {
 	}
 }
 
+// allVersions are all versions of calls, also the weak ones.
+func allVersions() []v1alpha1.KooGalleryCallVersion {
+	var all []v1alpha1.KooGalleryCallVersion
+	for _, version := range koogallery.AllVersions() {
+		all = append(all, v1alpha1.KooGalleryCallVersion(version))
+	}
+	return all
+}
+
 func connection(name string) *v1alpha1.Marketplace {
 	return &v1alpha1.Marketplace{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: name},
 		Spec: v1alpha1.MarketplaceSpec{
-			Protocol: v1alpha1.ProtocolKooGallery, Site: v1alpha1.SiteInternational,
-			CallbackSecretRef: v1alpha1.SecretReference{Name: "callback-keys"},
+			Protocol: v1alpha1.ProtocolKooGallery, KooGallery: v1alpha1.KooGallery{
+				CallVersions: allVersions(), Site: v1alpha1.KooGalleryInternational, CallbackSecretRef: v1alpha1.SecretReference{Name: "callback-keys"},
+			},
 		},
 	}
 }
@@ -170,7 +188,7 @@ func instance(name string, changes ...func(*v1alpha1.MarketplaceInstance)) *v1al
 		ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: name, Finalizers: []string{v1alpha1.TenantFinalizer}},
 		Spec: v1alpha1.MarketplaceInstanceSpec{Subscription: sale(func(sub *v1alpha1.Subscription) {
 			sub.InstanceID, sub.OrderID, sub.OrderLineID = name, orderID, lineID
-			sub.Orders[0].OrderID, sub.Orders[0].OrderLineID = orderID, lineID
+			sub.Calls[0].OrderID, sub.Calls[0].OrderLineID = orderID, lineID
 		})},
 	}
 	for _, change := range changes {

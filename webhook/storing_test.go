@@ -177,8 +177,8 @@ func TestAWriteInBetweenIsKept(t *testing.T) {
 	})
 	s.do(renewUntil("i1", "R1", day(60)), "000000")
 	sub := s.stored("i1").Spec.Subscription
-	if sub.CustomerID != "set-in-between" || !sub.ExpiresAt.Time.Equal(day(60)) {
-		t.Errorf("customer %q, expires %s", sub.CustomerID, sub.ExpiresAt)
+	if sub.CustomerID != "set-in-between" || !sub.ExpiryTime.Time.Equal(day(60)) {
+		t.Errorf("customer %q, expires %s", sub.CustomerID, sub.ExpiryTime)
 	}
 }
 

@@ -93,7 +93,7 @@ func (r *recorder) supply(ctx context.Context, of *v1alpha1.Marketplace, wants m
 	return true, err
 }
 
-// settled says whether there is no need to wait for an instance any longer. Nothing shows when a licence has come, so that one is
+// settled says whether there is no need to wait for an instance any longer. Nothing shows when a license has come, so that one is
 // waited for until the time is over.
 func (r *recorder) settled(ctx context.Context, of *v1alpha1.Marketplace, wants marketplace.Want, id string) bool {
 	instance, err := r.cached(ctx, of, id)
@@ -119,7 +119,7 @@ func stuck(instance *v1alpha1.MarketplaceInstance) bool {
 		meta.IsStatusConditionFalse(instance.Status.Conditions, v1alpha1.ConditionProvisioned)
 }
 
-// license reads the licence that was sold; nil while nobody has made it.
+// license reads the license that was sold; nil while nobody has made it.
 func (r *recorder) license(ctx context.Context, instance *v1alpha1.MarketplaceInstance) (*marketplace.Access, error) {
 	secret := &corev1.Secret{}
 	key := client.ObjectKey{Namespace: instance.Namespace, Name: v1alpha1.LicenseSecretName(instance.Name)}

@@ -113,7 +113,7 @@ func TestAQueryIsNotToldOfWhatDoesNotRunYet(t *testing.T) {
 
 func TestPurchasesThatWaitKeepNobodyFromBeingAnswered(t *testing.T) {
 	const burst = 100
-	s := newStand(t, nil, func(s *stand) { s.options.MaxConcurrent = 2 })
+	s := newStand(t, nil, func(s *stand) { s.options.MaxConcurrent, s.options.AnswerTimeout = 2, time.Minute })
 	answers := make([]<-chan *koogallerytest.Exchange, burst)
 	for i := range answers {
 		answers[i] = s.answer(buys(func(order *koogallerytest.V1Order) { order.OrderID = fmt.Sprintf("BURST%d", i) }))
@@ -148,7 +148,7 @@ func TestPurchasesBeyondThoseThatMayWaitAreAnsweredAtOnce(t *testing.T) {
 	s.do(buys(func(order *koogallerytest.V1Order) { order.OrderID = "CS3" }), koogallery.ResultInProgress)
 }
 
-func TestALicenceIsToldAsSoonAsItIsThere(t *testing.T) {
+func TestALicenseIsToldAsSoonAsItIsThere(t *testing.T) {
 	s := newStand(t, []client.Object{instance(broughtName, brought, provisioned)})
 	s.timeIsOver(1)
 	s.do(getsLicense, koogallery.ResultInProgress)
@@ -156,14 +156,14 @@ func TestALicenceIsToldAsSoonAsItIsThere(t *testing.T) {
 
 	answered := s.answer(getsLicense)
 	<-s.waits
-	if err := s.world.Create(context.Background(), licenseSecret(broughtName, "LICENCE-1\n")); err != nil {
+	if err := s.world.Create(context.Background(), licenseSecret(broughtName, "LICENSE-1\n")); err != nil {
 		t.Fatal(err)
 	}
 	s.clock.Step(answerTime)
-	if exchange := <-answered; exchange.License != "LICENCE-1" || !exchange.Success() || len(exchange.Problems) > 0 {
+	if exchange := <-answered; exchange.License != "LICENSE-1" || !exchange.Success() || len(exchange.Problems) > 0 {
 		t.Errorf("answered %s, problems %v", exchange.ResultCode, exchange.Problems)
 	}
-	if exchange := s.do(getsLicense, koogallery.ResultSuccess); exchange.License != "LICENCE-1" || exchange.InstanceID != broughtName {
+	if exchange := s.do(getsLicense, koogallery.ResultSuccess); exchange.License != "LICENSE-1" || exchange.InstanceID != broughtName {
 		t.Errorf("the repeat was told of another one, or of the instance %q", exchange.InstanceID)
 	}
 
@@ -175,7 +175,7 @@ func TestALicenceIsToldAsSoonAsItIsThere(t *testing.T) {
 	}
 }
 
-func TestAnEmptyLicenceIsNone(t *testing.T) {
+func TestAnEmptyLicenseIsNone(t *testing.T) {
 	s := newStand(t, []client.Object{instance(broughtName, brought, provisioned), licenseSecret(broughtName, "\n")})
 	s.timeIsOver(1)
 	s.do(getsLicense, koogallery.ResultInProgress)

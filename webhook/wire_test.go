@@ -55,7 +55,7 @@ func TestTwoSlashesAreOne(t *testing.T) {
 	}, koogallery.ResultSuccess)
 }
 
-func TestTheLifeOfALicenceOfTheFirstGeneration(t *testing.T) {
+func TestTheLifeOfALicenseOfTheFirstGeneration(t *testing.T) {
 	s := newStand(t, []client.Object{instance("i1")})
 	renewal := koogallerytest.V1Refresh{OrderID: "R1", InstanceID: "i1", ExpireTime: day(60)}
 	s.do(queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
@@ -67,8 +67,8 @@ func TestTheLifeOfALicenceOfTheFirstGeneration(t *testing.T) {
 	s.do(queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
 		return v.RefreshLicense(ctx, renewal)
 	}), "000000")
-	if sub := s.stored("i1").Spec.Subscription; sub.Entitlement.State != v1alpha1.EntitlementActive || !sub.ExpiresAt.Time.Equal(day(60)) {
-		t.Errorf("after the renewal: %+v until %s", sub.Entitlement, sub.ExpiresAt)
+	if sub := s.stored("i1").Spec.Subscription; sub.Entitlement.State != v1alpha1.EntitlementActive || !sub.ExpiryTime.Time.Equal(day(60)) {
+		t.Errorf("after the renewal: %+v until %s", sub.Entitlement, sub.ExpiryTime)
 	}
 	renewal.InstanceID = "i9"
 	s.do(queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
@@ -98,9 +98,9 @@ func TestARenewalInAQueryIsGivenBack(t *testing.T) {
 			return v.RefreshInstance(ctx, refresh)
 		}), "000000")
 	}
-	for _, call := range s.stored("i1").Spec.Subscription.Orders {
-		if want := map[string]string{"R1": koogallery.SceneRenewal, "R2": koogallery.SceneRenewalReturned}[call.OrderID]; want != "" && call.Scene != want {
-			t.Errorf("%s is a %s, want %s", call.OrderID, call.Scene, want)
+	for _, call := range s.stored("i1").Spec.Subscription.Calls {
+		if want := map[string]string{"R1": koogallery.SceneRenewal, "R2": koogallery.SceneRenewalReturned}[call.OrderID]; want != "" && call.Variant != want {
+			t.Errorf("%s is a %s, want %s", call.OrderID, call.Variant, want)
 		}
 	}
 }

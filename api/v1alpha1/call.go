@@ -50,12 +50,12 @@ const (
 )
 
 // OrderSecretName names the Secret in which the order is kept that this call brought about an instance.
-func (c OrderCall) OrderSecretName(instance string, uid types.UID) string {
+func (c Call) OrderSecretName(instance string, uid types.UID) string {
 	return CallSecretName(instance, uid, append([]string{string(CallOrder)}, c.Key()...)...)
 }
 
 // Key is what tells the call from others about the same instance.
-func (c OrderCall) Key() []string { return []string{c.Activity, c.Scene, c.OrderID, c.OrderLineID} }
+func (c Call) Key() []string { return []string{c.Operation, c.Variant, c.ID, c.OrderID, c.OrderLineID} }
 
 // callNameHash is the number of base32 characters: 130 bits.
 const callNameHash = 26

@@ -2,8 +2,10 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// InstanceState sums an instance up in one word for people. No code reads it.
-// +kubebuilder:validation:Enum=Pending;Provisioning;Running;InGrace;Suspending;Suspended;Released;Removing;Blocked;Paused
+// InstanceState sums an instance up in one word for people: Pending, Provisioning, Running, InGrace, Suspending, Suspended,
+// Released, Removing, Blocked or Paused; later versions may have more. No code reads it.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
 type InstanceState string
 
 const (
@@ -52,7 +54,7 @@ type EffectiveSubscription struct {
 	// +kubebuilder:validation:MaxItems=64
 	Attributes []Attribute `json:"attributes,omitempty"`
 
-	// deletionProtection in force. The admission policy reads it.
+	// deletionProtection in force. The chart's admission policy reads it when somebody deletes the instance.
 	// +optional
 	DeletionProtection DeletionProtection `json:"deletionProtection,omitempty"`
 
@@ -69,17 +71,17 @@ type EffectiveSubscription struct {
 // Timetable is what will happen by itself, and when.
 // +kubebuilder:validation:MinProperties=1
 type Timetable struct {
-	// expiresAt is when the paid time ends.
+	// expiryTime is when the paid time ends.
 	// +optional
-	ExpiresAt metav1.Time `json:"expiresAt,omitempty,omitzero"`
+	ExpiryTime metav1.Time `json:"expiryTime,omitempty,omitzero"`
 
-	// suspendAt is when the tenant is stopped if nothing else happens.
+	// suspensionTime is when the tenant is stopped if nothing else happens.
 	// +optional
-	SuspendAt metav1.Time `json:"suspendAt,omitempty,omitzero"`
+	SuspensionTime metav1.Time `json:"suspensionTime,omitempty,omitzero"`
 
-	// deleteAt is when the tenant is deleted with its data if nothing else happens.
+	// deletionTime is when the tenant is deleted with its data if nothing else happens.
 	// +optional
-	DeleteAt metav1.Time `json:"deleteAt,omitempty,omitzero"`
+	DeletionTime metav1.Time `json:"deletionTime,omitempty,omitzero"`
 }
 
 // InstanceAccess is what the buyer is told, but for the secrets.
@@ -156,9 +158,9 @@ type Blocker struct {
 	// +kubebuilder:validation:MaxLength=512
 	Remedy string `json:"remedy,omitempty"`
 
-	// since is when it was first seen.
+	// firstSeenTime is when it was first seen.
 	// +required
-	Since metav1.Time `json:"since,omitempty,omitzero"`
+	FirstSeenTime metav1.Time `json:"firstSeenTime,omitempty,omitzero"`
 }
 
 // MeterUsage is what one meter has counted so far. The records hold it; this is derived from them.
@@ -166,7 +168,7 @@ type MeterUsage struct {
 	// meter is the meter's name.
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=30
+	// +kubebuilder:validation:MaxLength=63
 	Meter string `json:"meter,omitempty"`
 
 	// unit that the amounts are in.
@@ -196,33 +198,33 @@ type MeterUsage struct {
 	// relatedInstanceID is the marketplace's id of the instance that uses the package, where that is another one.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MaxLength=256
 	RelatedInstanceID string `json:"relatedInstanceID,omitempty"`
 
-	// countedUntil is the end of the last interval that is counted.
+	// countedUntilTime is the end of the last interval that is counted.
 	// +optional
-	CountedUntil metav1.Time `json:"countedUntil,omitempty,omitzero"`
+	CountedUntilTime metav1.Time `json:"countedUntilTime,omitempty,omitzero"`
 
-	// pending is the number of records that the marketplace has not accepted yet.
+	// pendingRecords is the number of records that the marketplace has not accepted yet.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
-	Pending *int32 `json:"pending,omitempty"`
+	PendingRecords *int32 `json:"pendingRecords,omitempty"`
 }
 
 // MarketplaceInstanceStatus is what is known about the tenant. If it is erased, the next pass restores it.
 // +kubebuilder:validation:MinProperties=1
 type MarketplaceInstanceStatus struct {
-	// conditions hold Ready, OrderResolved, Acknowledged, Provisioned, Paid, Suspended and Paused; LicenseActivated for a licence
-	// code, LicenseDelivered for a sale whose buyer has asked for a licence, and UsageReported and PackageAvailable for a sale
-	// that is charged by use.
+	// conditions hold Ready, Provisioned, Entitled and Suspended, and of the others those that apply: OrderResolved and
+	// Acknowledged for a sale, Licensed for a license code and for a sale whose buyer has asked for a license, UsageReported and
+	// PackageAvailable for a sale that is charged by use, DirectorySynced where the marketplace has told of users, Corrected with
+	// spec.correction, Paused while reconciliation is paused, and Stalled while somebody must act. True is good, but for
+	// Suspended, Paused and Stalled, which say that something is so.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	// +patchStrategy=merge
-	// +patchMergeKey=type
 	// +kubebuilder:validation:MinItems=0
-	// +kubebuilder:validation:MaxItems=16
-	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
+	// +kubebuilder:validation:MaxItems=32
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// state sums the conditions up in one word for people. No code reads it.
 	// +optional
@@ -245,14 +247,14 @@ type MarketplaceInstanceStatus struct {
 	// +optional
 	Access InstanceAccess `json:"access,omitempty,omitzero"`
 
-	// limits are the plans to which the tenant can't change at every quantity, because a volume claim can't become smaller. The
+	// planLimits are the plans to which the tenant can't change at every quantity, because a volume claim can't become smaller. The
 	// webhook server reads them when the marketplace asks whether a change is possible.
 	// +optional
 	// +listType=map
 	// +listMapKey=plan
 	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=64
-	Limits []PlanLimit `json:"limits,omitempty"`
+	PlanLimits []PlanLimit `json:"planLimits,omitempty"`
 
 	// namespace is the tenant's namespace.
 	// +optional
@@ -260,13 +262,13 @@ type MarketplaceInstanceStatus struct {
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
 
-	// revision is the ControllerRevision that runs.
+	// revision is the MarketplaceRevision that runs.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Revision string `json:"revision,omitempty"`
 
-	// targetRevision is the ControllerRevision that shall run.
+	// targetRevision is the MarketplaceRevision that shall run.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -279,14 +281,19 @@ type MarketplaceInstanceStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Blockers []Blocker `json:"blockers,omitempty"`
 
-	// orphans are objects of an earlier revision that hold data and were kept, as Kind/name.
+	// blockersTotal is the number of blockers, where there are more than blockers has room for.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	BlockersTotal *int32 `json:"blockersTotal,omitempty"`
+
+	// keptObjects are objects of an earlier revision that hold data and were kept, as Kind/name.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=0
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=400
-	Orphans []string `json:"orphans,omitempty"`
+	KeptObjects []string `json:"keptObjects,omitempty"`
 
 	// usage is what the meters have counted so far, for a sale that is charged by use. The marketplace is told it.
 	// +optional
@@ -305,16 +312,4 @@ type MarketplaceInstanceStatus struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=64
 	Enterprises []string `json:"enterprises,omitempty"`
-
-	// inputsDigest is the digest of everything that the tenant's objects were made from.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=128
-	InputsDigest string `json:"inputsDigest,omitempty"`
-
-	// objectsDigest is the digest of the tenant's objects as they were last applied.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=128
-	ObjectsDigest string `json:"objectsDigest,omitempty"`
 }

@@ -6,46 +6,46 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Listing says which of a marketplace's products mean which plan.
-// +kubebuilder:validation:XValidation:rule="has(self.productIDs) || has(self.skuCodes)",message="a listing needs productIDs or skuCodes, as the marketplace's seller console shows them"
+// Listing says which of a marketplace's products and SKUs mean the plan that it stands in. What it names must all fit: with
+// productIDs and skus, one of each.
+// +kubebuilder:validation:XValidation:rule="has(self.productIDs) || has(self.skus)",message="a listing needs skus or productIDs, as the marketplace's seller console shows them",reason=FieldValueRequired
 type Listing struct {
 	// marketplace is the name of the Marketplace in this namespace.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="!format.dns1123Subdomain().validate(self).hasValue()",message="marketplace must be the name of a Marketplace in this namespace: lower-case letters, digits, dashes and dots"
 	Marketplace string `json:"marketplace,omitempty"`
 
-	// productIDs are the marketplace's product ids.
+	// productIDs are the marketplace's product ids. Without skus they mean each SKU of these products that no plan lists.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=64
+	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.all(i, i == i.trim())",message="productIDs must not begin or end with a space"
 	ProductIDs []string `json:"productIDs,omitempty"`
 
-	// skuCodes are the marketplace's specification codes. They win over productIDs of another listing.
+	// skus are the marketplace's specification codes. Without productIDs they mean these SKUs of any product.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=64
-	SKUCodes []string `json:"skuCodes,omitempty"`
-
-	// plan is the name of the plan in this product.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	Plan string `json:"plan,omitempty"`
+	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.all(i, i == i.trim())",message="skus must not begin or end with a space"
+	SKUs []string `json:"skus,omitempty"`
 }
 
 // ResourceList is a set of resource names with their quantities, as in a ResourceQuota's hard limits.
 // +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:MaxProperties=64
+// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="every key of quota must be a resource name as in a ResourceQuota, such as pods, requests.storage or count/jobs.batch"
 type ResourceList map[string]resource.Quantity
 
 // Plan is one variant of a product.
+// +kubebuilder:validation:XValidation:rule="!has(self.package) || !has(self.package.consumer) || self.package.consumer != 'MeteredInstance' || !has(self.meters)",message="a package of a MeteredInstance runs nothing of its own: the meters of that instance's plan count, so leave meters out here",fieldPath=".meters",reason=FieldValueForbidden
 type Plan struct {
 	// name of the plan.
 	// +required
@@ -54,12 +54,36 @@ type Plan struct {
 	// +kubebuilder:validation:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="a plan's name must be lower-case letters, digits and dashes"
 	Name string `json:"name,omitempty"`
 
-	// values are given to the template. String leaves may be templates over .instance, .plan, .quantity, .attributes,
-	// .customer and .trial. A leaf's result is set as a string, or by toInt, toBool or toJSON as that; it is never read as
-	// YAML again.
+	// rank says which of two plans is the larger one: that of the higher rank. A renewal to a smaller plan waits for the end of
+	// the paid period. All plans have a rank, or none has; without ranks a later plan of the list is the larger one.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	Rank *int32 `json:"rank,omitempty"`
+
+	// listings say which of the marketplaces' products and SKUs mean this plan. Without one only a person can choose it.
+	// +optional
+	// +listType=map
+	// +listMapKey=marketplace
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Listings []Listing `json:"listings,omitempty"`
+
+	// values are given to the template, over the product's. String leaves may be templates over .instance, .plan, .quantity,
+	// .attributes, .customer, .access and .trial. A leaf's result is set as a string, or by toInt, toBool or toJSON as that; it is
+	// never read as YAML again.
 	// +optional
 	// +kubebuilder:pruning:PreserveUnknownFields
 	Values *runtime.RawExtension `json:"values,omitempty"`
+
+	// set assigns single values without a template, over values.
+	// +optional
+	// +listType=map
+	// +listMapKey=path
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:XValidation:rule="self.all(s, self.all(t, !t.path.startsWith(s.path + '.')))",message="one path of set lies within another one, such as ingress and ingress.host: only one of them can be set",reason=FieldValueInvalid
+	Set []ValueAssignment `json:"set,omitempty"`
 
 	// quota is the hard limits of the tenant namespace's ResourceQuota. No quota when not set.
 	// +optional
@@ -67,16 +91,20 @@ type Plan struct {
 
 	// lifecycle replaces single fields of the product's lifecycle for this plan.
 	// +optional
-	Lifecycle Lifecycle `json:"lifecycle,omitempty,omitzero"`
+	Lifecycle LifecyclePolicy `json:"lifecycle,omitempty,omitzero"`
 
-	// meters count what a sale of this plan uses, where it is charged by use. They hold at once for all tenants, and a change of
-	// them is no new revision.
+	// meters are those of the product's meters that count what a sale of this plan uses. They hold at once for all tenants, and a
+	// change of them is no new revision.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
-	Meters []Meter `json:"meters,omitempty"`
+	Meters []PlanMeter `json:"meters,omitempty"`
+
+	// package makes the plan a package of use that is paid in advance.
+	// +optional
+	Package UsagePackage `json:"package,omitempty,omitzero"`
 }
 
 // ChartTransport is how a registry is talked to.
@@ -96,38 +124,27 @@ type OCIChart struct {
 	// +required
 	// +kubebuilder:validation:MinLength=7
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.startsWith('oci://')",message="reference must begin with oci://"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^oci://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$')",message="reference must be a repository without tag or digest, such as oci://registry.example.com/charts/app; the version stands in version"
 	Reference string `json:"reference,omitempty"`
 
 	// version is the chart's exact version.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.matches('^v?[0-9]+([.][0-9]+){0,2}([-+_][0-9A-Za-z.+_-]+)?$')",message="version must be one exact version, such as 3.1.0: a range would give tenants something that you have not tried"
 	Version string `json:"version,omitempty"`
 
 	// transport is HTTPS when not set.
 	// +optional
 	Transport ChartTransport `json:"transport,omitempty"`
-}
 
-// ConfigMapKeyReference names a key of a ConfigMap in this namespace.
-type ConfigMapKeyReference struct {
-	// name of the ConfigMap.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name,omitempty"`
-
-	// key in the ConfigMap's binaryData.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Key string `json:"key,omitempty"`
+	// pullSecretRef names a Secret of type kubernetes.io/dockerconfigjson in this namespace. None when not set.
+	// +optional
+	PullSecretRef SecretReference `json:"pullSecretRef,omitempty,omitzero"`
 }
 
 // Chart is a Helm chart from exactly one place.
-// +kubebuilder:validation:MinProperties=1
-// +kubebuilder:validation:XValidation:rule="has(self.oci) != has(self.configMapRef)",message="a chart comes either from oci or from configMapRef"
+// +kubebuilder:validation:ExactlyOneOf=oci;configMapRef
 type Chart struct {
 	// oci is a chart in an OCI registry.
 	// +optional
@@ -136,15 +153,21 @@ type Chart struct {
 	// configMapRef is a packaged chart (.tgz, at most 1 MiB) in a ConfigMap's binaryData.
 	// +optional
 	ConfigMapRef ConfigMapKeyReference `json:"configMapRef,omitempty,omitzero"`
-
-	// pullSecretRef names a Secret of type kubernetes.io/dockerconfigjson in this namespace.
-	// +optional
-	PullSecretRef SecretReference `json:"pullSecretRef,omitempty,omitzero"`
 }
 
-// ProductTemplate is what runs for a tenant: exactly one of chart and inline.
-// +kubebuilder:validation:MinProperties=1
-// +kubebuilder:validation:XValidation:rule="has(self.chart) != has(self.inline)",message="a template is either a chart or inline"
+// MissingValuesPolicy says what it means that a template asks for a value that is not there.
+// +kubebuilder:validation:Enum=Fail;Warn
+type MissingValuesPolicy string
+
+const (
+	// MissingValuesFail makes the product not ready, and a sale RenderFailed.
+	MissingValuesFail MissingValuesPolicy = "Fail"
+	// MissingValuesWarn names them in the product's condition, and renders them as Helm does.
+	MissingValuesWarn MissingValuesPolicy = "Warn"
+)
+
+// ProductTemplate is what runs for a tenant: exactly one of chart, inline and configMapRef.
+// +kubebuilder:validation:ExactlyOneOf=chart;inline;configMapRef
 type ProductTemplate struct {
 	// chart is a Helm chart.
 	// +optional
@@ -155,6 +178,16 @@ type ProductTemplate struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=262144
 	Inline string `json:"inline,omitempty"`
+
+	// configMapRef is a ConfigMap whose data are files in Helm's template language, each with a name that ends in .yaml, .yml or
+	// .tpl. kustomize's configMapGenerator makes one of a folder.
+	// +optional
+	ConfigMapRef ConfigMapReference `json:"configMapRef,omitempty,omitzero"`
+
+	// missingValues says what it means that the template asks for a value that is not there, such as .Values.replica instead of
+	// .Values.replicas. When not set: Warn for a chart, Fail for inline and configMapRef.
+	// +optional
+	MissingValues MissingValuesPolicy `json:"missingValues,omitempty"`
 }
 
 // ProductAccess is what the buyer is told. Each field is a template over .instance, .plan, .quantity, .attributes and
@@ -165,12 +198,14 @@ type ProductAccess struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.contains('{{') ? (self.startsWith('https://') || self.startsWith('http://') || self.startsWith('{{')) : (isURL(self) && url(self).getScheme() in ['https', 'http'] && url(self).getHostname() != '')",message="frontEndURL must be an address that begins with https:// (or http://) and has a host"
 	FrontEndURL string `json:"frontEndURL,omitempty"`
 
 	// adminURL is the administration's address; its result has at most 512 characters.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.contains('{{') ? (self.startsWith('https://') || self.startsWith('http://') || self.startsWith('{{')) : (isURL(self) && url(self).getScheme() in ['https', 'http'] && url(self).getHostname() != '')",message="adminURL must be an address that begins with https:// (or http://) and has a host"
 	AdminURL string `json:"adminURL,omitempty"`
 
 	// userName is the administrator's initial account name; its result has at most 128 characters. With it goes a random
@@ -186,119 +221,6 @@ type ProductAccess struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Memo string `json:"memo,omitempty"`
 }
-
-// AfterRetention says what happens when nobody paid until the end of the retention period.
-// +kubebuilder:validation:Enum=Keep;Delete
-type AfterRetention string
-
-const (
-	// AfterRetentionKeep keeps the suspended tenant until the marketplace or a person ends it.
-	AfterRetentionKeep AfterRetention = "Keep"
-	// AfterRetentionDelete deletes the tenant with its data.
-	AfterRetentionDelete AfterRetention = "Delete"
-)
-
-// DeletionProtection says whether deleting an instance is refused.
-// +kubebuilder:validation:Enum=Enabled;Disabled
-type DeletionProtection string
-
-const (
-	// DeletionProtectionEnabled refuses to delete the instance and its namespace.
-	DeletionProtectionEnabled DeletionProtection = "Enabled"
-	// DeletionProtectionDisabled lets the instance be deleted, with its data.
-	DeletionProtectionDisabled DeletionProtection = "Disabled"
-)
-
-// GroupKind names a kind of objects.
-type GroupKind struct {
-	// group is the API group; not set for the core group.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Group string `json:"group,omitempty"`
-
-	// kind is the kind, such as StatefulSet.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	Kind string `json:"kind,omitempty"`
-}
-
-// SuspensionPatch says how objects of a kind are stopped without losing data.
-type SuspensionPatch struct {
-	// group is the API group; not set for the core group.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Group string `json:"group,omitempty"`
-
-	// kind is the kind, such as Cluster.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	Kind string `json:"kind,omitempty"`
-
-	// patch is merged into each such object while the tenant is suspended (JSON merge patch, RFC 7396).
-	// +required
-	// +kubebuilder:pruning:PreserveUnknownFields
-	Patch runtime.RawExtension `json:"patch,omitempty,omitzero"`
-}
-
-// Lifecycle says what happens when the paid time is over.
-// +kubebuilder:validation:MinProperties=1
-type Lifecycle struct {
-	// gracePeriodSeconds is how long a tenant runs on after its paid time, in case the marketplace's freeze never comes.
-	// The marketplace's default when not set: 15 days for KooGallery.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=315360000
-	GracePeriodSeconds *int64 `json:"gracePeriodSeconds,omitempty"`
-
-	// retentionPeriodSeconds is how long data are kept after a release, or after an unpaid tenant was suspended. 15 days
-	// when not set.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=315360000
-	RetentionPeriodSeconds *int64 `json:"retentionPeriodSeconds,omitempty"`
-
-	// afterRetention says what happens when nobody paid until the retention period is over. Keep when not set. A sale that
-	// the marketplace has released is deleted after its retention in any case.
-	// +optional
-	AfterRetention AfterRetention `json:"afterRetention,omitempty"`
-
-	// deletionProtection says whether deleting an instance, or its namespace, is refused. Enabled when not set.
-	// +optional
-	DeletionProtection DeletionProtection `json:"deletionProtection,omitempty"`
-
-	// pendingChange says when a smaller plan or quantity, bought with a renewal, takes effect. AtExpiry when not set.
-	// +optional
-	PendingChange PendingChangePolicy `json:"pendingChange,omitempty"`
-
-	// dataKinds are more kinds that hold data: never pruned, and kept while suspended. Claims and Secrets always are.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=32
-	DataKinds []GroupKind `json:"dataKinds,omitempty"`
-
-	// suspension says how objects of kinds that the operator does not know are stopped.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=32
-	Suspension []SuspensionPatch `json:"suspension,omitempty"`
-}
-
-// PendingChangePolicy says when a smaller plan or quantity takes effect.
-// +kubebuilder:validation:Enum=AtExpiry;Immediately
-type PendingChangePolicy string
-
-const (
-	// PendingChangeAtExpiry waits for the end of the period that is already paid.
-	PendingChangeAtExpiry PendingChangePolicy = "AtExpiry"
-	// PendingChangeImmediately applies it at once.
-	PendingChangeImmediately PendingChangePolicy = "Immediately"
-)
 
 // PodSecurityLevel is a level of the Pod Security Standards.
 // +kubebuilder:validation:Enum=privileged;baseline;restricted
@@ -351,6 +273,7 @@ type Isolation struct {
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.all(n, !format.dns1123Label().validate(n).hasValue())",message="ingressFromNamespaces must be names of namespaces: lower-case letters, digits and dashes"
 	IngressFromNamespaces []string `json:"ingressFromNamespaces,omitempty"`
 
 	// egress says where the tenant's pods may connect to, besides DNS and each other. Internet when not set.
@@ -369,7 +292,7 @@ type RolloutState string
 const (
 	// RolloutActive moves tenants to a new revision.
 	RolloutActive RolloutState = "Active"
-	// RolloutPaused keeps every tenant on the revision that it has. New tenants start with the current one.
+	// RolloutPaused keeps every tenant on the revision that it has. New tenants start with the latest one.
 	RolloutPaused RolloutState = "Paused"
 )
 
@@ -383,24 +306,15 @@ type Rollout struct {
 
 // DirectoryForward is an HTTP endpoint of the tenant's workload that is told of every change of the directory.
 type DirectoryForward struct {
-	// service is the name of a Service in the tenant's namespace.
+	// serviceRef names the Service and its port.
 	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="service must be the name of a Service in the tenant's namespace: lower-case letters, digits and dashes"
-	Service string `json:"service,omitempty"`
-
-	// port is the port of the Service.
-	// +required
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=65535
-	Port int32 `json:"port,omitempty"`
+	ServiceRef ServicePortReference `json:"serviceRef,omitempty,omitzero"`
 
 	// path is the path that changes are posted to, such as /internal/directory.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	// +kubebuilder:validation:XValidation:rule="self.matches('^(/[A-Za-z0-9._~-]*)+$')",message="path must begin with a slash and hold letters, digits, dots, dashes, underscores and slashes only"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(/[A-Za-z0-9._~-]*)+$')",message="path must begin with a slash and hold letters, digits, dots, dashes, underscores, tildes and slashes only"
 	Path string `json:"path,omitempty"`
 }
 
@@ -424,7 +338,7 @@ type ProductLogin struct {
 	Path string `json:"path,omitempty"`
 }
 
-// LicenseFingerprint says whether a licence is bound to a device.
+// LicenseFingerprint says whether a license is bound to a device.
 // +kubebuilder:validation:Enum=Required;Optional
 type LicenseFingerprint string
 
@@ -435,7 +349,7 @@ const (
 	LicenseFingerprintOptional LicenseFingerprint = "Optional"
 )
 
-// LicenseTerm says whether a licence has an end.
+// LicenseTerm says whether a license has an end.
 // +kubebuilder:validation:Enum=Periodic;Perpetual
 type LicenseTerm string
 
@@ -446,7 +360,7 @@ const (
 	LicensePerpetual LicenseTerm = "Perpetual"
 )
 
-// ProductLicense says which licences a buyer of Online License may ask for.
+// ProductLicense says which licenses a buyer of Online License may ask for.
 // +kubebuilder:validation:MinProperties=1
 type ProductLicense struct {
 	// deviceFingerprint says whether a request needs one. Optional when not set.
@@ -457,27 +371,32 @@ type ProductLicense struct {
 	// +optional
 	Term LicenseTerm `json:"term,omitempty"`
 
-	// perUnit is how many licences, that have not ended, one of the bought quantity gives. A device that gets another licence
+	// perUnit is how many licenses, that have not ended, one of the bought quantity gives. A device that gets another license
 	// takes no further place. As many as 128 when not set.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=128
+	// +kubebuilder:validation:Maximum=64
 	PerUnit int32 `json:"perUnit,omitempty"`
 }
 
 // MarketplaceProductSpec is what is sold, and what runs for it.
-// +kubebuilder:validation:XValidation:rule="!has(self.listings) || self.listings.all(l, self.plans.exists(p, p.name == l.plan))",message="every listing's plan must be one of plans"
-// +kubebuilder:validation:XValidation:rule="has(self.template) || (!has(self.isolation) && self.plans.all(p, !has(p.quota)))",message="isolation and quota are for a tenant's namespace, and without a template there is none"
-// +kubebuilder:validation:XValidation:rule="has(self.template) == has(oldSelf.template)",message="template can't be added or removed: tenants of this product have a namespace or have none; make another product"
-// +kubebuilder:validation:XValidation:rule="has(self.template) || !has(self.login)",message="login is for a tenant with a namespace, where its key is put, and without a template there is none"
+// +kubebuilder:validation:XValidation:rule="self.plans.all(p, has(p.rank)) || self.plans.all(p, !has(p.rank))",message="give every plan a rank, or none",fieldPath=".plans",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="self.plans.all(p, !has(p.rank) || self.plans.exists_one(q, has(q.rank) && q.rank == p.rank))",message="two plans have the same rank: one of two plans must be the larger one",fieldPath=".plans",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="self.plans.all(p, !has(p.meters) || (has(self.meters) && p.meters.all(m, self.meters.exists(d, d.name == m.name))))",message="a plan's meters must be names of spec.meters: add the meter there, or correct the name",fieldPath=".plans",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="self.plans.all(p, !has(p.package) || (has(self.meters) && self.meters.exists(d, d.name == p.package.meter)))",message="a plan's package.meter must be the name of one of spec.meters: add the meter there, or correct the name",fieldPath=".plans",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="self.plans.all(p, !has(p.set) || p.set.all(s, !has(s.attribute) || (has(self.attributes) && self.attributes.exists(a, a.name == s.attribute))))",message="set names an attribute that is not one of spec.attributes: add it there, with a default for sales without it",fieldPath=".plans",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(self.set) || self.set.all(s, !has(s.attribute) || (has(self.attributes) && self.attributes.exists(a, a.name == s.attribute)))",message="set names an attribute that is not one of spec.attributes: add it there, with a default for sales without it",fieldPath=".set",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="has(self.template) || !has(self.isolation)",message="isolation is for a tenant's namespace, and without a template there is none",fieldPath=".isolation",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.template) || self.plans.all(p, !has(p.quota))",message="a plan's quota is for a tenant's namespace, and without a template there is none",fieldPath=".plans",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.template) || (!has(self.values) && !has(self.valuesFrom) && !has(self.set) && self.plans.all(p, !has(p.values) && !has(p.set)))",message="values, valuesFrom and set are given to the template, and there is none",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.template) || !has(self.lifecycle) || (!has(self.lifecycle.dataKinds) && !has(self.lifecycle.suspensionPatches))",message="dataKinds and suspensionPatches are about a template's objects, and there is none",fieldPath=".lifecycle",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.template) || !has(self.login)",message="login is for a tenant with a namespace, where its key is put, and without a template there is none",fieldPath=".login",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="!has(self.login) || (has(self.access) && has(self.access.frontEndURL))",message="login leads users to the host of access.frontEndURL, which is missing",fieldPath=".login",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.template) || !has(self.directory) || !has(self.directory.forward)",message="directory.forward tells a Service of the tenant, and without a template there is none",fieldPath=".directory",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.template) || !has(self.meters) || self.meters.all(m, !has(m.http))",message="a meter with http asks a Service of the tenant, and without a template there is none",fieldPath=".meters",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.template) || !has(oldSelf.template)",message="template can't be removed: tenants of this product have a namespace with data. To end them, release or delete the instances, then the product",fieldPath=".template",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="!has(self.template) || has(oldSelf.template)",message="template can't be added: sales of this product have no namespace. Make another product with the template, and move the listings to it",fieldPath=".template",reason=FieldValueForbidden
 type MarketplaceProductSpec struct {
-	// listings say which of a marketplace's products mean which plan.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=64
-	Listings []Listing `json:"listings,omitempty"`
-
 	// plans are the variants of the product.
 	// +required
 	// +listType=map
@@ -486,10 +405,42 @@ type MarketplaceProductSpec struct {
 	// +kubebuilder:validation:MaxItems=32
 	Plans []Plan `json:"plans,omitempty"`
 
-	// template is what runs for a tenant. Without it nothing does, and a sale has no namespace: for licences of software that
+	// template is what runs for a tenant. Without it nothing does, and a sale has no namespace: for licenses of software that
 	// runs elsewhere.
 	// +optional
 	Template ProductTemplate `json:"template,omitempty,omitzero"`
+
+	// valuesFrom are values for all plans from ConfigMaps and Secrets, under values. A later one goes over an earlier one. What a
+	// Secret holds stays out of the stored revisions.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	ValuesFrom []ValuesSource `json:"valuesFrom,omitempty"`
+
+	// values are given to the template for all plans. What a plan and an instance say goes over them. They may hold templates as a
+	// plan's values.
+	// +optional
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Values *runtime.RawExtension `json:"values,omitempty"`
+
+	// set assigns single values for all plans without a template, over values and under what a plan says.
+	// +optional
+	// +listType=map
+	// +listMapKey=path
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:XValidation:rule="self.all(s, self.all(t, !t.path.startsWith(s.path + '.')))",message="one path of set lies within another one, such as ingress and ingress.host: only one of them can be set",reason=FieldValueInvalid
+	Set []ValueAssignment `json:"set,omitempty"`
+
+	// attributes are what a buyer may enter. Each is there for the templates of every sale: as it was entered, or its default.
+	// Others that a sale has are there too.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Attributes []AttributeDeclaration `json:"attributes,omitempty"`
 
 	// access is what the buyer is told.
 	// +optional
@@ -497,13 +448,21 @@ type MarketplaceProductSpec struct {
 
 	// lifecycle says what happens when the paid time is over.
 	// +optional
-	Lifecycle Lifecycle `json:"lifecycle,omitempty,omitzero"`
+	Lifecycle ProductLifecycle `json:"lifecycle,omitempty,omitzero"`
 
 	// isolation says what keeps tenants apart.
 	// +optional
 	Isolation Isolation `json:"isolation,omitempty,omitzero"`
 
-	// license says which licences a buyer of Online License may ask for.
+	// meters count what sales use. Plans say which of them count for their sales. A change of them is no new revision.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Meters []Meter `json:"meters,omitempty"`
+
+	// license says which licenses a buyer of Online License may ask for.
 	// +optional
 	License ProductLicense `json:"license,omitempty,omitzero"`
 
@@ -511,12 +470,12 @@ type MarketplaceProductSpec struct {
 	// +optional
 	Rollout Rollout `json:"rollout,omitempty,omitzero"`
 
-	// directory says what happens with users and departments that the marketplace synchronises. A change of it is no new
+	// directory says what happens with users and departments that the marketplace synchronizes. A change of it is no new
 	// revision.
 	// +optional
 	Directory Directory `json:"directory,omitempty,omitzero"`
 
-	// login lets the users that the marketplace synchronises sign in through `stallkeeper login`. Nobody does when not set. A change
+	// login lets the users that the marketplace synchronizes sign in through `stallkeeper login`. They can't when not set. A change
 	// of it is no new revision.
 	// +optional
 	Login ProductLogin `json:"login,omitempty,omitzero"`
@@ -534,58 +493,57 @@ type InstanceCount struct {
 	Count *int32 `json:"count,omitempty"`
 }
 
-// RolloutStatus is how far the current revision has come.
+// RolloutStatus is how far the latest revision has come.
 type RolloutStatus struct {
 	// total is the number of instances that have a tenant.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Total *int32 `json:"total,omitempty"`
 
-	// updated is the number of those that run the current revision.
+	// updated is the number of those that run the latest revision.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Updated *int32 `json:"updated,omitempty"`
 }
 
-// MarketplaceProductStatus is what is known about the product.
+// MarketplaceProductStatus is what is known about the product. If it is erased, the next pass restores it.
 // +kubebuilder:validation:MinProperties=1
 type MarketplaceProductStatus struct {
-	// conditions hold Ready.
+	// conditions hold Ready, ListingsResolved for a product that is listed, and Stalled while somebody must act. True is good, but
+	// for Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	// +patchStrategy=merge
-	// +patchMergeKey=type
 	// +kubebuilder:validation:MinItems=0
-	// +kubebuilder:validation:MaxItems=16
-	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
+	// +kubebuilder:validation:MaxItems=32
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation that revision was made from.
+	// observedGeneration is the generation that the conditions speak of, good or bad.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
-	// revision is the name of the ControllerRevision that new tenants get.
+	// latestRevision is the name of the newest MarketplaceRevision that passed its check. New tenants get it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	Revision string `json:"revision,omitempty"`
+	LatestRevision string `json:"latestRevision,omitempty"`
 
-	// chartDigest is the SHA-256 of the chart's bytes in that revision.
+	// latestRevisionGeneration is the generation that latestRevision was made from. Below observedGeneration, the spec of today
+	// has not become a revision: Ready says why.
 	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=128
-	ChartDigest string `json:"chartDigest,omitempty"`
+	// +kubebuilder:validation:Minimum=0
+	LatestRevisionGeneration *int64 `json:"latestRevisionGeneration,omitempty"`
 
 	// instances counts the product's instances by state.
 	// +optional
 	// +listType=map
 	// +listMapKey=state
 	// +kubebuilder:validation:MinItems=0
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=32
 	Instances []InstanceCount `json:"instances,omitempty"`
 
-	// rollout is how far the current revision has come.
+	// rollout is how far the latest revision has come.
 	// +optional
 	Rollout RolloutStatus `json:"rollout,omitempty,omitzero"`
 }
@@ -599,11 +557,11 @@ type MarketplaceProductStatus struct {
 // +kubebuilder:resource:shortName=mpp,categories=stallkeeper
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
-// +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.status.revision`
+// +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.status.latestRevision`
 // +kubebuilder:printcolumn:name="Instances",type=integer,JSONPath=`.status.rollout.total`
 // +kubebuilder:printcolumn:name="Updated",type=integer,JSONPath=`.status.rollout.updated`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 52",message="the name must have at most 52 characters, because revisions are named after it"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 52",message="metadata.name must have at most 52 characters, because revisions are named after it",fieldPath=".metadata",reason=FieldValueInvalid
 type MarketplaceProduct struct {
 	metav1.TypeMeta `json:",inline"`
 
@@ -617,6 +575,7 @@ type MarketplaceProduct struct {
 
 	// status is what is known about the product.
 	// +optional
+	// +kubebuilder:default={conditions: {{type: "Ready", status: "Unknown", reason: "Pending", message: "Waiting for the controller", lastTransitionTime: "1970-01-01T00:00:00Z"}}}
 	Status MarketplaceProductStatus `json:"status,omitempty,omitzero"`
 }
 

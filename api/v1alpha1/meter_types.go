@@ -1,18 +1,5 @@
 package v1alpha1
 
-// MeterSource is where a meter's amounts come from.
-// +kubebuilder:validation:Enum=Prometheus;HTTP;Records
-type MeterSource string
-
-const (
-	// MeterSourcePrometheus asks a Prometheus.
-	MeterSourcePrometheus MeterSource = "Prometheus"
-	// MeterSourceHTTP asks a Service of the tenant.
-	MeterSourceHTTP MeterSource = "HTTP"
-	// MeterSourceRecords takes the UsageRecords that a person or a job writes.
-	MeterSourceRecords MeterSource = "Records"
-)
-
 // MeterInterval is how often a meter is read.
 // +kubebuilder:validation:Enum=Hourly;Daily
 type MeterInterval string
@@ -25,15 +12,15 @@ const (
 )
 
 // MeterPush says how a meter's amounts reach the marketplace.
-// +kubebuilder:validation:Enum=New;Old;None
+// +kubebuilder:validation:Enum=Batch;Single;None
 type MeterPush string
 
 const (
-	// MeterPushNew pushes by the marketplace's present interface, which knows a repeated record again.
-	MeterPushNew MeterPush = "New"
-	// MeterPushOld pushes by the interface of products that were released before that one, one record at a time. It can't tell a
-	// repeat, so a push whose answer was lost waits for a person.
-	MeterPushOld MeterPush = "Old"
+	// MeterPushBatch pushes many records in one call, by the interface that knows a repeated record again.
+	MeterPushBatch MeterPush = "Batch"
+	// MeterPushSingle pushes one record in one call, by the interface of products that were released before the other one. It
+	// can't tell a repeat, so a push whose answer was lost waits for a person.
+	MeterPushSingle MeterPush = "Single"
 	// MeterPushNone pushes nothing: the amounts are only counted and shown.
 	MeterPushNone MeterPush = "None"
 )
@@ -44,7 +31,7 @@ type MeterPrometheus struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && (self.startsWith('https://') || self.startsWith('http://'))",message="address must be a URL that begins with https:// or http://"
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['https', 'http'] && url(self).getHostname() != '' && url(self).getQuery().size() == 0 && !self.contains('@') && !self.contains('?') && !self.contains('#')",message="address must be a base URL such as http://prometheus.monitoring:9090: https:// or http:// and a host, without account, query and fragment"
 	Address string `json:"address,omitempty"`
 
 	// query is PromQL for the amount that was used in an interval, such as
@@ -62,25 +49,66 @@ type MeterPrometheus struct {
 // 2026-01-02T15:00:00Z. It answers {"value": "12.5"}, the amount that was used from the first to before the second, also when it
 // is asked late or again.
 type MeterHTTP struct {
-	// service is the name of the Service.
+	// serviceRef names the Service and its port.
 	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:XValidation:rule="!format.dns1035Label().validate(self).hasValue()",message="service must be the name of a Service: lower-case letters, digits and dashes, a letter first"
-	Service string `json:"service,omitempty"`
-
-	// port is the Service's port.
-	// +required
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=65535
-	Port int32 `json:"port,omitempty"`
+	ServiceRef ServicePortReference `json:"serviceRef,omitempty,omitzero"`
 
 	// path of the URL, such as /usage.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	// +kubebuilder:validation:Pattern=`^/[A-Za-z0-9/._~-]*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^/[A-Za-z0-9/._~-]*$')",message="path must begin with a slash and hold letters, digits, dots, dashes, underscores, tildes and slashes only"
 	Path string `json:"path,omitempty"`
+}
+
+// MeterRecords says that a person or a job counts, and writes each amount as a UsageRecord.
+type MeterRecords struct{}
+
+// Meter counts one thing that sales are charged for by their use, or that is only shown. Exactly one of prometheus, http and
+// records says where its amounts come from.
+// +kubebuilder:validation:ExactlyOneOf=prometheus;http;records
+type Meter struct {
+	// name of the meter.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="a meter's name must be lower-case letters, digits and dashes"
+	Name string `json:"name,omitempty"`
+
+	// unit that the amounts are in, as the marketplace's console has it, for people.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Unit string `json:"unit,omitempty"`
+
+	// interval is how often the meter is read: as often as the marketplace bills, or more often.
+	// +required
+	Interval MeterInterval `json:"interval,omitempty"`
+
+	// prometheus asks a Prometheus.
+	// +optional
+	Prometheus MeterPrometheus `json:"prometheus,omitempty,omitzero"`
+
+	// http asks a Service of the tenant.
+	// +optional
+	HTTP MeterHTTP `json:"http,omitempty,omitzero"`
+
+	// records takes the UsageRecords that a person or a job writes: records: {}.
+	// +optional
+	Records *MeterRecords `json:"records,omitempty"`
+}
+
+// PlanMeter is a meter that counts what sales of a plan use.
+type PlanMeter struct {
+	// name of one of the product's meters.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// push says how the amounts reach the marketplace. Batch when not set.
+	// +optional
+	Push MeterPush `json:"push,omitempty"`
 }
 
 // UsedUpPolicy says what happens when a package is used up.
@@ -94,26 +122,31 @@ const (
 	UsedUpSuspend UsedUpPolicy = "Suspend"
 )
 
-// PackageUser says who uses a package.
-// +kubebuilder:validation:Enum=OwnTenant;OnDemandInstance
-type PackageUser string
+// PackageConsumer says who uses a package.
+// +kubebuilder:validation:Enum=OwnTenant;MeteredInstance
+type PackageConsumer string
 
 const (
-	// PackageUsedByOwnTenant is a tenant that is made for the package.
-	PackageUsedByOwnTenant PackageUser = "OwnTenant"
-	// PackageUsedByOnDemandInstance is the tenant of an instance that the buyer has already and that is charged by use.
-	PackageUsedByOnDemandInstance PackageUser = "OnDemandInstance"
+	// PackageConsumerOwnTenant is a tenant that is made for the package.
+	PackageConsumerOwnTenant PackageConsumer = "OwnTenant"
+	// PackageConsumerMeteredInstance is the tenant of an instance that the buyer has already and that is charged by use.
+	PackageConsumerMeteredInstance PackageConsumer = "MeteredInstance"
 )
 
-// MeterPackage says how much a package holds, and what happens at its end.
-// +kubebuilder:validation:MinProperties=1
-type MeterPackage struct {
+// UsagePackage makes a plan a package of use that is paid in advance, and says how much it holds and what happens at its end.
+type UsagePackage struct {
+	// meter is the name of the product's meter whose amounts are taken from the package. A plan whose package is used by its own
+	// tenant reads that meter whether its meters name it or not.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Meter string `json:"meter,omitempty"`
+
 	// size is how much one piece of the sold quantity holds, in the meter's unit. 1 when not set: the quantity is then the size.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=13
-	// +kubebuilder:validation:Pattern=`^(0|[1-9][0-9]{0,7})(\.[0-9]{1,4})?$`
-	// +kubebuilder:validation:XValidation:rule="self.matches('[1-9]')",message="size must be above 0"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|[1-9][0-9]{0,7})([.][0-9]{1,4})?$') && self.matches('[1-9]')",message="size must be a decimal number above 0 with at most 8 digits before the point and 4 behind it, such as \"500\" or \"0.5\""
 	Size string `json:"size,omitempty"`
 
 	// warnAtPercent are the percentages at which a warning is given that the package runs low. None when not set.
@@ -129,49 +162,8 @@ type MeterPackage struct {
 	// +optional
 	WhenUsedUp UsedUpPolicy `json:"whenUsedUp,omitempty"`
 
-	// usedBy says who uses the package. OwnTenant when not set. With OnDemandInstance nothing runs for the package, and the
-	// meter of the same name of that instance's plan counts. It holds for packages that are sold from then on.
+	// consumer says who uses the package. OwnTenant when not set. With MeteredInstance nothing runs for the package, and the plan
+	// of the instance that uses it counts. It holds for packages that are sold from then on.
 	// +optional
-	UsedBy PackageUser `json:"usedBy,omitempty"`
-}
-
-// Meter counts one thing that a sale is charged for by its use.
-// +kubebuilder:validation:XValidation:rule="has(self.prometheus) == (self.source == 'Prometheus') && has(self.http) == (self.source == 'HTTP')",message="a meter needs the member prometheus with source Prometheus, http with source HTTP, and neither with source Records"
-type Meter struct {
-	// name of the meter.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=30
-	// +kubebuilder:validation:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="a meter's name must be lower-case letters, digits and dashes"
-	Name string `json:"name,omitempty"`
-
-	// unit that the amounts are in, as the marketplace's console has it, for people.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
-	Unit string `json:"unit,omitempty"`
-
-	// source is where the amounts come from.
-	// +required
-	Source MeterSource `json:"source,omitempty"`
-
-	// prometheus is the question of source Prometheus.
-	// +optional
-	Prometheus MeterPrometheus `json:"prometheus,omitempty,omitzero"`
-
-	// http is the question of source HTTP.
-	// +optional
-	HTTP MeterHTTP `json:"http,omitempty,omitzero"`
-
-	// interval is how often the meter is read: as often as the marketplace bills, or more often.
-	// +required
-	Interval MeterInterval `json:"interval,omitempty"`
-
-	// push says how the amounts reach the marketplace. New when not set.
-	// +optional
-	Push MeterPush `json:"push,omitempty"`
-
-	// package says how much a package holds, for sales that are one.
-	// +optional
-	Package MeterPackage `json:"package,omitempty,omitzero"`
+	Consumer PackageConsumer `json:"consumer,omitempty"`
 }

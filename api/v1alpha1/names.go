@@ -29,21 +29,21 @@ func AccessSecretName(instanceName string) string { return instanceName + "-acce
 // contain the buyer's personal data.
 func OrderSecretName(instanceName string) string { return instanceName + "-orders" }
 
-// LicenseSecretName names the Secret beside an instance that holds the licence that was sold, under LicenseKey. A person or a
+// LicenseSecretName names the Secret beside an instance that holds the license that was sold, under LicenseKey. A person or a
 // job makes it.
 func LicenseSecretName(instanceName string) string { return instanceName + "-license" }
 
-// LicenseKey is the key of the licence's text in its Secret.
+// LicenseKey is the key of the license's text in its Secret.
 const LicenseKey = "license"
 
-// LicensesSecretName names the Secret beside an instance in which a person or a job puts the licences to deliver.
+// LicensesSecretName names the Secret beside an instance in which a person or a job puts the licenses to deliver.
 func LicensesSecretName(instanceName string) string { return instanceName + "-licenses" }
 
 const (
-	// TenantLicensesSecretName names the Secret in a tenant's namespace in which its workload puts the licences to deliver. The
+	// TenantLicensesSecretName names the Secret in a tenant's namespace in which its workload puts the licenses to deliver. The
 	// controller may read no other Secret there.
 	TenantLicensesSecretName = "stallkeeper-licenses"
-	// LicenseRequestsName names the ConfigMap in a tenant's namespace that tells its workload which licences were asked for.
+	// LicenseRequestsName names the ConfigMap in a tenant's namespace that tells its workload which licenses were asked for.
 	LicenseRequestsName = "stallkeeper-license-requests"
 	// LicenseRequestsKey is its key, a file when it is mounted.
 	LicenseRequestsKey = "requests.json"
@@ -58,6 +58,9 @@ const (
 	// AccessSeedKey is the seed of the template function tenantSecret. It stays beside the instance and is never copied
 	// into the tenant's namespace.
 	AccessSeedKey = "seed"
+	// AccessKeptKey is the key of the values that random functions of the template gave for this tenant. It stays beside the
+	// instance as well.
+	AccessKeptKey = "kept"
 )
 
 // Keys of the Secrets that a Marketplace refers to.

@@ -26,6 +26,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&MarketplaceProduct{}, &MarketplaceProductList{},
 		&MarketplaceInstance{}, &MarketplaceInstanceList{},
 		&UsageRecord{}, &UsageRecordList{},
+		&MarketplaceRevision{}, &MarketplaceRevisionList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

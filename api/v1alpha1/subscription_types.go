@@ -23,14 +23,14 @@ type SoldItem struct {
 	// productID is the marketplace's product id.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MaxLength=256
 	ProductID string `json:"productID,omitempty"`
 
-	// skuCode is the marketplace's specification code.
+	// sku is the marketplace's specification code.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
-	SKUCode string `json:"skuCode,omitempty"`
+	// +kubebuilder:validation:MaxLength=256
+	SKU string `json:"sku,omitempty"`
 
 	// productName is the product's name in the marketplace.
 	// +optional
@@ -38,7 +38,7 @@ type SoldItem struct {
 	// +kubebuilder:validation:MaxLength=512
 	ProductName string `json:"productName,omitempty"`
 
-	// quantity is the bought quantity of the item's linear attribute.
+	// quantity is the bought quantity of the item's linear attribute. 0 says that nothing of it is counted.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=9999999
@@ -46,33 +46,34 @@ type SoldItem struct {
 }
 
 // SubscriptionType is whether the buyer tries or has bought.
-// +kubebuilder:validation:Enum=Trial;Formal
+// +kubebuilder:validation:Enum=Trial;Paid
 type SubscriptionType string
 
 const (
 	// SubscriptionTrial is a trial.
 	SubscriptionTrial SubscriptionType = "Trial"
-	// SubscriptionFormal is a paid sale.
-	SubscriptionFormal SubscriptionType = "Formal"
+	// SubscriptionPaid is a paid sale.
+	SubscriptionPaid SubscriptionType = "Paid"
 )
 
 // ChargingMode is how a sale is charged.
-// +kubebuilder:validation:Enum=Period;OneTime;OnDemand;OnDemandPackage
+// +kubebuilder:validation:Enum=Prepaid;OneTime;Metered;MeteredPackage
 type ChargingMode string
 
 const (
-	// ChargingPeriod is charged by the year, month or day, and has an end.
-	ChargingPeriod ChargingMode = "Period"
+	// ChargingPrepaid is charged by the year, month or day, and has an end.
+	ChargingPrepaid ChargingMode = "Prepaid"
 	// ChargingOneTime is charged once.
 	ChargingOneTime ChargingMode = "OneTime"
-	// ChargingOnDemand is charged by use.
-	ChargingOnDemand ChargingMode = "OnDemand"
-	// ChargingOnDemandPackage is a package of use, paid in advance.
-	ChargingOnDemandPackage ChargingMode = "OnDemandPackage"
+	// ChargingMetered is charged by use.
+	ChargingMetered ChargingMode = "Metered"
+	// ChargingMeteredPackage is a package of use, paid in advance.
+	ChargingMeteredPackage ChargingMode = "MeteredPackage"
 )
 
-// ExpirySource is who said when the paid time ends.
-// +kubebuilder:validation:Enum=Order;Renewal;Query;Person
+// ExpirySource is who said when the paid time ends: Order, Renewal, Query or Person; later versions may have more.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
 type ExpirySource string
 
 const (
@@ -80,7 +81,7 @@ const (
 	ExpiryFromOrder ExpirySource = "Order"
 	// ExpiryFromRenewal is the date of a renewal call.
 	ExpiryFromRenewal ExpirySource = "Renewal"
-	// ExpiryFromQuery is the date that the marketplace told when it was asked about a licence code.
+	// ExpiryFromQuery is the date that the marketplace told when it was asked about a license code.
 	ExpiryFromQuery ExpirySource = "Query"
 	// ExpiryFromPerson is a date that a person has set; only a renewal replaces it.
 	ExpiryFromPerson ExpirySource = "Person"
@@ -99,8 +100,9 @@ const (
 	EntitlementReleased EntitlementState = "Released"
 )
 
-// EntitlementReason is why an entitlement is frozen or released.
-// +kubebuilder:validation:Enum=Expired;Marketplace;Person
+// EntitlementReason is why an entitlement is frozen or released: Expired, Marketplace or Person; later versions may have more.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
 type EntitlementReason string
 
 const (
@@ -113,6 +115,7 @@ const (
 )
 
 // Entitlement is what the buyer is entitled to, and since when.
+// +kubebuilder:validation:XValidation:rule="(self.state == 'Active') != has(self.reason) || (oldSelf.hasValue() && (oldSelf.value().state == 'Active') == has(oldSelf.value().reason))",optionalOldSelf=true,message="an entitlement that is Frozen or Released needs a reason, and one that is Active has none",fieldPath=".reason",reason=FieldValueInvalid
 type Entitlement struct {
 	// state is what the buyer is entitled to.
 	// +required
@@ -138,12 +141,14 @@ const (
 	AcknowledgementReceived AcknowledgementState = "Received"
 )
 
-// AcknowledgementSource is what showed that the marketplace has heard of a sale.
-// +kubebuilder:validation:Enum=Query;Call;Person
+// AcknowledgementSource is what showed that the marketplace has heard of a sale: Query, Call or Person; later versions may have
+// more.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
 type AcknowledgementSource string
 
 const (
-	// AcknowledgedByQuery says: the marketplace asked for the instance, as it does after every sale that it knows of.
+	// AcknowledgedByQuery says: the marketplace asked for the instance, which it does after every sale that it knows of.
 	AcknowledgedByQuery AcknowledgementSource = "Query"
 	// AcknowledgedByCall says: another call named the instance.
 	AcknowledgedByCall AcknowledgementSource = "Call"
@@ -166,41 +171,45 @@ type Acknowledgement struct {
 	Time metav1.Time `json:"time,omitempty,omitzero"`
 }
 
-// Subscription is what the marketplace has said about a sale. It is written by the webhook server and by the order
-// reconciler, and does not belong in Git. A person may correct it.
-// +kubebuilder:validation:XValidation:rule="self.marketplace == oldSelf.marketplace && self.instanceID == oldSelf.instanceID",message="marketplace and instanceID name the sale at the marketplace and can't be changed"
-// +kubebuilder:validation:XValidation:rule="has(self.license) == has(oldSelf.license)",message="license can't be added or removed: make another instance"
-// +kubebuilder:validation:XValidation:rule="has(self.entitlement) || has(self.license)",message="entitlement is required, but for a licence code, whose entitlement the marketplace tells"
-// +kubebuilder:validation:XValidation:rule="has(self.packageUsedBy) == has(oldSelf.packageUsedBy) || (has(self.packageUsedBy) && !has(oldSelf.items))",message="packageUsedBy can't be added or removed once the order was read: the package would lose its tenant or its use; name another instance, or make another package"
+// Subscription is what the marketplace has said about a sale, and does not belong in Git. The webhook server and the controller
+// write it. A person writes it once, to bring a sale from before Stallkeeper or to enter a license code; an admission policy
+// refuses it later, and spec.correction and spec.lifecycle are there instead.
+// +kubebuilder:validation:XValidation:rule="self.marketplace == oldSelf.marketplace && self.instanceID == oldSelf.instanceID",message="marketplace and instanceID name the sale at the marketplace and can't be changed",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.license) == has(oldSelf.license)",message="license can't be added or removed: make another instance",fieldPath=".license",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.entitlement) || has(self.license) || (oldSelf.hasValue() && !has(oldSelf.value().entitlement))",optionalOldSelf=true,message="entitlement is required, but for a license code, whose entitlement the marketplace tells",fieldPath=".entitlement",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="!has(self.expirySource) || has(self.expiryTime) || (oldSelf.hasValue() && has(oldSelf.value().expirySource) && !has(oldSelf.value().expiryTime))",optionalOldSelf=true,message="expirySource says who set expiryTime, which is missing: a sale without it never ends",fieldPath=".expirySource",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="!has(self.startTime) || !has(self.expiryTime) || self.startTime <= self.expiryTime || oldSelf.hasValue()",optionalOldSelf=true,message="expiryTime must not be before startTime",fieldPath=".expiryTime",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="has(self.packageConsumerRef) == has(oldSelf.packageConsumerRef) || (has(self.packageConsumerRef) && !has(oldSelf.items))",message="packageConsumerRef can't be added or removed once the order was read: the package would lose its tenant or its use; name another instance, or make another package",fieldPath=".packageConsumerRef",reason=FieldValueForbidden
 type Subscription struct {
 	// marketplace is the name of the Marketplace in this namespace that the sale came from.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="!format.dns1123Subdomain().validate(self).hasValue()",message="marketplace must be the name of a Marketplace in this namespace: lower-case letters, digits, dashes and dots"
 	Marketplace string `json:"marketplace,omitempty"`
 
 	// instanceID is the id that the marketplace has for the instance: the object's name, unless a sale was live before
-	// Stallkeeper. Of a licence code it is the code itself, as the buyer got it.
+	// Stallkeeper or the marketplace chooses its ids. Of a license code it is the code itself, as the buyer got it.
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MaxLength=256
 	InstanceID string `json:"instanceID,omitempty"`
 
 	// orderID is the order of the purchase.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MaxLength=256
 	OrderID string `json:"orderID,omitempty"`
 
 	// orderLineID is the line of the purchase.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MaxLength=256
 	OrderLineID string `json:"orderLineID,omitempty"`
 
-	// purchasedAt is when the marketplace first told us of the sale.
+	// purchaseTime is when the marketplace first told us of the sale.
 	// +optional
-	PurchasedAt metav1.Time `json:"purchasedAt,omitempty,omitzero"`
+	PurchaseTime metav1.Time `json:"purchaseTime,omitempty,omitzero"`
 
 	// items are what is sold, in the marketplace's words.
 	// +optional
@@ -209,9 +218,9 @@ type Subscription struct {
 	// +kubebuilder:validation:MaxItems=32
 	Items []SoldItem `json:"items,omitempty"`
 
-	// itemsOrderedAt is the time of the order that items come from; an older order does not replace them.
+	// itemsOrderTime is the time of the order that items come from; an older order does not replace them.
 	// +optional
-	ItemsOrderedAt metav1.Time `json:"itemsOrderedAt,omitempty,omitzero"`
+	ItemsOrderTime metav1.Time `json:"itemsOrderTime,omitempty,omitzero"`
 
 	// plan is the plan that items mean, by the product's listings.
 	// +optional
@@ -219,7 +228,7 @@ type Subscription struct {
 	// +kubebuilder:validation:MaxLength=63
 	Plan string `json:"plan,omitempty"`
 
-	// quantity is the quantity that was sold.
+	// quantity is the quantity that was sold. 0, or nothing, says that the marketplace counts none: one is what runs.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=9999999
@@ -236,7 +245,7 @@ type Subscription struct {
 	// customerID is the buyer's account id at the marketplace.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=100
+	// +kubebuilder:validation:MaxLength=256
 	CustomerID string `json:"customerID,omitempty"`
 
 	// customerName is the buyer's account name, where the Marketplace's disclosure allows it.
@@ -253,31 +262,31 @@ type Subscription struct {
 	// +optional
 	ChargingMode ChargingMode `json:"chargingMode,omitempty"`
 
-	// packageUsedBy names the instance that is charged by use and uses this package, which then has no tenant of its own. It is
-	// found by buyer and product when the order of a plan with package.usedBy: OnDemandInstance is read; where not exactly one
-	// instance fits, a person names it here.
+	// packageConsumerRef names the instance that is charged by use and uses this package, which then has no tenant of its own. It is
+	// found by buyer and product when the order of a plan with package.consumer: MeteredInstance is read; where not exactly one
+	// instance fits, a person names it by a correction.
 	// +optional
-	PackageUsedBy InstanceReference `json:"packageUsedBy,omitempty,omitzero"`
+	PackageConsumerRef InstanceReference `json:"packageConsumerRef,omitempty,omitzero"`
 
-	// startsAt is when the paid time began.
+	// startTime is when the paid time began.
 	// +optional
-	StartsAt metav1.Time `json:"startsAt,omitempty,omitzero"`
+	StartTime metav1.Time `json:"startTime,omitempty,omitzero"`
 
-	// expiresAt is when the paid time ends. A sale without it never ends by the clock.
+	// expiryTime is when the paid time ends. A sale without it never ends by the clock.
 	// +optional
-	ExpiresAt metav1.Time `json:"expiresAt,omitempty,omitzero"`
+	ExpiryTime metav1.Time `json:"expiryTime,omitempty,omitzero"`
 
-	// expiresAtSource is who said expiresAt.
+	// expirySource is who said expiryTime.
 	// +optional
-	ExpiresAtSource ExpirySource `json:"expiresAtSource,omitempty"`
+	ExpirySource ExpirySource `json:"expirySource,omitempty"`
 
-	// entitlement is what the buyer is entitled to. Only a licence code that was just entered has none; it counts as Active,
+	// entitlement is what the buyer is entitled to. Only a license code that was just entered has none; it counts as Active,
 	// and nothing runs before the code is activated.
 	// +optional
 	Entitlement Entitlement `json:"entitlement,omitempty,omitzero"`
 
-	// acknowledgement says whether the marketplace is known to have heard that the sale was stored. Not set for sales of which
-	// nobody awaits it.
+	// acknowledgement says whether the marketplace is known to have heard that the sale was stored. Not set for sales of marketplaces
+	// that do not come back to ask.
 	// +optional
 	Acknowledgement Acknowledgement `json:"acknowledgement,omitempty,omitzero"`
 
@@ -285,23 +294,23 @@ type Subscription struct {
 	// +optional
 	PendingChange PendingChange `json:"pendingChange,omitempty,omitzero"`
 
-	// orders are the calls already applied, oldest first. When full the oldest goes.
+	// calls are the calls already applied, and the corrections, oldest first. When full the oldest goes.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=128
-	Orders []OrderCall `json:"orders,omitempty"`
+	Calls []Call `json:"calls,omitempty"`
 
-	// license makes this the sale of a licence code, which the marketplace mints. A person or the seller's software makes the
+	// license makes this the sale of a license code, which the marketplace mints. A person or the seller's software makes the
 	// instance when a buyer enters the code; the controller activates it and asks the marketplace about it every day.
 	// +optional
 	License License `json:"license,omitempty,omitzero"`
 
-	// licenseRequests are the licences that the buyer has asked for, oldest first, with when they were delivered.
+	// licenseRequests are the licenses that the buyer has asked for, oldest first, with when they were delivered.
 	// +optional
 	// +listType=map
 	// +listMapKey=key
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=128
+	// +kubebuilder:validation:MaxItems=64
 	LicenseRequests []LicenseRequest `json:"licenseRequests,omitempty"`
 }

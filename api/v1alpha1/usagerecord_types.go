@@ -2,15 +2,6 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// InstanceReference names a MarketplaceInstance in this namespace.
-type InstanceReference struct {
-	// name of the MarketplaceInstance.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=40
-	Name string `json:"name,omitempty"`
-}
-
 // TenantActivity is whether a tenant ran on or was stopped.
 // +kubebuilder:validation:Enum=Running;Stopped
 type TenantActivity string
@@ -29,7 +20,7 @@ type UnmeasuredReason string
 const (
 	// UnmeasuredSuspended says that the tenant was stopped, and used nothing.
 	UnmeasuredSuspended UnmeasuredReason = "Suspended"
-	// UnmeasuredLost says that nobody knows what was used: the source did not answer before it was too late.
+	// UnmeasuredLost says that it is not known what was used: the source did not answer before it was too late.
 	UnmeasuredLost UnmeasuredReason = "Lost"
 )
 
@@ -41,9 +32,9 @@ type PackageCheckpoint struct {
 	// +kubebuilder:validation:MaxLength=40
 	Name string `json:"name,omitempty"`
 
-	// beginsAt is when the package began that used is about. Not set for the first one.
+	// startTime is when the package began that used is about. Not set for the first one.
 	// +optional
-	BeginsAt metav1.Time `json:"beginsAt,omitempty,omitzero"`
+	StartTime metav1.Time `json:"startTime,omitempty,omitzero"`
 
 	// used is what was used of it.
 	// +required
@@ -53,18 +44,18 @@ type PackageCheckpoint struct {
 	Used string `json:"used,omitempty"`
 }
 
-// UsageCheckpoint is what was used until a record's endsAt. The records before it are removed, and it stands for them.
+// UsageCheckpoint is what was used until a record's endTime. The records before it are removed, and it stands for them.
 type UsageCheckpoint struct {
-	// total is all that was used since the record's beginsAt.
+	// total is all that was used since the record's startTime.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=20
 	// +kubebuilder:validation:Pattern=`^(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?$`
 	Total string `json:"total,omitempty"`
 
-	// packageBeginsAt is when the package began that packageUsed is about. Not set for the first one.
+	// packageStartTime is when the package began that packageUsed is about. Not set for the first one.
 	// +optional
-	PackageBeginsAt metav1.Time `json:"packageBeginsAt,omitempty,omitzero"`
+	PackageStartTime metav1.Time `json:"packageStartTime,omitempty,omitzero"`
 
 	// packageUsed is what was used of that package.
 	// +optional
@@ -82,8 +73,8 @@ type UsageCheckpoint struct {
 	Packages []PackageCheckpoint `json:"packages,omitempty"`
 }
 
-// UsageDelivery is what became of the push of a record. The controller writes it; a person does to settle a push of which
-// nobody knows whether it has arrived: with pushedAt if the marketplace's console shows the usage, else by removing delivery.
+// UsageDelivery is what became of the push of a record. The controller writes it; a person does to settle a push that may or may
+// not have arrived: with pushTime if the marketplace's console shows the usage, else by removing delivery.
 // +kubebuilder:validation:MinProperties=1
 type UsageDelivery struct {
 	// packageRef names the package, an instance of its own, that the use is deducted from. Written before the push, so that
@@ -91,61 +82,66 @@ type UsageDelivery struct {
 	// +optional
 	PackageRef InstanceReference `json:"packageRef,omitempty,omitzero"`
 
-	// attemptedAt is when a push was begun that must not be made twice, because the marketplace could not tell a repeat.
+	// attemptTime is when a push was begun that must not be made twice, because the marketplace could not tell a repeat.
 	// +optional
-	AttemptedAt metav1.Time `json:"attemptedAt,omitempty,omitzero"`
+	AttemptTime metav1.Time `json:"attemptTime,omitempty,omitzero"`
 
-	// pushedAt is when the marketplace accepted the record.
+	// pushTime is when the marketplace accepted the record.
 	// +optional
-	PushedAt metav1.Time `json:"pushedAt,omitempty,omitzero"`
+	PushTime metav1.Time `json:"pushTime,omitempty,omitzero"`
 }
 
 // UsageRecordSpec is what one meter of one instance has counted in one interval. Nothing of it but delivery can be changed.
-// +kubebuilder:validation:XValidation:rule="self.instanceRef == oldSelf.instanceRef && self.meter == oldSelf.meter && self.beginsAt == oldSelf.beginsAt && self.endsAt == oldSelf.endsAt && self.value == oldSelf.value",message="a usage record can't be changed: delete it and create another one"
-// +kubebuilder:validation:XValidation:rule="has(self.tenant) == has(oldSelf.tenant) && has(self.unmeasured) == has(oldSelf.unmeasured) && has(self.checkpoint) == has(oldSelf.checkpoint)",message="a usage record can't be changed: delete it and create another one"
-// +kubebuilder:validation:XValidation:rule="has(self.checkpoint) ? self.beginsAt <= self.endsAt : self.beginsAt < self.endsAt",message="beginsAt must be before endsAt"
-// +kubebuilder:validation:XValidation:rule="!(has(self.checkpoint) || has(self.unmeasured)) || self.value == '0'",message="a record with checkpoint or unmeasured must have the value 0"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.delivery) || !has(oldSelf.delivery.pushedAt) || (has(self.delivery) && has(self.delivery.pushedAt) && self.delivery.pushedAt == oldSelf.delivery.pushedAt)",message="what the marketplace has accepted can't be taken back here"
+// +kubebuilder:validation:XValidation:rule="has(self.tenantActivity) == has(oldSelf.tenantActivity) && has(self.unmeasured) == has(oldSelf.unmeasured) && has(self.checkpoint) == has(oldSelf.checkpoint)",message="a usage record can't be changed: delete it and create another one",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.checkpoint) ? self.startTime <= self.endTime : self.startTime < self.endTime",message="startTime must be before endTime",fieldPath=".endTime",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!(has(self.checkpoint) || has(self.unmeasured)) || self.value == '0'",message="a record with checkpoint or unmeasured must have the value 0",fieldPath=".value",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.delivery) || !has(oldSelf.delivery.pushTime) || (has(self.delivery) && self.delivery == oldSelf.delivery)",message="what the marketplace has accepted can't be changed or taken back here",fieldPath=".delivery",reason=FieldValueForbidden
 type UsageRecordSpec struct {
 	// instanceRef names the instance that has used something.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a usage record can't be changed: delete it and create another one",reason=FieldValueForbidden
 	InstanceRef InstanceReference `json:"instanceRef,omitempty,omitzero"`
 
 	// meter is the name of a meter of the instance's plan.
 	// +required
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=30
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a usage record can't be changed: delete it and create another one",reason=FieldValueForbidden
 	Meter string `json:"meter,omitempty"`
 
-	// beginsAt is when the interval begins: not before the sale, and at most 21 days ago when it is pushed.
+	// startTime is when the interval begins: not before the sale, and not longer ago than the
+	// marketplace accepts when it is pushed.
 	// +required
-	BeginsAt metav1.Time `json:"beginsAt,omitempty,omitzero"`
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a usage record can't be changed: delete it and create another one",reason=FieldValueForbidden
+	StartTime metav1.Time `json:"startTime,omitempty,omitzero"`
 
-	// endsAt is when the interval ends. It is pushed only afterwards.
+	// endTime is when the interval ends. It is pushed only afterwards.
 	// +required
-	EndsAt metav1.Time `json:"endsAt,omitempty,omitzero"`
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a usage record can't be changed: delete it and create another one",reason=FieldValueForbidden
+	EndTime metav1.Time `json:"endTime,omitempty,omitzero"`
 
 	// value is what was used, in the meter's unit: a decimal number with at most 8 digits before the point and 4 behind it, such
 	// as "12.5". With 0 nothing is pushed.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=13
-	// +kubebuilder:validation:Pattern=`^(0|[1-9][0-9]{0,7})(\.[0-9]{1,4})?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|[1-9][0-9]{0,7})([.][0-9]{1,4})?$')",message="value must be a decimal number with at most 8 digits before the point and 4 behind it, such as \"12.5\""
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a usage record can't be changed: delete it and create another one",reason=FieldValueForbidden
 	Value string `json:"value,omitempty"`
 
-	// tenant says what the tenant did after endsAt. Running when not set. Written by the controller.
+	// tenantActivity says what the tenant did after endTime. Running when not set. Written by the controller.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a usage record can't be changed: delete it and create another one"
-	Tenant TenantActivity `json:"tenant,omitempty"`
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a usage record can't be changed: delete it and create another one",reason=FieldValueForbidden
+	TenantActivity TenantActivity `json:"tenantActivity,omitempty"`
 
 	// unmeasured is why the meter's source was not asked about the interval. Written by the controller.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a usage record can't be changed: delete it and create another one"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a usage record can't be changed: delete it and create another one",reason=FieldValueForbidden
 	Unmeasured UnmeasuredReason `json:"unmeasured,omitempty"`
 
-	// checkpoint makes the record stand for all those of its meter that ended until endsAt. Written by the controller.
+	// checkpoint makes the record stand for all those of its meter that ended until endTime. Written by the controller.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a usage record can't be changed: delete it and create another one"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a usage record can't be changed: delete it and create another one",reason=FieldValueForbidden
 	Checkpoint UsageCheckpoint `json:"checkpoint,omitempty,omitzero"`
 
 	// delivery is what became of the push.
@@ -153,8 +149,10 @@ type UsageRecordSpec struct {
 	Delivery UsageDelivery `json:"delivery,omitempty,omitzero"`
 }
 
-// UsageRecordState sums a record up in one word for people. No code reads it.
-// +kubebuilder:validation:Enum=Pending;Pushed;Refused;Uncertain;Unused;Kept;Checkpoint
+// UsageRecordState sums a record up in one word for people: Pending, Pushed, Refused, Uncertain, Unused, Kept or Checkpoint;
+// later versions may have more. No code reads it.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
 type UsageRecordState string
 
 const (
@@ -177,15 +175,19 @@ const (
 // UsageRecordStatus is what is known about the push. If it is erased, the controller restores it.
 // +kubebuilder:validation:MinProperties=1
 type UsageRecordStatus struct {
-	// conditions hold Pushed, with the marketplace's word.
+	// conditions hold Ready; Pushed, with the marketplace's word, for a record that is to be pushed; and Stalled while somebody
+	// must act. True is good, but for Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	// +patchStrategy=merge
-	// +patchMergeKey=type
 	// +kubebuilder:validation:MinItems=0
-	// +kubebuilder:validation:MaxItems=16
-	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
+	// +kubebuilder:validation:MaxItems=32
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the generation that the conditions speak of.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 
 	// state sums the conditions up in one word for people. No code reads it.
 	// +optional
@@ -198,16 +200,16 @@ type UsageRecordStatus struct {
 // +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:shortName=ur,categories=stallkeeper
+// +kubebuilder:resource:shortName=urec,categories=stallkeeper
 // +kubebuilder:selectablefield:JSONPath=`.spec.instanceRef.name`
 // +kubebuilder:printcolumn:name="Instance",type=string,JSONPath=`.spec.instanceRef.name`
 // +kubebuilder:printcolumn:name="Meter",type=string,JSONPath=`.spec.meter`
-// +kubebuilder:printcolumn:name="Begins",type=string,JSONPath=`.spec.beginsAt`
-// +kubebuilder:printcolumn:name="Ends",type=string,JSONPath=`.spec.endsAt`
+// +kubebuilder:printcolumn:name="Start",type=string,JSONPath=`.spec.startTime`
+// +kubebuilder:printcolumn:name="End",type=string,JSONPath=`.spec.endTime`
 // +kubebuilder:printcolumn:name="Value",type=string,JSONPath=`.spec.value`
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
-// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Pushed")].reason`
-// +kubebuilder:printcolumn:name="Pushed at",type=string,JSONPath=`.spec.delivery.pushedAt`,priority=1
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Push time",type=string,JSONPath=`.spec.delivery.pushTime`,priority=1
 // +kubebuilder:printcolumn:name="Total",type=string,JSONPath=`.spec.checkpoint.total`,priority=1
 type UsageRecord struct {
 	metav1.TypeMeta `json:",inline"`
@@ -222,6 +224,7 @@ type UsageRecord struct {
 
 	// status is what is known about the push.
 	// +optional
+	// +kubebuilder:default={conditions: {{type: "Ready", status: "Unknown", reason: "Pending", message: "Waiting for the controller", lastTransitionTime: "1970-01-01T00:00:00Z"}}}
 	Status UsageRecordStatus `json:"status,omitempty,omitzero"`
 }
 

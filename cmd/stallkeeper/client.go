@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -40,29 +41,40 @@ func (f *processFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address of the metrics, 0 for none")
 	flags.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz, 0 for none")
 	flags.StringVar(&f.logFormat, "log-format", "json", "json or text")
-	flags.IntVar(&f.logLevel, "log-level", 0, "how much is logged, from 0 to 10; from 1 on also what changes nothing")
+	flags.IntVar(&f.logLevel, "log-level", 0, "how much is logged, from 0 to 7; from 1 on also what changes nothing. More is taken for 7: "+
+		"above it libraries log what Secrets hold")
 	goFlags := flag.NewFlagSet("", flag.ContinueOnError)
 	config.RegisterFlags(goFlags)
 	flags.AddGoFlagSet(goFlags)
 }
 
+// maxLogLevel is the highest verbosity that is logged. From 8 on client-go writes the bodies of requests and answers, Secrets among them.
+const maxLogLevel = 7
+
 // logger makes the process's logger on standard error, and sends the libraries' lines to it.
 func (f *processFlags) logger() (logr.Logger, error) {
-	// logr's verbosities are slog's levels below Info, one by one.
-	options := &slog.HandlerOptions{Level: slog.Level(-f.logLevel)}
-	var handler slog.Handler
-	switch f.logFormat {
-	case "json":
-		handler = slog.NewJSONHandler(os.Stderr, options)
-	case "text":
-		handler = slog.NewTextHandler(os.Stderr, options)
-	default:
-		return logr.Logger{}, fmt.Errorf("--log-format must be json or text, not %q", f.logFormat)
+	log, err := f.loggerTo(os.Stderr)
+	if err != nil {
+		return logr.Logger{}, err
 	}
-	log := logr.FromSlogHandler(handler)
 	ctrl.SetLogger(log)
 	klog.SetLogger(log)
 	return log, nil
+}
+
+func (f *processFlags) loggerTo(out io.Writer) (logr.Logger, error) {
+	if f.logLevel < 0 {
+		return logr.Logger{}, fmt.Errorf("--log-level must be a number from 0 to %d, not %d", maxLogLevel, f.logLevel)
+	}
+	// logr's verbosities are slog's levels below Info, one by one.
+	options := &slog.HandlerOptions{Level: slog.Level(-min(f.logLevel, maxLogLevel))}
+	switch f.logFormat {
+	case "json":
+		return logr.FromSlogHandler(slog.NewJSONHandler(out, options)), nil
+	case "text":
+		return logr.FromSlogHandler(slog.NewTextHandler(out, options)), nil
+	}
+	return logr.Logger{}, fmt.Errorf("--log-format must be json or text, not %q", f.logFormat)
 }
 
 // salesNamespaces are the namespaces of the flag, each once.

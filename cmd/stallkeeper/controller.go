@@ -76,7 +76,7 @@ func newControllerCommand() *cobra.Command {
 	flags.StringVar(&f.maxPodSecurity, "max-pod-security-level", string(v1alpha1.PodSecurityBaseline),
 		"most permissive Pod Security level of tenants: restricted, baseline or privileged")
 	flags.DurationVar(&f.licenseQueryInterval, "license-query-interval", license.DefaultQueryInterval,
-		"pause between two queries of a licence code, at least 1s; marketplaces ask for one every day")
+		"pause between two queries of a license code, at least 1s; marketplaces ask for one every day")
 	flags.StringVar(&f.podNamespace, "pod-namespace", "",
 		"namespace of the controller's own pods, which tenants let in where a meter asks them; not set: none is let in")
 	flags.StringToStringVar(&f.podLabels, "pod-labels", nil, "labels of those pods, as key=value,key=value")
@@ -146,6 +146,9 @@ func newControllerManager(f *controllerFlags, log logr.Logger) (ctrl.Manager, co
 		return nil, controllers.Config{}, fmt.Errorf("setting up discovery: %w", err)
 	}
 	config := f.config(namespaces, kinds, capabilitiesReader(discovered))
+	if config.Renderer, err = newRenderPool(); err != nil {
+		return nil, controllers.Config{}, err
+	}
 	config.ServerTime = &tenant.ServerTime{}
 	rest.Wrap(config.ServerTime.Wrap)
 	mgr, err := ctrl.NewManager(rest, ctrl.Options{

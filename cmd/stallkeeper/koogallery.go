@@ -53,6 +53,8 @@ func koogalleryProtocol() protocol.Protocol {
 			client, err := koogalleryClient(api)
 			return openapi.Reader{Client: client}, err
 		},
+		// One of the mock orders of the protocol's page, section 10.
+		SampleOrder: "MOCKONETIMENEW",
 		NewLicenseClient: func(api protocol.OpenAPI) (marketplace.LicenseClient, error) {
 			client, err := koogalleryClient(api)
 			return openapi.Licenses{Client: client}, err
@@ -86,13 +88,21 @@ func koogalleryClient(api protocol.OpenAPI) (*openapi.Client, error) {
 	return &openapi.Client{BaseURL: base, FallbackURL: fallback, AK: api.AccessKeyID, SK: api.SecretKey}, nil
 }
 
-// koogalleryCallbacks makes KooGallery's side of the callback server.
-func koogalleryCallbacks(secret map[string][]byte, encryption v1alpha1.FieldEncryption) (marketplace.Callbacks, error) {
-	callbacks, err := koogallery.NewCallbacks(secret, koogallery.WithVersions(koogallery.AllVersions()...))
+// koogalleryCallbacks makes KooGallery's side of the callback server. The words of the API and of the package are equal.
+func koogalleryCallbacks(secret map[string][]byte, settings webhook.Settings) (marketplace.Callbacks, error) {
+	var options []koogallery.Option
+	if len(settings.CallVersions) > 0 {
+		versions := make([]koogallery.Version, len(settings.CallVersions))
+		for i, version := range settings.CallVersions {
+			versions[i] = koogallery.Version(version)
+		}
+		options = append(options, koogallery.WithVersions(versions...))
+	}
+	callbacks, err := koogallery.NewCallbacks(secret, options...)
 	if err != nil {
 		return nil, err
 	}
-	if encryption == v1alpha1.FieldEncryptionAES128 {
+	if settings.FieldEncryption == v1alpha1.FieldEncryptionAES128 {
 		return callbacks.WithEncryptType(koogallery.EncryptAES128), nil
 	}
 	return callbacks, nil

@@ -47,8 +47,11 @@ func runLogin(ctx context.Context, f *loginFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.maxConcurrent < 1 || f.shutdownDelay < 0 {
-		return errors.New("--max-concurrent-logins must be at least 1, and --shutdown-delay not negative")
+	if f.maxConcurrent < 1 {
+		return errors.New("--max-concurrent-logins must be at least 1")
+	}
+	if err := f.check(); err != nil {
+		return err
 	}
 	if f.url == "" {
 		return errors.New("--url is required: https:// and the host where browsers reach the sign-on")

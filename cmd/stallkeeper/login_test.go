@@ -21,11 +21,13 @@ func TestLoginRefusesFlagsThatCannotWork(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no namespaces":            {nil, "--namespaces is required"},
-		"no URL":                   {[]string{"--namespaces=sales"}, "--url is required"},
-		"no logins at once":        {[]string{"--namespaces=sales", "--url=https://a.example.com", "--max-concurrent-logins=0"}, "at least 1"},
-		"a delay that is negative": {[]string{"--namespaces=sales", "--url=https://a.example.com", "--shutdown-delay=-1s"}, "not negative"},
-		"an argument":              {[]string{"sales"}, "unknown command"},
+		"no namespaces":                {nil, "--namespaces is required"},
+		"no URL":                       {[]string{"--namespaces=sales"}, "--url is required"},
+		"no logins at once":            {[]string{"--namespaces=sales", "--url=https://a.example.com", "--max-concurrent-logins=0"}, "at least 1"},
+		"no connections":               {[]string{"--namespaces=sales", "--url=https://a.example.com", "--max-connections=0"}, "--max-connections"},
+		"no connections of an address": {[]string{"--namespaces=sales", "--url=https://a.example.com", "--max-connections-per-address=0"}, "at least 1"},
+		"a delay that is negative":     {[]string{"--namespaces=sales", "--url=https://a.example.com", "--shutdown-delay=-1s"}, "not negative"},
+		"an argument":                  {[]string{"sales"}, "unknown command"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,11 +33,25 @@ func newRenderWorkerCommand() *cobra.Command {
 	return cmd
 }
 
+// maxRenderWorkers bounds the workers, whose memory counts for the controller's pod.
+const maxRenderWorkers = 2
+
+// newRenderPool renders in processes of this binary. They end with this one, because their input does.
+func newRenderPool() (*render.Pool, error) {
+	// The chart gives the pod 1 GiB, which two of them must leave room in.
+	limits := render.Limits{Memory: 256 << 20}
+	command, err := renderWorker(limits)
+	if err != nil {
+		return nil, fmt.Errorf("finding the binary for the render workers: %w", err)
+	}
+	return render.NewPool(command, min(runtime.GOMAXPROCS(0), maxRenderWorkers), limits), nil
+}
+
 // renderWorker is the process of a worker with the limits.
 func renderWorker(limits render.Limits) (func() *exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	return func() *exec.Cmd { return exec.Command(self, append([]string{renderWorkerName}, limits.Args()...)...) }, nil //nolint:gosec // ourselves
+	return func() *exec.Cmd { return exec.Command(self, append([]string{renderWorkerName}, limits.Args()...)...) }, nil
 }

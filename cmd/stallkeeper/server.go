@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -13,10 +14,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/webhook"
+	"github.com/stallkeeper/stallkeeper/listener"
 )
 
 // stopMargin is what the process gets to stop, beyond the delay: the requests in flight, and the caches after them.
@@ -29,6 +31,8 @@ type serverFlags struct {
 	certFile      string
 	keyFile       string
 	shutdownDelay time.Duration
+
+	maxConnections, maxPerAddress int
 }
 
 // addServer adds the flags; what names that which is served, in the plural.
@@ -40,6 +44,21 @@ func (f *serverFlags) addServer(cmd *cobra.Command, what string) {
 	flags.StringVar(&f.keyFile, "tls-private-key-file", "", "PEM file of the certificate's private key")
 	flags.DurationVar(&f.shutdownDelay, "shutdown-delay", 5*time.Second,
 		"time for which "+what+" are still taken after the end was asked for and readiness is false")
+	flags.IntVar(&f.maxConnections, "max-connections", listener.DefaultMaxConnections,
+		"connections that are open at once; for each newer one the oldest of a caller who has proved nothing is closed")
+	flags.IntVar(&f.maxPerAddress, "max-connections-per-address", listener.DefaultMaxPerAddress,
+		"how many of them one address may have, or one /64 of IPv6; as many as there are behind an ingress, which is one address for everybody")
+}
+
+// check finds flags that can't work.
+func (f *serverFlags) check() error {
+	switch {
+	case f.shutdownDelay < 0:
+		return errors.New("--shutdown-delay must be a time that is not negative")
+	case f.maxConnections < 1 || f.maxPerAddress < 1:
+		return errors.New("--max-connections and --max-connections-per-address must be at least 1")
+	}
+	return nil
 }
 
 // newManager makes a manager whose cache holds the connections, products and instances of the namespaces before the first request.
@@ -47,6 +66,9 @@ func (f *serverFlags) addServer(cmd *cobra.Command, what string) {
 func (f *serverFlags) newManager(
 	ctx context.Context, namespaces []string, log logr.Logger, indexes map[string]client.IndexerFunc,
 ) (ctrl.Manager, error) {
+	if err := limitMemory(os.Getenv, log); err != nil {
+		return nil, err
+	}
 	cluster, err := restConfig()
 	if err != nil {
 		return nil, err
@@ -83,8 +105,9 @@ func (f *serverFlags) newManager(
 
 // serve serves requests until ctx is done; name is that of the readiness check, and facts are logged, as keys and values.
 func (f *serverFlags) serve(ctx context.Context, mgr ctrl.Manager, name string, handler http.Handler, log logr.Logger, facts ...any) error {
-	server, err := webhook.NewServer(handler, webhook.ServerOptions{
+	server, err := listener.New(handler, listener.Options{
 		Name: name, Address: f.address, CertFile: f.certFile, KeyFile: f.keyFile, ShutdownDelay: f.shutdownDelay, Log: log,
+		MaxConnections: f.maxConnections, MaxPerAddress: f.maxPerAddress, Registerer: metrics.Registry,
 	})
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ type simulateGroup struct {
 func simulateGroups() []simulateGroup {
 	return []simulateGroup{
 		{"All generations:", []*cobra.Command{newConformanceCommand(nil)}},
-		{"SaaS V2.0, and with the key of the licence products Online License:", []*cobra.Command{
+		{"SaaS V2.0, and with the key of the license products Online License:", []*cobra.Command{
 			newPurchaseCommand(),
 			newQueryCommand(),
 			newRenewCommand(),
@@ -69,13 +69,13 @@ func simulateGroups() []simulateGroup {
 		}},
 		{"License codes 2.0:", []*cobra.Command{
 			newCodeRenewCommand(),
-			newCodeStatusCommand("code-freeze", koogallery.StatusFreeze, "Stop a licence code"),
+			newCodeStatusCommand("code-freeze", koogallery.StatusFreeze, "Stop a license code"),
 			newCodeStatusCommand("code-unfreeze", koogallery.StatusUnfreeze, "Take a freeze back"),
 			newCodeReleaseCommand(),
 		}},
 		{"License 1.0:", []*cobra.Command{
 			newLicense1PurchaseCommand(),
-			newV1EndCommand("license1-release", "End the sale of a licence for good (releaseLicense)", licenseKey, koogallerytest.V1.ReleaseLicense),
+			newV1EndCommand("license1-release", "End the sale of a license for good (releaseLicense)", licenseKey, koogallerytest.V1.ReleaseLicense),
 		}},
 		{"Order notification:", []*cobra.Command{newNotifyCommand()}},
 		{"Joint operations:", newKitCommands()},
@@ -93,14 +93,14 @@ func newSimulateCommand() *cobra.Command {
 Each call is signed as KooGallery signs it in that generation of its protocol, and the answer is checked as its debug console
 does: status, content type, result fields, lengths and Body-Sign. "conformance" plays all debug cases, the other commands make
 one call each. With --debug (testFlag 1) nothing is created or changed, and every flag that names an order, an instance or a
-licence has a default:
+license has a default:
 
   export CALLBACK_URL=https://shop.example.com/v1/sales/koogallery
   export ACCESS_KEY=...    # the access key of the basic interfaces
   stallkeeper simulate conformance
   stallkeeper simulate purchase --debug
 
-KooGallery has a key for each kind of interface: calls of licence products take theirs from $LICENSE_ACCESS_KEY, order
+KooGallery has a key for each kind of interface: calls of license products take theirs from $LICENSE_ACCESS_KEY, order
 notifications from $NOTIFY_ACCESS_KEY, the joint-operations Kit from $KIT_ACCESS_KEY, and all from $ACCESS_KEY where that is not
 set.
 

@@ -56,8 +56,9 @@ func newShop(t testing.TB) *shop {
 		&v1alpha1.Marketplace{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "koogallery"},
 			Spec: v1alpha1.MarketplaceSpec{
-				Protocol: v1alpha1.ProtocolKooGallery, Site: v1alpha1.SiteChina,
-				CallbackSecretRef: v1alpha1.SecretReference{Name: "keys"},
+				Protocol: v1alpha1.ProtocolKooGallery, KooGallery: v1alpha1.KooGallery{
+					CallVersions: allVersions(), Site: v1alpha1.KooGalleryChina, CallbackSecretRef: v1alpha1.SecretReference{Name: "keys"},
+				},
 			},
 		},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "keys"}, Data: map[string][]byte{
@@ -334,10 +335,10 @@ func TestConformanceFindsEachBrokenRule(t *testing.T) {
 			return of(c.Activity, c.Generation)(c) && (c.Activity == "newInstance" || c.Activity == "getLicense") &&
 				(strings.HasSuffix(c.Name, "again") || strings.HasSuffix(c.Name, "accepted by the buyer"))
 		}, "another instanceId"},
-		"another licence for the same order": {answers(func(a *shopAnswer) {
+		"another license for the same order": {answers(func(a *shopAnswer) {
 			if a.body["license"] != nil {
 				counted++
-				a.body["license"] = fmt.Sprint("LICENCE-", counted)
+				a.body["license"] = fmt.Sprint("LICENSE-", counted)
 			}
 		}), named("getLicense, again"), "another license"},
 		"no instanceId": {answers(func(a *shopAnswer) { delete(a.body, "instanceId") }), func(c caseDocument) bool {
@@ -490,7 +491,7 @@ func onDomain(status int) func(*http.Request, *shopAnswer) {
 func TestConformanceWorksWithTheKeysThereAre(t *testing.T) {
 	tests := map[string]struct{ basic, license, notify, generation string }{
 		"the next key":         {testKey + "-next", shopLicenseKey, shopNotifyKey, ""},
-		"the licence key only": {shopLicenseKey, "", "", "license-code,online-license,license-v1"},
+		"the license key only": {shopLicenseKey, "", "", "license-code,online-license,license-v1"},
 		"the other key only":   {shopNotifyKey, "", "", "order-notification"},
 	}
 	for name, tc := range tests {
@@ -603,4 +604,13 @@ Verdict: not good, 1 of 3 cases are good
 	if diff := cmp.Diff(want, report.text()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+// allVersions are all versions of calls, also the weak ones.
+func allVersions() []v1alpha1.KooGalleryCallVersion {
+	var all []v1alpha1.KooGalleryCallVersion
+	for _, version := range koogallery.AllVersions() {
+		all = append(all, v1alpha1.KooGalleryCallVersion(version))
+	}
+	return all
 }

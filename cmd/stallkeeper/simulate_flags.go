@@ -31,7 +31,7 @@ type keyKind struct{ of, variable string }
 
 var (
 	basicKey   = keyKind{"the basic interfaces", envAccessKey}
-	licenseKey = keyKind{"the licence products", envLicenseKey}
+	licenseKey = keyKind{"the license products", envLicenseKey}
 	notifyKey  = keyKind{"order notifications", envNotifyKey}
 	kitKey     = keyKind{"the joint-operations Kit", envKitKey}
 )
@@ -167,7 +167,7 @@ func (f *callFlags) register(cmd *cobra.Command, kind keyKind) {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.debug, "debug", false,
 		"send testFlag 1, as the debug console and the daily probes do: nothing is created or changed")
-	flags.BoolVar(&f.showSecrets, "show-secrets", false, "print passwords and licences as they are")
+	flags.BoolVar(&f.showSecrets, "show-secrets", false, "print passwords and licenses as they are")
 	flags.StringSliceVar(&f.expect, "expect", nil, "result codes that count as good, such as 000003, instead of the usual ones")
 }
 

@@ -9,14 +9,14 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
 )
 
-// licenseFlag names a licence code, which KooGallery has made.
+// licenseFlag names a license code, which KooGallery has made.
 type licenseFlag string
 
-// debugLicense stands in for a licence code in debug calls.
+// debugLicense stands in for a license code in debug calls.
 const debugLicense = "debug-license"
 
 func (f *licenseFlag) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar((*string)(f), "license", "", "licence code (default with --debug: "+debugLicense+")")
+	cmd.Flags().StringVar((*string)(f), "license", "", "license code (default with --debug: "+debugLicense+")")
 }
 
 func (f *licenseFlag) complete(debug bool) error {
@@ -41,7 +41,7 @@ func newCodeRenewCommand() *cobra.Command {
 		refresh koogallerytest.RefreshOptions
 		expires string
 	)
-	cmd := &cobra.Command{Use: "code-renew", Short: "Change the paid period of a licence code (refreshLicenseCode)"}
+	cmd := &cobra.Command{Use: "code-renew", Short: "Change the paid period of a license code (refreshLicenseCode)"}
 	order.register(cmd, "order that caused the change (default with --debug: MOCKMONTYRENEW)")
 	license.register(cmd)
 	flags := cmd.Flags()
@@ -94,7 +94,7 @@ func newCodeReleaseCommand() *cobra.Command {
 		order   orderFlags
 		license licenseFlag
 	)
-	cmd := &cobra.Command{Use: "code-release", Short: "End the sale of a licence code for good (releaseLicenseCode)"}
+	cmd := &cobra.Command{Use: "code-release", Short: "End the sale of a license code for good (releaseLicenseCode)"}
 	order.register(cmd, "order of the unsubscription, where one caused the release")
 	license.register(cmd)
 	return newKeyedCallCommand(cmd, licenseKey, func(flags *callFlags) (call, error) {
@@ -110,7 +110,7 @@ func newCodeReleaseCommand() *cobra.Command {
 	})
 }
 
-// debugEvent stands in for the number of a licence request in debug calls.
+// debugEvent stands in for the number of a license request in debug calls.
 const debugEvent = "debug-event"
 
 func newLicenseRequestCommand() *cobra.Command {
@@ -121,10 +121,10 @@ func newLicenseRequestCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "license-request",
-		Short: "Ask for a licence of an instance (getLicenseAsync)",
-		Long: `Ask for a licence of an instance of Online License (getLicenseAsync). The licence itself goes to the open API, where
+		Short: "Ask for a license of an instance (getLicenseAsync)",
+		Long: `Ask for a license of an instance of Online License (getLicenseAsync). The license itself goes to the open API, where
 "stallkeeper simulate openapi" shows it at /uploads. The instance comes from the calls of SaaS V2.0, made with the key of the
-licence products.`,
+license products.`,
 	}
 	instance.register(cmd)
 	flags := cmd.Flags()
@@ -132,7 +132,7 @@ licence products.`,
 		"number of the request; the same with the same fingerprint is a repeat (default with --debug: "+debugEvent+")")
 	flags.StringVar(&effective, "effective", "+0s", "begin: a time like 2027-01-31T00:00:00Z, or a length from now")
 	flags.StringVar(&expires, "expires", "", "end: a time, or a length from now; products sold for a period need one")
-	flags.StringVar(&request.DeviceFingerprint, "device-fingerprint", "", "what the licence is bound to")
+	flags.StringVar(&request.DeviceFingerprint, "device-fingerprint", "", "what the license is bound to")
 	return newKeyedCallCommand(cmd, licenseKey, func(flags *callFlags) (call, error) {
 		if err := instance.complete(flags.debug); err != nil {
 			return call{}, err

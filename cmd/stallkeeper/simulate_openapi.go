@@ -16,7 +16,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
 )
 
-// ordersPath takes the orders that the fake open API shall know, licensesPath the licence codes.
+// ordersPath takes the orders that the fake open API shall know, licensesPath the license codes.
 const (
 	ordersPath   = "/orders"
 	licensesPath = "/licenses"
@@ -35,18 +35,18 @@ func newOpenAPICommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "openapi",
-		Short: "Serve a fake of KooGallery's open API: orders, licences, and pushes of usage",
+		Short: "Serve a fake of KooGallery's open API: orders, licenses, and pushes of usage",
 		Long: `Serve a fake of KooGallery's open API, until interrupted. It answers the order query for KooGallery's mock orders and for
 orders that are posted to /orders as JSON in the form of the query's orderInfo, and checks the AK/SK signature. It takes pushes
 of usage by both interfaces as KooGallery documents them; with $ACCESS_KEY it also checks the signature over their body. What
 was accepted is at /usage, and every push with its answer at /usage/pushes; "simulate usage" shows them.
 
-Licence codes are minted by posting them to /licenses as JSON, and can then be activated and asked about:
+License codes are minted by posting them to /licenses as JSON, and can then be activated and asked about:
 
     curl -d '{"code":"PLDEMO01","productID":"P1","orderID":"CS1","amount":3,"expiresAt":"2030-01-31T00:00:00Z"}' .../licenses
 
 Posted again, only what is posted changes: {"code":"PLDEMO01","status":"RELEASED"}; the states are ALIVE, EXPIRED and RELEASED,
-and "uncollected":true is a code that the buyer has not collected. GET /licenses shows all of them, GET /uploads the licences that
+and "uncollected":true is a code that the buyer has not collected. GET /licenses shows all of them, GET /uploads the licenses that
 were delivered. A line is printed for each call.
 
 Set spec.openAPIURL of a Marketplace to the address that is printed. Anyone who reaches it can post orders and codes: keep it on
@@ -101,7 +101,7 @@ type certificateFiles struct{ certificate, privateKey string }
 // openAPIReady says how the fake open API is used that serves at base.
 func openAPIReady(base string) string {
 	return fmt.Sprintf("The fake open API is ready.\n  spec.openAPIURL of a Marketplace  %s\n  POST an order's orderInfo to      %s\n"+
-		"  POST a licence code to            %s\n  what was pushed                   stallkeeper simulate usage --url %s\n",
+		"  POST a license code to            %s\n  what was pushed                   stallkeeper simulate usage --url %s\n",
 		base, base+ordersPath, base+licensesPath, base)
 }
 

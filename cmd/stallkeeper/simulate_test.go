@@ -25,7 +25,7 @@ const (
 	testKey      = "access-key-of-the-test"
 	testPassword = "initial-password-of-the-test"
 	testInstance = "saaaaaaaaaaaaaaaaaaaaaaaaaa"
-	testLicense  = "licence-of-the-test"
+	testLicense  = "license-of-the-test"
 )
 
 // endpoint answers as a correct seller does, with outcomes that a test gives.
@@ -169,7 +169,7 @@ func TestSimulateMakesKooGallerysCalls(t *testing.T) {
 			want: marketplace.Event{
 				Kind: marketplace.Purchase, Activity: "newInstance", OrderID: "CS1", Term: marketplace.TermTrial, Wants: marketplace.WantAccess,
 				AcceptedAt: time.Date(2026, 1, 31, 23, 59, 59, 0, time.UTC), Order: &marketplace.Order{
-					Type: marketplace.OrderTrial, Charging: marketplace.ChargingPeriod, CustomerID: "C1", CustomerName: "Zhang",
+					Type: marketplace.OrderTrial, Charging: marketplace.ChargingPrepaid, CustomerID: "C1", CustomerName: "Zhang",
 					ExpiresAt: time.Date(2027, 1, 31, 23, 59, 59, 0, time.UTC),
 					Items:     []marketplace.Item{{ProductID: "P1", SKUCode: "S1", Quantity: number(5)}},
 					Buyer:     marketplace.Buyer{MobilePhone: "15900000000", Email: "buyer@example.com"},
@@ -184,7 +184,7 @@ func TestSimulateMakesKooGallerysCalls(t *testing.T) {
 			args: []string{"v1-renew", "--order", "CS2", "--instance", testInstance, "--expires", "2027-01-31T23:59:59Z", "--trial-to-formal"},
 			want: marketplace.Event{
 				Kind: marketplace.Renew, Activity: "refreshInstance", Scene: "TRIAL_TO_FORMAL", OrderID: "CS2", InstanceID: testInstance,
-				Term: marketplace.TermFormal, ExpiresAt: time.Date(2027, 1, 31, 23, 59, 59, 0, time.UTC),
+				Term: marketplace.TermPaid, ExpiresAt: time.Date(2027, 1, 31, 23, 59, 59, 0, time.UTC),
 			},
 		},
 		"an upgrade of V1": {
@@ -219,28 +219,28 @@ func TestSimulateMakesKooGallerysCalls(t *testing.T) {
 			args: []string{"v1-release", "--instance", testInstance},
 			want: marketplace.Event{Kind: marketplace.Release, Activity: "releaseInstance", InstanceID: testInstance},
 		},
-		"a renewal of a licence code": {
+		"a renewal of a license code": {
 			args: []string{"code-renew", "--license", "PL1", "--order", "CS4", "--expires", "2027-01-31T23:59:59Z"},
 			want: marketplace.Event{
 				Kind: marketplace.Renew, Activity: "refreshLicenseCode", Scene: "RENEWAL", License: "PL1", OrderID: "CS4",
 				OrderLineID: "CS4-000001", ExpiresAt: time.Date(2027, 1, 31, 23, 59, 59, 0, time.UTC),
 			},
 		},
-		"a freeze of a licence code": {
+		"a freeze of a license code": {
 			args: []string{"code-freeze", "--license", "PL1"},
 			want: marketplace.Event{Kind: marketplace.Suspend, Activity: "updateLicenseCodeStatus", Scene: "FREEZE", License: "PL1"},
 		},
-		"an unfreeze of a licence code": {
+		"an unfreeze of a license code": {
 			args: []string{"code-unfreeze", "--license", "PL1"},
 			want: marketplace.Event{Kind: marketplace.Resume, Activity: "updateLicenseCodeStatus", Scene: "UNFREEZE", License: "PL1"},
 		},
-		"a release of a licence code": {
+		"a release of a license code": {
 			args: []string{"code-release", "--license", "PL1", "--order", "CS5"},
 			want: marketplace.Event{
 				Kind: marketplace.Release, Activity: "releaseLicenseCode", License: "PL1", OrderID: "CS5", OrderLineID: "CS5-000001",
 			},
 		},
-		"a request for a licence": {
+		"a request for a license": {
 			args: []string{
 				"license-request", "--instance", testInstance, "--event", "E1", "--device-fingerprint", "f", "--effective", "2026-01-31T00:00:00Z",
 				"--expires", "2027-01-31T00:00:00Z",
@@ -253,10 +253,10 @@ func TestSimulateMakesKooGallerysCalls(t *testing.T) {
 				},
 			},
 		},
-		"a licence of License 1.0": {
+		"a license of License 1.0": {
 			args: []string{"license1-purchase", "--order", "CS6", "--product-id", "P1", "--customer-id", "C1"},
 			want: marketplace.Event{
-				Kind: marketplace.Purchase, Activity: "getLicense", OrderID: "CS6", Term: marketplace.TermFormal, Wants: marketplace.WantLicense,
+				Kind: marketplace.Purchase, Activity: "getLicense", OrderID: "CS6", Term: marketplace.TermPaid, Wants: marketplace.WantLicense,
 				Order: &marketplace.Order{
 					Type: marketplace.OrderPurchase, CustomerID: "C1", Items: []marketplace.Item{{ProductID: "P1"}},
 				},
@@ -313,16 +313,16 @@ func TestSimulateHidesPasswordsUnlessAsked(t *testing.T) {
 	}
 }
 
-func TestSimulateHidesLicencesUnlessAsked(t *testing.T) {
+func TestSimulateHidesLicensesUnlessAsked(t *testing.T) {
 	server := httptest.NewServer(newEndpoint(t, ready))
 	defer server.Close()
 	for _, format := range []string{"text", "json"} {
 		args := []string{"license1-purchase", "--order", "CS1", "--product-id", "P1", "-o", format}
 		if output, code := simulate(t, server.URL, args...); code != 0 || strings.Contains(output, testLicense) {
-			t.Errorf("%s: exit code %d, or the licence is shown:\n%s", format, code, output)
+			t.Errorf("%s: exit code %d, or the license is shown:\n%s", format, code, output)
 		}
 		if output, _ := simulate(t, server.URL, append(args, "--show-secrets")...); !strings.Contains(output, testLicense) {
-			t.Errorf("%s: --show-secrets does not show the licence:\n%s", format, output)
+			t.Errorf("%s: --show-secrets does not show the license:\n%s", format, output)
 		}
 	}
 }
@@ -549,13 +549,13 @@ func TestSimulateRefusesWrongFlags(t *testing.T) {
 		"a parameter without a value":                 {[]string{"v1-purchase", "--debug", "--param", "title"}, "is not name=value"},
 		"an unknown charging mode":                    {[]string{"v1-purchase", "--debug", "--charging", "free"}, `--charging: "free"`},
 		"an acceptance that is no time":               {[]string{"v1-purchase", "--debug", "--accepted", "now"}, "--accepted"},
-		"no licence code":                             {[]string{"code-freeze"}, "--license is missing"},
-		"a scene that licence codes don't have":       {[]string{"code-renew", "--debug", "--scene", "RENEWAL_CHANGE"}, "--scene"},
-		"no date in a renewal of a licence code":      {[]string{"code-renew", "--license", "l", "--order", "o"}, "--expires is missing"},
-		"no event in a request for a licence":         {[]string{"license-request", "--instance", "i"}, "--event is missing"},
+		"no license code":                             {[]string{"code-freeze"}, "--license is missing"},
+		"a scene that license codes don't have":       {[]string{"code-renew", "--debug", "--scene", "RENEWAL_CHANGE"}, "--scene"},
+		"no date in a renewal of a license code":      {[]string{"code-renew", "--license", "l", "--order", "o"}, "--expires is missing"},
+		"no event in a request for a license":         {[]string{"license-request", "--instance", "i"}, "--event is missing"},
 		"an unknown generation":                       {[]string{"conformance", "--generation", "saas-v3"}, `--generation: "saas-v3" is none of saas-v2, saas-v1`},
 		"an unknown product type":                     {[]string{"conformance", "--product-type", "free"}, `--product-type: "free" is none of one-time`},
-		"two licence keys":                            {[]string{"conformance", "--license-access-key", "a", "--license-access-key-file", empty}, "--license-access-key and --license-access-key-file exclude"},
+		"two license keys":                            {[]string{"conformance", "--license-access-key", "a", "--license-access-key-file", empty}, "--license-access-key and --license-access-key-file exclude"},
 		"an open API without credentials":             {[]string{"openapi"}, "the credentials are missing"},
 		"an open API on an address that can't be had": {[]string{"openapi", "--ak", "a", "--sk", "b", "--bind-address", "256.0.0.1:0"}, "--bind-address"},
 	}

@@ -282,8 +282,8 @@ func newLicense1PurchaseCommand() *cobra.Command {
 	var order v1OrderFlags
 	cmd := &cobra.Command{
 		Use:   "license1-purchase",
-		Short: "Buy a licence (getLicense)",
-		Long:  `Buy a licence (getLicense of License 1.0). The answer holds the instance id and the licence.`,
+		Short: "Buy a license (getLicense)",
+		Long:  `Buy a license (getLicense of License 1.0). The answer holds the instance id and the license.`,
 	}
 	order.registerPurchase(cmd)
 	return newKeyedCallCommand(cmd, licenseKey, func(flags *callFlags) (call, error) {

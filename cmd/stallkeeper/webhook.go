@@ -46,8 +46,11 @@ func runWebhook(ctx context.Context, f *webhookFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.maxConcurrent < 1 || f.shutdownDelay < 0 {
-		return errors.New("--max-concurrent-callbacks must be at least 1, and --shutdown-delay not negative")
+	if f.maxConcurrent < 1 {
+		return errors.New("--max-concurrent-callbacks must be at least 1")
+	}
+	if err := f.check(); err != nil {
+		return err
 	}
 	mgr, err := f.newManager(ctx, namespaces, log, webhook.Indexes)
 	if err != nil {

@@ -14,12 +14,14 @@ func TestWebhookRefusesFlagsThatCannotWork(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no namespaces":               {nil, "--namespaces is required"},
-		"a namespace that can't be":   {[]string{"--namespaces=sales,Not A Namespace"}, `"Not A Namespace" is not a namespace`},
-		"an unknown log format":       {[]string{"--namespaces=sales", "--log-format=xml"}, "--log-format must be json or text"},
-		"no callbacks at once":        {[]string{"--namespaces=sales", "--max-concurrent-callbacks=0"}, "at least 1"},
-		"a delay that is negative":    {[]string{"--namespaces=sales", "--shutdown-delay=-1s"}, "not negative"},
-		"an argument that is no flag": {[]string{"sales"}, "unknown command"},
+		"no namespaces":                {nil, "--namespaces is required"},
+		"a namespace that can't be":    {[]string{"--namespaces=sales,Not A Namespace"}, `"Not A Namespace" is not a namespace`},
+		"an unknown log format":        {[]string{"--namespaces=sales", "--log-format=xml"}, "--log-format must be json or text"},
+		"no callbacks at once":         {[]string{"--namespaces=sales", "--max-concurrent-callbacks=0"}, "at least 1"},
+		"no connections":               {[]string{"--namespaces=sales", "--max-connections=0"}, "--max-connections"},
+		"no connections of an address": {[]string{"--namespaces=sales", "--max-connections-per-address=0"}, "at least 1"},
+		"a delay that is negative":     {[]string{"--namespaces=sales", "--shutdown-delay=-1s"}, "not negative"},
+		"an argument that is no flag":  {[]string{"sales"}, "unknown command"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -70,8 +70,8 @@ func (e *ObjectError) Retryable() bool {
 	}
 }
 
-// SetError holds the failures of a set, ordered by kind and name. errors.As finds it in what [Applier.Apply] and
-// [Applier.Prune] return.
+// SetError holds the failures of a set, ordered by kind and name. errors.As finds it in what [Applier.Prune]
+// returns.
 type SetError struct {
 	Objects []*ObjectError
 }

@@ -26,7 +26,7 @@ func Recorded(ns *unstructured.Unstructured, owner Owner) bool {
 	return ns != nil && recorded(ns, owner)
 }
 
-// Judge gives the state of one object as the cache or the API server shows it; see [Observed.Readiness]. Hooks are judged as the Jobs
+// Judge gives the state of one object as the cache or the API server shows it. Hooks are judged as the Jobs
 // that they are.
 func Judge(obj *unstructured.Unstructured) Blocker {
 	verdict := judge(obj)
@@ -34,11 +34,8 @@ func Judge(obj *unstructured.Unstructured) Blocker {
 	return verdict
 }
 
-// Claimed says whether the name is that of a claim which one of the StatefulSets among the keys makes.
-func Claimed(name string, wanted map[Key]bool) bool { return claimed(name, wanted) }
-
 // TakeOver records the owner on a namespace that stands and records another instance, if that one is gone and a person agreed; see
-// [Applier.EnsureNamespace]. The error is a *[NamespaceConflictError] if it may not be taken.
+// [OwnerGone]. The error is a *[NamespaceConflictError] if it may not be taken.
 func (a *Applier) TakeOver(
 	ctx context.Context, ns *unstructured.Unstructured, owner Owner, gone OwnerGone,
 ) (*unstructured.Unstructured, error) {

@@ -2,10 +2,6 @@ package apply
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/base64"
-	"fmt"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -39,15 +35,6 @@ func KeyOf(obj *unstructured.Unstructured) Key {
 	return Key{Group: gvk.Group, Kind: gvk.Kind, Name: obj.GetName()}
 }
 
-// Keys gives the keys of objects, in their order.
-func Keys(objs []*unstructured.Unstructured) []Key {
-	keys := make([]Key, 0, len(objs))
-	for _, obj := range objs {
-		keys = append(keys, KeyOf(obj))
-	}
-	return keys
-}
-
 // String is Kind/name, the form in which people read objects in the status.
 func (k Key) String() string { return k.Kind + "/" + k.Name }
 
@@ -73,35 +60,4 @@ type Entry struct {
 
 func entryOf(obj *unstructured.Unstructured) Entry {
 	return Entry{Key: KeyOf(obj), UID: obj.GetUID(), Fields: OwnFields(obj), Generation: obj.GetGeneration(), ResourceVersion: obj.GetResourceVersion()}
-}
-
-// Digest is a hash over key, UID and own fields of the entries; their order does not matter. Two equal digests mean that
-// the same objects stand, and that nobody has changed a field that is ours.
-func Digest(entries ...[]Entry) string {
-	all := slices.Concat(entries...)
-	slices.SortFunc(all, func(a, b Entry) int { return compareKeys(a.Key, b.Key) })
-
-	hash := sha256.New()
-	for _, e := range all {
-		// Quoted, so that no name can imitate the border between two fields.
-		fmt.Fprintf(hash, "%q %q %q %q %q\n", e.Group, e.Kind, e.Name, e.UID, e.Fields)
-	}
-	return base64.RawURLEncoding.EncodeToString(hash.Sum(nil)[:16])
-}
-
-// Drifted gives the keys of what was applied and does not stand as it was: deleted, made anew, or with a field of ours
-// that somebody else has changed ([OtherManager] names who). Both come from the same tenant.
-func Drifted(applied, observed []Entry) []Key {
-	standing := make(map[Key]Entry, len(observed))
-	for _, e := range observed {
-		standing[e.Key] = e
-	}
-	var drifted []Key
-	for _, e := range applied {
-		if now := standing[e.Key]; now.UID != e.UID || now.Fields != e.Fields {
-			drifted = append(drifted, e.Key)
-		}
-	}
-	slices.SortFunc(drifted, compareKeys)
-	return drifted
 }

@@ -3,7 +3,6 @@ package apply
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -59,51 +58,6 @@ func Observe(
 	}
 	return observed, nil
 }
-
-// Entries are the objects that we applied, the namespace included, in a fixed order. Left out is what others made and
-// only carries our label (the claims of a StatefulSet), and what is being deleted: it is as good as gone, and counting
-// it would hide that it has to be made anew.
-func (o Observed) Entries() []Entry {
-	entries := make([]Entry, 0, len(o.Objects)+1)
-	add := func(obj *unstructured.Unstructured) {
-		if e := entryOf(obj); e.Fields != "" && obj.GetDeletionTimestamp() == nil {
-			entries = append(entries, e)
-		}
-	}
-	for _, obj := range o.Objects {
-		add(obj)
-	}
-	if o.Namespace != nil {
-		add(o.Namespace)
-	}
-	slices.SortFunc(entries, func(a, b Entry) int { return compareKeys(a.Key, b.Key) })
-	return entries
-}
-
-// Left gives the entries that an apply has left as they are: those of the set that it did not come to, and if it has stopped at
-// a hook, also those that only a prune would take away.
-func (o Observed) Left(applied Applied, stopped bool) []Entry {
-	done, wanted := map[Key]bool{}, map[Key]bool{}
-	for _, e := range applied.Entries {
-		done[e.Key] = true
-	}
-	for _, key := range applied.Wanted {
-		wanted[key] = true
-	}
-	return slices.DeleteFunc(o.Entries(), func(e Entry) bool { return done[e.Key] || !stopped && !wanted[e.Key] })
-}
-
-// Installing says whether the tenant's first revision is not there yet with all its hooks.
-func (o Observed) Installing() bool {
-	if o.Namespace == nil {
-		return true
-	}
-	_, installing := o.Namespace.GetAnnotations()[v1alpha1.InstallingAnnotation]
-	return installing
-}
-
-// Digest is the [Digest] of Entries. It equals [Applied.Digest] as long as nobody has touched what we applied.
-func (o Observed) Digest() string { return Digest(o.Entries()) }
 
 // newObject gives an empty object of a kind.
 func newObject(gvk schema.GroupVersionKind, namespace, name string) *unstructured.Unstructured {

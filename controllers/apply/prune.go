@@ -32,7 +32,7 @@ type Pruned struct {
 }
 
 // Prune deletes what an earlier revision applied in the tenant's namespace and the desired set has no more. Call it only
-// after an [Applier.Apply] without error, with the same set's keys.
+// after all objects were applied without error, with their keys.
 //
 // Deleted is only what carries the owner's labels, was applied by us, is not controlled by another object, is not said to
 // be kept by keep, and still has the UID that was observed; dependents go with it. Claims are kept whatever keep says, also

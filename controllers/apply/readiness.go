@@ -2,12 +2,9 @@ package apply
 
 import (
 	"maps"
-	"slices"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
-	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
 
 // State says how far something is.
@@ -32,97 +29,6 @@ type Blocker struct {
 	Reason, Message string
 	// Hook is the event of a hook's Job, Remedy what a person can do about a hook that failed; empty for everything else.
 	Hook, Remedy string
-}
-
-// Readiness is the state of a tenant.
-type Readiness struct {
-	// State is the worst of all objects.
-	State State
-	// Blockers are the objects that are not ready, failed ones first, then by kind and name.
-	Blockers []Blocker
-	// Next are the hooks of a revision that is being prepared, as far as they are not through. They say nothing about the
-	// tenant, which runs the revision that it has.
-	Next []Blocker
-	// Stopped says that nothing runs: each workload has zero replicas wanted and zero standing, each Job and CronJob is
-	// suspended or done. A tenant without workloads is stopped.
-	Stopped bool
-}
-
-// Readiness judges the tenant by kstatus, with two additions: a claim counts only through the workload that waits for it,
-// and a Job is ready when it is complete (or suspended). A workload with zero replicas is ready when none stands. A hook is
-// ready when its end is recorded, so that nothing looks ready before what comes after the hook is applied; one that failed and
-// was deleted as its delete policy says counts as failed.
-//
-// After an apply, entries are [Applied.Entries]: what the cache does not show yet, or shows as it was before, is
-// progressing. In a quiet pass they are nil, and everything that we applied counts, except orphans: Kind/name of objects
-// that were kept although no revision wants them any more.
-func (o Observed) Readiness(entries []Entry, orphans []string) Readiness {
-	if entries == nil {
-		entries = o.Entries()
-	}
-	readiness := Readiness{State: StateReady, Stopped: true}
-	current, records := o.hookRecords()
-	note := func(key Key, verdict Blocker, of hookRecord) {
-		verdict.Key = key
-		switch {
-		case verdict.State == StateReady:
-			return
-		case of.revision != current.revision:
-			readiness.Next = append(readiness.Next, verdict)
-			return
-		}
-		readiness.Blockers = append(readiness.Blockers, verdict)
-		if readiness.State != StateFailed {
-			readiness.State = verdict.State
-		}
-	}
-	for _, e := range entries {
-		if slices.Contains(orphans, e.String()) {
-			continue
-		}
-		obj := o.object(e.Key)
-		verdict, still, of := blocked(StateProgressing, "NotObserved", "it was applied and is not seen yet"), false, current
-		if obj != nil && obj.GetUID() == e.UID && obj.GetGeneration() >= e.Generation {
-			of = recordOf(obj, current, records)
-			verdict, still = of.judge(obj, judge(obj)), stopped(obj)
-		}
-		note(e.Key, verdict, of)
-		readiness.Stopped = readiness.Stopped && still
-	}
-	for _, record := range records {
-		for key, verdict := range record.gone(o.Namespace.GetName(), entries) {
-			note(key, verdict, record)
-		}
-	}
-	slices.SortFunc(readiness.Next, worstFirst)
-	slices.SortFunc(readiness.Blockers, worstFirst)
-	return readiness
-}
-
-// recordOf is the record that a hook's Job belongs to; that of the tenant's revision for everything else.
-func recordOf(obj *unstructured.Unstructured, current hookRecord, records map[string]hookRecord) hookRecord {
-	if record, ok := records[obj.GetLabels()[v1alpha1.RevisionLabel]]; ok && hookEvent(obj) != "" {
-		return record
-	}
-	return current
-}
-
-// worstFirst orders failed objects before others, then by kind and name.
-func worstFirst(a, b Blocker) int {
-	if a.State != b.State {
-		if a.State == StateFailed {
-			return -1
-		}
-		return 1
-	}
-	return compareKeys(a.Key, b.Key)
-}
-
-func (o Observed) object(key Key) *unstructured.Unstructured {
-	if o.Namespace != nil && key == KeyOf(o.Namespace) {
-		return o.Namespace
-	}
-	return o.Objects[key]
 }
 
 func blocked(state State, reason, message string) Blocker {

@@ -6,7 +6,30 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
 )
+
+func objects(t *testing.T, text string) []*unstructured.Unstructured {
+	t.Helper()
+	var list []map[string]any
+	if err := yaml.Unmarshal([]byte(text), &list); err != nil {
+		t.Fatal(err)
+	}
+	objs := make([]*unstructured.Unstructured, 0, len(list))
+	for _, content := range list {
+		obj := &unstructured.Unstructured{Object: content}
+		// Numbers as the API machinery has them: int64, not float64.
+		data, err := obj.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := obj.UnmarshalJSON(data); err != nil {
+			t.Fatal(err)
+		}
+		objs = append(objs, obj)
+	}
+	return objs
+}
 
 // observedFrom makes what the cache shows; everything in it was applied by us.
 func observedFrom(t *testing.T, text string) Observed {
@@ -31,7 +54,7 @@ const running = `
 - {apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: ClusterIP}}
 `
 
-func TestReadiness(t *testing.T) {
+func TestWhatAnObjectLacks(t *testing.T) {
 	web := Key{Group: "apps", Kind: "Deployment", Name: "web"}
 	db := Key{Group: "apps", Kind: "StatefulSet", Name: "db"}
 	migrate := Key{Group: "batch", Kind: "Job", Name: "migrate"}
@@ -39,65 +62,60 @@ func TestReadiness(t *testing.T) {
 
 	for name, tc := range map[string]struct {
 		objects string
-		entries []Entry
-		orphans []string
-		want    Readiness
+		want    []Blocker
 	}{
 		"all runs; a claim that waits for its first consumer blocks nothing": {
 			objects: running,
-			want:    Readiness{State: StateReady},
 		},
 		"a rollout is on the way, told without counters": {
 			objects: `[{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, generation: 2}, spec: {replicas: 3},
 			  status: {observedGeneration: 2, replicas: 3, updatedReplicas: 1}}]`,
-			want: Readiness{State: StateProgressing, Blockers: []Blocker{
+			want: []Blocker{
 				{Key: web, State: StateProgressing, Reason: "LessUpdated", Message: "not all of its pods are of the latest revision"},
-			}},
+			},
 		},
 		"a rollout that its controller has not seen": {
 			objects: `[{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db, generation: 41}, spec: {replicas: 1},
 			  status: {observedGeneration: 40, replicas: 1, readyReplicas: 1, currentReplicas: 1}}]`,
-			want: Readiness{State: StateProgressing, Blockers: []Blocker{
+			want: []Blocker{
 				{Key: db, State: StateProgressing, Reason: "LatestGenerationNotObserved", Message: "its controller has not seen the latest change"},
-			}},
+			},
 		},
 		"a failed object stands before one on the way": {
 			objects: `[{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, generation: 2}, spec: {progressDeadlineSeconds: 600},
 			  status: {observedGeneration: 2, conditions: [{type: Progressing, status: "False", reason: ProgressDeadlineExceeded, message: 'ReplicaSet "web-5f" has timed out'}]}},
 			  {apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {replicas: 2}, status: {replicas: 1}}]`,
-			want: Readiness{State: StateFailed, Blockers: []Blocker{
+			want: []Blocker{
 				{Key: web, State: StateFailed, Reason: "ProgressDeadlineExceeded", Message: "it made no progress within progressDeadlineSeconds"},
 				{Key: db, State: StateProgressing, Reason: "LessReplicas", Message: "not all of its pods are created"},
-			}},
+			},
 		},
 		"pods that are updated by hand must be there, whatever kstatus thinks": {
 			objects: `[{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {replicas: 3, updateStrategy: {type: OnDelete}},
 			  status: {replicas: 3, readyReplicas: 1}}]`,
-			want: Readiness{State: StateProgressing, Blockers: []Blocker{
+			want: []Blocker{
 				{Key: db, State: StateProgressing, Reason: "LessReady", Message: "not all of its pods are ready"},
-			}},
+			},
 		},
 		"pods that are updated by hand may be of an earlier revision": {
 			objects: `[{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {replicas: 3, updateStrategy: {type: OnDelete}},
 			  status: {replicas: 3, readyReplicas: 3, currentReplicas: 3, currentRevision: a, updateRevision: b}}]`,
-			want: Readiness{State: StateReady},
 		},
 		"a running Job is on the way, whatever kstatus thinks": {
 			objects: `[{apiVersion: batch/v1, kind: Job, metadata: {name: migrate}, status: {startTime: "2026-01-01T00:00:00Z", active: 1}}]`,
-			want: Readiness{State: StateProgressing, Blockers: []Blocker{
+			want: []Blocker{
 				{Key: migrate, State: StateProgressing, Reason: "JobRunning", Message: "the Job is not complete yet"},
-			}},
+			},
 		},
 		"a complete Job is done": {
 			objects: `[{apiVersion: batch/v1, kind: Job, metadata: {name: migrate}, status: {conditions: [{type: Complete, status: "True"}]}}]`,
-			want:    Readiness{State: StateReady, Stopped: true},
 		},
 		"a failed Job says why": {
 			objects: `[{apiVersion: batch/v1, kind: Job, metadata: {name: migrate}, status: {conditions: [
 			  {type: Failed, status: "True", reason: BackoffLimitExceeded, message: Job has reached the specified backoff limit}]}}]`,
-			want: Readiness{State: StateFailed, Stopped: true, Blockers: []Blocker{
+			want: []Blocker{
 				{Key: migrate, State: StateFailed, Reason: "BackoffLimitExceeded", Message: "Job has reached the specified backoff limit"},
-			}},
+			},
 		},
 		"suspended: nothing runs, and that is ready": {
 			objects: `[{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, generation: 3}, spec: {replicas: 0, progressDeadlineSeconds: 600},
@@ -106,59 +124,36 @@ func TestReadiness(t *testing.T) {
 			  {apiVersion: batch/v1, kind: CronJob, metadata: {name: nightly}, spec: {suspend: true}},
 			  {apiVersion: batch/v1, kind: Job, metadata: {name: migrate}, spec: {suspend: true}},
 			  {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: uploads}, status: {phase: Bound}}]`,
-			want: Readiness{State: StateReady, Stopped: true},
 		},
 		"suspending: pods still stop": {
 			objects: `[{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db, generation: 3}, spec: {replicas: 0}, status: {observedGeneration: 3, replicas: 1}}]`,
-			want: Readiness{State: StateProgressing, Blockers: []Blocker{
+			want: []Blocker{
 				{Key: db, State: StateProgressing, Reason: "ExtraPods", Message: "some of its former pods still stop"},
-			}},
+			},
 		},
 		"suspending: a pod within its grace period still runs": {
 			objects: `[{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, generation: 3}, spec: {replicas: 0},
 			  status: {observedGeneration: 3, terminatingReplicas: 1, conditions: [{type: Available, status: "True"}]}}]`,
-			want: Readiness{State: StateReady},
 		},
 		"a CronJob that is not suspended is ready, and not stopped": {
 			objects: `[{apiVersion: batch/v1, kind: CronJob, metadata: {name: nightly}, spec: {suspend: false}}]`,
-			want:    Readiness{State: StateReady},
 		},
 		"a custom kind is judged by its Ready condition and its replicas": {
 			objects: `[{apiVersion: x.io/v1, kind: App, metadata: {name: app}, spec: {replicas: 1}, status: {replicas: 1, conditions: [{type: Ready, status: "False", reason: NoLicense, message: no license}]}}]`,
-			want: Readiness{State: StateProgressing, Blockers: []Blocker{
+			want: []Blocker{
 				{Key: app, State: StateProgressing, Reason: "NoLicense", Message: "no license"},
-			}},
-		},
-		"an orphan does not count": {
-			objects: `[{apiVersion: batch/v1, kind: Job, metadata: {name: migrate}}]`,
-			orphans: []string{"Job/migrate"},
-			want:    Readiness{State: StateReady, Stopped: true},
-		},
-		"what was applied and is not in the cache is on the way": {
-			objects: `[]`,
-			entries: []Entry{{Key: web, UID: "1"}},
-			want: Readiness{State: StateProgressing, Blockers: []Blocker{
-				{Key: web, State: StateProgressing, Reason: "NotObserved", Message: "it was applied and is not seen yet"},
-			}},
-		},
-		"what the cache shows as it was before the apply is on the way": {
-			objects: running,
-			entries: []Entry{{Key: web, UID: "1", Generation: 3}, {Key: db, UID: "2"}},
-			want: Readiness{State: StateProgressing, Blockers: []Blocker{
-				{Key: web, State: StateProgressing, Reason: "NotObserved", Message: "it was applied and is not seen yet"},
-				{Key: db, State: StateProgressing, Reason: "NotObserved", Message: "it was applied and is not seen yet"},
-			}},
-		},
-		"what was not applied in this pass does not count": {
-			objects: `[{apiVersion: batch/v1, kind: Job, metadata: {name: migrate}}]`,
-			entries: []Entry{},
-			want:    Readiness{State: StateReady, Stopped: true},
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := observedFrom(t, tc.objects).Readiness(tc.entries, tc.orphans)
+			var got []Blocker
+			for _, obj := range objects(t, tc.objects) {
+				if verdict := Judge(obj); verdict.State != StateReady {
+					got = append(got, verdict)
+				}
+			}
 			if diff := cmp.Diff(tc.want, got, cmpopts.EquateEmpty()); diff != "" {
-				t.Errorf("unexpected readiness (-want +got):\n%s", diff)
+				t.Errorf("unexpected verdicts (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -62,7 +62,7 @@ func (t orderTypes) keep(of types.NamespacedName, notified []notification) {
 // checkCalls looks whether calls came about the orders that the marketplace has notified us of, and forgets those of which
 // nothing is to be expected any more.
 func (r *Reconciler) checkCalls(ctx context.Context, mp *v1alpha1.Marketplace) (report.Verdict, error) {
-	arrive := report.True(v1alpha1.ReasonCallsArrive, "No call is known to be missing")
+	arrive := report.True(v1alpha1.ReasonCallsReceived, "No call is known to be missing")
 	notified, err := r.notifications(ctx, mp)
 	switch {
 	case err != nil:
@@ -146,14 +146,14 @@ func salesOf(instances []v1alpha1.MarketplaceInstance, connection string, notifi
 }
 
 // recordedOrders are a sale's purchase, which may have been dropped from the list of calls, and the calls.
-func recordedOrders(sub *v1alpha1.Subscription) []v1alpha1.OrderCall {
-	return append([]v1alpha1.OrderCall{{OrderID: sub.OrderID, OrderLineID: sub.OrderLineID}}, sub.Orders...)
+func recordedOrders(sub *v1alpha1.Subscription) []v1alpha1.Call {
+	return append([]v1alpha1.Call{{OrderID: sub.OrderID, OrderLineID: sub.OrderLineID}}, sub.Calls...)
 }
 
 // called says whether a call about the order is recorded on one of the sales.
 func called(sales []*v1alpha1.Subscription, n notification) bool {
 	return slices.ContainsFunc(sales, func(sub *v1alpha1.Subscription) bool {
-		return slices.ContainsFunc(recordedOrders(sub), func(c v1alpha1.OrderCall) bool {
+		return slices.ContainsFunc(recordedOrders(sub), func(c v1alpha1.Call) bool {
 			return c.OrderID == n.order && sameLine(sub, c.OrderLineID, n.line)
 		})
 	})

@@ -57,7 +57,7 @@ type watched struct {
 func watch(t *testing.T, objects ...client.Object) *watched {
 	t.Helper()
 	mp := &v1alpha1.Marketplace{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "koogallery", UID: "uid-mp"}}
-	mp.Spec.Protocol, mp.Spec.CallbackSecretRef.Name, mp.Spec.OpenAPISecretRef.Name = v1alpha1.ProtocolKooGallery, "callback", "openapi"
+	mp.Spec.Protocol, mp.Spec.KooGallery.CallbackSecretRef.Name, mp.Spec.KooGallery.API.CredentialsSecretName = v1alpha1.ProtocolKooGallery, "callback", "openapi"
 	callback := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "callback"}}
 	openAPI := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "system", Name: "openapi"},
@@ -92,7 +92,7 @@ func (w *watched) pass() metav1.Condition {
 	if err := w.client.Get(w.Context(), key, mp); err != nil {
 		w.Fatal(err)
 	}
-	return *meta.FindStatusCondition(mp.Status.Conditions, v1alpha1.ConditionCallsArrive)
+	return *meta.FindStatusCondition(mp.Status.Conditions, v1alpha1.ConditionCallsReceived)
 }
 
 // kept are the orders whose notifications are kept.
@@ -114,10 +114,10 @@ func TestACallThatDoesNotComeIsNoticed(t *testing.T) {
 	byProduct := salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) {
 		mpi.Spec.Subscription.OrderLineID = "p1"
 		mpi.Spec.Subscription.Items = []v1alpha1.SoldItem{{ProductID: "p1"}}
-		mpi.Spec.Subscription.Orders[0].OrderLineID = "p1"
+		mpi.Spec.Subscription.Calls[0].OrderLineID = "p1"
 	})
 	renewed := salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) {
-		mpi.Spec.Subscription.Orders = append(mpi.Spec.Subscription.Orders, v1alpha1.OrderCall{OrderID: "r1", OrderLineID: "r1-1"})
+		mpi.Spec.Subscription.Calls = append(mpi.Spec.Subscription.Calls, v1alpha1.Call{OrderID: "r1", OrderLineID: "r1-1"})
 	})
 	elsewhere := salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.Marketplace = "another" })
 	otherLabel := notifiedOf("o9", "o9-1", old)
@@ -131,22 +131,22 @@ func TestACallThatDoesNotComeIsNoticed(t *testing.T) {
 		want    string
 		kept    []string
 	}{
-		"nothing was notified":                     {nil, "True CallsArrive", nil},
-		"the purchase is known":                    {[]client.Object{salestest.Sale(), notifiedOf("o1", "o1-1", old)}, "True CallsArrive", nil},
-		"a renewal is known":                       {[]client.Object{renewed, notifiedOf("r1", "r1-1", old)}, "True CallsArrive", nil},
-		"the call is not due yet":                  {[]client.Object{notifiedOf("o1", "o1-1", just)}, "True CallsArrive", []string{"o1"}},
+		"nothing was notified":                     {nil, "True CallsReceived", nil},
+		"the purchase is known":                    {[]client.Object{salestest.Sale(), notifiedOf("o1", "o1-1", old)}, "True CallsReceived", nil},
+		"a renewal is known":                       {[]client.Object{renewed, notifiedOf("r1", "r1-1", old)}, "True CallsReceived", nil},
+		"the call is not due yet":                  {[]client.Object{notifiedOf("o1", "o1-1", just)}, "True CallsReceived", []string{"o1"}},
 		"the call is due":                          {[]client.Object{notifiedOf("o1", "o1-1", old)}, "False CallMissing", []string{"o1"}},
 		"another line of the order is known":       {[]client.Object{salestest.Sale(), notifiedOf("o1", "o1-2", old)}, "False CallMissing", []string{"o1"}},
-		"an older call that names no line":         {[]client.Object{salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.OrderLineID = "" }), notifiedOf("o1", "o1-2", old)}, "True CallsArrive", nil},
-		"an older call that names a product":       {[]client.Object{byProduct, notifiedOf("o1", "o1-1", old)}, "True CallsArrive", nil},
+		"an older call that names no line":         {[]client.Object{salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.OrderLineID = "" }), notifiedOf("o1", "o1-2", old)}, "True CallsReceived", nil},
+		"an older call that names a product":       {[]client.Object{byProduct, notifiedOf("o1", "o1-1", old)}, "True CallsReceived", nil},
 		"the order is known to another connection": {[]client.Object{elsewhere, notifiedOf("o1", "o1-1", old)}, "False CallMissing", []string{"o1"}},
-		"an order that gives something back":       {[]client.Object{notifiedOf("back", "back-1", old)}, "True CallsArrive", nil},
+		"an order that gives something back":       {[]client.Object{notifiedOf("back", "back-1", old)}, "True CallsReceived", nil},
 		"the last moment that it is kept":          {[]client.Object{notifiedOf("o1", "o1-1", salestest.Day(1).Add(-notificationsKept+time.Second))}, "False CallMissing", []string{"o1"}},
-		"after a week it is forgotten":             {[]client.Object{notifiedOf("o1", "o1-1", salestest.Day(1).Add(-notificationsKept))}, "True CallsArrive", nil},
-		"one without an order is forgotten":        {[]client.Object{notifiedOf("", "", just)}, "True CallsArrive", nil},
-		"what another call has said is left alone": {[]client.Object{otherLabel}, "True CallsArrive", []string{"o9"}},
-		"a Secret of another type is left alone":   {[]client.Object{otherType}, "True CallsArrive", []string{"o9"}},
-		"another connection's is left alone":       {[]client.Object{ofAnother}, "True CallsArrive", []string{"o9"}},
+		"after a week it is forgotten":             {[]client.Object{notifiedOf("o1", "o1-1", salestest.Day(1).Add(-notificationsKept))}, "True CallsReceived", nil},
+		"one without an order is forgotten":        {[]client.Object{notifiedOf("", "", just)}, "True CallsReceived", nil},
+		"what another call has said is left alone": {[]client.Object{otherLabel}, "True CallsReceived", []string{"o9"}},
+		"a Secret of another type is left alone":   {[]client.Object{otherType}, "True CallsReceived", []string{"o9"}},
+		"another connection's is left alone":       {[]client.Object{ofAnother}, "True CallsReceived", []string{"o9"}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -10,9 +10,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -38,6 +40,7 @@ type Reconciler struct {
 	ClockSkew func(ctx context.Context, marketplace types.NamespacedName) (time.Duration, error)
 
 	orderTypes orderTypes
+	trials     map[types.UID]trial
 }
 
 // Reconcile brings one connection's status up to date.
@@ -53,16 +56,26 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	arrive, callsErr := r.checkCalls(ctx, mp)
 	mp.Status.CallbackPath = fmt.Sprintf("/v1/%s/%s", mp.Namespace, mp.Name)
+	mp.Status.ObservedGeneration = ptr.To(mp.Generation)
 	report.Set(&mp.Status.Conditions, v1alpha1.ConditionReady, ready, mp.Generation, time.Time{})
-	report.Set(&mp.Status.Conditions, v1alpha1.ConditionCallsArrive, arrive, mp.Generation, time.Time{})
+	report.Set(&mp.Status.Conditions, v1alpha1.ConditionStalled, stalled(ready), mp.Generation, time.Time{})
+	report.Set(&mp.Status.Conditions, v1alpha1.ConditionCallsReceived, arrive, mp.Generation, time.Time{})
 	if !equality.Semantic.DeepEqual(before.Status, mp.Status) {
 		if err := client.IgnoreNotFound(r.Status().Patch(ctx, mp, client.MergeFrom(before))); err != nil {
 			return ctrl.Result{}, fmt.Errorf("writing the status: %w", err)
 		}
-		report.Announcement{Condition: v1alpha1.ConditionCallsArrive, Action: "Reconcile", OnlyFalse: true, Messages: true}.Announce(
+		report.Announcement{Condition: v1alpha1.ConditionCallsReceived, Action: "Reconcile", OnlyFalse: true, Messages: true}.Announce(
 			r.Recorder, mp, before.Status.Conditions, mp.Status.Conditions, nil)
 	}
 	return ctrl.Result{RequeueAfter: queue.ConnectionRecheck}, callsErr
+}
+
+// stalled says what Ready says while somebody must act.
+func stalled(ready report.Verdict) report.Verdict {
+	if ready.Status == metav1.ConditionFalse {
+		return report.True(ready.Reason, ready.Message)
+	}
+	return report.Verdict{Absent: true}
 }
 
 // check says whether calls can be verified and orders be read.
@@ -73,7 +86,7 @@ func (r *Reconciler) check(ctx context.Context, mp *v1alpha1.Marketplace) (repor
 			mp.Spec.Protocol)), nil
 	}
 	secret := &corev1.Secret{}
-	name := mp.Spec.CallbackSecretRef.Name
+	name := mp.Spec.KooGallery.CallbackSecretRef.Name
 	err := r.APIReader.Get(ctx, types.NamespacedName{Namespace: mp.Namespace, Name: name}, secret)
 	if apierrors.IsNotFound(err) {
 		return report.False(v1alpha1.ReasonCallbackSecretNotFound, fmt.Sprintf(
@@ -87,14 +100,17 @@ func (r *Reconciler) check(ctx context.Context, mp *v1alpha1.Marketplace) (repor
 	}
 	if needed, err := r.needsOrderAPI(ctx, mp); err != nil || !needed {
 		return r.checkClock(ctx, mp, "Callbacks can be verified. Orders that a call does not bring can't be read without"+
-			" openAPISecretRef, which no sale has needed yet"), err
+			" kooGallery.api, which no sale has needed yet"), err
 	}
-	_, err = r.Clients.Orders(ctx, mp)
+	reader, err := r.Clients.Orders(ctx, mp)
 	if missing, ok := errors.AsType[*protocol.CredentialsError](err); ok {
-		return report.False(v1alpha1.ReasonOpenAPICredentialsMissing, missing.Error()), nil
+		return report.False(v1alpha1.ReasonAPICredentialsMissing, missing.Error()), nil
 	}
 	if err != nil {
 		return report.Verdict{}, err
+	}
+	if refused, err := r.tryCredentials(ctx, mp, reader, known.SampleOrder); err != nil || !refused.IsZero() {
+		return refused, err
 	}
 	return r.checkClock(ctx, mp, "Callbacks can be verified and orders be read"), nil
 }
@@ -102,7 +118,7 @@ func (r *Reconciler) check(ctx context.Context, mp *v1alpha1.Marketplace) (repor
 // needsOrderAPI says whether the order API's credentials have to be there: where they are named, and where a sale waits for an
 // order that no call has brought. Who sells only by calls that bring their orders needs none.
 func (r *Reconciler) needsOrderAPI(ctx context.Context, mp *v1alpha1.Marketplace) (bool, error) {
-	if mp.Spec.OpenAPISecretRef.Name != "" {
+	if mp.Spec.KooGallery.API.CredentialsSecretName != "" {
 		return true, nil
 	}
 	instances := &v1alpha1.MarketplaceInstanceList{}
@@ -112,13 +128,13 @@ func (r *Reconciler) needsOrderAPI(ctx context.Context, mp *v1alpha1.Marketplace
 	return slices.ContainsFunc(instances.Items, func(mpi v1alpha1.MarketplaceInstance) bool {
 		sub := mpi.Spec.Subscription
 		return sub != nil && sub.Marketplace == mp.Name && sub.Entitlement.State != v1alpha1.EntitlementReleased &&
-			slices.ContainsFunc(orders.AllPending(sub), func(call v1alpha1.OrderCall) bool { return call.Source == "" })
+			slices.ContainsFunc(orders.AllPending(sub), func(call v1alpha1.Call) bool { return call.Source == "" })
 	}), nil
 }
 
 // checkClock says what is wrong with the clock; otherwise that all is well.
 func (r *Reconciler) checkClock(ctx context.Context, mp *v1alpha1.Marketplace, well string) report.Verdict {
-	ready := report.True(v1alpha1.ReasonConnectionReady, well)
+	ready := report.True(v1alpha1.ReasonMarketplaceReady, well)
 	if r.ClockSkew == nil {
 		return ready
 	}

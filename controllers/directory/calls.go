@@ -29,9 +29,11 @@ import (
 const (
 	// callsAtOnce bounds what a pass holds in memory: 16,000 users.
 	callsAtOnce = 32
-	// maxCall bounds what a call's Secret may be expanded to.
-	maxCall = 8 << 20
+	// callBytesAtOnce bounds the same by the size that calls are expanded to: the last one may be beyond it. Most have a few kilobytes.
+	callBytesAtOnce = 16 << 20
 )
+
+var errNoCall = errors.New("it is no call's Secret")
 
 // waitingCalls are the calls that are to be folded, as the cache shows them.
 type waitingCalls struct {
@@ -88,10 +90,13 @@ func (r *Reconciler) fold(ctx context.Context, mpi *v1alpha1.MarketplaceInstance
 	if len(batch)+len(joined) == 0 {
 		return report.Verdict{}, nil
 	}
-	calls, broken, err := r.read(ctx, slices.Concat(batch, joined))
+	calls, broken, looked, err := r.read(ctx, slices.Concat(batch, joined))
 	if err != nil {
 		return report.Verdict{}, err
 	}
+	more := looked < len(batch)+len(joined)
+	joined = joined[:max(0, looked-len(batch))]
+	batch = batch[:min(len(batch), looked)]
 	for _, secret := range joined {
 		if !slices.Contains(broken, secret.Name) {
 			stored.Join(secret.Name)
@@ -111,7 +116,7 @@ func (r *Reconciler) fold(ctx context.Context, mpi *v1alpha1.MarketplaceInstance
 	switch {
 	case len(broken) > 0:
 		return unreadable(&store.UnreadableError{Secret: broken[0]})
-	case len(waiting.own) > len(batch):
+	case more, len(waiting.own) > len(batch):
 		return report.Verdict{After: time.Millisecond}, nil
 	}
 	return report.Verdict{}, nil
@@ -169,39 +174,45 @@ func (r *Reconciler) joining(ctx context.Context, mpi *v1alpha1.MarketplaceInsta
 	}), nil
 }
 
-// read reads calls. One that is gone was folded before; those that can't be read are named in broken.
-func (r *Reconciler) read(ctx context.Context, secrets []metav1.PartialObjectMetadata) (calls []marketplace.Sync, broken []string, err error) {
-	for _, found := range secrets {
+// read reads calls, as many as fit into the memory that there is for them. One that is gone was folded before; those that can't be read are
+// named in broken.
+func (r *Reconciler) read(ctx context.Context, secrets []metav1.PartialObjectMetadata,
+) (calls []marketplace.Sync, broken []string, looked int, err error) {
+	for expanded := 0; looked < len(secrets) && expanded < callBytesAtOnce; looked++ {
+		found := secrets[looked]
 		secret := &corev1.Secret{}
 		switch err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(&found), secret); {
 		case apierrors.IsNotFound(err):
 			continue
 		case err != nil:
-			return nil, nil, fmt.Errorf("reading Secret %s: %w", found.Name, err)
+			return nil, nil, 0, fmt.Errorf("reading Secret %s: %w", found.Name, err)
 		}
-		call, err := decodeCall(secret)
+		call, size, err := decodeCall(secret)
 		if err != nil {
 			broken = append(broken, found.Name)
 			continue
 		}
+		expanded += size
 		calls = append(calls, call)
 	}
-	return calls, broken, nil
+	return calls, broken, looked, nil
 }
 
-func decodeCall(secret *corev1.Secret) (marketplace.Sync, error) {
+// decodeCall reads a call's Secret, and says to how many bytes it was expanded. Whoever has the webhook's token can put anything there.
+func decodeCall(secret *corev1.Secret) (call marketplace.Sync, size int, err error) {
 	if secret.Type != v1alpha1.CallSecretType {
-		return marketplace.Sync{}, errors.New("it is no call's Secret")
+		return marketplace.Sync{}, 0, errNoCall
 	}
 	compressed, err := gzip.NewReader(bytes.NewReader(secret.Data[v1alpha1.CallSyncKey]))
 	if err != nil {
-		return marketplace.Sync{}, err
+		return marketplace.Sync{}, 0, err
 	}
-	data, err := io.ReadAll(io.LimitReader(compressed, maxCall))
+	data, err := io.ReadAll(io.LimitReader(compressed, marketplace.MaxEncodedSync+1))
 	if err != nil {
-		return marketplace.Sync{}, err
+		return marketplace.Sync{}, len(data), err
 	}
-	return marketplace.DecodeSync(data)
+	call, err = marketplace.DecodeSync(data)
+	return call, len(data), err
 }
 
 // discard deletes calls that are stored in the directory. Broken ones stay for a person to look at.

@@ -38,6 +38,8 @@ type Reconciler struct {
 	Calls cache.Cache
 	// TenantPrefix begins the names of the tenants' namespaces.
 	TenantPrefix string
+	// Endpoints is what the Forwarder has found; nil where there is none.
+	Endpoints *Endpoints
 	// Recorder records events; nil records none.
 	Recorder events.EventRecorder
 	// Metrics counts; nil counts nothing.
@@ -46,7 +48,7 @@ type Reconciler struct {
 
 // Reconcile brings one instance's directory up to date.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	return speaker{r.Client, r.Recorder, statusOwner}.pass(ctx, req, r.synchronize)
+	return r.pass(ctx, req, r.synchronize)
 }
 
 // synchronize folds what waits, stores it, and delivers what the tenant does not have yet.
@@ -90,7 +92,7 @@ func (r *Reconciler) synchronize(ctx context.Context, mpi *v1alpha1.MarketplaceI
 		return delivered, err
 	}
 	if folded.Status == "" {
-		folded = delivered.Again(folded.After)
+		return r.forwarded(ctx, mpi, stored, delivered.Again(folded.After))
 	}
 	return folded, nil
 }

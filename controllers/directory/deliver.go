@@ -68,7 +68,7 @@ func (r *Reconciler) deliver(ctx context.Context, mpi *v1alpha1.MarketplaceInsta
 		return unreadable(failure)
 	}
 	index := stored.Index()
-	return report.True(v1alpha1.ReasonDirectoryDelivered, fmt.Sprintf(
+	return report.True(v1alpha1.ReasonDirectorySynced, fmt.Sprintf(
 		"The tenant has generation %d: %d users and %d departments", index.Generation, index.Users, index.Departments)), nil
 }
 
@@ -199,7 +199,7 @@ func (r *Reconciler) tenantKeys(ctx context.Context, mpi *v1alpha1.MarketplaceIn
 	if err != nil || product == nil {
 		return tenantKeys{}, err
 	}
-	if product.Spec.Directory.Forward.Service != "" {
+	if product.Spec.Directory.Forward.ServiceRef.Name != "" {
 		if keys.forward, err = readTenantKey(ctx, r.APIReader, mpi, directory.ForForwarding); err != nil {
 			return tenantKeys{}, err
 		}

@@ -147,7 +147,7 @@ func repeatsAtEveryWrite(t *testing.T, wantSecrets int, calls ...marketplace.Syn
 		t.Fatal(err)
 	}
 	want := whole.secrets()
-	if names := slices.Sorted(maps.Keys(want)); len(names) != wantSecrets || whole.condition() != "True Delivered" {
+	if names := slices.Sorted(maps.Keys(want)); len(names) != wantSecrets || whole.condition() != "True DirectorySynced" {
 		t.Fatalf("%v, %s", names, whole.condition())
 	}
 	for at := 1; at <= whole.writes; at++ {
@@ -164,7 +164,7 @@ func repeatsAtEveryWrite(t *testing.T, wantSecrets int, calls ...marketplace.Syn
 			if diff := cmp.Diff(whatTenantsSee(want), whatTenantsSee(w.secrets())); diff != "" {
 				t.Errorf("-whole +repeated:\n%s", diff)
 			}
-			if got := w.condition(); got != "True Delivered" {
+			if got := w.condition(); got != "True DirectorySynced" {
 				t.Errorf("condition = %s", got)
 			}
 		})
@@ -215,7 +215,7 @@ func TestAFullDirectorySaysSoAndKeepsTheCalls(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := w.condition(); got != "False Full" {
+	if got := w.condition(); got != "False DirectoryFull" {
 		t.Errorf("condition = %s", got)
 	}
 	kept := 0
@@ -272,11 +272,11 @@ func TestATenantThatWasMadeAnewGetsEverythingAndAPausedOneNothing(t *testing.T) 
 	}
 	set(v1alpha1.ReconciliationPaused)
 	// It asks to be looked at again, for as long as it is paused.
-	if err := w.pass(); err == nil || w.condition() != "Unknown Pending" || len(w.secrets()) != 2 {
+	if err := w.pass(); err == nil || w.condition() != "Unknown DirectoryPending" || len(w.secrets()) != 2 {
 		t.Fatalf("paused: %v, %s, %d Secrets", err, w.condition(), len(w.secrets()))
 	}
 	set(v1alpha1.ReconciliationActive)
-	if err := w.pass(); err != nil || w.condition() != "True Delivered" {
+	if err := w.pass(); err != nil || w.condition() != "True DirectorySynced" {
 		t.Fatalf("active: %v, %s", err, w.condition())
 	}
 	want := w.secrets()

@@ -2,7 +2,8 @@
 //
 //   - [Reconciler]: folds the calls that wait into the instance's directory, stores it in Secrets beside the instance, and delivers what
 //     the tenant does not have yet into its namespace. Condition DirectorySynced.
-//   - [Forwarder]: tells the workload's endpoint of each change, signed with the tenant's own key. Condition DirectoryForwarded.
+//   - [Forwarder]: tells the workload's endpoint of each change, signed with the tenant's own key. What it finds, the Reconciler
+//     puts into the condition too.
 //   - [Feature]: opens that endpoint, and keeps the names of the delivered Secrets.
 //   - [Metrics]: calls that wait, and what became of requests.
 //

@@ -26,9 +26,9 @@ func Feature() sale.Feature {
 }
 
 func forwardServices(product *v1alpha1.MarketplaceProduct) []workload.ServicePort {
-	if product == nil || product.Spec.Directory.Forward.Service == "" {
+	if product == nil || product.Spec.Directory.Forward.ServiceRef.Name == "" {
 		return nil
 	}
 	forward := product.Spec.Directory.Forward
-	return []workload.ServicePort{{Service: forward.Service, Port: forward.Port}}
+	return []workload.ServicePort{{Service: forward.ServiceRef.Name, Port: forward.ServiceRef.Port}}
 }

@@ -15,9 +15,10 @@ import (
 	"strconv"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -44,11 +45,8 @@ const (
 // body>, with the tenant's own key.
 const HeaderSignature = "Stallkeeper-Signature"
 
-// forwardStatusOwner owns what this reconciler says of an instance.
-var forwardStatusOwner = report.Owner{Name: v1alpha1.FieldOwner + "/forward", Conditions: []string{v1alpha1.ConditionDirectoryForwarded}}
-
-// Forwarder tells the workload of each change of its directory, where the product asks for it. It owns the condition
-// DirectoryForwarded.
+// Forwarder tells the workload of each change of its directory, where the product asks for it. How that stands goes into the condition
+// DirectorySynced, which the Reconciler writes.
 type Forwarder struct {
 	client.Client
 	// APIReader reads Secrets, which are never cached.
@@ -60,21 +58,38 @@ type Forwarder struct {
 	TenantPrefix string
 	// HTTP makes the requests.
 	HTTP *http.Client
-	// Recorder records events; nil records none.
-	Recorder events.EventRecorder
+	// Endpoints takes what is found.
+	Endpoints *Endpoints
 	// Metrics counts; nil counts nothing.
 	Metrics *Metrics
 }
 
 // Reconcile tells one tenant what it was not told yet.
 func (r *Forwarder) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	return speaker{r.Client, r.Recorder, forwardStatusOwner}.pass(ctx, req, r.forward)
+	mpi := &v1alpha1.MarketplaceInstance{}
+	err := r.Get(ctx, req.NamespacedName, mpi)
+	gone := apierrors.IsNotFound(err)
+	if err != nil && !gone {
+		return ctrl.Result{}, err
+	}
+	if gone || !mpi.DeletionTimestamp.IsZero() {
+		r.Endpoints.note(req.NamespacedName, report.Verdict{Absent: true})
+		return ctrl.Result{}, nil
+	}
+	said, err := r.forward(ctx, mpi)
+	r.Endpoints.note(req.NamespacedName, failedWith(said, err))
+	result := ctrl.Result{Priority: ptr.To(queue.PriorityNormal)}
+	if err != nil {
+		return result, err
+	}
+	result.RequeueAfter = said.After
+	return result, nil
 }
 
 // forward sends what is untold, request by request. The error is what is tried again after a pause that grows.
 func (r *Forwarder) forward(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (report.Verdict, error) {
 	product, err := sale.ProductOf(ctx, r.Client, mpi)
-	if err != nil || product == nil || product.Spec.Directory.Forward.Service == "" {
+	if err != nil || product == nil || product.Spec.Directory.Forward.ServiceRef.Name == "" {
 		return report.Verdict{Absent: true}, err
 	}
 	stored, err := store.Open(ctx, r.APIReader, mpi)
@@ -89,7 +104,7 @@ func (r *Forwarder) forward(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 		return unreadable(err)
 	}
 	if stored.Told(cursor.Cursor) {
-		return report.True(v1alpha1.ReasonForwarded, fmt.Sprintf("The endpoint has taken generation %d", stored.Generation)), nil
+		return report.True(v1alpha1.ReasonDirectorySynced, fmt.Sprintf("The endpoint has taken generation %d", stored.Generation)), nil
 	}
 	target, waiting, err := r.target(ctx, mpi, product)
 	if err != nil || waiting.Status != "" {
@@ -122,7 +137,7 @@ func (r *Forwarder) target(ctx context.Context, mpi *v1alpha1.MarketplaceInstanc
 		return target{}, pending("the tenant has its key"), err
 	}
 	to := product.Spec.Directory.Forward
-	host := net.JoinHostPort(to.Service+"."+place.namespace.GetName()+".svc", strconv.Itoa(int(to.Port)))
+	host := net.JoinHostPort(to.ServiceRef.Name+"."+place.namespace.GetName()+".svc", strconv.Itoa(int(to.ServiceRef.Port)))
 	return target{"http://" + host + to.Path, key}, report.Verdict{}, nil
 }
 
@@ -161,10 +176,10 @@ func (r *Forwarder) send(ctx context.Context, stored *store.Stored, cursor *stor
 			return report.Verdict{}, err
 		}
 		if stored.Told(next) {
-			return report.True(v1alpha1.ReasonForwarded, fmt.Sprintf("The endpoint has taken generation %d", stored.Generation)), nil
+			return report.True(v1alpha1.ReasonDirectorySynced, fmt.Sprintf("The endpoint has taken generation %d", stored.Generation)), nil
 		}
 	}
-	return report.Unknown(v1alpha1.ReasonForwarding, "Changes are on their way to the endpoint").Again(time.Millisecond), nil
+	return onTheirWay().Again(time.Millisecond), nil
 }
 
 // post makes one request. The error says what a person needs, does not change from one attempt to the next, and holds nothing of

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -16,30 +15,23 @@ import (
 	"github.com/stallkeeper/stallkeeper/directory/store"
 )
 
-// speaker writes what a reconciler says of an instance in its one condition.
-type speaker struct {
-	client.Client
-	recorder events.EventRecorder
-	owner    report.Owner
-}
-
 // pass reads the instance, does the work, writes what that says, and makes an event when the condition has become False. The Secrets of
 // an instance that is being deleted go with it.
-func (s speaker) pass(ctx context.Context, req ctrl.Request, work func(context.Context, *v1alpha1.MarketplaceInstance) (report.Verdict, error),
+func (r *Reconciler) pass(ctx context.Context, req ctrl.Request, work func(context.Context, *v1alpha1.MarketplaceInstance) (report.Verdict, error),
 ) (ctrl.Result, error) {
 	mpi := &v1alpha1.MarketplaceInstance{}
-	if err := s.Get(ctx, req.NamespacedName, mpi); err != nil {
+	if err := r.Get(ctx, req.NamespacedName, mpi); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !mpi.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
-	before, condition := mpi.DeepCopy(), s.owner.Conditions[0]
+	before, condition := mpi.DeepCopy(), v1alpha1.ConditionDirectorySynced
 	said, err := work(ctx, mpi)
 	report.Set(&mpi.Status.Conditions, condition, failedWith(said, err), mpi.Generation, time.Time{})
-	unwritten := s.owner.Apply(ctx, s.Client, before, mpi)
+	unwritten := statusOwner.Apply(ctx, r.Client, before, mpi)
 	if unwritten == nil {
-		report.Announcement{Condition: condition, Action: "Synchronize", OnlyFalse: true}.Announce(s.recorder, mpi,
+		report.Announcement{Condition: condition, Action: "Synchronize", OnlyFalse: true}.Announce(r.Recorder, mpi,
 			before.Status.Conditions, mpi.Status.Conditions, nil)
 	}
 	result := ctrl.Result{Priority: ptr.To(queue.PriorityNormal)}

@@ -47,7 +47,11 @@ func CacheOptions(namespaces []string) cache.Options {
 
 // SetupWithManager makes the reconciler run.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	return ctrl.NewControllerManagedBy(mgr).Named("directory").
+	building := ctrl.NewControllerManagedBy(mgr).Named("directory")
+	if r.Endpoints != nil {
+		building = building.WatchesRawSource(r.Endpoints.source())
+	}
+	return building.
 		WatchesRawSource(source.Kind(r.Calls, client.Object(queue.SecretMetadata()), handler.EnqueueRequestsFromMapFunc(r.instancesOfCall))).
 		Watches(&v1alpha1.MarketplaceInstance{}, queue.InstanceEvents(), builder.WithPredicates(placeChanged())).
 		Watches(&v1alpha1.MarketplaceProduct{}, handler.EnqueueRequestsFromMapFunc(queue.InstancesOfProduct(r.Client)),

@@ -63,7 +63,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{Priority: ptr.To(queue.PriorityNormal)}, err
 	}
 	r.announce(before, mpi, memory)
-	return queue.Wake(p.now, p.decision.Until, o.again, p.Acknowledgement.Again(p.now)), nil
+	next := queue.Wake(p.now, p.decision.Until, o.again, p.Acknowledgement.Again(p.now))
+	if deadline := queue.Wake(p.now, p.decision.Until); deadline.RequeueAfter > 0 && deadline.RequeueAfter == next.RequeueAfter {
+		next.Priority = ptr.To(queue.PriorityDeadline)
+	}
+	return next, nil
 }
 
 // forget drops what is remembered of an instance that is gone.

@@ -14,7 +14,7 @@ import (
 
 func TestTargetRevision(t *testing.T) {
 	with := func(revision string, state v1alpha1.RolloutState) *v1alpha1.MarketplaceProduct {
-		return salestest.Product(func(p *v1alpha1.MarketplaceProduct) { p.Status.Revision, p.Spec.Rollout.State = revision, state })
+		return salestest.Product(func(p *v1alpha1.MarketplaceProduct) { p.Status.LatestRevision, p.Spec.Rollout.State = revision, state })
 	}
 	tests := map[string]struct {
 		product      *v1alpha1.MarketplaceProduct

@@ -29,7 +29,7 @@ func (r *Reconciler) converge(ctx context.Context, p *pass) outcome {
 	case paused && p.withoutTenant():
 		return outcome{did: elsewhere}
 	case paused, p.decision.Finishing:
-		return outcome{}
+		return outcome{did: left}
 	case p.decision.Phase == lifecycle.Remove:
 		return r.remove(ctx, p)
 	case p.decision.Rule == lifecycle.RuleReleased && !p.stands():
@@ -53,7 +53,7 @@ func (r *Reconciler) provision(ctx context.Context, p *pass) outcome {
 		return outcome{err: err}
 	}
 	if p.quiet(inputs) && !r.accessMissing(ctx, p) {
-		return outcome{did: p.memory.did, preparing: p.memory.preparing}
+		return p.memory.settled
 	}
 	p.memory.inputs, p.memory.digest = "", ""
 	var o outcome
@@ -67,7 +67,8 @@ func (r *Reconciler) provision(ctx context.Context, p *pass) outcome {
 	}
 	settled := r.shape(ctx, p, sets, &o)
 	if settled && o.err == nil && o.problem == nil && o.stuck == nil && len(o.blockers)+len(o.nextBlockers) == 0 {
-		p.memory.inputs, p.memory.digest, p.memory.did, p.memory.preparing = inputs, p.standing.Digest(), o.did, o.preparing
+		p.memory.inputs, p.memory.digest = inputs, p.standing.Digest()
+		p.memory.settled = outcome{did: o.did, preparing: o.preparing, access: o.access, limits: o.limits, kept: o.kept}
 	}
 	return o
 }
@@ -104,7 +105,7 @@ func (r *Reconciler) shape(ctx context.Context, p *pass, sets sets, o *outcome) 
 	case p.pin == "", sets.next != nil && (p.pin == p.target || p.standing.Installing()):
 		// What was never installed is installed by its target at once.
 		shaped, err := r.Tenants.Shape(ctx, p.standing, sets.next.set)
-		return p.shaped(sets.next, shaped, err, o)
+		return p.shaped(ctx, sets.next, shaped, err, o)
 	case sets.next == nil:
 		o.stuck = p.staysOn(sets.nextProblem)
 		sets.failRetry(o)
@@ -119,7 +120,7 @@ func (r *Reconciler) keep(ctx context.Context, p *pass, former *rendering, o *ou
 		return false
 	}
 	shaped, err := r.Tenants.Shape(ctx, p.standing, former.set)
-	return p.shaped(former, shaped, err, o)
+	return p.shaped(ctx, former, shaped, err, o)
 }
 
 // move brings the tenant to its target revision: the hooks before it, and then all of it or nothing.
@@ -150,7 +151,7 @@ func (r *Reconciler) move(ctx context.Context, p *pass, sets sets, o *outcome) b
 	p.standing = moved.Standing
 	switch {
 	case moved.Moved, err != nil, moved.Checked && !moved.TakenBack:
-		return p.shaped(next, moved.Shaped, err, o)
+		return p.shaped(ctx, next, moved.Shaped, err, o)
 	case len(moved.Refusals) == 0:
 		// A stopped tenant runs no hook, and is not moved past one.
 		o.preparing = "the hooks"
@@ -205,7 +206,7 @@ func (p *pass) staysOn(why *report.Verdict) *report.Verdict {
 }
 
 // shaped takes in what became of the set of a rendering.
-func (p *pass) shaped(of *rendering, shaped tenant.Shaped, err error, o *outcome) bool {
+func (p *pass) shaped(ctx context.Context, of *rendering, shaped tenant.Shaped, err error, o *outcome) bool {
 	p.standing = shaped.Standing
 	p.pin = p.standing.Pin()
 	var conflict *apply.NamespaceConflictError
@@ -218,7 +219,7 @@ func (p *pass) shaped(of *rendering, shaped tenant.Shaped, err error, o *outcome
 		return false
 	}
 	o.did, o.access, o.kept = made, &of.access, shaped.Orphans
-	o.limits = of.limits()
+	o.limits = of.limits(ctx)
 	o.refuse(shaped.Refusals)
 	o.blockers = append(o.blockers, blockersOf(shaped.Unsaid)...)
 	if refused := objections(shaped.Refusals); len(refused) > 0 && o.problem == nil {
@@ -259,7 +260,7 @@ func (r *Reconciler) ownerGone(mpi *v1alpha1.MarketplaceInstance) apply.OwnerGon
 
 // asksOnce says whether the sale's marketplace wants to know at the purchase, and not later, where the buyer finds the tenant.
 func asksOnce(sub *v1alpha1.Subscription) bool {
-	return sub != nil && slices.ContainsFunc(sub.Orders, func(call v1alpha1.OrderCall) bool {
+	return sub != nil && slices.ContainsFunc(sub.Calls, func(call v1alpha1.Call) bool {
 		return call.OrderID == sub.OrderID && call.OrderLineID == sub.OrderLineID && call.Source == v1alpha1.OrderFromCall
 	})
 }

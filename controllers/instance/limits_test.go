@@ -20,11 +20,11 @@ func TestReportKeepsTheLimitsUntilTheyAreKnownAnew(t *testing.T) {
 	}
 	writeStatus(with(1), outcome{did: made, access: &v1alpha1.InstanceAccess{}, limits: limits, readiness: healthy})
 	writeStatus(with(2), outcome{did: made, readiness: healthy})
-	if diff := cmp.Diff(limits, mpi.Status.Limits); diff != "" {
+	if diff := cmp.Diff(limits, mpi.Status.PlanLimits); diff != "" {
 		t.Errorf("after a quiet pass (-want +got):\n%s", diff)
 	}
 	writeStatus(with(3), outcome{did: made, access: &v1alpha1.InstanceAccess{}, readiness: healthy})
-	if mpi.Status.Limits != nil {
-		t.Errorf("still %v", mpi.Status.Limits)
+	if mpi.Status.PlanLimits != nil {
+		t.Errorf("still %v", mpi.Status.PlanLimits)
 	}
 }

@@ -27,7 +27,7 @@ func (r *Reconciler) look(ctx context.Context, p *pass, o *outcome) {
 		p.memory.pods = podsMemory{}
 		return
 	}
-	kept := p.Instance.Status.Orphans
+	kept := p.Instance.Status.KeptObjects
 	if o.did == made {
 		kept = o.kept
 	}

@@ -13,12 +13,12 @@ import (
 
 // memory is what a process remembers of one tenant to save work. Lost, it costs a few calls and changes no decision.
 type memory struct {
-	// inputs and digest are those of the last pass that left everything as it should be, with what that pass had done; empty if the last
-	// one did not.
+	// inputs and digest are those of the last pass that left everything as it should be; empty if the last one did not.
 	inputs, digest string
-	did            did
-	preparing      string
-	pods           podsMemory
+	// settled is what that pass had done. A quiet pass says all of it again: the status in the cache may be that from before it was
+	// written, and what is left out of it would be lost.
+	settled outcome
+	pods    podsMemory
 	// stopSeen is when a pass first saw that the tenant has to be stopped while something still needs it running.
 	stopSeen time.Time
 	// announced is the last state of each condition that an event was made of.

@@ -66,14 +66,17 @@ func (r *Reconciler) gather(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 	return p, nil
 }
 
-// policyOf is the product's policy. Where the product or the plan is gone, the periods hold that were recorded with the tenant; where
-// none were, its data are never due.
+// policyOf is the product's policy. Where the product or the plan is gone or not known, the periods hold that were recorded with the
+// tenant; where none were and nothing says them, its data are never due.
 func policyOf(s sale.Sale, standing tenant.Standing) lifecycle.Policy {
-	if s.PeriodsKnown() {
+	if s.PeriodsKnown() && s.Effective.Plan != "" {
 		return s.Policy
 	}
 	if recorded, ok := tenant.PeriodsOf(standing.Namespace); ok {
 		return lifecycle.Policy{Grace: recorded.Grace, Retention: recorded.Retention, DeleteUnpaid: recorded.Deletes}
+	}
+	if s.PeriodsKnown() {
+		return s.Policy
 	}
 	return lifecycle.Policy{Grace: s.Policy.Grace, Retention: time.Duration(math.MaxInt64)}
 }
@@ -86,6 +89,10 @@ func (p *pass) periods() tenant.Periods {
 // decide says what shall be true of the tenant. One that has to stop is waited for while something still needs it running.
 func (p *pass) decide() {
 	p.decision = p.Decide(p.now)
+	if p.stop() && !p.Resolved() && !p.stands() {
+		// There is nothing to stop, and nothing is made only to be stopped.
+		p.decision.Phase, p.decision.Rule = lifecycle.Nothing, lifecycle.RuleUnresolved
+	}
 	stopping := p.decision.Phase == lifecycle.Suspend || p.decision.Phase == lifecycle.Remove
 	if !stopping || p.Unfinished == "" || !p.stands() || p.standing.AtZero() {
 		p.memory.stopSeen = time.Time{}
@@ -100,12 +107,12 @@ func (p *pass) decide() {
 // targetRevision is the product's, unless its rollout is paused and the tenant has one.
 func targetRevision(product *v1alpha1.MarketplaceProduct, pin string) string {
 	switch {
-	case product == nil || product.Status.Revision == "":
+	case product == nil || product.Status.LatestRevision == "":
 		return pin
 	case pin != "" && product.Spec.Rollout.State == v1alpha1.RolloutPaused:
 		return pin
 	}
-	return product.Status.Revision
+	return product.Status.LatestRevision
 }
 
 // inputs is a digest of everything that decides about the tenant, but for what stands.
@@ -136,8 +143,8 @@ func (p *pass) quiet(inputs string) bool {
 
 // patches are the product's suspension patches by kind.
 func (p *pass) patches() map[schema.GroupKind][]byte {
-	patches := make(map[schema.GroupKind][]byte, len(p.Lifecycle.Suspension))
-	for _, s := range p.Lifecycle.Suspension {
+	patches := make(map[schema.GroupKind][]byte, len(p.Lifecycle.SuspensionPatches))
+	for _, s := range p.Lifecycle.SuspensionPatches {
 		patches[schema.GroupKind{Group: s.Group, Kind: s.Kind}] = s.Patch.Raw
 	}
 	return patches

@@ -50,7 +50,9 @@ func (r *rendering) hook(key tenant.Key, install bool) string {
 	return ""
 }
 
-func (r *rendering) limits() []v1alpha1.PlanLimit { return revision.Limits(r.rev, r.result) }
+func (r *rendering) limits(ctx context.Context) []v1alpha1.PlanLimit {
+	return revision.Limits(ctx, r.rev, r.result)
+}
 
 // sets are the renderings of a pass. next is that of the target revision; former that of the revision that the tenant has, where it is
 // another one. Each is nil where it could not be made, with the reason.
@@ -108,9 +110,18 @@ func (r *Reconciler) renderRevision(ctx context.Context, p *pass, name string) (
 	if in.Secrets, problem, err = r.ensureAccessSecret(ctx, p, rev, in); problem != nil || err != nil {
 		return nil, problem, err
 	}
-	rendered, err := revision.Render(rev, in)
+	if in.SecretValues, err = revision.ReadSecretValues(ctx, r.APIReader, p.Instance.Namespace, rev.Data.ValuesFrom); err != nil {
+		problem, err = splitProblem(err)
+		return nil, problem, err
+	}
+	rendered, err := revision.Render(ctx, rev, in)
 	if err != nil {
-		return nil, renderFailed(err), nil
+		problem, err = renderProblem(err)
+		return nil, problem, err
+	}
+	// Before anything is made of them: a database is born with its password.
+	if err := r.storeKept(ctx, p, rendered.Made); err != nil {
+		return nil, nil, err
 	}
 	result := &rendering{rev: rev, result: rendered, access: withCredentials(rendered.Access, p.Instance, in.Secrets)}
 	if rev.Template == nil {
@@ -150,6 +161,9 @@ func (r *Reconciler) planOf(ctx context.Context, p *pass, name string) (*revisio
 	}
 	if err != nil {
 		return nil, v1alpha1.Plan{}, nil, err
+	}
+	if p.Effective.Plan == "" {
+		return nil, v1alpha1.Plan{}, report.Problem(v1alpha1.ReasonPlanUnclear, "No plan is named, and the product has several: set spec.plan"), nil
 	}
 	plan, ok := rev.Plan(p.Effective.Plan)
 	if !ok {
@@ -202,6 +216,23 @@ func inputsOf(p *pass, plan v1alpha1.Plan) revision.Inputs {
 		in.Trial = sub.Type == v1alpha1.SubscriptionTrial
 	}
 	return in
+}
+
+// splitProblem tells what stays until somebody acts from what is tried again.
+func splitProblem(err error) (*report.Verdict, error) {
+	var problem *report.Verdict
+	if errors.As(err, &problem) {
+		return problem, nil
+	}
+	return nil, err
+}
+
+// renderProblem is splitProblem for an error of rendering.
+func renderProblem(err error) (*report.Verdict, error) {
+	if revision.Passes(err) {
+		return nil, err
+	}
+	return renderFailed(err), nil
 }
 
 func renderFailed(err error) *report.Verdict {

@@ -1,11 +1,14 @@
 package instance
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/controllers/sale"
 	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -21,15 +24,15 @@ import (
 var statusOwner = report.Owner{
 	Name: v1alpha1.FieldOwner,
 	Conditions: []string{
-		v1alpha1.ConditionReady, v1alpha1.ConditionAcknowledged, v1alpha1.ConditionProvisioned, v1alpha1.ConditionPaid,
-		v1alpha1.ConditionSuspended, v1alpha1.ConditionPaused,
+		v1alpha1.ConditionReady, v1alpha1.ConditionAcknowledged, v1alpha1.ConditionProvisioned, v1alpha1.ConditionEntitled,
+		v1alpha1.ConditionSuspended, v1alpha1.ConditionPaused, v1alpha1.ConditionStalled,
 	},
 	Fields: func(from, to *v1alpha1.MarketplaceInstanceStatus) {
 		*to = v1alpha1.MarketplaceInstanceStatus{
 			State: from.State, ObservedGeneration: from.ObservedGeneration, Effective: from.Effective, Timetable: from.Timetable,
-			Access: from.Access, Limits: from.Limits, Namespace: from.Namespace, Revision: from.Revision,
-			TargetRevision: from.TargetRevision, Blockers: from.Blockers, Orphans: from.Orphans,
-			InputsDigest: from.InputsDigest, ObjectsDigest: from.ObjectsDigest,
+			Access: from.Access, PlanLimits: from.PlanLimits, Namespace: from.Namespace, Revision: from.Revision,
+			TargetRevision: from.TargetRevision, Blockers: from.Blockers, KeptObjects: from.KeptObjects,
+			BlockersTotal: from.BlockersTotal,
 		}
 	},
 }
@@ -43,7 +46,7 @@ func writeStatus(p *pass, o outcome) {
 	status.Effective = boundedEffective(p.Effective)
 	status.Timetable = timetable(mpi, d)
 	status.TargetRevision = p.target
-	status.Blockers = mergeBlockers(status.Blockers, slices.Concat(o.nextBlockers, o.blockers), p.now)
+	status.Blockers, status.BlockersTotal = mergeBlockers(status.Blockers, slices.Concat(o.nextBlockers, o.blockers), p.now)
 	writeTenant(status, p, o)
 	set := func(kind string, v report.Verdict) { report.Set(&status.Conditions, kind, v, mpi.Generation, p.now) }
 	provisioned := provisionedVerdict(d, o)
@@ -52,21 +55,30 @@ func writeStatus(p *pass, o outcome) {
 	running.stuck, running.preparing, running.nextBlockers = nil, "", nil
 	set(v1alpha1.ConditionPaused, pausedVerdict(mpi))
 	set(v1alpha1.ConditionAcknowledged, acknowledgedVerdict(mpi, p.Acknowledgement, p.now))
-	set(v1alpha1.ConditionPaid, paidVerdict(mpi, p.Policy, p.now))
+	set(v1alpha1.ConditionEntitled, entitledVerdict(p.Sale, p.now))
 	set(v1alpha1.ConditionSuspended, suspendedVerdict(p, o))
 	set(v1alpha1.ConditionProvisioned, provisioned)
 	set(v1alpha1.ConditionReady, readyVerdict(p, provisionedVerdict(d, running)))
 	status.State = report.StateOf(mpi)
+	set(v1alpha1.ConditionStalled, stalledVerdict(mpi))
+}
+
+// stalledVerdict is there only while the buyer can't use what was sold and somebody has to act. It says what Ready says.
+func stalledVerdict(mpi *v1alpha1.MarketplaceInstance) report.Verdict {
+	ready := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionReady)
+	if ready == nil || ready.Status != metav1.ConditionFalse || mpi.Status.State != v1alpha1.StateBlocked {
+		return report.Verdict{Absent: true}
+	}
+	return report.True(ready.Reason, ready.Message)
 }
 
 // writeTenant writes where the tenant is, what runs in it and what its buyer is told.
 func writeTenant(status *v1alpha1.MarketplaceInstanceStatus, p *pass, o outcome) {
-	status.InputsDigest, status.ObjectsDigest = "", ""
 	if o.access != nil {
 		status.Access = *o.access
 	}
 	if o.did == made && o.access != nil {
-		status.Limits, status.Orphans = o.limits, o.kept[:min(len(o.kept), maxOrphans)]
+		status.PlanLimits, status.KeptObjects = o.limits, o.kept[:min(len(o.kept), maxOrphans)]
 	}
 	status.Namespace, status.Revision = "", p.pin
 	if p.stands() {
@@ -76,7 +88,7 @@ func writeTenant(status *v1alpha1.MarketplaceInstanceStatus, p *pass, o outcome)
 	case o.did == elsewhere && p.Hosted == nil:
 		status.Revision = p.target
 	case o.did == absent && o.access == nil:
-		status.Access, status.Orphans, status.Limits = v1alpha1.InstanceAccess{}, nil, nil
+		status.Access, status.KeptObjects, status.PlanLimits = v1alpha1.InstanceAccess{}, nil, nil
 		status.Namespace, status.Revision, status.TargetRevision = "", "", ""
 	}
 }
@@ -94,39 +106,53 @@ func boundedEffective(e v1alpha1.EffectiveSubscription) v1alpha1.EffectiveSubscr
 
 func pausedVerdict(mpi *v1alpha1.MarketplaceInstance) report.Verdict {
 	if mpi.Spec.Reconciliation == v1alpha1.ReconciliationPaused {
-		return report.True(v1alpha1.ReasonReconciliationPaused, "The tenant is left as it is until spec.reconciliation is Active again")
+		return report.True(v1alpha1.ReasonReconciliationPaused, "Reconciliation is paused: the tenant stays as it is until spec.reconciliation is Active again")
 	}
-	return report.False(v1alpha1.ReasonReconciliationActive, "The tenant is kept as its instance says")
+	return report.Verdict{Absent: true}
 }
 
-// paidVerdict says what the buyer is entitled to, whatever else holds the tenant.
-func paidVerdict(mpi *v1alpha1.MarketplaceInstance, p lifecycle.Policy, now time.Time) report.Verdict {
-	sub := mpi.Spec.Subscription
+// entitledVerdict says what the buyer is entitled to, whatever else holds the tenant.
+func entitledVerdict(s sale.Sale, now time.Time) report.Verdict {
+	sub := s.Instance.Spec.Subscription
 	if sub == nil {
-		return report.True(v1alpha1.ReasonNoSale, "This instance was made by hand and is not paid for")
+		return report.True(v1alpha1.ReasonNoSale, "This instance was created by hand; no sale limits it")
 	}
-	expires := sub.ExpiresAt.Time
+	if ended, ok := entitlementEnded(sub); ok {
+		return ended
+	}
+	expires := sub.ExpiryTime.Time
+	end, runUntil := expires.Add(s.Policy.Grace), s.Instance.Spec.Lifecycle.RunUntilTime.Time
 	switch {
-	case sub.Entitlement.State == v1alpha1.EntitlementReleased:
-		return report.False(v1alpha1.ReasonReleased, "The marketplace has ended the sale")
-	case sub.Entitlement.State == v1alpha1.EntitlementFrozen && sub.Entitlement.Reason == v1alpha1.EntitlementExpired:
-		return report.False(v1alpha1.ReasonExpired, "The marketplace froze the sale because its paid time was over; a renewal lifts that")
-	case sub.Entitlement.State == v1alpha1.EntitlementFrozen && sub.Entitlement.Reason == v1alpha1.EntitlementByPerson:
-		return report.False(v1alpha1.ReasonFrozen, "A person froze the sale; setting spec.subscription.entitlement.state to Active lifts that")
-	case sub.Entitlement.State == v1alpha1.EntitlementFrozen:
-		return report.False(v1alpha1.ReasonFrozen, "The marketplace froze the sale; only its unfreeze lifts that")
-	case expires.IsZero() && sub.ExpiresAtSource == "" && len(sub.Items) == 0:
-		return report.Unknown(v1alpha1.ReasonOrderPending, "It is not known yet until when the sale is paid")
+	case expires.IsZero() && sub.ExpirySource == "" && len(sub.Items) == 0:
+		return report.Unknown(v1alpha1.ReasonOrderPending, "The end of the paid time is not known before the order has been read")
 	case expires.IsZero():
 		return report.True(v1alpha1.ReasonNoExpiry, "The sale has no end")
 	case now.Before(expires):
 		return report.True(v1alpha1.ReasonPaid, fmt.Sprintf("Paid until %s", report.Stamp(expires)))
-	case now.Before(expires.Add(p.Grace)):
-		return report.False(v1alpha1.ReasonInGrace, fmt.Sprintf("The paid time ended at %s; the tenant runs on until %s",
-			report.Stamp(expires), report.Stamp(expires.Add(p.Grace))))
+	case now.Before(end):
+		return report.True(v1alpha1.ReasonInGrace, fmt.Sprintf("The paid time ended at %s; the tenant keeps running until %s",
+			report.Stamp(expires), report.Stamp(end)))
+	case now.Before(runUntil):
+		return report.True(v1alpha1.ReasonRunUntil, fmt.Sprintf("The paid time ended at %s; spec.lifecycle keeps the tenant running until %s",
+			report.Stamp(expires), report.Stamp(runUntil)))
 	}
-	return report.False(v1alpha1.ReasonPaymentOverdue, fmt.Sprintf("The paid time ended at %s and its grace at %s; the data are kept",
-		report.Stamp(expires), report.Stamp(expires.Add(p.Grace))))
+	return report.False(v1alpha1.ReasonPaymentOverdue, fmt.Sprintf("The paid time ended at %s and its grace at %s; the data is kept",
+		report.Stamp(expires), report.Stamp(end)))
+}
+
+// entitlementEnded says who has ended or frozen a sale; false for one that is active.
+func entitlementEnded(sub *v1alpha1.Subscription) (report.Verdict, bool) {
+	switch {
+	case sub.Entitlement.State == v1alpha1.EntitlementReleased:
+		return report.False(v1alpha1.ReasonReleased, "The marketplace has ended the sale"), true
+	case sub.Entitlement.State != v1alpha1.EntitlementFrozen:
+		return report.Verdict{}, false
+	case sub.Entitlement.Reason == v1alpha1.EntitlementExpired:
+		return report.False(v1alpha1.ReasonExpired, "The marketplace froze the sale because its paid time was over; a renewal lifts that"), true
+	case sub.Entitlement.Reason == v1alpha1.EntitlementByPerson:
+		return report.False(v1alpha1.ReasonFrozen, "A person froze the sale; a correction with entitlement: Active lifts that"), true
+	}
+	return report.False(v1alpha1.ReasonFrozen, "The marketplace froze the sale; only its unfreeze lifts that"), true
 }
 
 // suspendedVerdict says whether the tenant is stopped, and why.
@@ -134,7 +160,7 @@ func suspendedVerdict(p *pass, o outcome) report.Verdict {
 	d := p.decision
 	switch {
 	case d.Phase == lifecycle.Nothing:
-		return report.False(v1alpha1.ReasonWaitingForOrder, "Nothing was started yet")
+		return report.False(v1alpha1.ReasonWaitingForOrder, "Nothing has been started yet")
 	case d.Phase == lifecycle.Run:
 		return report.False(v1alpha1.ReasonRunning, "The tenant is not suspended")
 	case d.Phase == lifecycle.Remove && o.did == removing:
@@ -145,14 +171,14 @@ func suspendedVerdict(p *pass, o outcome) report.Verdict {
 		return report.True(suspensionReason(p), "Nothing runs for this sale, and it may not be used: "+suspensionText(p))
 	}
 	reason, message := suspensionReason(p), suspensionText(p)
-	if o.stopped && o.problem == nil && len(withReason(o.blockers, v1alpha1.ReasonCannotSuspend)) == 0 {
-		return report.True(reason, "Stopped, and the data are kept: "+message)
+	if o.stopped && len(cannotStop(o.blockers)) == 0 {
+		return report.True(reason, "Suspended; the data is kept: "+message)
 	}
 	if d.Finishing {
 		return report.Unknown(v1alpha1.ReasonSuspending, fmt.Sprintf(
 			"Waiting up to %d minutes for %s before stopping: %s", int(lifecycle.FinishTime.Minutes()), p.Unfinished, message))
 	}
-	return report.Unknown(v1alpha1.ReasonSuspending, "Being stopped: "+message)
+	return report.Unknown(v1alpha1.ReasonSuspending, "Suspending: "+message)
 }
 
 func suspensionReason(p *pass) string {
@@ -184,7 +210,7 @@ func suspensionText(p *pass) string {
 	d := p.decision
 	texts := map[string]string{
 		v1alpha1.ReasonReleased:        "the marketplace has ended the sale",
-		v1alpha1.ReasonRetentionEnded:  "nobody paid until the end of the retention, and the product says to delete then",
+		v1alpha1.ReasonRetentionEnded:  "the retention after the unpaid time is over, and the product's afterRetention is Delete",
 		v1alpha1.ReasonRequested:       "spec.desiredState is Suspended",
 		v1alpha1.ReasonPaymentOverdue:  "the paid time and its grace are over; a renewal brings the tenant back",
 		v1alpha1.ReasonExpired:         "the marketplace froze the sale because its paid time was over; a renewal brings the tenant back",
@@ -196,7 +222,7 @@ func suspensionText(p *pass) string {
 		text = p.Stops[0].Message
 	}
 	if !d.DeleteAt.IsZero() {
-		text += fmt.Sprintf("; everything is deleted at %s", report.Stamp(d.DeleteAt))
+		text += fmt.Sprintf("; the tenant is deleted at %s", report.Stamp(d.DeleteAt))
 	}
 	return text
 }
@@ -208,19 +234,19 @@ func provisionedVerdict(d lifecycle.Decision, o outcome) report.Verdict {
 	}
 	switch {
 	case d.Phase == lifecycle.Nothing:
-		return report.Unknown(v1alpha1.ReasonWaitingForOrder, "The tenant is made as soon as it is known what was sold")
+		return report.Unknown(v1alpha1.ReasonWaitingForOrder, "The tenant is created once the order has been read")
 	case o.problem != nil:
 		return report.False(o.problem.Reason, o.problem.Message)
 	case o.stuck != nil:
 		return report.False(o.stuck.Reason, o.stuck.Message)
 	case o.err != nil:
-		return report.Unknown(v1alpha1.ReasonApplyFailed, "Bringing the tenant up to date failed and is tried again")
-	case len(withReason(o.blockers, v1alpha1.ReasonCannotSuspend)) > 0:
-		return report.False(v1alpha1.ReasonCannotSuspend, "Not everything could be stopped; see blockers")
+		return report.Unknown(v1alpha1.ReasonApplyFailed, "Reconciling the tenant failed; retrying")
+	case len(cannotStop(o.blockers)) > 0:
+		return report.False(v1alpha1.ReasonCannotSuspend, "The tenant can't be stopped: "+blockerText(cannotStop(o.blockers)))
 	case o.did == absent:
 		return report.Unknown(v1alpha1.ReasonProgressing, "There is no tenant yet")
 	case o.readiness.State == apply.StateFailed || len(o.blockers) > 0:
-		return report.False(v1alpha1.ReasonUnhealthy, "Not everything is healthy; see blockers")
+		return report.False(v1alpha1.ReasonUnhealthy, cmp.Or(blockerText(o.blockers), "An object of the tenant has failed"))
 	case o.waiting != "":
 		return report.Unknown(v1alpha1.ReasonProgressing, "Waiting for the "+o.waiting)
 	case o.readiness.State == apply.StateProgressing:
@@ -229,18 +255,18 @@ func provisionedVerdict(d lifecycle.Decision, o outcome) report.Verdict {
 		return movingVerdict(d, o)
 	}
 	if o.did == elsewhere {
-		return report.True(v1alpha1.ReasonProvisioned, "Nothing has to run: the product has no template, or another instance uses the package")
+		return report.True(v1alpha1.ReasonProvisioned, "Nothing has to run for this sale")
 	}
-	return report.True(v1alpha1.ReasonProvisioned, "Everything is in place and healthy")
+	return report.True(v1alpha1.ReasonProvisioned, "All objects of the tenant are in place and healthy")
 }
 
 // movingVerdict says what keeps a tenant from its next revision, while it runs the one that it has.
 func movingVerdict(d lifecycle.Decision, o outcome) report.Verdict {
 	switch {
 	case len(o.nextBlockers) > 0:
-		return report.False(v1alpha1.ReasonUnhealthy, "The tenant stays on the revision that it has, because a hook of the next one failed; see blockers")
+		return report.False(v1alpha1.ReasonUnhealthy, "The tenant stays on its revision, because a hook of the next one failed: "+blockerText(o.nextBlockers))
 	case d.Phase == lifecycle.Suspend:
-		return report.True(v1alpha1.ReasonProvisioned, "Everything is in place; the next revision has hooks, and comes when the tenant is resumed")
+		return report.True(v1alpha1.ReasonProvisioned, "All objects are in place; the next revision has hooks, and is rolled out when the tenant is resumed")
 	}
 	return report.Unknown(v1alpha1.ReasonProgressing, "Waiting for the "+o.preparing+"")
 }
@@ -251,9 +277,9 @@ func removalVerdict(d lifecycle.Decision, o outcome) (report.Verdict, bool) {
 	case o.did == removing:
 		return report.False(v1alpha1.ReasonRemoving, "The tenant is being deleted with its data"), true
 	case d.Phase == lifecycle.Remove && o.err != nil:
-		return report.False(v1alpha1.ReasonRemoving, "Deleting the tenant failed and is tried again"), true
+		return report.False(v1alpha1.ReasonRemoving, "Deleting the tenant failed; retrying"), true
 	case o.did == absent && (d.Phase == lifecycle.Remove || d.Rule == lifecycle.RuleReleased):
-		return report.False(v1alpha1.ReasonRemoved, "There is no tenant, because the sale has ended"), true
+		return report.False(v1alpha1.ReasonRemoved, "The sale has ended and the tenant is gone"), true
 	}
 	return report.Verdict{}, false
 }
@@ -277,14 +303,11 @@ func waitingFor(blockers []tenant.Blocker) string {
 	return text
 }
 
-func withReason(blockers []v1alpha1.Blocker, reason string) []v1alpha1.Blocker {
-	var found []v1alpha1.Blocker
-	for _, blocker := range blockers {
-		if blocker.Reason == reason {
-			found = append(found, blocker)
-		}
-	}
-	return found
+// cannotStop are the blockers that keep the tenant from being stopped.
+func cannotStop(blockers []v1alpha1.Blocker) []v1alpha1.Blocker {
+	return slices.DeleteFunc(slices.Clone(blockers), func(b v1alpha1.Blocker) bool {
+		return b.Reason != tenant.ReasonCannotSuspend && b.Reason != tenant.ReasonSuspensionPatch && b.Reason != tenant.ReasonStillRuns
+	})
 }
 
 // readyVerdict says whether the buyer can use what was sold.
@@ -299,7 +322,7 @@ func readyVerdict(p *pass, usable report.Verdict) report.Verdict {
 	case d.Phase == lifecycle.Nothing && order != nil && order.Status == metav1.ConditionFalse:
 		return report.False(order.Reason, order.Message)
 	case d.Phase == lifecycle.Nothing:
-		return report.Unknown(v1alpha1.ReasonWaitingForOrder, "It is not known yet what was sold")
+		return report.Unknown(v1alpha1.ReasonWaitingForOrder, "Waiting for the order from the marketplace")
 	case d.Phase != lifecycle.Run:
 		return report.False(suspensionReason(p), "Not usable: "+suspensionText(p))
 	case usable.Status != metav1.ConditionTrue:
@@ -307,25 +330,38 @@ func readyVerdict(p *pass, usable report.Verdict) report.Verdict {
 	case order != nil && order.Status == metav1.ConditionFalse:
 		return report.False(order.Reason, order.Message)
 	}
-	return report.True(v1alpha1.ReasonReady, "Usable as sold")
+	return report.True(v1alpha1.ReasonInstanceReady, "The buyer can use what was sold")
 }
 
 func timetable(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision) v1alpha1.Timetable {
-	t := v1alpha1.Timetable{SuspendAt: report.Time(d.SuspendAt), DeleteAt: report.Time(d.DeleteAt)}
+	t := v1alpha1.Timetable{SuspensionTime: report.Time(d.SuspendAt), DeletionTime: report.Time(d.DeleteAt)}
 	if sub := mpi.Spec.Subscription; sub != nil {
-		t.ExpiresAt = sub.ExpiresAt
+		t.ExpiryTime = sub.ExpiryTime
 	}
 	return t
 }
 
-// mergeBlockers keeps since when each blocker is known, and bounds their number and lengths.
-func mergeBlockers(before, now []v1alpha1.Blocker, at time.Time) []v1alpha1.Blocker {
+// blockerText is the first blocker with its remedy, and how many more there are.
+func blockerText(blockers []v1alpha1.Blocker) string {
+	if len(blockers) == 0 {
+		return ""
+	}
+	first := blockers[0]
+	text := first.Object + ": " + cmp.Or(first.Message, first.Reason)
+	if first.Remedy != "" {
+		text += ". " + first.Remedy
+	}
+	if more := len(blockers) - 1; more > 0 {
+		text += fmt.Sprintf("; %d more in status.blockers", more)
+	}
+	return text
+}
+
+// mergeBlockers keeps since when each blocker is known, and bounds their number and lengths. total is how many there are, if that is
+// more.
+func mergeBlockers(before, now []v1alpha1.Blocker, at time.Time) (result []v1alpha1.Blocker, total *int32) {
 	const most = 16
-	var result []v1alpha1.Blocker
 	for _, blocker := range now {
-		if len(result) == most {
-			break
-		}
 		blocker.Object, blocker.Reason = report.Cut(blocker.Object, 400), report.Cut(blocker.Reason, 128)
 		blocker.Message, blocker.Remedy = report.Cut(blocker.Message, 1024), report.Cut(blocker.Remedy, 512)
 		if blocker.Message == "" {
@@ -335,11 +371,14 @@ func mergeBlockers(before, now []v1alpha1.Blocker, at time.Time) []v1alpha1.Bloc
 		if slices.ContainsFunc(result, same) {
 			continue
 		}
-		blocker.Since = report.Time(at)
+		blocker.FirstSeenTime = report.Time(at)
 		if i := slices.IndexFunc(before, same); i >= 0 {
-			blocker.Since = before[i].Since
+			blocker.FirstSeenTime = before[i].FirstSeenTime
 		}
 		result = append(result, blocker)
 	}
-	return result
+	if len(result) > most {
+		total, result = ptr.To(int32(min(len(result), math.MaxInt32))), result[:most]
+	}
+	return result, total
 }

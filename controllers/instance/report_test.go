@@ -36,7 +36,7 @@ func read(mpi *v1alpha1.MarketplaceInstance) told {
 	}
 	return told{
 		State: mpi.Status.State, Ready: of[v1alpha1.ConditionReady], Order: of[v1alpha1.ConditionOrderResolved],
-		Provisioned: of[v1alpha1.ConditionProvisioned], Paid: of[v1alpha1.ConditionPaid],
+		Provisioned: of[v1alpha1.ConditionProvisioned], Paid: of[v1alpha1.ConditionEntitled],
 		Suspended: of[v1alpha1.ConditionSuspended], Paused: of[v1alpha1.ConditionPaused],
 	}
 }
@@ -69,143 +69,143 @@ func TestReportSaysWhatIsTrue(t *testing.T) {
 		"a sale that was never looked up": {
 			mpi: salestest.Sale(salestest.UnknownOrder), decision: nothing, outcome: outcome{did: absent},
 			want: told{"Pending", "Unknown WaitingForOrder", "", "Unknown WaitingForOrder", "Unknown OrderPending", "False WaitingForOrder",
-				"False ReconciliationActive"},
+				""},
 		},
 		"a sale whose order nobody understands": {
 			mpi:      salestest.Sale(salestest.UnknownOrder, salestest.Condition(v1alpha1.ConditionOrderResolved, metav1.ConditionFalse, v1alpha1.ReasonUnknownSKU)),
 			decision: nothing, outcome: outcome{did: absent},
 			want: told{"Blocked", "False UnknownSKU", "False UnknownSKU", "Unknown WaitingForOrder", "Unknown OrderPending",
-				"False WaitingForOrder", "False ReconciliationActive"},
+				"False WaitingForOrder", ""},
 		},
 		"a tenant that becomes healthy": {
 			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{did: made, readiness: progressing},
 			want: told{"Provisioning", "Unknown Progressing", "", "Unknown Progressing", "True Paid", "False Running",
-				"False ReconciliationActive"},
+				""},
 		},
 		"a tenant that runs": {
 			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{readiness: healthy},
-			want: told{"Running", "True Ready", "", "True Provisioned", "True Paid", "False Running", "False ReconciliationActive"},
+			want: told{"Running", "True InstanceReady", "", "True Provisioned", "True Paid", "False Running", ""},
 		},
 		"a tenant that runs while a renewal's order can't be understood": {
 			mpi: salestest.Sale(salestest.Condition(v1alpha1.ConditionOrderResolved, metav1.ConditionFalse, v1alpha1.ReasonUnknownSKU)), day: 1,
 			decision: run, outcome: outcome{readiness: healthy},
-			want: told{"Running", "False UnknownSKU", "False UnknownSKU", "True Provisioned", "True Paid", "False Running",
-				"False ReconciliationActive"},
+			want: told{"Blocked", "False UnknownSKU", "False UnknownSKU", "True Provisioned", "True Paid", "False Running",
+				""},
 		},
 		"a tenant that was made by hand": {
 			mpi: salestest.HandMade(), day: 1, decision: run, outcome: outcome{readiness: healthy},
-			want: told{"Running", "True Ready", "", "True Provisioned", "True NoSale", "False Running", "False ReconciliationActive"},
+			want: told{"Running", "True InstanceReady", "", "True Provisioned", "True NoSale", "False Running", ""},
 		},
 		"a tenant whose object has failed": {
 			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{readiness: failed},
-			want: told{"Blocked", "False Unhealthy", "", "False Unhealthy", "True Paid", "False Running", "False ReconciliationActive"},
+			want: told{"Blocked", "False Unhealthy", "", "False Unhealthy", "True Paid", "False Running", ""},
 		},
 		"a tenant whose pods crash": {
 			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{readiness: progressing, blockers: crash},
-			want: told{"Blocked", "False Unhealthy", "", "False Unhealthy", "True Paid", "False Running", "False ReconciliationActive"},
+			want: told{"Blocked", "False Unhealthy", "", "False Unhealthy", "True Paid", "False Running", ""},
 		},
 		"a template that fails": {
 			mpi: salestest.Sale(), day: 1, decision: run,
 			outcome: outcome{problem: report.Problem(v1alpha1.ReasonRenderFailed, "web.yaml: no"), readiness: healthy},
 			want: told{"Blocked", "False RenderFailed", "", "False RenderFailed", "True Paid", "False Running",
-				"False ReconciliationActive"},
+				""},
 		},
 		"a tenant that can't be moved to the next revision": {
 			mpi: salestest.Sale(), day: 1, decision: run,
 			outcome: outcome{readiness: healthy, stuck: report.Problem(v1alpha1.ReasonRenderFailed, "it stays on shop-1")},
-			want: told{"Blocked", "True Ready", "", "False RenderFailed", "True Paid", "False Running",
-				"False ReconciliationActive"},
+			want: told{"Blocked", "True InstanceReady", "", "False RenderFailed", "True Paid", "False Running",
+				""},
 		},
 		"an API server that is away": {
 			mpi: salestest.Sale(), day: 1, decision: run, outcome: outcome{err: errors.New("timeout")},
 			want: told{"Provisioning", "Unknown ApplyFailed", "", "Unknown ApplyFailed", "True Paid", "False Running",
-				"False ReconciliationActive"},
+				""},
 		},
 		"a tenant in grace": {
 			mpi: salestest.Sale(), day: 31, decision: lifecycle.Decision{Phase: lifecycle.Run, Rule: lifecycle.RuleInGrace},
 			outcome: outcome{readiness: healthy},
-			want: told{"InGrace", "True Ready", "", "True Provisioned", "False InGrace", "False Running",
-				"False ReconciliationActive"},
+			want: told{"InGrace", "True InstanceReady", "", "True Provisioned", "True InGrace", "False Running",
+				""},
 		},
 		"an overdue tenant that is being stopped": {
 			mpi: salestest.Sale(), day: 46, decision: suspendFor(lifecycle.RuleOverdue), outcome: outcome{did: made, readiness: progressing},
 			want: told{"Suspending", "False PaymentOverdue", "", "Unknown Progressing", "False PaymentOverdue", "Unknown Suspending",
-				"False ReconciliationActive"},
+				""},
 		},
 		"an overdue tenant that is stopped": {
 			mpi: salestest.Sale(), day: 46, decision: suspendFor(lifecycle.RuleOverdue), outcome: outcome{readiness: healthy, stopped: true},
 			want: told{"Suspended", "False PaymentOverdue", "", "True Provisioned", "False PaymentOverdue", "True PaymentOverdue",
-				"False ReconciliationActive"},
+				""},
 		},
 		"a tenant that runs on because a kind can't be stopped": {
 			mpi: salestest.Sale(), day: 46, decision: suspendFor(lifecycle.RuleOverdue),
 			outcome: outcome{did: made, readiness: healthy, stopped: true, blockers: cannotStop},
 			want: told{"Blocked", "False PaymentOverdue", "", "False CannotSuspend", "False PaymentOverdue", "Unknown Suspending",
-				"False ReconciliationActive"},
+				""},
 		},
 		"a tenant that a person has stopped": {
 			mpi: salestest.Sale(), day: 1, decision: suspendFor(lifecycle.RuleHeld), outcome: outcome{readiness: healthy, stopped: true},
-			want: told{"Suspended", "False Requested", "", "True Provisioned", "True Paid", "True Requested",
-				"False ReconciliationActive"},
+			want: told{"Suspended", "False SuspensionRequested", "", "True Provisioned", "True Paid", "True SuspensionRequested",
+				""},
 		},
 		"a sale that the marketplace does not know of, and that is being stopped": {
 			mpi: salestest.Sale(), day: 1, decision: suspendFor(lifecycle.RuleUnacknowledged),
 			outcome: outcome{did: made, readiness: progressing},
 			want: told{"Suspending", "False NotAcknowledged", "", "Unknown Progressing", "True Paid", "Unknown Suspending",
-				"False ReconciliationActive"},
+				""},
 		},
 		"a sale that the marketplace does not know of, and that is stopped": {
 			mpi: salestest.Sale(), day: 1, decision: suspendFor(lifecycle.RuleUnacknowledged),
 			outcome: outcome{readiness: healthy, stopped: true},
 			want: told{"Blocked", "False NotAcknowledged", "", "True Provisioned", "True Paid", "True NotAcknowledged",
-				"False ReconciliationActive"},
+				""},
 		},
 		"a sale that was frozen because it expired": {
 			mpi: salestest.Sale(salestest.Entitled(v1alpha1.EntitlementFrozen, v1alpha1.EntitlementExpired, 30)), day: 31,
 			decision: suspendFor(lifecycle.RuleFrozen), outcome: outcome{readiness: healthy, stopped: true},
 			want: told{"Suspended", "False Expired", "", "True Provisioned", "False Expired", "True Expired",
-				"False ReconciliationActive"},
+				""},
 		},
 		"a sale that the marketplace froze early": {
 			mpi: salestest.Sale(salestest.Entitled(v1alpha1.EntitlementFrozen, v1alpha1.EntitlementByMarketplace, 10)), day: 11,
 			decision: suspendFor(lifecycle.RuleFrozen), outcome: outcome{readiness: healthy, stopped: true},
 			want: told{"Suspended", "False Frozen", "", "True Provisioned", "False Frozen", "True Frozen",
-				"False ReconciliationActive"},
+				""},
 		},
 		"a released sale in its retention": {
 			mpi: salestest.Sale(released), day: 21, decision: suspendFor(lifecycle.RuleReleased), outcome: outcome{readiness: healthy, stopped: true},
 			want: told{"Suspended", "False Released", "", "True Provisioned", "False Released", "True Released",
-				"False ReconciliationActive"},
+				""},
 		},
 		"a released sale that never had a tenant": {
 			mpi: salestest.Sale(released), day: 21, decision: suspendFor(lifecycle.RuleReleased), outcome: outcome{did: absent},
 			want: told{"Released", "False Released", "", "False Removed", "False Released", "True Released",
-				"False ReconciliationActive"},
+				""},
 		},
 		"a released sale whose tenant goes": {
 			mpi: salestest.Sale(released), day: 40, decision: removeFor(lifecycle.RuleReleased), outcome: outcome{did: removing},
 			want: told{"Removing", "False Released", "", "False Removing", "False Released", "Unknown Removing",
-				"False ReconciliationActive"},
+				""},
 		},
 		"a released sale whose tenant is gone": {
 			mpi: salestest.Sale(released), day: 40, decision: removeFor(lifecycle.RuleReleased), outcome: outcome{did: absent},
 			want: told{"Released", "False Released", "", "False Removed", "False Released", "True Released",
-				"False ReconciliationActive"},
+				""},
 		},
 		"a removal that fails": {
 			mpi: salestest.Sale(released), day: 40, decision: removeFor(lifecycle.RuleReleased), outcome: outcome{err: errors.New("timeout")},
 			want: told{"Removing", "False Released", "", "False Removing", "False Released", "Unknown Suspending",
-				"False ReconciliationActive"},
+				""},
 		},
 		"an instance that is being deleted": {
 			mpi: salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.DeletionTimestamp = ptr.To(salestest.At(1)) }), day: 1,
 			decision: removeFor(lifecycle.RuleRemoving), outcome: outcome{did: removing},
 			want: told{"Removing", "False Removing", "", "False Removing", "True Paid", "Unknown Removing",
-				"False ReconciliationActive"},
+				""},
 		},
 		"a paused tenant": {
 			mpi: salestest.Sale(salestest.Paused), day: 1, decision: run, outcome: outcome{readiness: healthy},
-			want: told{"Paused", "True Ready", "", "True Provisioned", "True Paid", "False Running", "True ReconciliationPaused"},
+			want: told{"Paused", "True InstanceReady", "", "True Provisioned", "True Paid", "False Running", "True ReconciliationPaused"},
 		},
 		"a paused instance without a tenant": {
 			mpi: salestest.Sale(salestest.Paused), day: 1, decision: run, outcome: outcome{did: absent},
@@ -275,8 +275,8 @@ func TestReportTimesConditionsByThePassesClock(t *testing.T) {
 		got[c.Type] = c.LastTransitionTime.UTC()
 	}
 	want := map[string]time.Time{
-		v1alpha1.ConditionReady: salestest.Day(2), v1alpha1.ConditionProvisioned: salestest.Day(2), v1alpha1.ConditionPaid: salestest.Day(1),
-		v1alpha1.ConditionSuspended: salestest.Day(1), v1alpha1.ConditionPaused: salestest.Day(1), v1alpha1.ConditionAcknowledged: salestest.Day(1),
+		v1alpha1.ConditionReady: salestest.Day(2), v1alpha1.ConditionProvisioned: salestest.Day(2), v1alpha1.ConditionEntitled: salestest.Day(1),
+		v1alpha1.ConditionSuspended: salestest.Day(1),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("transition times (-want +got):\n%s", diff)
@@ -287,21 +287,21 @@ func TestReportTimetable(t *testing.T) {
 	policy := lifecycle.Policy{Grace: 15 * 24 * time.Hour, Retention: 10 * 24 * time.Hour, DeleteUnpaid: true}
 	keep := policy
 	keep.DeleteUnpaid = false
-	noEnd := func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.ExpiresAt = metav1.Time{} }
+	noEnd := func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.ExpiryTime = metav1.Time{} }
 	tests := map[string]struct {
 		mpi    *v1alpha1.MarketplaceInstance
 		policy lifecycle.Policy
 		day    int
 		want   v1alpha1.Timetable
 	}{
-		"paid, and deleted at last":    {salestest.Sale(), policy, 1, v1alpha1.Timetable{ExpiresAt: salestest.At(30), SuspendAt: salestest.At(45), DeleteAt: salestest.At(55)}},
-		"paid, and kept at last":       {salestest.Sale(), keep, 1, v1alpha1.Timetable{ExpiresAt: salestest.At(30), SuspendAt: salestest.At(45)}},
-		"overdue, and deleted at last": {salestest.Sale(), policy, 50, v1alpha1.Timetable{ExpiresAt: salestest.At(30), DeleteAt: salestest.At(55)}},
+		"paid, and deleted at last":    {salestest.Sale(), policy, 1, v1alpha1.Timetable{ExpiryTime: salestest.At(30), SuspensionTime: salestest.At(45), DeletionTime: salestest.At(55)}},
+		"paid, and kept at last":       {salestest.Sale(), keep, 1, v1alpha1.Timetable{ExpiryTime: salestest.At(30), SuspensionTime: salestest.At(45)}},
+		"overdue, and deleted at last": {salestest.Sale(), policy, 50, v1alpha1.Timetable{ExpiryTime: salestest.At(30), DeletionTime: salestest.At(55)}},
 		"without an end":               {salestest.Sale(noEnd), policy, 50, v1alpha1.Timetable{}},
 		"made by hand":                 {salestest.HandMade(), policy, 50, v1alpha1.Timetable{}},
 		"released": {
 			salestest.Sale(salestest.Entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 20)), keep, 21,
-			v1alpha1.Timetable{ExpiresAt: salestest.At(30), DeleteAt: salestest.At(30)},
+			v1alpha1.Timetable{ExpiryTime: salestest.At(30), DeletionTime: salestest.At(30)},
 		},
 	}
 	for name, tc := range tests {
@@ -319,8 +319,8 @@ func TestReportTimetable(t *testing.T) {
 func TestReportKeepsAndForgets(t *testing.T) {
 	namespace := &unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"name": "tenant-acme-x"}}}
 	before := v1alpha1.MarketplaceInstanceStatus{
-		Access: v1alpha1.InstanceAccess{FrontEndURL: "https://old.example.com"}, Orphans: []string{"ConfigMap/old"},
-		Limits: []v1alpha1.PlanLimit{{Plan: "small", MinimumQuantity: 3}}, Namespace: "tenant-acme-x", Revision: "shop-1", TargetRevision: "shop-1",
+		Access: v1alpha1.InstanceAccess{FrontEndURL: "https://old.example.com"}, KeptObjects: []string{"ConfigMap/old"},
+		PlanLimits: []v1alpha1.PlanLimit{{Plan: "small", MinimumQuantity: 3}}, Namespace: "tenant-acme-x", Revision: "shop-1", TargetRevision: "shop-1",
 	}
 	stands := tenant.Standing{Name: "tenant-acme-x", Namespace: namespace}
 	told := v1alpha1.InstanceAccess{FrontEndURL: "https://new.example.com"}
@@ -332,7 +332,7 @@ func TestReportKeepsAndForgets(t *testing.T) {
 	}{
 		"a quiet pass keeps what the last one rendered": {
 			stands, "shop-1", outcome{did: made, readiness: healthy}, v1alpha1.MarketplaceInstanceStatus{
-				Access: before.Access, Orphans: before.Orphans, Limits: before.Limits,
+				Access: before.Access, KeptObjects: before.KeptObjects, PlanLimits: before.PlanLimits,
 				Namespace: "tenant-acme-x", Revision: "shop-1", TargetRevision: "shop-2",
 			},
 		},
@@ -346,12 +346,12 @@ func TestReportKeepsAndForgets(t *testing.T) {
 		},
 		"one that is told before there is a tenant keeps that": {
 			tenant.Standing{Name: "tenant-acme-x"}, "", outcome{did: absent, access: &told}, v1alpha1.MarketplaceInstanceStatus{
-				Access: told, Orphans: before.Orphans, Limits: before.Limits, TargetRevision: "shop-2",
+				Access: told, KeptObjects: before.KeptObjects, PlanLimits: before.PlanLimits, TargetRevision: "shop-2",
 			},
 		},
 		"a pass that failed forgets nothing": {
 			stands, "shop-1", outcome{err: errors.New("timeout")}, v1alpha1.MarketplaceInstanceStatus{
-				Access: before.Access, Orphans: before.Orphans, Limits: before.Limits,
+				Access: before.Access, KeptObjects: before.KeptObjects, PlanLimits: before.PlanLimits,
 				Namespace: "tenant-acme-x", Revision: "shop-1", TargetRevision: "shop-2",
 			},
 		},
@@ -364,7 +364,7 @@ func TestReportKeepsAndForgets(t *testing.T) {
 				decision: lifecycle.Decision{Phase: lifecycle.Run, Rule: lifecycle.RulePaid}, now: salestest.Day(1),
 			}, tc.outcome)
 			got := v1alpha1.MarketplaceInstanceStatus{
-				Access: mpi.Status.Access, Orphans: mpi.Status.Orphans, Limits: mpi.Status.Limits,
+				Access: mpi.Status.Access, KeptObjects: mpi.Status.KeptObjects, PlanLimits: mpi.Status.PlanLimits,
 				Namespace: mpi.Status.Namespace, Revision: mpi.Status.Revision, TargetRevision: mpi.Status.TargetRevision,
 			}
 			if diff := cmp.Diff(tc.want, got, cmpopts.EquateEmpty()); diff != "" {
@@ -381,26 +381,26 @@ func TestPaidVerdictAtItsBoundaries(t *testing.T) {
 		want string
 	}{
 		"a second before the paid time ends": {salestest.Day(30).Add(-time.Second), "True Paid"},
-		"at the end of the paid time":        {salestest.Day(30), "False InGrace"},
-		"a second before the grace ends":     {salestest.Day(45).Add(-time.Second), "False InGrace"},
+		"at the end of the paid time":        {salestest.Day(30), "True InGrace"},
+		"a second before the grace ends":     {salestest.Day(45).Add(-time.Second), "True InGrace"},
 		"at the end of the grace":            {salestest.Day(45), "False PaymentOverdue"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			v := paidVerdict(salestest.Sale(), policy, tc.now)
+			v := entitledVerdict(sale.Sale{Instance: salestest.Sale(), Policy: policy}, tc.now)
 			if got := fmt.Sprintf("%s %s", v.Status, v.Reason); got != tc.want {
 				t.Errorf("paid is %q, want %q", got, tc.want)
 			}
 		})
 	}
 	t.Run("without a grace", func(t *testing.T) {
-		if v := paidVerdict(salestest.Sale(), lifecycle.Policy{}, salestest.Day(30)); v.Reason != v1alpha1.ReasonPaymentOverdue {
+		if v := entitledVerdict(sale.Sale{Instance: salestest.Sale()}, salestest.Day(30)); v.Reason != v1alpha1.ReasonPaymentOverdue {
 			t.Errorf("paid is %q at the end, want overdue at once", v.Reason)
 		}
 	})
 	t.Run("a sale without an end", func(t *testing.T) {
-		mpi := salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.ExpiresAt = metav1.Time{} })
-		if v := paidVerdict(mpi, policy, salestest.Day(9999)); v.Reason != v1alpha1.ReasonNoExpiry || v.Status != metav1.ConditionTrue {
+		mpi := salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.ExpiryTime = metav1.Time{} })
+		if v := entitledVerdict(sale.Sale{Instance: mpi, Policy: policy}, salestest.Day(9999)); v.Reason != v1alpha1.ReasonNoExpiry || v.Status != metav1.ConditionTrue {
 			t.Errorf("paid is %v", v)
 		}
 	})
@@ -408,7 +408,7 @@ func TestPaidVerdictAtItsBoundaries(t *testing.T) {
 
 func TestMergeBlockers(t *testing.T) {
 	blocker := func(object, reason string, since metav1.Time) v1alpha1.Blocker {
-		return v1alpha1.Blocker{Object: object, Reason: reason, Message: "m", Since: since}
+		return v1alpha1.Blocker{Object: object, Reason: reason, Message: "m", FirstSeenTime: since}
 	}
 	before := []v1alpha1.Blocker{blocker("Deployment/web", "Crash", salestest.At(1)), blocker("Deployment/gone", "Crash", salestest.At(1))}
 	now := []v1alpha1.Blocker{
@@ -417,8 +417,9 @@ func TestMergeBlockers(t *testing.T) {
 		{Object: "Deployment/web", Reason: "Drift"},
 	}
 	want := []v1alpha1.Blocker{blocker("Deployment/web", "Crash", salestest.At(1)),
-		{Object: "Deployment/web", Reason: "Drift", Message: "Drift", Since: salestest.At(2)}}
-	if diff := cmp.Diff(want, mergeBlockers(before, now, salestest.Day(2))); diff != "" {
+		{Object: "Deployment/web", Reason: "Drift", Message: "Drift", FirstSeenTime: salestest.At(2)}}
+	merged, _ := mergeBlockers(before, now, salestest.Day(2))
+	if diff := cmp.Diff(want, merged); diff != "" {
 		t.Errorf("blockers (-want +got):\n%s", diff)
 	}
 }
@@ -448,7 +449,7 @@ func TestReportStaysWithinTheAPIsBounds(t *testing.T) {
 	writeStatus(p, outcome{did: made, access: &v1alpha1.InstanceAccess{}, blockers: blockers, kept: orphans})
 	for what, tc := range map[string]struct{ got, most int }{
 		"blockers":    {len(mpi.Status.Blockers), 16},
-		"orphans":     {len(mpi.Status.Orphans), 64},
+		"orphans":     {len(mpi.Status.KeptObjects), 64},
 		"attributes":  {len(mpi.Status.Effective.Attributes), 64},
 		"differences": {len(mpi.Status.Effective.Differences), 80},
 	} {

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -40,7 +38,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MarketplaceInstance{}, queue.InstanceEvents()).
 		Watches(&v1alpha1.MarketplaceProduct{}, handler.EnqueueRequestsFromMapFunc(queue.InstancesOfProduct(r.Client)),
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, revisionChanged()))).
-		Watches(secretMetadata(), accessEvents()).
+		Watches(queue.SecretMetadata(), accessEvents()).
 		WatchesRawSource(source.TypedChannel(raise, queue.RaisedEvents())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: instanceWorkers, UsePriorityQueue: ptr.To(true),
@@ -54,7 +52,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	for _, kind := range slices.Concat(r.Tenants.Kinds, []schema.GroupVersionKind{apply.NamespaceKind}) {
 		object := &unstructured.Unstructured{}
 		object.SetGroupVersionKind(kind)
-		b = b.Watches(object, handler.EnqueueRequestsFromMapFunc(queue.InstanceOfObject(r.Client)), builder.WithPredicates(objectChanged()))
+		b = b.Watches(object, queue.ObjectEvents(r.Client), builder.WithPredicates(objectChanged()))
 	}
 	return b.Complete(r)
 }
@@ -72,16 +70,9 @@ func revisionChanged() predicate.Predicate {
 		UpdateFunc: func(e event.UpdateEvent) bool {
 			was, isProduct := e.ObjectOld.(*v1alpha1.MarketplaceProduct)
 			is, stillProduct := e.ObjectNew.(*v1alpha1.MarketplaceProduct)
-			return isProduct && stillProduct && was.Status.Revision != is.Status.Revision
+			return isProduct && stillProduct && was.Status.LatestRevision != is.Status.LatestRevision
 		},
 	}
-}
-
-// secretMetadata stands for Secrets: their names and labels are watched, and never what is in them.
-func secretMetadata() *metav1.PartialObjectMetadata {
-	secret := &metav1.PartialObjectMetadata{}
-	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	return secret
 }
 
 // accessEvents wakes the instance whose access Secret was deleted, or was restored.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -34,11 +35,11 @@ const (
 
 // statusOwner owns what this reconciler says of an instance.
 var statusOwner = report.Owner{
-	Name: v1alpha1.FieldOwner + "/license", Conditions: []string{v1alpha1.ConditionLicenseActivated, v1alpha1.ConditionLicenseDelivered},
+	Name: v1alpha1.FieldOwner + "/license", Conditions: []string{v1alpha1.ConditionLicensed},
 }
 
-// Reconciler activates licence codes, and delivers the licences that buyers have asked for. It owns the conditions
-// LicenseActivated and LicenseDelivered.
+// Reconciler activates licence codes, and delivers the licences that buyers have asked for. It owns the condition
+// Licensed.
 type Reconciler struct {
 	client.Client
 	// APIReader reads Secrets, which are never cached, and what must not be out of date.
@@ -66,10 +67,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		// Somebody was faster: the next event brings the newer object.
 		return ctrl.Result{}, activateErr
 	}
-	delivered, deliverErr := r.deliver(ctx, mpi)
+	var delivered report.Verdict
+	var deliverErr error
+	if licenses.IsActivated(mpi.Spec.Subscription) {
+		delivered, deliverErr = r.deliver(ctx, mpi)
+	}
 	before := mpi.DeepCopy()
-	report.Set(&mpi.Status.Conditions, v1alpha1.ConditionLicenseActivated, activated, mpi.Generation, time.Time{})
-	report.Set(&mpi.Status.Conditions, v1alpha1.ConditionLicenseDelivered, delivered, mpi.Generation, time.Time{})
+	report.Set(&mpi.Status.Conditions, v1alpha1.ConditionLicensed, licensed(activated, delivered), mpi.Generation, time.Time{})
 	// What is tried again waits behind what has just been sold.
 	result := ctrl.Result{Priority: ptr.To(queue.PriorityNormal)}
 	statusErr := statusOwner.Apply(ctx, r.Client, before, mpi)
@@ -78,6 +82,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	result.RequeueAfter = queue.Sooner(activated.After, delivered.After)
 	return result, nil
+}
+
+// licensed is the one verdict about a code and the licences that were asked for: the activation comes first, because without it nothing
+// is delivered, unless the deliveries need a person and it does not.
+func licensed(activated, delivered report.Verdict) report.Verdict {
+	weight := map[metav1.ConditionStatus]int{metav1.ConditionFalse: 3, metav1.ConditionUnknown: 2, metav1.ConditionTrue: 1}
+	if weight[delivered.Status] > weight[activated.Status] {
+		return delivered
+	}
+	return activated
 }
 
 // sellsLicenses says whether an instance has anything to do with licences.
@@ -178,7 +192,7 @@ func (r *Reconciler) twin(ctx context.Context, mpi *v1alpha1.MarketplaceInstance
 			sub.InstanceID != mpi.Spec.Subscription.InstanceID {
 			continue
 		}
-		active := licenses.IsCode(sub) && !sub.License.ActivatedAt.IsZero()
+		active := licenses.IsCode(sub) && !sub.License.ActivationTime.IsZero()
 		earlier := other.CreationTimestamp.Before(&mpi.CreationTimestamp) ||
 			other.CreationTimestamp.Equal(&mpi.CreationTimestamp) && other.Name < mpi.Name
 		if active || earlier {
@@ -245,16 +259,16 @@ func activationFailed(err error) (report.Verdict, error) {
 func codeVerdict(mpi *v1alpha1.MarketplaceInstance, now time.Time, interval time.Duration) report.Verdict {
 	sub := mpi.Spec.Subscription
 	license := sub.License
-	since := license.QueriedAt.Time
+	since := license.LastQueryTime.Time
 	if since.IsZero() {
-		since = license.ActivatedAt.Time
+		since = license.ActivationTime.Time
 	}
 	stale := since.Add(staleAfter * interval)
 	switch {
 	case licenses.EndedByQuery(sub):
 		return report.False(v1alpha1.ReasonLicenseEnded, fmt.Sprintf(
 			"The marketplace said at %s, when it was asked, that the code was released; no call had told. If the seller console"+
-				" shows otherwise, set spec.subscription.entitlement.state to Active before the tenant is deleted", report.Stamp(license.QueriedAt.Time)))
+				" shows otherwise, set spec.correction.entitlement to Active before the tenant is deleted", report.Stamp(license.LastQueryTime.Time)))
 	case sub.Entitlement.State == v1alpha1.EntitlementReleased:
 		return report.False(v1alpha1.ReasonReleased, "The marketplace has ended the sale")
 	case !now.Before(stale):
@@ -263,14 +277,14 @@ func codeVerdict(mpi *v1alpha1.MarketplaceInstance, now time.Time, interval time
 			report.Stamp(since)))
 	}
 	found := report.True(v1alpha1.ReasonLicenseActivated, fmt.Sprintf(
-		"Activated at %s; the marketplace is asked about the code every day", report.Stamp(license.ActivatedAt.Time)))
+		"Activated at %s; the marketplace is asked about the code every day", report.Stamp(license.ActivationTime.Time)))
 	switch license.State {
 	case v1alpha1.LicenseExpired:
 		found = report.False(v1alpha1.ReasonLicenseExpired, "The marketplace says that the code has expired; a renewal lifts that")
 	case v1alpha1.LicenseReleased:
 		found = report.False(v1alpha1.ReasonReleased,
 			"The marketplace says that the code was released, and a person has taken that back: nothing but a person ends the sale any more")
-	case v1alpha1.LicenseOther:
+	case v1alpha1.LicenseUnknown:
 		found = report.Unknown(v1alpha1.ReasonLicenseStateUnknown,
 			"The marketplace calls the code's state by a word that this version does not know; nothing follows from it")
 	}

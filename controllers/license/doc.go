@@ -1,7 +1,7 @@
 // Package license activates licence codes, asks marketplaces about them, and delivers the licences that buyers want.
 //
 //   - [Reconciler], of one instance: activate brings a code to life and stores what the marketplace tells; deliver uploads the licences
-//     that a person or the workload has put into a Secret. Conditions LicenseActivated and LicenseDelivered.
+//     that a person or the workload has put into a Secret. Condition Licensed.
 //   - [QueryReconciler], of one Marketplace: asks every day about its codes, many at once, so that calls which never came are noticed.
 //   - [Feature]: a sale waits for its activation, and the workload is told which licences are wanted.
 //   - [Metrics]: whether marketplaces answer, and how many buyers wait.

@@ -43,7 +43,8 @@ func notActivated(mpi *v1alpha1.MarketplaceInstance) *report.Verdict {
 		return nil
 	}
 	waits := report.Unknown(v1alpha1.ReasonWaitingForActivation, "Waiting for the activation of the licence code")
-	said := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionLicenseActivated)
+	// Nothing is delivered before the activation, so that what stands in the way is the activation's.
+	said := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionLicensed)
 	if said != nil && said.Status == metav1.ConditionFalse {
 		waits = report.False(said.Reason, said.Message)
 	}

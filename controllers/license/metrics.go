@@ -110,12 +110,12 @@ func (f *connectionFigures) add(sub *v1alpha1.Subscription) {
 	case !licenses.IsActivated(sub):
 		f.activation++
 	default:
-		answered := sub.License.QueriedAt.Time
+		answered := sub.License.LastQueryTime.Time
 		if answered.After(f.last) {
 			f.last = answered
 		}
 		if answered.IsZero() {
-			answered = sub.License.ActivatedAt.Time
+			answered = sub.License.ActivationTime.Time
 		}
 		f.oldest = queue.Earliest(f.oldest, answered)
 	}

@@ -23,10 +23,10 @@ func TestLicenseMetricsTellWhoWaitsAndWhoAnswers(t *testing.T) {
 			mpi.Name, mpi.Spec.Subscription.License.Type = name, v1alpha1.LicenseTypeCode
 			license := &mpi.Spec.Subscription.License
 			if activated > 0 {
-				license.ActivatedAt = salestest.At(activated)
+				license.ActivationTime = salestest.At(activated)
 			}
 			if queried > 0 {
-				license.QueriedAt = salestest.At(queried)
+				license.LastQueryTime = salestest.At(queried)
 			}
 			for _, change := range changes {
 				change(mpi.Spec.Subscription)
@@ -36,7 +36,7 @@ func TestLicenseMetricsTellWhoWaitsAndWhoAnswers(t *testing.T) {
 	ended := func(sub *v1alpha1.Subscription) { sub.Entitlement.State = v1alpha1.EntitlementReleased }
 	asked := salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) {
 		mpi.Name, mpi.Spec.Subscription.Marketplace = "tool", "other"
-		mpi.Spec.Subscription.LicenseRequests = []v1alpha1.LicenseRequest{{Key: "a"}, {Key: "b", DeliveredAt: salestest.At(1)}}
+		mpi.Spec.Subscription.LicenseRequests = []v1alpha1.LicenseRequest{{Key: "a"}, {Key: "b", DeliveryTime: salestest.At(1)}}
 	})
 	reader := fake.NewClientBuilder().WithScheme(scheme).WithObjects(
 		code("fresh", 0, 0), code("silent", 3, 0), code("told", 2, 9), code("ended", 1, 1, ended), code("never", 0, 0, ended), asked, salestest.Sale(),

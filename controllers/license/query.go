@@ -105,7 +105,7 @@ func (r *QueryReconciler) due(ctx context.Context, mp *v1alpha1.Marketplace, fai
 		}
 	}
 	slices.SortStableFunc(due, func(a, b *v1alpha1.MarketplaceInstance) int {
-		return a.Spec.Subscription.License.QueriedAt.Compare(b.Spec.Subscription.License.QueriedAt.Time)
+		return a.Spec.Subscription.License.LastQueryTime.Compare(b.Spec.Subscription.License.LastQueryTime.Time)
 	})
 	return due[:min(len(due), marketplace.MaxLicenseBatch)], next, nil
 }

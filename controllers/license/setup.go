@@ -47,9 +47,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 func notReported() predicate.Predicate {
 	return predicate.NewPredicateFuncs(func(object client.Object) bool {
 		mpi, ok := object.(*v1alpha1.MarketplaceInstance)
-		missing := func(kind string) bool { return meta.FindStatusCondition(mpi.Status.Conditions, kind) == nil }
-		return ok && (licenses.IsCode(mpi.Spec.Subscription) && missing(v1alpha1.ConditionLicenseActivated) ||
-			mpi.Spec.Subscription != nil && len(mpi.Spec.Subscription.LicenseRequests) > 0 && missing(v1alpha1.ConditionLicenseDelivered))
+		return ok && sellsLicenses(mpi) && meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionLicensed) == nil
 	})
 }
 
@@ -75,6 +73,6 @@ func notJustQueried() predicate.Predicate {
 		was, isInstance := e.ObjectOld.(*v1alpha1.MarketplaceInstance)
 		is, stillInstance := e.ObjectNew.(*v1alpha1.MarketplaceInstance)
 		return isInstance && stillInstance && was.Spec.Subscription != nil && is.Spec.Subscription != nil &&
-			was.Spec.Subscription.License.QueriedAt.Equal(&is.Spec.Subscription.License.QueriedAt)
+			was.Spec.Subscription.License.LastQueryTime.Equal(&is.Spec.Subscription.License.LastQueryTime)
 	}}
 }

@@ -5,16 +5,16 @@
 //
 //	removing        the object is being deleted
 //	released        the marketplace ended the sale
-//	unresolved      nobody knows yet what was sold
 //	frozen          the marketplace froze the sale
-//	overdue         the paid time and its grace are over
+//	overdue         the paid time, its grace and what a person has added are over
+//	unresolved      the order has not been read yet
 //	unacknowledged  the marketplace does not seem to know of the sale
-//	stopWanted          nothing is left of a package of use, and the product stops the tenant then
+//	stopWanted      a feature wants the tenant stopped
 //	held            a person wants the tenant stopped
 //	inGrace         the paid time is over, its grace is not
 //	paid            everything else
 //
 // A decision holds until its Until. Nothing but the marketplace's release, a person, or a product that says so explicitly
-// ever leads to Remove. A tenant that has to stop is left as it is for up to FinishTime, while it still has to tell what it has
-// used.
+// ever leads to Remove. A tenant that has to stop is left as it is for up to FinishTime, while something still
+// needs it running.
 package lifecycle

@@ -28,6 +28,9 @@ type Facts struct {
 	EntitlementSince time.Time
 	// ExpiresAt is the end of the paid time; zero when the sale has none.
 	ExpiresAt time.Time
+	// RunUntil is until when a person lets the tenant run without payment, and RetainUntil until when a person keeps its data; zero for
+	// no longer than the policy says. They only lengthen.
+	RunUntil, RetainUntil time.Time
 	// UnacknowledgedAt is when a sale of which the marketplace does not seem to know is stopped; zero when there is nothing to
 	// say so.
 	UnacknowledgedAt time.Time
@@ -74,9 +77,9 @@ type Rule string
 const (
 	RuleRemoving       Rule = "Removing"
 	RuleReleased       Rule = "Released"
-	RuleUnresolved     Rule = "Unresolved"
 	RuleFrozen         Rule = "Frozen"
 	RuleOverdue        Rule = "Overdue"
+	RuleUnresolved     Rule = "Unresolved"
 	RuleUnacknowledged Rule = "Unacknowledged"
 	RuleStopWanted     Rule = "StopWanted"
 	RuleHeld           Rule = "Held"
@@ -103,7 +106,7 @@ type Decision struct {
 
 // rules are asked in order; the first that answers decides.
 var rules = []func(Facts, Policy) (Decision, bool){
-	removing, released, unresolved, frozen, overdue, unacknowledged, stopWanted, held, inGrace, paid,
+	removing, released, frozen, overdue, unresolved, unacknowledged, stopWanted, held, inGrace, paid,
 }
 
 // Decide says what shall be true of a tenant at f.Now, and until when. It is pure and total.
@@ -142,7 +145,7 @@ func released(f Facts, p Policy) (Decision, bool) {
 		// Nobody knows since when: deleting would be a guess.
 		return Decision{Phase: Suspend, Rule: RuleReleased}, true
 	}
-	return retained(f.Now, later(f.EntitlementSince, p.Retention), RuleReleased), true
+	return retained(f.Now, last(later(f.EntitlementSince, p.Retention), f.RetainUntil), RuleReleased), true
 }
 
 func unresolved(f Facts, p Policy) (Decision, bool) {
@@ -202,10 +205,10 @@ func paid(f Facts, p Policy) (Decision, bool) {
 	}, true
 }
 
-// unpaid is suspended, and removed only where the product says so and the paid time has an end.
+// unpaid is suspended, and removed only where the product says so, the paid time has an end, and it is known what was sold.
 func unpaid(f Facts, p Policy, rule Rule) Decision {
 	deleteAt := unpaidDeletion(f, p)
-	if deleteAt.IsZero() {
+	if deleteAt.IsZero() || !f.Resolved {
 		return Decision{Phase: Suspend, Rule: rule}
 	}
 	return retained(f.Now, deleteAt, rule)
@@ -213,18 +216,21 @@ func unpaid(f Facts, p Policy, rule Rule) Decision {
 
 // retained is suspended until deleteAt and removed from then on.
 func retained(now, deleteAt time.Time, rule Rule) Decision {
+	if !deleteAt.Before(lastInstant) {
+		return Decision{Phase: Suspend, Rule: rule}
+	}
 	if now.Before(deleteAt) {
 		return Decision{Phase: Suspend, Rule: rule, Until: deleteAt, DeleteAt: deleteAt}
 	}
 	return Decision{Phase: Remove, Rule: rule}
 }
 
-// suspension is when the paid time and its grace are over; zero means never.
+// suspension is when the paid time, its grace and what a person has added are over; zero means never.
 func suspension(f Facts, p Policy) time.Time {
 	if f.ExpiresAt.IsZero() {
 		return time.Time{}
 	}
-	return later(f.ExpiresAt, p.Grace)
+	return last(later(f.ExpiresAt, p.Grace), f.RunUntil)
 }
 
 // unpaidDeletion is when an unpaid tenant is deleted; zero means never.
@@ -232,7 +238,7 @@ func unpaidDeletion(f Facts, p Policy) time.Time {
 	if !p.DeleteUnpaid || f.ExpiresAt.IsZero() {
 		return time.Time{}
 	}
-	return later(suspension(f, p), p.Retention)
+	return last(later(suspension(f, p), p.Retention), f.RetainUntil)
 }
 
 // nextPayment is when the paid time ends or, after that, its grace; zero if both are over or there is no end.
@@ -248,6 +254,14 @@ func nextPayment(f Facts, p Policy) time.Time {
 // first is the earlier of two instants, of which a zero one is never.
 func first(one, other time.Time) time.Time {
 	if one.IsZero() || !other.IsZero() && other.Before(one) {
+		return other
+	}
+	return one
+}
+
+// last is the later of two instants.
+func last(one, other time.Time) time.Time {
+	if other.After(one) {
 		return other
 	}
 	return one

@@ -227,10 +227,25 @@ func TestWhichRuleComesFirst(t *testing.T) {
 			sold(day(60), released(day(59))), deletes,
 			decision(lifecycle.Suspend, lifecycle.RuleReleased, day(74), never, day(74)),
 		},
-		"unresolved it does not run":              {sold(day(1), unresolved, noExpiry), keep, nothing},
-		"unresolved it does not run when frozen":  {sold(day(1), unresolved, noExpiry, frozen(day(1))), keep, nothing},
-		"unresolved it does not run when held":    {sold(day(1), unresolved, noExpiry, held), keep, nothing},
-		"unresolved it is never removed for debt": {sold(day(60), unresolved), deletes, nothing},
+		"unresolved it does not run": {sold(day(1), unresolved, noExpiry), keep, nothing},
+		"unresolved it is stopped when frozen": {
+			sold(day(1), unresolved, noExpiry, frozen(day(1))), keep, decision(lifecycle.Suspend, lifecycle.RuleFrozen, never, never, never),
+		},
+		"unresolved it does not run when held": {sold(day(1), unresolved, noExpiry, held), keep, nothing},
+		"unresolved it is stopped, and never removed, for debt": {
+			sold(day(60), unresolved), deletes, decision(lifecycle.Suspend, lifecycle.RuleOverdue, never, never, never),
+		},
+		"what a person lets run longer is not overdue": {
+			sold(day(60), func(f *lifecycle.Facts) { f.RunUntil = day(90) }), keep,
+			decision(lifecycle.Run, lifecycle.RuleInGrace, day(90), day(90), never),
+		},
+		"a person's word never cuts a paid time short": {
+			sold(day(1), func(f *lifecycle.Facts) { f.RunUntil = day(2) }), keep, decision(lifecycle.Run, lifecycle.RulePaid, day(30), day(45), never),
+		},
+		"what a person keeps is not deleted": {
+			sold(day(80), released(day(1)), func(f *lifecycle.Facts) { f.RetainUntil = day(90) }), keep,
+			decision(lifecycle.Suspend, lifecycle.RuleReleased, day(90), never, day(90)),
+		},
 		"unresolved and renewed it reports when its paid time ends": {
 			sold(day(1), unresolved), keep, decision(lifecycle.Nothing, lifecycle.RuleUnresolved, day(30), never, never),
 		},
@@ -313,9 +328,9 @@ func TestDatesAtTheEndOfTheCalendar(t *testing.T) {
 			sold(day(0), expires(last.Add(-16*aDay))), deletes,
 			decision(lifecycle.Run, lifecycle.RulePaid, last.Add(-16*aDay), last.Add(-aDay), last),
 		},
-		"released on its last day it is kept to the end": {
+		"released on its last day it is never deleted": {
 			sold(before(last), released(last.Add(-aDay))), keep,
-			decision(lifecycle.Suspend, lifecycle.RuleReleased, last, never, last),
+			decision(lifecycle.Suspend, lifecycle.RuleReleased, never, never, never),
 		},
 	})
 }

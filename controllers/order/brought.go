@@ -15,7 +15,6 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/marketplace"
-	"github.com/stallkeeper/stallkeeper/subscription/orders"
 )
 
 // broughtPatience is how long a call may be stored by half before a person has to act. A marketplace makes a call that
@@ -25,22 +24,8 @@ const broughtPatience = 4 * time.Hour
 // errNotBrought says that a call's Secret is not there.
 var errNotBrought = errors.New("the call's Secret does not exist")
 
-// readFirst reads the order of the first call whose order is there. Without the purchase nothing can be done; any other call that
-// was stored by half must not keep from the buyer what was bought after it.
-func (r *Reconciler) readFirst(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, mp *v1alpha1.Marketplace,
-	calls []v1alpha1.OrderCall,
-) (v1alpha1.OrderCall, marketplace.Order, error) {
-	for _, call := range calls {
-		order, err := r.readOrder(ctx, mpi, mp, call)
-		if !errors.Is(err, errNotBrought) || orders.IsPurchase(mpi.Spec.Subscription, call) {
-			return call, order, err
-		}
-	}
-	return calls[0], marketplace.Order{}, errNotBrought
-}
-
 // readBrought reads the order that a call has brought, from the call's Secret.
-func (r *Reconciler) readBrought(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, call v1alpha1.OrderCall,
+func (r *Reconciler) readBrought(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, call v1alpha1.Call,
 ) (marketplace.Order, error) {
 	secret := &corev1.Secret{}
 	key := types.NamespacedName{Namespace: mpi.Namespace, Name: call.OrderSecretName(mpi.Name, mpi.UID)}
@@ -60,12 +45,12 @@ func (r *Reconciler) readBrought(ctx context.Context, mpi *v1alpha1.MarketplaceI
 
 // notBrought says what it means that a call was stored by half: its instance was written, and then the callback server could not
 // write its Secret, and has told the marketplace to call again.
-func (r *Reconciler) notBrought(call v1alpha1.OrderCall) report.Verdict {
+func (r *Reconciler) notBrought(call v1alpha1.Call) report.Verdict {
 	if r.Clock.Since(call.Time.Time) >= broughtPatience {
-		return protocol.WaitsForPerson(v1alpha1.ReasonCallIncomplete, fmt.Sprintf("What the call %s says about order %s could not be stored, and the"+
-			" marketplace has not called again: start the call again in the marketplace's console; if it has cancelled the order,"+
-			" remove the call's lookup from spec.subscription.orders, or delete the instance of a purchase", call.Activity, call.OrderID))
+		return protocol.WaitsForPerson(v1alpha1.ReasonCallIncomplete, fmt.Sprintf("The call %s about order %s is only partially stored"+
+			" (this instance knows of it, its order's Secret does not exist), and the marketplace has not called again: start the call again in"+
+			" the marketplace's console; if it has cancelled the order, name it in spec.correction.abandonedOrderIDs", call.Operation, call.OrderID))
 	}
-	return report.Unknown(v1alpha1.ReasonOrderPending, fmt.Sprintf("What the call %s says about order %s is not stored yet;"+
-		" the marketplace is expected to call again", call.Activity, call.OrderID)).Again(queue.CallSecretRetry)
+	return report.Unknown(v1alpha1.ReasonOrderPending, fmt.Sprintf("The call %s about order %s is only partially stored;"+
+		" waiting for the marketplace to repeat it", call.Operation, call.OrderID)).Again(queue.CallSecretRetry)
 }

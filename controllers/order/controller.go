@@ -33,10 +33,16 @@ const (
 )
 
 // statusOwner owns what this reconciler says of an instance.
-var statusOwner = report.Owner{Name: v1alpha1.FieldOwner + "/order", Conditions: []string{v1alpha1.ConditionOrderResolved}}
+var statusOwner = report.Owner{
+	Name: v1alpha1.FieldOwner + "/order", Conditions: []string{v1alpha1.ConditionOrderResolved, v1alpha1.ConditionCorrected},
+}
+
+// mostOrders is how many orders one pass reads. With more pending, the latest are read.
+const mostOrders = 16
 
 // Reconciler finds out what was sold: it reads every order from the Secret of the call that brought it, or asks the
-// marketplace's order API for it, and writes what it says into spec.subscription. It owns the condition OrderResolved.
+// marketplace's order API for it, and writes what it says into spec.subscription. Before that it applies spec.correction, once. It owns
+// the conditions OrderResolved and Corrected.
 type Reconciler struct {
 	client.Client
 	// APIReader reads Secrets, which are never cached.
@@ -55,19 +61,27 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if !mpi.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
-	found, err := r.resolve(ctx, mpi)
+	corrected, err := r.correct(ctx, mpi)
+	found := report.Verdict{}
+	if err == nil {
+		found, err = r.resolve(ctx, mpi)
+	}
 	if apierrors.IsConflict(err) {
 		// Somebody was faster: the next event brings the newer object.
 		return ctrl.Result{}, err
 	}
 	before := mpi.DeepCopy()
 	report.Set(&mpi.Status.Conditions, v1alpha1.ConditionOrderResolved, firstWord(mpi, found), mpi.Generation, time.Time{})
+	report.Set(&mpi.Status.Conditions, v1alpha1.ConditionCorrected, corrected, mpi.Generation, time.Time{})
 	// What is tried again waits behind what has just been sold.
 	result := ctrl.Result{Priority: ptr.To(queue.PriorityNormal)}
 	if err := errors.Join(err, statusOwner.Apply(ctx, r.Client, before, mpi)); err != nil {
 		return result, err
 	}
 	result.RequeueAfter = found.After
+	if corrected.After > 0 && (found.After == 0 || corrected.After < found.After) {
+		result.RequeueAfter = corrected.After
+	}
 	return result, nil
 }
 
@@ -75,10 +89,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 func (r *Reconciler) resolve(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (report.Verdict, error) {
 	sub := mpi.Spec.Subscription
 	if sub == nil {
-		return report.True(v1alpha1.ReasonNoSale, "This instance was made by hand"), nil
+		return report.Verdict{Absent: true}, nil
 	}
 	if sub.Entitlement.State == v1alpha1.EntitlementReleased {
-		return report.True(v1alpha1.ReasonReleased, "The sale has ended, and its orders are not asked for any more"), nil
+		return report.True(v1alpha1.ReasonReleased, "The sale has ended; its orders are no longer read"), nil
 	}
 	now := r.Clock.Now()
 	due, nextChange := orders.Due(sub, now)
@@ -92,7 +106,7 @@ func (r *Reconciler) resolve(ctx context.Context, mpi *v1alpha1.MarketplaceInsta
 		return found, nil
 	}
 	if len(calls) == 0 {
-		found := report.True(v1alpha1.ReasonOrderResolved, "It is known what was sold")
+		found := report.True(v1alpha1.ReasonOrderResolved, "All orders are read and applied")
 		if !nextChange.IsZero() {
 			found.After = nextChange.Sub(now)
 		}
@@ -101,8 +115,9 @@ func (r *Reconciler) resolve(ctx context.Context, mpi *v1alpha1.MarketplaceInsta
 	return r.lookUp(ctx, mpi, calls)
 }
 
-// lookUp reads the order of the first of the calls that has one, and applies it.
-func (r *Reconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, calls []v1alpha1.OrderCall) (report.Verdict, error) {
+// lookUp reads the orders of the calls, oldest first, until one of them is applied. An order that can't be used holds back none of those
+// after it, but for the purchase's. What is said is about the first one that could not be applied.
+func (r *Reconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, calls []v1alpha1.Call) (report.Verdict, error) {
 	mp := &v1alpha1.Marketplace{}
 	key := types.NamespacedName{Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace}
 	if err := r.Get(ctx, key, mp); err != nil {
@@ -112,7 +127,63 @@ func (r *Reconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 		}
 		return report.Verdict{}, err
 	}
-	call, order, err := r.readFirst(ctx, mpi, mp, calls)
+	first := report.Verdict{}
+	for _, call := range readable(mpi.Spec.Subscription, calls) {
+		found, err := r.applyOrder(ctx, mpi, mp, call)
+		switch {
+		case err != nil:
+			if !first.IsZero() {
+				found = first
+			}
+			return found, err
+		case found.IsZero():
+			return r.afterApplied(mpi, first), nil
+		case first.IsZero():
+			first = found
+		}
+		if stopsOthers(mpi.Spec.Subscription, call, found) {
+			break
+		}
+	}
+	return first, nil
+}
+
+// readable are the calls whose orders are read in one pass: the purchase alone as long as it waits, because without it nothing can be
+// done; else the latest.
+func readable(sub *v1alpha1.Subscription, calls []v1alpha1.Call) []v1alpha1.Call {
+	for _, call := range calls {
+		if orders.IsPurchase(sub, call) {
+			return []v1alpha1.Call{call}
+		}
+	}
+	return calls[max(0, len(calls)-mostOrders):]
+}
+
+// stopsOthers says whether what is wrong with one order would be wrong with all others: the way to the order API.
+func stopsOthers(sub *v1alpha1.Subscription, call v1alpha1.Call, found report.Verdict) bool {
+	switch found.Reason {
+	case v1alpha1.ReasonOrderAPIUnavailable, v1alpha1.ReasonOrderAPIRefused, v1alpha1.ReasonCredentialsMissing:
+		return call.Source != v1alpha1.OrderFromCall
+	}
+	return orders.IsPurchase(sub, call)
+}
+
+// afterApplied is what there is to say once an order was applied: what is wrong with one before it, or what is read next.
+func (r *Reconciler) afterApplied(mpi *v1alpha1.MarketplaceInstance, first report.Verdict) report.Verdict {
+	next, more := orders.Pending(mpi.Spec.Subscription)
+	switch {
+	case !first.IsZero():
+		return first
+	case more:
+		return report.Unknown(v1alpha1.ReasonOrderPending, fmt.Sprintf("Order %s is being read", next.OrderID))
+	}
+	return report.True(v1alpha1.ReasonOrderResolved, "All orders are read and applied")
+}
+
+// applyOrder reads the order of one call and stores what it says; the zero Verdict means that it did.
+func (r *Reconciler) applyOrder(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, mp *v1alpha1.Marketplace, call v1alpha1.Call,
+) (report.Verdict, error) {
+	order, err := r.readOrder(ctx, mpi, mp, call)
 	if err != nil {
 		return r.readFailed(call, err)
 	}
@@ -124,7 +195,7 @@ func (r *Reconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 		return report.Verdict{}, err
 	}
 	users := &v1alpha1.MarketplaceInstanceList{}
-	if order.Charging == marketplace.ChargingOnDemandPackage {
+	if order.Charging == marketplace.ChargingMeteredPackage {
 		if err := r.List(ctx, users, client.InNamespace(mpi.Namespace)); err != nil {
 			return report.Verdict{}, err
 		}
@@ -135,24 +206,18 @@ func (r *Reconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 	}, order, products.Items)
 	if problem != nil {
 		found := protocol.WaitsForPerson(problem.Reason, problem.Message)
-		if problem.Reason == v1alpha1.ReasonPackageUserUnclear {
+		if problem.Reason == v1alpha1.ReasonPackageConsumerUnclear {
 			// The buyer may have ordered the other instance in the same moment, and its order is not read yet.
 			found.After = queue.RefusedRetry
 		}
 		return found, nil
 	}
-	if err := r.store(ctx, mpi, result); err != nil {
-		return report.Verdict{}, err
-	}
-	if next, more := orders.Pending(result.Subscription); more {
-		return report.Unknown(v1alpha1.ReasonOrderPending, fmt.Sprintf("Order %s is being looked up", next.OrderID)), nil
-	}
-	return report.True(v1alpha1.ReasonOrderResolved, "It is known what was sold"), nil
+	return report.Verdict{}, r.store(ctx, mpi, result)
 }
 
 // readOrder reads one call's order from where it is.
 func (r *Reconciler) readOrder(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, mp *v1alpha1.Marketplace,
-	call v1alpha1.OrderCall,
+	call v1alpha1.Call,
 ) (marketplace.Order, error) {
 	if order, told := licenses.Order(mpi.Spec.Subscription, call); told {
 		return order, nil
@@ -171,7 +236,7 @@ func (r *Reconciler) readOrder(ctx context.Context, mpi *v1alpha1.MarketplaceIns
 
 // lookUpFailed says what a failed look-up means.
 var lookUpFailed = protocol.Failure{
-	Unavailable: v1alpha1.ReasonOrderAPIUnavailable, Unanswered: "The order can't be looked up now; it is tried again",
+	Unavailable: v1alpha1.ReasonOrderAPIUnavailable, Unanswered: "The order API does not answer; retrying",
 	Mistakes: []protocol.Mistake{
 		{Kind: marketplace.ErrOrderNotFound, Reason: v1alpha1.ReasonOrderNotFound},
 		{Kind: marketplace.ErrOrderRefused, Reason: v1alpha1.ReasonOrderAPIRefused, After: queue.RefusedRetry},
@@ -180,7 +245,7 @@ var lookUpFailed = protocol.Failure{
 }
 
 // readFailed says what it means that a call's order could not be read.
-func (r *Reconciler) readFailed(call v1alpha1.OrderCall, err error) (report.Verdict, error) {
+func (r *Reconciler) readFailed(call v1alpha1.Call, err error) (report.Verdict, error) {
 	switch {
 	case errors.Is(err, errNotBrought):
 		return r.notBrought(call), nil
@@ -201,19 +266,19 @@ func firstWord(mpi *v1alpha1.MarketplaceInstance, found report.Verdict) report.V
 	if !found.IsZero() || meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved) != nil {
 		return found
 	}
-	return report.Unknown(v1alpha1.ReasonOrderPending, "The order is being looked up")
+	return report.Unknown(v1alpha1.ReasonOrderPending, "The order is being read")
 }
 
-// waitsForLicense says what keeps it from being known what a licence code has sold; false when nothing does.
+// waitsForLicense says what keeps it from being known what a license code has sold; false when nothing does.
 func waitsForLicense(mpi *v1alpha1.MarketplaceInstance) (bool, report.Verdict) {
 	sub := mpi.Spec.Subscription
 	switch {
 	case !licenses.IsActivated(sub):
 		return true, report.Unknown(v1alpha1.ReasonWaitingForActivation,
-			"What was sold is known when the licence code is activated: see the condition LicenseActivated")
+			"What was sold is known when the license code is activated: see the condition Licensed")
 	case licenses.OrderKnown(sub), mpi.Spec.ProductRef.Name != "" && mpi.Spec.Plan != "":
 		return false, report.Verdict{}
 	}
-	return true, protocol.WaitsForPerson(v1alpha1.ReasonLicenseOrderUnknown, "The licence code is activated, and the marketplace does not say for which"+
-		" order: set spec.subscription.orderID as the seller console shows it, or productRef and plan in this instance's spec")
+	return true, protocol.WaitsForPerson(v1alpha1.ReasonLicenseOrderUnknown, "The license code is activated, and the marketplace does not say for which"+
+		" order: set spec.correction.orderID as the seller console shows it, or productRef and plan in this instance's spec")
 }

@@ -36,7 +36,7 @@ func TestWhatAnOrderThatCannotBeReadMeans(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			r := &Reconciler{Clock: testingclock.NewFakePassiveClock(salestest.Day(1).Add(tc.age))}
-			found, err := r.readFailed(v1alpha1.OrderCall{OrderID: "o-1", Time: salestest.At(1)}, tc.err)
+			found, err := r.readFailed(v1alpha1.Call{OrderID: "o-1", Time: salestest.At(1)}, tc.err)
 			if got := string(found.Status) + " " + found.Reason; got != tc.want || found.After != tc.after || tc.again != (err != nil) {
 				t.Errorf("it says %s, again after %s, error %v; want %s after %s", got, found.After, err, tc.want, tc.after)
 			}
@@ -45,7 +45,7 @@ func TestWhatAnOrderThatCannotBeReadMeans(t *testing.T) {
 }
 
 func TestCredentialsThatComeLaterAreFound(t *testing.T) {
-	found, err := (&Reconciler{}).readFailed(v1alpha1.OrderCall{OrderID: "o-1"}, &protocol.CredentialsError{Text: "create it"})
+	found, err := (&Reconciler{}).readFailed(v1alpha1.Call{OrderID: "o-1"}, &protocol.CredentialsError{Text: "create it"})
 	if err != nil || found.After != queue.CredentialsRetry || found.Status != metav1.ConditionFalse {
 		t.Errorf("found %+v, error %v", found, err)
 	}

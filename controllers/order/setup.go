@@ -15,6 +15,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/subscription"
 	"github.com/stallkeeper/stallkeeper/subscription/orders"
 )
 
@@ -29,7 +30,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 				return false
 			}
 			_, pending := orders.Pending(mpi.Spec.Subscription)
-			return pending
+			id := mpi.Spec.Correction.ID
+			return pending || id != "" && !subscription.IsCorrected(mpi.Spec.Subscription, id)
 		})
 	})
 	return ctrl.NewControllerManagedBy(mgr).Named("order").
@@ -47,7 +49,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 func notReported() predicate.Predicate {
 	return predicate.NewPredicateFuncs(func(object client.Object) bool {
 		mpi, ok := object.(*v1alpha1.MarketplaceInstance)
-		return ok && meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved) == nil
+		return ok && (mpi.Spec.Subscription != nil && meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved) == nil ||
+			mpi.Spec.Correction.ID != "" && meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionCorrected) == nil)
 	})
 }
 

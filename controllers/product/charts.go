@@ -2,11 +2,15 @@ package product
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -35,7 +39,30 @@ type chartSource struct {
 	live client.Reader
 }
 
-// fetch returns a product's chart archive; nothing for an inline template. Errors are *report.Verdict, or the API server's.
+// files are those of a template in a ConfigMap; nil for another template. Errors are *report.Verdict, or the API server's.
+func (s chartSource) files(ctx context.Context, product *v1alpha1.MarketplaceProduct) (map[string]string, error) {
+	name := product.Spec.Template.ConfigMapRef.Name
+	if name == "" {
+		return nil, nil
+	}
+	configMap := &corev1.ConfigMap{}
+	err := s.live.Get(ctx, types.NamespacedName{Namespace: product.Namespace, Name: name}, configMap)
+	if apierrors.IsNotFound(err) {
+		return nil, report.Problem(v1alpha1.ReasonTemplateNotFound, fmt.Sprintf(
+			"template.configMapRef: ConfigMap %q does not exist in this namespace: create it with `kubectl create configmap %s --from-file=templates/`",
+			name, name))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading ConfigMap %s: %w", name, err)
+	}
+	if len(configMap.Data) == 0 {
+		return nil, report.Problem(v1alpha1.ReasonInvalidTemplate, fmt.Sprintf(
+			"template.configMapRef: ConfigMap %q has no data: each key must be a file whose name ends in .yaml, .yml or .tpl", name))
+	}
+	return configMap.Data, nil
+}
+
+// fetch returns a product's chart archive; nothing for a template of another kind. Errors are *report.Verdict, or the API server's.
 func (s chartSource) fetch(ctx context.Context, product *v1alpha1.MarketplaceProduct) ([]byte, error) {
 	chart := product.Spec.Template.Chart
 	switch {
@@ -77,8 +104,8 @@ func (s chartSource) fromRegistry(ctx context.Context, namespace string, chart v
 	}
 	repository.PlainHTTP = chart.OCI.Transport == v1alpha1.TransportHTTP
 	authClient := &auth.Client{Client: http.DefaultClient, Cache: auth.NewCache()}
-	if chart.PullSecretRef.Name != "" {
-		authClient.Credential, err = s.pullCredentials(ctx, namespace, chart.PullSecretRef.Name)
+	if chart.OCI.PullSecretRef.Name != "" {
+		authClient.Credential, err = s.pullCredentials(ctx, namespace, chart.OCI.PullSecretRef.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -132,11 +159,59 @@ func registryProblem(chart v1alpha1.OCIChart, err error) error {
 			"What the registry has as %s is no Helm chart", where))
 	case refused:
 		return report.Problem(v1alpha1.ReasonChartUnavailable, fmt.Sprintf(
-			"The registry refuses to hand out %s: name a Secret of type %s with a valid account in template.chart.pullSecretRef",
+			"The registry refuses to hand out %s: name a Secret of type %s with a valid account in template.chart.oci.pullSecretRef",
 			where, corev1.SecretTypeDockerConfigJson))
 	}
-	return report.Problem(v1alpha1.ReasonChartUnavailable, fmt.Sprintf(
-		"The registry does not hand out %s now; it is tried again", where))
+	cause, remedy := registryCause(err)
+	return report.Problem(v1alpha1.ReasonChartUnavailable, fmt.Sprintf("Can't fetch %s: %s; %s", where, cause, remedy))
+}
+
+// registryCause says why a registry could not be asked, without a word of the registry's own, and what helps.
+func registryCause(err error) (cause, remedy string) {
+	const retried = "retrying every minute"
+	var (
+		dns      *net.DNSError
+		timeout  net.Error
+		unknown  x509.UnknownAuthorityError
+		hostname x509.HostnameError
+		invalid  x509.CertificateInvalidError
+		record   tls.RecordHeaderError
+		response *errcode.ErrorResponse
+	)
+	switch {
+	case errors.As(err, &response):
+		return ofStatus(response.StatusCode)
+	case errors.As(err, &dns):
+		return fmt.Sprintf("the host name %q has no address", report.Cut(dns.Name, 253)), "correct the reference, or the cluster's DNS; " + retried
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused", "check the port and that the registry runs; " + retried
+	case errors.As(err, &unknown):
+		return "its certificate is signed by an unknown authority", "give the registry a certificate that the controller's image trusts"
+	case errors.As(err, &hostname):
+		return "its certificate is for another host name", "correct the reference, or the registry's certificate"
+	case errors.As(err, &invalid):
+		return "its certificate is not valid (expired, or not for this use)", "renew the registry's certificate"
+	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return "it does not speak TLS", "set template.chart.oci.transport to HTTP if that is meant"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "no answer in time", "check network policies and firewalls between the controller and the registry; " + retried
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "the host can't be reached", "check network policies and routes; " + retried
+	}
+	return "the connection failed", retried
+}
+
+// ofStatus words a status of HTTP.
+func ofStatus(status int) (cause, remedy string) {
+	cause = fmt.Sprintf("the registry answered %d", status)
+	switch {
+	case status == http.StatusTooManyRequests:
+		return cause + " (too many requests)", "name an account in template.chart.oci.pullSecretRef; retrying every minute"
+	case status >= http.StatusInternalServerError:
+		return cause, "see the registry's logs; retrying every minute"
+	default:
+		return cause, "correct reference, version and transport"
+	}
 }
 
 // pullCredentials reads a Secret of type kubernetes.io/dockerconfigjson.

@@ -138,7 +138,7 @@ func (r *registry) fromOCI(name, version, pullSecret string) salestest.ProductCh
 		p.Spec.Template = v1alpha1.ProductTemplate{Chart: v1alpha1.Chart{OCI: v1alpha1.OCIChart{
 			Reference: "oci://" + r.host + "/" + name, Version: version, Transport: v1alpha1.TransportHTTP,
 		}}}
-		p.Spec.Template.Chart.PullSecretRef.Name = pullSecret
+		p.Spec.Template.Chart.OCI.PullSecretRef.Name = pullSecret
 	}
 }
 
@@ -193,7 +193,7 @@ func TestChartsFromARegistry(t *testing.T) {
 		"the account of another registry":        {from: closed.fromOCI("charts/app", "1.2.0", "elsewhere"), reason: v1alpha1.ReasonChartUnavailable, says: "pullSecretRef"},
 		"a pull secret that is not there":        {from: closed.fromOCI("charts/app", "1.2.0", "none"), reason: v1alpha1.ReasonChartUnavailable, says: `"none"`},
 		"a pull secret of another type":          {from: closed.fromOCI("charts/app", "1.2.0", "opaque"), reason: v1alpha1.ReasonChartUnavailable, says: "docker-registry"},
-		"a registry that is down":                {from: down.fromOCI("charts/app", "1.2.0", ""), reason: v1alpha1.ReasonChartUnavailable, says: "tried again"},
+		"a registry that is down":                {from: down.fromOCI("charts/app", "1.2.0", ""), reason: v1alpha1.ReasonChartUnavailable, says: "connection refused"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

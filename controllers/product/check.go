@@ -1,14 +1,15 @@
 package product
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
@@ -20,104 +21,219 @@ import (
 type check struct {
 	permissions workload.Permissions
 	features    []sale.Feature
+	renderer    render.Renderer
+}
+
+// findings are what the check of a product has to say without a problem, each once and in the order in which it was found.
+type findings struct {
+	notes, idle []string
+	unknown     map[workload.ServicePort]bool
+}
+
+func (f *findings) add(format string, args ...any) {
+	if note := fmt.Sprintf(format, args...); !slices.Contains(f.notes, note) {
+		f.notes = append(f.notes, note)
+	}
+}
+
+func (f *findings) String() string {
+	notes := f.notes
+	if len(f.idle) > 0 {
+		slices.Sort(f.idle)
+		notes = append(notes, "Left out, because a tenant is deleted as a whole and never rolled back: "+
+			strings.Join(slices.Compact(f.idle), ", "))
+	}
+	return strings.Join(notes, ". ")
 }
 
 // run renders every plan for a sample instance, running and suspended, and checks the result as an instance's would
-// be. It is pure. Problems are *report.Verdict; the note is worth knowing and no problem.
-func (c check) run(product *v1alpha1.MarketplaceProduct, name string, data revision.Data) (note string, err error) {
-	rev, err := revision.Parse(name, data)
+// be. Problems are *report.Verdict; another error passes by itself. The note is worth knowing and no problem.
+func (c check) run(ctx context.Context, product *v1alpha1.MarketplaceProduct, name string, data revision.Data, secrets revision.SecretValues,
+) (note string, err error) {
+	rev, err := revision.Parse(ctx, c.renderer, name, data)
 	if err != nil {
 		return "", templateProblem(err)
 	}
-	var notes, idle []string
-	unknown := map[workload.ServicePort]bool{}
+	found := findings{unknown: map[workload.ServicePort]bool{}}
 	for _, plan := range data.Plans {
+		of := planCheck{check: c, product: product, rev: rev, plan: plan, secrets: secrets, found: &found}
 		for _, suspended := range []bool{false, true} {
-			checked, err := c.plan(product, rev, plan, suspended)
-			if err != nil {
+			if err := of.run(ctx, suspended); err != nil {
 				return "", inPlan(err, plan.Name)
 			}
-			idle = append(idle, checked.idle...)
-			for _, asked := range checked.unknown {
-				if !unknown[asked] {
-					unknown[asked] = true
-					notes = append(notes, fmt.Sprintf("Plan %q has no Service %q with the TCP port %d, which the product"+
-						" wants the controller to connect to: it can't reach it", plan.Name, asked.Service, asked.Port))
-				}
-			}
-			for _, blocker := range checked.blockers {
-				notes = append(notes, fmt.Sprintf("%s of plan %q runs on while a tenant is suspended: %s",
-					blocker.Object, plan.Name, blocker.Remedy))
-			}
 		}
-		if err := withoutAttributes(product, rev, plan); err != nil {
-			notes = append(notes, fmt.Sprintf("Plan %q can't run for a buyer who leaves an attribute out, unless it is read with"+
-				" get, such as {{ get .attributes \"name\" | default \"x\" }}: %s", plan.Name, err.Error()))
+		if err := of.withoutAttributes(ctx); err != nil {
+			return "", err
+		}
+		if err := of.hostile(ctx); err != nil {
+			return "", inPlan(err, plan.Name)
 		}
 	}
-	if len(idle) > 0 {
-		slices.Sort(idle)
-		notes = append(notes, "Left out, because a tenant is deleted as a whole and never rolled back: "+
-			strings.Join(slices.Compact(idle), ", "))
-	}
-	return strings.Join(notes, ". "), nil
+	return found.String(), nil
+}
+
+// planCheck is the check of one plan.
+type planCheck struct {
+	check
+	product *v1alpha1.MarketplaceProduct
+	rev     *revision.Revision
+	plan    v1alpha1.Plan
+	secrets revision.SecretValues
+	found   *findings
+}
+
+func (c planCheck) inputs(suspended bool) revision.Inputs {
+	in := revision.SampleInputs(c.product, c.rev, c.plan, suspended)
+	in.SecretValues, in.ReportMissing = c.secrets, true
+	return in
 }
 
 // withoutAttributes renders a plan for a buyer who has entered nothing. Whether that can happen is for the marketplace to say.
-func withoutAttributes(product *v1alpha1.MarketplaceProduct, rev *revision.Revision, plan v1alpha1.Plan) error {
-	in := revision.SampleInputs(product, rev, plan, false)
+func (c planCheck) withoutAttributes(ctx context.Context) error {
+	in := c.inputs(false)
 	in.Attributes = nil
-	_, err := revision.Render(rev, in)
-	return err
-}
-
-// checkedPlan is what is worth knowing of a plan that may run.
-type checkedPlan struct {
-	// blockers are what runs on while a tenant is suspended, idle the hooks that never run, unknown the Services that the controller
-	// asks and the template does not have.
-	blockers []v1alpha1.Blocker
-	idle     []string
-	unknown  []workload.ServicePort
-}
-
-func (c check) plan(product *v1alpha1.MarketplaceProduct, rev *revision.Revision, plan v1alpha1.Plan, suspended bool) (checkedPlan, error) {
-	in := revision.SampleInputs(product, rev, plan, suspended)
-	if _, err := revision.RenderUserName(rev, in); err != nil {
-		return checkedPlan{}, report.Problem(v1alpha1.ReasonRenderFailed, err.Error())
+	_, err := revision.Render(ctx, c.rev, in)
+	if err != nil && revision.Passes(err) {
+		return err
 	}
-	rendered, err := revision.Render(rev, in)
 	if err != nil {
-		var problem *report.Verdict
-		if errors.As(templateProblem(err), &problem) && problem.Reason == v1alpha1.ReasonInvalidTemplate {
-			return checkedPlan{}, report.Problem(v1alpha1.ReasonRenderFailed, err.Error())
-		}
-		return checkedPlan{}, templateProblem(err)
+		c.found.add("Plan %q can't run for a buyer who leaves an attribute out, unless it has a default in spec.attributes or is read with"+
+			" get, such as {{ get .attributes \"name\" | default \"x\" }}: %s", c.plan.Name, withoutPlan(err.Error(), c.plan.Name))
 	}
-	if rev.Template == nil {
-		return checkedPlan{}, nil
+	return nil
+}
+
+// run checks what is made of a sample.
+func (c planCheck) run(ctx context.Context, suspended bool) error {
+	in := c.inputs(suspended)
+	if _, err := revision.RenderUserName(ctx, c.rev, in); err != nil {
+		return renderProblem(err)
 	}
-	policy := rev.Policy(plan, sale.LifecycleOf(product, plan.Name))
-	policy.Asked, policy.Reserved = sale.PlanServices(c.features, product, plan.Name), sale.Reserved(c.features)
+	rendered, err := revision.Render(ctx, c.rev, in)
+	if err != nil {
+		return renderProblem(err)
+	}
+	if c.rev.Template == nil {
+		return nil
+	}
+	c.found.idle = append(c.found.idle, rendered.Idle...)
+	for _, missing := range rendered.Missing {
+		c.found.add("The template asks for a value that is not there, and prints nothing in its place: %s", missing)
+	}
+	for _, note := range rendered.Notes {
+		c.found.add("%s", note)
+	}
+	return c.objects(in, rendered, suspended)
+}
+
+// objects checks the objects of a sample.
+func (c planCheck) objects(in revision.Inputs, rendered revision.Rendered, suspended bool) error {
+	policy := c.rev.Policy(c.plan, sale.LifecycleOf(c.product, c.plan.Name, v1alpha1.InstanceLifecycle{}))
+	policy.Asked, policy.Reserved = sale.PlanServices(c.features, c.product, c.plan.Name), sale.Reserved(c.features)
 	set, err := workload.Desired(workload.Tenant{
-		Namespace: in.Namespace, Instance: revision.SampleName, InstanceNamespace: product.Namespace, InstanceUID: revision.SampleUID,
-		Product: product.Name, Revision: rev.Name,
+		Namespace: in.Namespace, Instance: revision.SampleName, InstanceNamespace: c.product.Namespace, InstanceUID: revision.SampleUID,
+		Product: c.product.Name, Revision: c.rev.Name,
 		Credentials: workload.Credentials{UserName: in.Secrets.UserName, Password: in.Secrets.Password},
 	}, policy, c.permissions, rendered.Objects, suspended)
 	if err != nil {
-		return checkedPlan{}, report.Problem(v1alpha1.ReasonNotPermitted, err.Error())
+		return report.Problem(v1alpha1.ReasonNotPermitted, err.Error())
 	}
-	var objects []*unstructured.Unstructured
-	for _, group := range set.Groups {
-		objects = append(objects, group...)
+	objects := slices.Concat(slices.Concat(set.Prepare...), slices.Concat(set.Groups...))
+	if problems := schemaProblems(objects); len(problems) > 0 {
+		return report.Problem(v1alpha1.ReasonInvalidTemplate, "The API server would refuse what the template makes: "+strings.Join(problems, "; "))
 	}
 	var problems []string
-	for _, problem := range workload.PodSecurityProblems(rev.Data.Isolation.PodSecurityLevel, objects) {
+	for _, problem := range workload.PodSecurityProblems(c.rev.Data.Isolation.PodSecurityLevel, objects) {
 		problems = append(problems, problem.String())
 	}
 	if len(problems) > 0 {
-		return checkedPlan{}, report.Problem(v1alpha1.ReasonPodSecurity, strings.Join(problems, "; "))
+		return report.Problem(v1alpha1.ReasonPodSecurity, strings.Join(problems, "; "))
 	}
-	return checkedPlan{blockers: set.Blockers, idle: rendered.Idle, unknown: set.Unknown}, nil
+	for _, asked := range set.Unknown {
+		if !c.found.unknown[asked] {
+			c.found.unknown[asked] = true
+			c.found.add("Plan %q has no Service %q with the TCP port %d, which the product wants the controller to connect to: it can't reach it",
+				c.plan.Name, asked.Service, asked.Port)
+		}
+	}
+	for _, blocker := range set.Blockers {
+		c.found.add("%s of plan %q runs on while a tenant is suspended: %s", blocker.Object, c.plan.Name, blocker.Remedy)
+	}
+	for _, twice := range workload.ScaledTwice(objects) {
+		c.found.add("%s of plan %q sets its replicas and is scaled by an autoscaler as well, so that the number of its pods would flip:"+
+			" leave spec.replicas out of the template", twice, c.plan.Name)
+	}
+	return nil
+}
+
+// harmless is a text that stands for what a buyer enters. It is letters alone, so that a name may be made of it.
+const harmless = "stallkeepersample"
+
+// hostile renders with texts of a buyer that mean more than themselves. In a template of the seller's own a text that adds or changes
+// other fields is a problem; in a chart it is a note, because charts have other ways to be told what to quote.
+func (c planCheck) hostile(ctx context.Context) error {
+	if c.rev.Template == nil {
+		return nil
+	}
+	in := c.inputs(false)
+	names := slices.Sorted(maps.Keys(in.Attributes))
+	changes, err := c.hostileTo(ctx, func(in *revision.Inputs, text string) {
+		in.CustomerName = text
+		for _, name := range names {
+			in.Attributes[name] = text
+		}
+	})
+	if err != nil {
+		// One of them has to be a number, or a name: each is tried by itself.
+		changes, err = "", nil
+		const most = 16
+		for i, name := range names {
+			one, oneErr := c.hostileTo(ctx, func(in *revision.Inputs, text string) { in.Attributes[name] = text })
+			if i >= most || revision.Passes(oneErr) {
+				err = oneErr
+				break
+			}
+			if oneErr == nil && one != "" {
+				changes = fmt.Sprintf("attribute %q, %s", name, one)
+				break
+			}
+		}
+	}
+	switch {
+	case err != nil && revision.Passes(err):
+		return err
+	case changes == "":
+		return nil
+	}
+	text := fmt.Sprintf("what a buyer enters can change more than its own value (%s): quote it where it is printed, such as"+
+		" {{ .Values.x | quote }}, or give it through toJson", changes)
+	if len(c.rev.Data.Chart) == 0 {
+		return report.Problem(v1alpha1.ReasonInvalidTemplate, text)
+	}
+	c.found.add("Plan %q: %s", c.plan.Name, text)
+	return nil
+}
+
+// hostileTo says what hostile texts in one place change; empty when nothing. The error is that of a harmless text.
+func (c planCheck) hostileTo(ctx context.Context, put func(in *revision.Inputs, text string)) (string, error) {
+	found, err := template.CheckHostile(harmless, func(text string) (template.Output, error) {
+		in := c.inputs(false)
+		in.Attributes = maps.Clone(in.Attributes)
+		put(&in, text)
+		rendered, err := revision.Render(ctx, c.rev, in)
+		var out template.Output
+		for _, object := range rendered.Objects {
+			out.Objects = append(out.Objects, template.Object{Unstructured: object.Object, File: object.File, Events: object.Events})
+		}
+		return out, err
+	})
+	for _, one := range found {
+		// A text that makes the rendering fail gets that one buyer nothing.
+		if !one.Fails {
+			return fmt.Sprintf("%s: %s", one.Text, one.Change), err
+		}
+	}
+	return "", err
 }
 
 // inPlan says in which plan a problem is.
@@ -127,12 +243,36 @@ func inPlan(err error, plan string) error {
 		return err
 	}
 	named := *problem
-	named.Message = fmt.Sprintf("Plan %q: %s", plan, problem.Message)
+	named.Message = fmt.Sprintf("Plan %q: %s", plan, withoutPlan(problem.Message, plan))
 	return &named
+}
+
+// withoutPlan is a message that does not begin with the plan's name.
+func withoutPlan(message, plan string) string {
+	return strings.TrimPrefix(message, fmt.Sprintf("plan %q: ", plan))
+}
+
+// renderProblem words an error of rendering a sample. One that passes stays what it is.
+func renderProblem(err error) error {
+	if revision.Passes(err) {
+		return err
+	}
+	var missing *revision.MissingError
+	if errors.As(err, &missing) {
+		return report.Problem(v1alpha1.ReasonMissingValue, err.Error())
+	}
+	var problem *report.Verdict
+	if errors.As(templateProblem(err), &problem) && problem.Reason == v1alpha1.ReasonInvalidTemplate {
+		return report.Problem(v1alpha1.ReasonRenderFailed, err.Error())
+	}
+	return templateProblem(err)
 }
 
 // templateProblem words what is wrong with a template.
 func templateProblem(err error) error {
+	if revision.Passes(err) {
+		return err
+	}
 	var unsupported *template.UnsupportedError
 	reason := v1alpha1.ReasonInvalidTemplate
 	switch {

@@ -12,6 +12,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/directory"
 	"github.com/stallkeeper/stallkeeper/controllers/license"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
@@ -119,7 +120,7 @@ func TestCheckProduct(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			note, err := check{permissions: salestest.Permissions(), features: allFeatures()}.run(tc.product, "shop-1", cutOn0(tc.product, tc.chart))
+			note, err := check{permissions: salestest.Permissions(), features: allFeatures(), renderer: render.InProcess{}}.run(t.Context(), tc.product, "shop-1", cutOn0(tc.product, tc.chart), nil)
 			var problem *report.Verdict
 			if err != nil && !errors.As(err, &problem) {
 				t.Fatalf("the error is no problem of the product: %v", err)
@@ -147,7 +148,7 @@ func TestCheckProductNotesWhatCannotBeStopped(t *testing.T) {
 	p := salestest.Product(salestest.Inline("apiVersion: db.example.com/v1\nkind: Cluster\nmetadata: {name: db}\nspec: {size: 3}\n"))
 	perms := salestest.Permissions()
 	perms.Kinds.Insert(schema.GroupKind{Group: "db.example.com", Kind: "Cluster"})
-	note, err := check{permissions: perms, features: allFeatures()}.run(p, "shop-1", cutOn0(p, nil))
+	note, err := check{permissions: perms, features: allFeatures(), renderer: render.InProcess{}}.run(t.Context(), p, "shop-1", cutOn0(p, nil), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +159,7 @@ func TestCheckProductNotesWhatCannotBeStopped(t *testing.T) {
 	}
 	// A condition holds at most 32768 characters, and a product may have 32 plans.
 	cut := cutRevision{name: "shop-1", note: strings.Repeat(note, 1000)}
-	setReady(p, cut, nil)
+	setStatus(p, cut, nil, nil)
 	if length := len(p.Status.Conditions[0].Message); length > 32768 {
 		t.Errorf("the condition's message has %d bytes", length)
 	}
@@ -172,7 +173,7 @@ func TestCountInstances(t *testing.T) {
 	}
 	provisioned := salestest.Condition(v1alpha1.ConditionProvisioned, "True", v1alpha1.ReasonProvisioned)
 	broken := salestest.Condition(v1alpha1.ConditionProvisioned, "False", v1alpha1.ReasonUnhealthy)
-	p := salestest.Product(func(p *v1alpha1.MarketplaceProduct) { p.Status.Revision = "shop-2" })
+	p := salestest.Product(func(p *v1alpha1.MarketplaceProduct) { p.Status.LatestRevision = "shop-2" })
 	countInstances(p, []v1alpha1.MarketplaceInstance{
 		with("shop", "shop-1", provisioned), with("shop", "shop-2", provisioned), with("shop", "shop-2", broken), with("shop", ""),
 		with("blog", "blog-1", provisioned),
@@ -197,7 +198,7 @@ func allFeatures() []sale.Feature {
 // cutOn0 is a product's revision as it is cut on day 0.
 func cutOn0(p *v1alpha1.MarketplaceProduct, chart []byte) revision.Data {
 	return revision.Data{
-		Content: revision.ContentOf(p, chart), CutAt: salestest.Day(0),
+		Content: revision.ContentOf(p, revision.Material{Chart: chart}), CutAt: salestest.Day(0),
 		Capabilities: template.Capabilities{KubeVersion: "v1.37.2", APIVersions: []string{"v1", "apps/v1"}},
 	}
 }

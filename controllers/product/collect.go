@@ -26,19 +26,17 @@ const (
 // needs them: without its revision a tenant could not even be suspended. It returns how many are left. Only metadata are
 // read, because each revision holds a chart.
 func (r *Reconciler) collectRevisions(ctx context.Context, namespace, product, current string) (left int, err error) {
-	list := &metav1.PartialObjectMetadataList{}
-	list.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ControllerRevisionList"))
-	err = r.APIReader.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.ProductLabel: product})
+	items, err := r.contents(ctx, namespace, product)
 	if err != nil {
-		return 0, fmt.Errorf("listing ControllerRevisions: %w", err)
+		return 0, err
 	}
-	left = len(list.Items)
-	sort.Slice(list.Items, func(i, j int) bool {
-		return list.Items[j].CreationTimestamp.Before(&list.Items[i].CreationTimestamp)
+	left = len(items)
+	sort.Slice(items, func(i, j int) bool {
+		return items[j].CreationTimestamp.Before(&items[i].CreationTimestamp)
 	})
 	unused := 0
-	for i := range list.Items {
-		revision := &list.Items[i]
+	for i := range items {
+		revision := &items[i]
 		if revision.Name == current || (revision.DeletionTimestamp.IsZero() && r.Clock.Since(revision.CreationTimestamp.Time) < revisionMinAge) {
 			continue
 		}
@@ -53,6 +51,9 @@ func (r *Reconciler) collectRevisions(ctx context.Context, namespace, product, c
 			continue
 		}
 		if err := r.deleteRevision(ctx, revision); err != nil {
+			return left, err
+		}
+		if err := r.deleteShown(ctx, namespace, revision.Name); err != nil {
 			return left, err
 		}
 		left--

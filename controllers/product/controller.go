@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
@@ -36,6 +37,8 @@ type Reconciler struct {
 	Capabilities func() (template.Capabilities, error)
 	// Permissions are the kinds that the operator may make.
 	Permissions workload.Permissions
+	// Renderer renders the plans; nil means this process.
+	Renderer render.Renderer
 	// Features say which Services of a tenant the controller connects to, and which names they keep for themselves.
 	Features []sale.Feature
 
@@ -49,65 +52,97 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		if client.IgnoreNotFound(err) != nil {
 			return ctrl.Result{}, err
 		}
-		r.checked.Forget(req.NamespacedName)
-		left, err := r.collectRevisions(ctx, req.Namespace, req.Name, "")
-		if err != nil || left == 0 {
-			return ctrl.Result{}, err
-		}
-		// Nothing else tells when the last tenant is gone, or when a revision is old enough.
-		return ctrl.Result{RequeueAfter: queue.ChartRecheck}, nil
+		return r.gone(ctx, req.NamespacedName)
 	}
 	if !product.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
 	before := product.DeepCopy()
 	cut, err := r.cutRevision(ctx, product)
-	setReady(product, cut, err)
-
+	var problem *report.Verdict
+	if err != nil {
+		// A product that fails its check keeps its last good revision, also when its status was erased.
+		if restoreErr := r.restoreLatest(ctx, product); restoreErr != nil {
+			return ctrl.Result{}, errors.Join(err, restoreErr)
+		}
+		if errors.As(err, &problem) {
+			err = nil
+		}
+	}
+	listings, listErr := r.listings(ctx, product)
 	instances := &v1alpha1.MarketplaceInstanceList{}
-	if listErr := r.List(ctx, instances, client.InNamespace(product.Namespace)); listErr != nil {
+	if listErr = errors.Join(listErr, r.List(ctx, instances, client.InNamespace(product.Namespace))); listErr != nil {
 		return ctrl.Result{}, errors.Join(err, listErr)
 	}
+	setStatus(product, cut, problem, err)
+	report.Set(&product.Status.Conditions, v1alpha1.ConditionListingsResolved, listings, product.Generation, time.Time{})
 	countInstances(product, instances.Items)
 	if patchErr := r.patchStatus(ctx, before, product); patchErr != nil {
 		return ctrl.Result{}, errors.Join(err, patchErr)
 	}
-	var problem *report.Verdict
-	switch {
-	case errors.As(err, &problem):
-		// A person changes the product, or puts the chart where it belongs.
-		return ctrl.Result{RequeueAfter: queue.ChartRecheck}, nil
-	case err != nil:
-		return ctrl.Result{}, err
+	if err == nil && problem == nil {
+		_, err = r.collectRevisions(ctx, product.Namespace, product.Name, product.Status.LatestRevision)
 	}
-	if _, err := r.collectRevisions(ctx, product.Namespace, product.Name, product.Status.Revision); err != nil {
+	err = errors.Join(err, r.reportRevisions(ctx, req.NamespacedName, product.Status.LatestRevision, instances.Items))
+	if err != nil {
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: queue.ChartRecheck}, nil
 }
 
-// setReady reports on the product. A failed check leaves the last good revision in the status.
-func setReady(product *v1alpha1.MarketplaceProduct, cut cutRevision, err error) {
-	ready := metav1.Condition{
-		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonProductReady,
-		Message: "Every plan renders and may run", ObservedGeneration: product.Generation,
+// gone keeps the revisions of a product that does not exist any more for the tenants that run them.
+func (r *Reconciler) gone(ctx context.Context, product types.NamespacedName) (ctrl.Result, error) {
+	r.checked.Forget(product)
+	left, err := r.collectRevisions(ctx, product.Namespace, product.Name, "")
+	if err != nil {
+		return ctrl.Result{}, err
 	}
-	var problem *report.Verdict
+	instances := &v1alpha1.MarketplaceInstanceList{}
+	if err := r.List(ctx, instances, client.InNamespace(product.Namespace)); err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.reportRevisions(ctx, product, "", instances.Items); err != nil || left == 0 {
+		return ctrl.Result{}, err
+	}
+	// Nothing else tells when the last tenant is gone, or when a revision is old enough.
+	return ctrl.Result{RequeueAfter: queue.ChartRecheck}, nil
+}
+
+// renderer is the one that was given, or this process.
+func (r *Reconciler) renderer() render.Renderer {
+	if r.Renderer != nil {
+		return r.Renderer
+	}
+	return render.InProcess{}
+}
+
+// setStatus reports on the product. A failed check leaves the last good revision in the status.
+func setStatus(product *v1alpha1.MarketplaceProduct, cut cutRevision, problem *report.Verdict, err error) {
+	product.Status.ObservedGeneration = ptr.To(product.Generation)
+	ready := report.True(v1alpha1.ReasonProductReady, "Every plan renders and may run")
 	switch {
-	case errors.As(err, &problem):
-		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, problem.Reason, report.Shorten(problem.Message)
+	case problem != nil:
+		ready = *problem
 	case err != nil:
-		ready.Status, ready.Reason = metav1.ConditionUnknown, v1alpha1.ReasonProgressing
-		ready.Message = "The product can't be checked now; it is tried again"
+		ready = report.Unknown(v1alpha1.ReasonProgressing, "The check of the product failed for a reason that is not the product's; retrying")
 	default:
-		product.Status.Revision = cut.name
-		product.Status.ChartDigest = cut.chartDigest
-		product.Status.ObservedGeneration = ptr.To(product.Generation)
+		product.Status.LatestRevision = cut.name
+		product.Status.LatestRevisionGeneration = ptr.To(product.Generation)
 		if cut.note != "" {
-			ready.Message = report.Shorten(ready.Message + ". " + cut.note)
+			ready.Message += ". " + cut.note
 		}
 	}
-	meta.SetStatusCondition(&product.Status.Conditions, ready)
+	setConditions(&product.Status.Conditions, ready, product.Generation)
+}
+
+// setConditions sets Ready, and Stalled while it is False: then somebody has to act.
+func setConditions(conditions *[]metav1.Condition, ready report.Verdict, generation int64) {
+	stalled := report.Verdict{Absent: true}
+	if ready.Status == metav1.ConditionFalse {
+		stalled = report.True(ready.Reason, ready.Message)
+	}
+	report.Set(conditions, v1alpha1.ConditionReady, ready, generation, time.Time{})
+	report.Set(conditions, v1alpha1.ConditionStalled, stalled, generation, time.Time{})
 }
 
 // countInstances counts a product's instances by state, and how many run the current revision.
@@ -123,7 +158,7 @@ func countInstances(product *v1alpha1.MarketplaceProduct, instances []v1alpha1.M
 			continue
 		}
 		total++
-		if instances[i].Status.Revision == product.Status.Revision {
+		if instances[i].Status.Revision == product.Status.LatestRevision {
 			updated++
 		}
 	}

@@ -22,8 +22,42 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("product").
 		For(&v1alpha1.MarketplaceProduct{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.MarketplaceInstance{}, countLater()).
+		// A revision that somebody deleted is shown again; what is written of it here is no news.
+		Watches(&v1alpha1.MarketplaceRevision{}, handler.EnqueueRequestsFromMapFunc(productOfRevision), builder.WithPredicates(onlyDeletions())).
+		// Listings name them.
+		Watches(&v1alpha1.Marketplace{}, handler.EnqueueRequestsFromMapFunc(r.productsOfNamespace), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WithOptions(controller.Options{RateLimiter: queue.Retries(time.Second)}).
 		Complete(r)
+}
+
+// onlyDeletions lets only the end of an object through.
+func onlyDeletions() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(event.UpdateEvent) bool { return false },
+	}
+}
+
+func productOfRevision(_ context.Context, object client.Object) []queue.Request {
+	name := object.GetLabels()[v1alpha1.ProductLabel]
+	if name == "" {
+		return nil
+	}
+	return []queue.Request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: name}}}
+}
+
+// productsOfNamespace are the products whose listings may name a Marketplace.
+func (r *Reconciler) productsOfNamespace(ctx context.Context, marketplace client.Object) []queue.Request {
+	products := &v1alpha1.MarketplaceProductList{}
+	if err := r.List(ctx, products, client.InNamespace(marketplace.GetNamespace())); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Listing the products failed")
+		return nil
+	}
+	var requests []queue.Request
+	for i := range products.Items {
+		requests = append(requests, queue.Request{NamespacedName: client.ObjectKeyFromObject(&products.Items[i])})
+	}
+	return requests
 }
 
 // countLater counts a product's instances again a while after one has changed: thousands of tenants that change together

@@ -35,6 +35,8 @@ type Protocol struct {
 	CheckCallbackKeys func(data map[string][]byte) error
 	// NewOrderReader makes a client of the order API.
 	NewOrderReader func(api OpenAPI) (marketplace.OrderReader, error)
+	// SampleOrder is an order that every account may read, by which credentials are tried out; empty where there is none.
+	SampleOrder string
 	// NewLicenseClient makes a client of the licence API; nil for a marketplace that sells no licences.
 	NewLicenseClient func(api OpenAPI) (marketplace.LicenseClient, error)
 	// NewUsagePusher makes a client that pushes usage. callbackKeys is the data of the callback Secret.
@@ -98,7 +100,7 @@ func (c Clients) UsagePusher(ctx context.Context, mp *v1alpha1.Marketplace) (mar
 		return nil, err
 	}
 	secret := &corev1.Secret{}
-	name := types.NamespacedName{Namespace: mp.Namespace, Name: mp.Spec.CallbackSecretRef.Name}
+	name := types.NamespacedName{Namespace: mp.Namespace, Name: mp.Spec.KooGallery.CallbackSecretRef.Name}
 	err = c.Secrets.Get(ctx, name, secret)
 	if apierrors.IsNotFound(err) {
 		return nil, unusable("Secret %q with the keys of the callbacks does not exist in this namespace: create it", name.Name)
@@ -124,7 +126,7 @@ func (c Clients) api(ctx context.Context, mp *v1alpha1.Marketplace) (Protocol, O
 		return Protocol{}, OpenAPI{}, err
 	}
 	return protocol, OpenAPI{
-		Site: string(mp.Spec.Site), URL: mp.Spec.OpenAPIURL, UsageAsNumber: mp.Spec.UsageValues == v1alpha1.UsageValueNumber,
+		Site: string(mp.Spec.KooGallery.Site), URL: mp.Spec.KooGallery.API.URL, UsageAsNumber: mp.Spec.KooGallery.UsageValues == v1alpha1.UsageValueNumber,
 		AccessKeyID: trimNewline(secret.Data[v1alpha1.OpenAPIAccessKeyID]),
 		SecretKey:   trimNewline(secret.Data[v1alpha1.OpenAPISecretKey]),
 	}, nil
@@ -132,9 +134,9 @@ func (c Clients) api(ctx context.Context, mp *v1alpha1.Marketplace) (Protocol, O
 
 // credentials reads the Secret with the credentials, and checks that it has all of them.
 func (c Clients) credentials(ctx context.Context, mp *v1alpha1.Marketplace) (*corev1.Secret, error) {
-	name := mp.Spec.OpenAPISecretRef.Name
+	name := mp.Spec.KooGallery.API.CredentialsSecretName
 	if name == "" {
-		return nil, unusable("Marketplace %q has no openAPISecretRef: create a Secret with the keys %s"+
+		return nil, unusable("Marketplace %q has no kooGallery.api.credentialsSecretName: create a Secret with the keys %s"+
 			" and %s in namespace %q and name it there", mp.Name, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey, c.Namespace)
 	}
 	secret := &corev1.Secret{}

@@ -18,6 +18,11 @@ import (
 )
 
 const (
+	// PriorityDeadline is that of a tenant whose time has come: it has to stop within a second, whoever else waits.
+	PriorityDeadline = 3000
+	// priorityBegun is that of a tenant on its way. What was begun is finished first: of a thousand buyers at once the first are served
+	// while the last still wait, instead of all of them waiting for the last.
+	priorityBegun = 2000
 	// PrioritySale is that of a changed instance: somebody has paid, or wants something.
 	PrioritySale = 1000
 	// PriorityNormal is that of everything else that happens.
@@ -57,6 +62,9 @@ func InstanceEvents() handler.EventHandler {
 		},
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q Queue) {
 			priority := PriorityNormal
+			if mpi, ok := e.ObjectNew.(*v1alpha1.MarketplaceInstance); ok {
+				priority = priorityOf(mpi, PriorityNormal)
+			}
 			switch {
 			case e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration(),
 				e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero():
@@ -70,6 +78,15 @@ func InstanceEvents() handler.EventHandler {
 			Enqueue(q, client.ObjectKeyFromObject(e.Object), PriorityNormal)
 		},
 	}
+}
+
+// priorityOf is the priority of an event of an instance: a higher one while its tenant is on its way.
+func priorityOf(mpi *v1alpha1.MarketplaceInstance, otherwise int) int {
+	switch mpi.Status.State {
+	case v1alpha1.StateProvisioning, v1alpha1.StateSuspending:
+		return priorityBegun
+	}
+	return otherwise
 }
 
 // SeenInstances are the instances that a pass has looked at since the start.

@@ -33,6 +33,7 @@ func TestWhatIsPaidForGoesFirst(t *testing.T) {
 		"a changed spec":                    {salestest.Sale(), changed(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Generation++ }), false, PrioritySale},
 		"a deletion":                        {salestest.Sale(), changed(func(mpi *v1alpha1.MarketplaceInstance) { mpi.DeletionTimestamp = ptr.To(metav1.Now()) }), false, PrioritySale},
 		"a changed status":                  {salestest.Sale(), changed(func(*v1alpha1.MarketplaceInstance) {}), false, PriorityNormal},
+		"a tenant on its way":               {salestest.Sale(), changed(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Status.State = v1alpha1.StateProvisioning }), false, priorityBegun},
 		"a resync, which tells nothing new": {salestest.Sale(), salestest.Sale(), false, handler.LowPriority},
 		"an instance that is gone":          {salestest.Sale(), nil, false, PriorityNormal},
 	}

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -43,14 +44,42 @@ func InstancesWhere(ctx context.Context, reader client.Reader, namespace string,
 // well, but their instances can't be read, and belong to that release.
 func InstanceOfObject(reader client.Reader) handler.MapFunc {
 	return func(ctx context.Context, object client.Object) []Request {
-		labels := object.GetLabels()
-		key := types.NamespacedName{
-			Namespace: labels[v1alpha1.InstanceNamespaceLabel], Name: labels[v1alpha1.InstanceLabel],
+		if mpi := instanceOf(ctx, reader, object); mpi != nil {
+			return []Request{{NamespacedName: client.ObjectKeyFromObject(mpi)}}
 		}
-		if key.Name == "" || key.Namespace == "" || reader.Get(ctx, key, &v1alpha1.MarketplaceInstance{}) != nil {
-			return nil
+		return nil
+	}
+}
+
+func instanceOf(ctx context.Context, reader client.Reader, object client.Object) *v1alpha1.MarketplaceInstance {
+	labels := object.GetLabels()
+	key := types.NamespacedName{
+		Namespace: labels[v1alpha1.InstanceNamespaceLabel], Name: labels[v1alpha1.InstanceLabel],
+	}
+	mpi := &v1alpha1.MarketplaceInstance{}
+	if key.Name == "" || key.Namespace == "" || reader.Get(ctx, key, mpi) != nil {
+		return nil
+	}
+	return mpi
+}
+
+// ObjectEvents wake the instance of a tenant's object. A tenant that is on its way goes before those that have not begun.
+func ObjectEvents(reader client.Reader) handler.EventHandler {
+	wake := func(ctx context.Context, object client.Object, q Queue, otherwise int) {
+		if mpi := instanceOf(ctx, reader, object); mpi != nil {
+			Enqueue(q, client.ObjectKeyFromObject(mpi), priorityOf(mpi, otherwise))
 		}
-		return []Request{{NamespacedName: key}}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q Queue) {
+			if e.IsInInitialList {
+				// Every instance is looked at then.
+				return
+			}
+			wake(ctx, e.Object, q, PriorityNormal)
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q Queue) { wake(ctx, e.ObjectNew, q, PriorityNormal) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q Queue) { wake(ctx, e.Object, q, PriorityNormal) },
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
+	"slices"
 	"sync"
 	"time"
 
@@ -141,7 +143,10 @@ func digestOf(src template.Source) string {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%d/", len(src.Chart))
 	sum.Write(src.Chart)
-	sum.Write([]byte(src.Inline))
+	fmt.Fprintf(sum, "%d/%s", len(src.Inline), src.Inline)
+	for _, name := range slices.Sorted(maps.Keys(src.Files)) {
+		fmt.Fprintf(sum, "%d/%s%d/%s", len(name), name, len(src.Files[name]), src.Files[name])
+	}
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
@@ -166,8 +171,9 @@ func (p *Pool) ask(ctx context.Context, asked request, src *template.Source) (re
 	}
 	answer, err := p.answered(ctx, asked, src)
 	var limit *LimitError
-	if errors.As(err, &limit) && limit.Exceeded == Crashed {
-		// It says nothing of why. A worker may have been killed from outside, so that the template gets another one.
+	if errors.As(err, &limit) && limit.Exceeded == Crashed || errors.Is(err, ErrUnavailable) {
+		// It says nothing of why. A worker may have been killed from outside, before or during its work, so that the template gets
+		// another one.
 		answer, err = p.answered(ctx, asked, src)
 	}
 	if errors.As(err, &limit) {

@@ -42,7 +42,10 @@ func StateOf(mpi *v1alpha1.MarketplaceInstance) v1alpha1.InstanceState {
 		return v1alpha1.StateSuspending
 	case provisioned.Status != metav1.ConditionTrue:
 		return v1alpha1.StateProvisioning
-	case of(v1alpha1.ConditionPaid).Reason == v1alpha1.ReasonInGrace:
+	case of(v1alpha1.ConditionReady).Status == metav1.ConditionFalse:
+		// It runs, and what was bought since can't be applied.
+		return v1alpha1.StateBlocked
+	case of(v1alpha1.ConditionEntitled).Reason == v1alpha1.ReasonInGrace:
 		return v1alpha1.StateInGrace
 	}
 	return v1alpha1.StateRunning

@@ -60,10 +60,19 @@ func Set(conditions *[]metav1.Condition, kind string, v Verdict, generation int6
 	case v.Absent:
 		meta.RemoveStatusCondition(conditions, kind)
 	case v.Status != "":
+		forgetDefault(conditions, kind)
 		meta.SetStatusCondition(conditions, metav1.Condition{
 			Type: kind, Status: v.Status, Reason: v.Reason, Message: Shorten(v.Message), ObservedGeneration: generation,
 			LastTransitionTime: Time(now),
 		})
+	}
+}
+
+// forgetDefault drops the condition that the API server serves before the first status was written: it has changed at no time that means
+// anything, and its time would stay if its status does.
+func forgetDefault(conditions *[]metav1.Condition, kind string) {
+	if is := meta.FindStatusCondition(*conditions, kind); is != nil && is.LastTransitionTime.Unix() == 0 {
+		meta.RemoveStatusCondition(conditions, kind)
 	}
 }
 

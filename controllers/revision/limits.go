@@ -1,6 +1,7 @@
 package revision
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,7 +21,7 @@ const maxLimitRenders = 64
 // smaller, which Kubernetes refuses. Plans that fit at any quantity are left out; so are those whose template fails, because
 // nothing is known of them. It is pure. It renders only where the tenant has claims, and takes for granted that a larger
 // quantity never asks for smaller claims.
-func Limits(rev *Revision, now Rendered) []v1alpha1.PlanLimit {
+func Limits(ctx context.Context, rev *Revision, now Rendered) []v1alpha1.PlanLimit {
 	sizes := claimSizes(now.Objects)
 	if len(sizes) == 0 {
 		return nil
@@ -33,7 +34,7 @@ func Limits(rev *Revision, now Rendered) []v1alpha1.PlanLimit {
 		}
 		in := now.inputs
 		in.Plan, in.Quantity = plan, quantity
-		then, err := Render(rev, in)
+		then, err := Render(ctx, rev, in)
 		if err != nil {
 			return ""
 		}

@@ -1,6 +1,7 @@
 package revision
 
 import (
+	"context"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -56,11 +57,11 @@ func limitsOf(t interface {
 	rev := revisionOf(t, p)
 	in := SampleInputs(p, rev, p.Spec.Plans[0], false)
 	in.Quantity = quantity
-	now, err := Render(rev, in)
+	now, err := Render(context.Background(), rev, in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Limits(rev, now)
+	return Limits(context.Background(), rev, now)
 }
 
 func TestATenantCannotChangeToWhereItsVolumesShrink(t *testing.T) {

@@ -1,15 +1,17 @@
 package revision
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
@@ -26,6 +28,10 @@ type Inputs struct {
 	// Overrides are the instance's own values.
 	Overrides *runtime.RawExtension
 	Secrets   Secrets
+	// SecretValues are those of the revision's valuesFrom; see ReadSecretValues.
+	SecretValues SecretValues
+	// ReportMissing asks for Rendered.Missing.
+	ReportMissing bool
 }
 
 // SeedBytes is the length of a tenant's seed. What is derived from it, here or by a feature, needs that many.
@@ -35,6 +41,8 @@ const SeedBytes = 32
 type Secrets struct {
 	Seed               []byte
 	UserName, Password string
+	// Kept are the values that random functions gave for this tenant. Nil means that none can be kept.
+	Kept template.Kept
 }
 
 // Rendered is what a revision makes of the inputs.
@@ -42,32 +50,64 @@ type Rendered struct {
 	inputs  Inputs
 	Objects []workload.Rendered
 	Access  v1alpha1.InstanceAccess
+	// Made are values of random functions that must be kept for the tenant, over Secrets.Kept, before the objects are used. Nil when
+	// there is nothing to keep.
+	Made template.Kept
 	// Idle names the hooks that never run.
 	Idle []string
+	// Notes are worth knowing and no mistakes.
+	Notes []string
+	// Missing are the values that the template asks for and that are not there, when Inputs.ReportMissing asked for them.
+	Missing []template.MissingValue
 }
 
-// Render evaluates access and values and renders the template. It is pure. Errors name what to change and hold no
-// value of a buyer.
-func Render(rev *Revision, in Inputs) (Rendered, error) {
-	access, err := RenderAccess(rev, in)
+// MissingError names values that the template asks for and that are not there, where the product's missingValues says Fail.
+type MissingError struct{ Missing []template.MissingValue }
+
+// Error names at most ten of them with their places.
+func (e *MissingError) Error() string {
+	const most = 10
+	var places []string
+	for i, missing := range e.Missing {
+		if i == most {
+			places = append(places, fmt.Sprintf("and %d more", len(e.Missing)-most))
+			break
+		}
+		places = append(places, missing.String())
+	}
+	return "the template asks for values that are not there: " + strings.Join(places, ", ") +
+		"; correct the name, set the value, or use default; template.missingValues: Warn renders nothing in their place"
+}
+
+// Render evaluates access and values and renders the template. It is pure but for the renderer's processes. Errors name what to
+// change and hold no value of a buyer; those that wrap render.ErrUnavailable or the context's pass by themselves.
+func Render(ctx context.Context, rev *Revision, in Inputs) (Rendered, error) {
+	access, err := RenderAccess(ctx, rev, in)
 	if err != nil {
 		return Rendered{}, err
 	}
-	values, err := tenantValues(in, access)
+	values, err := tenantValues(ctx, rev, in, access)
 	if err != nil {
 		return Rendered{}, err
 	}
 	if rev.Template == nil {
 		return Rendered{Access: access}, nil
 	}
-	output, err := rev.Template.Render(template.Inputs{
-		Namespace: in.Namespace, Now: rev.Data.CutAt, Seed: in.Secrets.Seed,
-		Values: values, Stallkeeper: in.scope(access), Capabilities: rev.Data.Capabilities,
+	fails := rev.Data.MissingValues == v1alpha1.MissingValuesFail
+	output, err := rev.Template.Render(ctx, template.Inputs{
+		Namespace: in.Namespace, Now: rev.Data.CutAt, Seed: in.Secrets.Seed, Kept: in.Secrets.Kept, ReportMissing: fails || in.ReportMissing,
+		Values: values, Stallkeeper: rev.scope(in, access), Capabilities: rev.Data.Capabilities,
 	})
 	if err != nil {
 		return Rendered{}, err
 	}
-	result := Rendered{inputs: in, Access: access, Idle: output.Idle}
+	if fails && len(output.Missing) > 0 {
+		return Rendered{}, &MissingError{output.Missing}
+	}
+	if output.Made != nil {
+		in.Secrets.Kept = in.Secrets.Kept.With(output.Made)
+	}
+	result := Rendered{inputs: in, Access: access, Made: output.Made, Idle: output.Idle, Notes: output.Notes, Missing: output.Missing}
 	for _, object := range output.Objects {
 		result.Objects = append(result.Objects, workload.Rendered{
 			Object: object.Unstructured, File: object.File, Events: object.Events,
@@ -76,27 +116,15 @@ func Render(rev *Revision, in Inputs) (Rendered, error) {
 	return result, nil
 }
 
-// tenantValues are the plan's values, evaluated, with the instance's own merged over them.
-func tenantValues(in Inputs, access v1alpha1.InstanceAccess) (map[string]any, error) {
-	values, err := rawMap(in.Plan.Values)
-	if err != nil {
-		return nil, fmt.Errorf("reading the values of plan %q: %w", in.Plan.Name, err)
-	}
-	values, err = template.EvaluateValues(values, in.scope(access))
-	if err != nil {
-		return nil, fmt.Errorf("plan %q: %w", in.Plan.Name, err)
-	}
-	overrides, err := rawMap(in.Overrides)
-	if err != nil {
-		return nil, fmt.Errorf("reading spec.values: %w", err)
-	}
-	return merged(values, overrides), nil
+// Passes says whether an error of Render is no fault of the product's and passes by itself.
+func Passes(err error) bool {
+	return errors.Is(err, render.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // scope is what templates see of the tenant: as .Values.stallkeeper in the template, and at the top in values and access.
-func (in Inputs) scope(access v1alpha1.InstanceAccess) map[string]any {
-	attributes := make(map[string]any, len(in.Attributes))
-	for name, value := range in.Attributes {
+func (r *Revision) scope(in Inputs, access v1alpha1.InstanceAccess) map[string]any {
+	attributes := map[string]any{}
+	for name, value := range r.attributes(in) {
 		attributes[name] = value
 	}
 	return map[string]any{
@@ -115,8 +143,8 @@ func (in Inputs) scope(access v1alpha1.InstanceAccess) map[string]any {
 }
 
 // RenderAccess evaluates the access templates and checks what the marketplaces demand of their results.
-func RenderAccess(rev *Revision, in Inputs) (v1alpha1.InstanceAccess, error) {
-	scope := in.scope(v1alpha1.InstanceAccess{})
+func RenderAccess(ctx context.Context, rev *Revision, in Inputs) (v1alpha1.InstanceAccess, error) {
+	scope := rev.scope(in, v1alpha1.InstanceAccess{})
 	// Access can't be a function of itself.
 	delete(scope, "access")
 	var access v1alpha1.InstanceAccess
@@ -131,7 +159,7 @@ func RenderAccess(rev *Revision, in Inputs) (v1alpha1.InstanceAccess, error) {
 		{"access.adminURL", rev.Data.Access.AdminURL, 512, true, &access.AdminURL},
 		{"access.memo", rev.Data.Access.Memo, 1024, false, &access.Memo},
 	} {
-		result, err := template.EvaluateString(field.name, field.tmpl, scope)
+		result, err := rev.renderer.EvaluateString(ctx, field.name, field.tmpl, scope)
 		switch {
 		case err != nil:
 			problems = append(problems, err)
@@ -148,12 +176,12 @@ func RenderAccess(rev *Revision, in Inputs) (v1alpha1.InstanceAccess, error) {
 }
 
 // RenderUserName evaluates the administrator's account name.
-func RenderUserName(rev *Revision, in Inputs) (string, error) {
-	scope := in.scope(v1alpha1.InstanceAccess{})
+func RenderUserName(ctx context.Context, rev *Revision, in Inputs) (string, error) {
+	scope := rev.scope(in, v1alpha1.InstanceAccess{})
 	delete(scope, "access")
 	// With its encryption the marketplace's limit of 128 characters leaves 79 bytes.
 	const most = 79
-	name, err := template.EvaluateString("access.userName", rev.Data.Access.UserName, scope)
+	name, err := rev.renderer.EvaluateString(ctx, "access.userName", rev.Data.Access.UserName, scope)
 	if err == nil && len(name) > most {
 		err = fmt.Errorf("access.userName: the result has more than %d bytes, which no marketplace takes", most)
 	}
@@ -163,17 +191,6 @@ func RenderUserName(rev *Revision, in Inputs) (string, error) {
 func isWebURL(text string) bool {
 	parsed, err := url.Parse(text)
 	return err == nil && (parsed.Scheme == "https" || parsed.Scheme == "http") && parsed.Host != ""
-}
-
-func rawMap(raw *runtime.RawExtension) (map[string]any, error) {
-	values := map[string]any{}
-	if raw == nil || len(raw.Raw) == 0 {
-		return values, nil
-	}
-	if err := json.Unmarshal(raw.Raw, &values); err != nil {
-		return nil, errors.New("it must be an object")
-	}
-	return values, nil
 }
 
 // merged lays over on top of base, map by map. A null stays: it takes away what the chart sets as well, as in Helm.

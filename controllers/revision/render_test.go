@@ -1,6 +1,7 @@
 package revision
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 )
 
@@ -18,7 +20,7 @@ func revisionOf(t interface {
 	Fatal(...any)
 }, p *v1alpha1.MarketplaceProduct) *Revision {
 	t.Helper()
-	rev, err := Parse("shop-1", dataOf(p, nil))
+	rev, err := Parse(context.Background(), render.InProcess{}, "shop-1", dataOf(p, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +43,7 @@ func TestWhatABuyerWritesReachesTheTenantUnchanged(t *testing.T) {
 	check := func(t rapid.TB, text string) {
 		in := SampleInputs(p, rev, p.Spec.Plans[0], false)
 		in.Attributes = map[string]string{"greeting": text}
-		tenant, err := Render(rev, in)
+		tenant, err := Render(context.Background(), rev, in)
 		if err != nil {
 			t.Fatalf("rendering %q: %v", text, err)
 		}
@@ -91,11 +93,12 @@ func TestTenantValues(t *testing.T) {
 					salestest.Values(tc.plan)(p)
 				}
 			})
-			in := SampleInputs(p, revisionOf(t, p), p.Spec.Plans[0], false)
+			rev := revisionOf(t, p)
+			in := SampleInputs(p, rev, p.Spec.Plans[0], false)
 			if tc.own != "" {
 				in.Overrides = &runtime.RawExtension{Raw: []byte(tc.own)}
 			}
-			got, err := tenantValues(in, v1alpha1.InstanceAccess{})
+			got, err := tenantValues(t.Context(), rev, in, v1alpha1.InstanceAccess{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,13 +122,13 @@ func TestANullTakesAValueAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := salestest.Product(salestest.Values(tc.plan), salestest.Inline(""))
-			rev, err := Parse("shop-1", dataOf(p, chart))
+			rev, err := Parse(context.Background(), render.InProcess{}, "shop-1", dataOf(p, chart))
 			if err != nil {
 				t.Fatal(err)
 			}
 			in := SampleInputs(p, rev, p.Spec.Plans[0], false)
 			in.Overrides = &runtime.RawExtension{Raw: []byte(tc.own)}
-			tenant, err := Render(rev, in)
+			tenant, err := Render(context.Background(), rev, in)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -173,7 +176,7 @@ func TestRenderAccess(t *testing.T) {
 			rev := revisionOf(t, p)
 			in := SampleInputs(p, rev, p.Spec.Plans[0], false)
 			in.Attributes = map[string]string{"domain": "a.example.com"}
-			got, err := RenderAccess(rev, in)
+			got, err := RenderAccess(context.Background(), rev, in)
 			if (err != nil) != (tc.says != "") {
 				t.Fatalf("error %v, want one: %t", err, tc.says != "")
 			}
@@ -202,9 +205,9 @@ func TestErrorsOfRenderingHoldNothingOfTheBuyer(t *testing.T) {
 			rev := revisionOf(t, p)
 			in := SampleInputs(p, rev, p.Spec.Plans[0], false)
 			in.Attributes = map[string]string{"domain": secret}
-			_, err := Render(rev, in)
+			_, err := Render(context.Background(), rev, in)
 			if name == "user name" {
-				_, err = RenderUserName(rev, in)
+				_, err = RenderUserName(context.Background(), rev, in)
 			}
 			if err == nil || strings.Contains(err.Error(), secret) {
 				t.Errorf("the error is %v", err)

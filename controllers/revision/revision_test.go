@@ -2,7 +2,7 @@ package revision
 
 import (
 	"context"
-	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,13 +16,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 )
 
 func TestRevisionNameFollowsWhatATenantGets(t *testing.T) {
 	nameOf := func(t *testing.T, p *v1alpha1.MarketplaceProduct, chart []byte) string {
 		t.Helper()
-		name, err := ContentOf(p, chart).Name(p)
+		name, err := ContentOf(p, Material{Chart: chart}).Name(p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +47,7 @@ func TestRevisionNameFollowsWhatATenantGets(t *testing.T) {
 		"a plan's lifecycle": {func(p *v1alpha1.MarketplaceProduct) {
 			p.Spec.Plans[0].Lifecycle.AfterRetention = v1alpha1.AfterRetentionDelete
 		}, nil, true},
-		"the listings": {func(p *v1alpha1.MarketplaceProduct) { p.Spec.Listings = nil }, nil, true},
+		"the listings": {func(p *v1alpha1.MarketplaceProduct) { p.Spec.Plans[0].Listings = nil }, nil, true},
 		"the rollout":  {func(p *v1alpha1.MarketplaceProduct) { p.Spec.Rollout.State = v1alpha1.RolloutPaused }, nil, true},
 		"labels and generation": {func(p *v1alpha1.MarketplaceProduct) {
 			p.Generation, p.Labels = 9, map[string]string{"a": "b"}
@@ -85,18 +86,19 @@ func TestARevisionIsSelfContained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var read Data
-	if err := json.Unmarshal(object.Data.Raw, &read); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(data, read, cmp.AllowUnexported(Data{})); diff != "" {
-		t.Errorf("what is read is not what was written (-want +got):\n%s", diff)
-	}
-	rev, err := Parse("shop-1", read)
+	read, err := Decode(object.Data.Raw)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tenant, err := Render(rev, SampleInputs(p, rev, p.Spec.Plans[0], false))
+	slices.SortFunc(data.Plans, func(a, b v1alpha1.Plan) int { return strings.Compare(a.Name, b.Name) })
+	if diff := cmp.Diff(data, read); diff != "" {
+		t.Errorf("what is read is not what was written (-want +got):\n%s", diff)
+	}
+	rev, err := Parse(context.Background(), render.InProcess{}, "shop-1", read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tenant, err := Render(context.Background(), rev, SampleInputs(p, rev, p.Spec.Plans[0], false))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +117,7 @@ func TestRevisionsAreReadOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := object.DeepCopy()
-	broken.Name, broken.Data.Raw = "broken", []byte(`{"plans":"none"}`)
+	broken.Name, broken.Data.Raw = "broken", []byte(`{"encoding":1,"content":{"plans":"none"}}`)
 	empty := object.DeepCopy()
 	empty.Name, empty.Data.Raw = "empty", []byte(`{}`)
 	reads := 0
@@ -124,7 +126,7 @@ func TestRevisionsAreReadOnce(t *testing.T) {
 			reads++
 			return c.Get(ctx, key, o, opts...)
 		}})
-	revisions := NewCache(live)
+	revisions := NewCache(live, render.InProcess{})
 	get := func(name string) (*Revision, error) {
 		return revisions.Get(t.Context(), types.NamespacedName{Namespace: "sales", Name: name})
 	}
@@ -143,19 +145,13 @@ func TestRevisionsAreReadOnce(t *testing.T) {
 	}
 }
 
-func TestChartDigestNamesTheSource(t *testing.T) {
-	inlined, chart := ContentOf(salestest.Product(), nil), ContentOf(salestest.Product(), []byte("chart"))
-	other := ContentOf(salestest.Product(salestest.Inline("a: b")), nil)
-	seen := map[string]bool{}
-	for _, c := range []Content{inlined, chart, other} {
-		digest := c.ChartDigest()
-		if !strings.HasPrefix(digest, "sha256:") || len(digest) != 71 || seen[digest] {
-			t.Errorf("digest %q", digest)
-		}
-		seen[digest] = true
-	}
+func TestTheChartDigestIsThatOfTheArchive(t *testing.T) {
 	// printf chart | sha256sum
+	chart := ContentOf(salestest.Product(salestest.Inline("")), Material{Chart: []byte("chart")})
 	if want := "sha256:cc57fc1903e444cf6a726490b43b27ee9f87facc037f86872201847c565b45fb"; chart.ChartDigest() != want {
 		t.Errorf("digest of the chart is %q, want %q", chart.ChartDigest(), want)
+	}
+	if inlined := ContentOf(salestest.Product(), Material{}); inlined.ChartDigest() != "" {
+		t.Errorf("the digest of an inline template is %q", inlined.ChartDigest())
 	}
 }

@@ -1,17 +1,18 @@
 package revision
 
 import (
-	"encoding/json"
 	"regexp"
 	"strings"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/template"
 )
 
 const (
-	// SampleName and sampleUID stand for an instance while a product is checked.
+	// SampleName is the name of the instance with which a product is checked.
 	SampleName = "sample"
-	SampleUID  = "00000000-0000-0000-0000-000000000000"
+	// SampleUID is its UID.
+	SampleUID = "00000000-0000-0000-0000-000000000000"
 	// sampleAttribute stands for whatever a buyer might enter: it is a text and a number.
 	sampleAttribute = "1"
 	// sampleSwitch stands for an attribute that is read with toBool.
@@ -25,14 +26,18 @@ func SampleInputs(product *v1alpha1.MarketplaceProduct, rev *Revision, plan v1al
 		Namespace: v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, product.Namespace, SampleName),
 		Plan:      plan, Quantity: 1, Attributes: sampleAttributes(rev.Data), CustomerID: SampleName, CustomerName: SampleName,
 		Suspended: suspended,
-		Secrets:   Secrets{Seed: make([]byte, SeedBytes), UserName: SampleName, Password: SampleName},
+		Secrets:   Secrets{Seed: make([]byte, SeedBytes), UserName: SampleName, Password: SampleName, Kept: template.Kept{}},
 	}
 }
 
 func sampleAttributes(data Data) map[string]string {
 	texts := []string{data.Inline, data.Access.FrontEndURL, data.Access.AdminURL, data.Access.UserName, data.Access.Memo}
-	if plans, err := json.Marshal(data.Plans); err == nil {
-		texts = append(texts, string(plans))
+	texts = append(texts, string(rawOf(data.Values)))
+	for _, text := range data.Files {
+		texts = append(texts, text)
+	}
+	for _, plan := range data.Plans {
+		texts = append(texts, string(rawOf(plan.Values)))
 	}
 	attributes := map[string]string{}
 	for _, text := range texts {
@@ -45,6 +50,13 @@ func sampleAttributes(data Data) map[string]string {
 					attributes[name] = sampleAttribute
 				}
 			}
+		}
+	}
+	for _, declared := range data.Attributes {
+		if declared.Default != nil {
+			attributes[declared.Name] = *declared.Default
+		} else if attributes[declared.Name] == "" {
+			attributes[declared.Name] = sampleAttribute
 		}
 	}
 	return attributes

@@ -22,11 +22,11 @@ type Acknowledgement struct {
 // acknowledgementOf says until when the marketplace must have called. A sale about which it may stay silent for days is not stopped.
 func acknowledgementOf(mpi *v1alpha1.MarketplaceInstance, mayStaySilent bool) Acknowledgement {
 	sub := mpi.Spec.Subscription
-	if sub == nil || sub.Acknowledgement.State != v1alpha1.AcknowledgementAwaited || sub.PurchasedAt.IsZero() ||
+	if sub == nil || sub.Acknowledgement.State != v1alpha1.AcknowledgementAwaited || sub.PurchaseTime.IsZero() ||
 		sub.Entitlement.State == v1alpha1.EntitlementReleased {
 		return Acknowledgement{}
 	}
-	a := Acknowledgement{DueAt: sub.PurchasedAt.Add(acknowledgementDue)}
+	a := Acknowledgement{DueAt: sub.PurchaseTime.Add(acknowledgementDue)}
 	if !mayStaySilent {
 		a.StopAt = a.DueAt
 	}

@@ -1,6 +1,7 @@
 package sale
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -23,37 +24,37 @@ const (
 	DefaultUsageAge = 21 * 24 * time.Hour
 )
 
-// LifecycleOf is the product's lifecycle with the plan's fields over it. Without a product it is empty, and the defaults
-// hold, which stop and delete late.
-func LifecycleOf(product *v1alpha1.MarketplaceProduct, planName string) v1alpha1.Lifecycle {
-	if product == nil {
-		return v1alpha1.Lifecycle{}
+// LifecycleOf is the product's lifecycle with the plan's fields over it, and the instance's over those. Without a product it is what
+// the instance says, and the defaults hold, which stop and delete late.
+func LifecycleOf(product *v1alpha1.MarketplaceProduct, planName string, own v1alpha1.InstanceLifecycle) v1alpha1.ProductLifecycle {
+	result := v1alpha1.ProductLifecycle{}
+	if product != nil {
+		result = *product.Spec.Lifecycle.DeepCopy()
+		for _, plan := range product.Spec.Plans {
+			if plan.Name == planName {
+				result.LifecyclePolicy = over(result.LifecyclePolicy, plan.Lifecycle)
+			}
+		}
 	}
-	result := *product.Spec.Lifecycle.DeepCopy()
-	index := slices.IndexFunc(product.Spec.Plans, func(p v1alpha1.Plan) bool { return p.Name == planName })
-	if index < 0 {
-		return result
-	}
-	over := product.Spec.Plans[index].Lifecycle.DeepCopy()
-	if over.GracePeriodSeconds != nil {
-		result.GracePeriodSeconds = over.GracePeriodSeconds
-	}
-	if over.RetentionPeriodSeconds != nil {
-		result.RetentionPeriodSeconds = over.RetentionPeriodSeconds
-	}
-	if over.AfterRetention != "" {
-		result.AfterRetention = over.AfterRetention
-	}
-	if over.DeletionProtection != "" {
-		result.DeletionProtection = over.DeletionProtection
-	}
-	if len(over.DataKinds) > 0 {
-		result.DataKinds = over.DataKinds
-	}
-	if len(over.Suspension) > 0 {
-		result.Suspension = over.Suspension
-	}
+	result.LifecyclePolicy = over(result.LifecyclePolicy, v1alpha1.LifecyclePolicy{
+		GracePeriodSeconds: own.GracePeriodSeconds, RetentionPeriodSeconds: own.RetentionPeriodSeconds,
+		DeletionProtection: own.DeletionProtection,
+	})
 	return result
+}
+
+// over lays the fields that are set over others.
+func over(below, above v1alpha1.LifecyclePolicy) v1alpha1.LifecyclePolicy {
+	if above.GracePeriodSeconds != nil {
+		below.GracePeriodSeconds = above.GracePeriodSeconds
+	}
+	if above.RetentionPeriodSeconds != nil {
+		below.RetentionPeriodSeconds = above.RetentionPeriodSeconds
+	}
+	below.AfterRetention = cmp.Or(above.AfterRetention, below.AfterRetention)
+	below.DeletionProtection = cmp.Or(above.DeletionProtection, below.DeletionProtection)
+	below.Reductions = cmp.Or(above.Reductions, below.Reductions)
+	return below
 }
 
 // PeriodsKnown says whether the product and the plan that decide about the sale's periods are there.
@@ -63,7 +64,7 @@ func (s Sale) PeriodsKnown() bool {
 }
 
 // policyOf is the product's lifecycle in the words of the rules.
-func policyOf(l v1alpha1.Lifecycle, grace time.Duration) lifecycle.Policy {
+func policyOf(l v1alpha1.ProductLifecycle, grace time.Duration) lifecycle.Policy {
 	seconds := func(field *int64, otherwise time.Duration) time.Duration {
 		if field == nil {
 			return otherwise
@@ -81,7 +82,7 @@ func policyOf(l v1alpha1.Lifecycle, grace time.Duration) lifecycle.Policy {
 func (s Sale) facts(now time.Time) lifecycle.Facts {
 	mpi := s.Instance
 	f := lifecycle.Facts{
-		Now: now, Deleting: !mpi.DeletionTimestamp.IsZero(), Resolved: s.Unresolved == nil,
+		Now: now, Deleting: !mpi.DeletionTimestamp.IsZero(), Resolved: s.Resolved(),
 		Held: mpi.Spec.DesiredState == v1alpha1.DesiredStateSuspended, UnacknowledgedAt: s.Acknowledgement.StopAt,
 		StopWanted: len(s.Stops) > 0,
 	}
@@ -89,8 +90,8 @@ func (s Sale) facts(now time.Time) lifecycle.Facts {
 	if sub == nil {
 		return f
 	}
-	f.Resolved = f.Resolved && mpi.Spec.ProductRef.Name != "" && (soldKnown(sub) || mpi.Spec.Plan != "")
-	f.ExpiresAt = sub.ExpiresAt.Time
+	f.RunUntil, f.RetainUntil = mpi.Spec.Lifecycle.RunUntilTime.Time, mpi.Spec.Lifecycle.RetainUntilTime.Time
+	f.ExpiresAt = sub.ExpiryTime.Time
 	f.EntitlementSince = sub.Entitlement.Time.Time
 	switch sub.Entitlement.State {
 	case v1alpha1.EntitlementFrozen:
@@ -99,6 +100,13 @@ func (s Sale) facts(now time.Time) lifecycle.Facts {
 		f.Entitlement = lifecycle.Released
 	}
 	return f
+}
+
+// Resolved says whether it is known what was sold, or a person has said what shall run.
+func (s Sale) Resolved() bool {
+	sub := s.Instance.Spec.Subscription
+	return s.Unresolved == nil &&
+		(sub == nil || s.Instance.Spec.ProductRef.Name != "" && (soldKnown(sub) || s.Instance.Spec.Plan != ""))
 }
 
 // Decide says what shall be true of the tenant. It is the one place where that is decided.
@@ -165,18 +173,13 @@ func effectiveSold(sub *v1alpha1.Subscription) v1alpha1.EffectiveSubscription {
 		return v1alpha1.EffectiveSubscription{}
 	}
 	return v1alpha1.EffectiveSubscription{
-		Plan: sub.Plan, Quantity: ptr.To(ptr.Deref(sub.Quantity, 1)), Attributes: sub.Attributes,
+		Plan: sub.Plan, Quantity: ptr.To(max(1, ptr.Deref(sub.Quantity, 1))), Attributes: sub.Attributes,
 	}
 }
 
-func deletionProtection(mpi *v1alpha1.MarketplaceInstance, l v1alpha1.Lifecycle) v1alpha1.DeletionProtection {
-	switch {
-	case mpi.Spec.DeletionProtection != "":
-		return mpi.Spec.DeletionProtection
-	case l.DeletionProtection != "":
-		return l.DeletionProtection
-	}
-	return v1alpha1.DeletionProtectionEnabled
+// deletionProtection is whether deleting the tenant's namespace is refused.
+func deletionProtection(l v1alpha1.ProductLifecycle) v1alpha1.DeletionProtection {
+	return cmp.Or(l.DeletionProtection, v1alpha1.DeletionProtectionEnabled)
 }
 
 func quantityText(quantity *int32) string {

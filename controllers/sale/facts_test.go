@@ -53,11 +53,11 @@ func TestEffective(t *testing.T) {
 			}),
 			want: v1alpha1.EffectiveSubscription{Plan: "small", Quantity: ptr.To(int32(1))},
 		},
-		"a quantity of nothing is a quantity": {
+		"a sold quantity of 0 means that nothing is counted, and one runs": {
 			mpi: salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) {
 				mpi.Spec.Subscription.Quantity, mpi.Spec.Subscription.Attributes = ptr.To(int32(0)), nil
 			}),
-			want: v1alpha1.EffectiveSubscription{Plan: "small", Quantity: ptr.To(int32(0))},
+			want: v1alpha1.EffectiveSubscription{Plan: "small", Quantity: ptr.To(int32(1))},
 		},
 		"what was made by hand was not sold": {
 			mpi:  salestest.HandMade(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Quantity = ptr.To(int32(9)) }),
@@ -101,8 +101,8 @@ func TestDeletionProtection(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			mpi := salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.DeletionProtection = tc.instance })
-			if got := deletionProtection(mpi, v1alpha1.Lifecycle{DeletionProtection: tc.product}); got != tc.want {
+			mpi := salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Lifecycle.DeletionProtection = tc.instance })
+			if got := deletionProtection(LifecycleOf(salestest.Product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Lifecycle.DeletionProtection = tc.product }), "small", mpi.Spec.Lifecycle)); got != tc.want {
 				t.Errorf("protection is %q, want %q", got, tc.want)
 			}
 		})
@@ -110,43 +110,56 @@ func TestDeletionProtection(t *testing.T) {
 }
 
 func TestLifecycleOf(t *testing.T) {
-	whole := v1alpha1.Lifecycle{
-		GracePeriodSeconds: ptr.To(int64(60)), RetentionPeriodSeconds: ptr.To(int64(120)), AfterRetention: v1alpha1.AfterRetentionDelete,
-		DeletionProtection: v1alpha1.DeletionProtectionDisabled, PendingChange: v1alpha1.PendingChangeImmediately,
-		DataKinds:  []v1alpha1.GroupKind{{Kind: "Bucket"}},
-		Suspension: []v1alpha1.SuspensionPatch{{Kind: "Cluster", Patch: runtime.RawExtension{Raw: []byte(`{"spec":{"stop":true}}`)}}},
+	whole := v1alpha1.ProductLifecycle{
+		LifecyclePolicy: v1alpha1.LifecyclePolicy{
+			GracePeriodSeconds: ptr.To(int64(60)), RetentionPeriodSeconds: ptr.To(int64(120)), AfterRetention: v1alpha1.AfterRetentionDelete,
+			DeletionProtection: v1alpha1.DeletionProtectionDisabled, Reductions: v1alpha1.ReductionImmediately,
+		},
+		DataKinds:         []v1alpha1.GroupKind{{Kind: "Bucket"}},
+		SuspensionPatches: []v1alpha1.SuspensionPatch{{Kind: "Cluster", Patch: runtime.RawExtension{Raw: []byte(`{"spec":{"stop":true}}`)}}},
 	}
-	over := v1alpha1.Lifecycle{
+	plan := v1alpha1.LifecyclePolicy{
 		GracePeriodSeconds: ptr.To(int64(0)), RetentionPeriodSeconds: ptr.To(int64(0)), AfterRetention: v1alpha1.AfterRetentionKeep,
-		DeletionProtection: v1alpha1.DeletionProtectionEnabled, PendingChange: v1alpha1.PendingChangeAtExpiry,
-		DataKinds:  []v1alpha1.GroupKind{{Kind: "Backup"}},
-		Suspension: []v1alpha1.SuspensionPatch{{Kind: "Queue", Patch: runtime.RawExtension{Raw: []byte(`{}`)}}},
+		DeletionProtection: v1alpha1.DeletionProtectionEnabled, Reductions: v1alpha1.ReductionAtExpiry,
 	}
-	with := func(all, plan v1alpha1.Lifecycle) *v1alpha1.MarketplaceProduct {
-		return salestest.Product(func(p *v1alpha1.MarketplaceProduct) {
-			p.Spec.Lifecycle, p.Spec.Plans[0].Lifecycle = all, plan
-		})
+	with := func(change func(*v1alpha1.ProductLifecycle)) v1alpha1.ProductLifecycle {
+		changed := *whole.DeepCopy()
+		change(&changed)
+		return changed
 	}
-	onlyGrace := *whole.DeepCopy()
-	onlyGrace.GracePeriodSeconds = ptr.To(int64(0))
+	product := func(plan v1alpha1.LifecyclePolicy) *v1alpha1.MarketplaceProduct {
+		return salestest.Product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.Lifecycle, p.Spec.Plans[0].Lifecycle = whole, plan })
+	}
 	tests := map[string]struct {
 		product *v1alpha1.MarketplaceProduct
 		plan    string
-		want    v1alpha1.Lifecycle
+		own     v1alpha1.InstanceLifecycle
+		want    v1alpha1.ProductLifecycle
 	}{
-		"no product":                          {nil, "small", v1alpha1.Lifecycle{}},
-		"the product's":                       {with(whole, v1alpha1.Lifecycle{}), "small", whole},
-		"the plan's over the product's":       {with(whole, over), "small", over},
-		"one field of the plan, even if zero": {with(whole, v1alpha1.Lifecycle{GracePeriodSeconds: ptr.To(int64(0))}), "small", onlyGrace},
-		"another plan's does not count":       {with(whole, over), "large", whole},
-		"a plan that does not exist":          {with(whole, over), "gone", whole},
+		"no product":                    {nil, "small", v1alpha1.InstanceLifecycle{}, v1alpha1.ProductLifecycle{}},
+		"the product's":                 {product(v1alpha1.LifecyclePolicy{}), "small", v1alpha1.InstanceLifecycle{}, whole},
+		"the plan's over the product's": {product(plan), "small", v1alpha1.InstanceLifecycle{}, with(func(l *v1alpha1.ProductLifecycle) { l.LifecyclePolicy = plan })},
+		"one field of the plan, even if zero": {
+			product(v1alpha1.LifecyclePolicy{GracePeriodSeconds: ptr.To(int64(0))}), "small", v1alpha1.InstanceLifecycle{},
+			with(func(l *v1alpha1.ProductLifecycle) { l.GracePeriodSeconds = ptr.To(int64(0)) }),
+		},
+		"another plan's does not count": {product(plan), "large", v1alpha1.InstanceLifecycle{}, whole},
+		"a plan that does not exist":    {product(plan), "gone", v1alpha1.InstanceLifecycle{}, whole},
+		"the instance's over the plan's": {
+			product(plan), "small", v1alpha1.InstanceLifecycle{GracePeriodSeconds: ptr.To(int64(7)), DeletionProtection: v1alpha1.DeletionProtectionDisabled},
+			with(func(l *v1alpha1.ProductLifecycle) {
+				l.LifecyclePolicy = plan
+				l.GracePeriodSeconds, l.DeletionProtection = ptr.To(int64(7)), v1alpha1.DeletionProtectionDisabled
+			}),
+		},
+		"the instance's without a product": {
+			nil, "", v1alpha1.InstanceLifecycle{RetentionPeriodSeconds: ptr.To(int64(7))},
+			v1alpha1.ProductLifecycle{LifecyclePolicy: v1alpha1.LifecyclePolicy{RetentionPeriodSeconds: ptr.To(int64(7))}},
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := LifecycleOf(tc.product, tc.plan)
-			// When smaller plans take effect is the orders' matter, by plan and product.
-			got.PendingChange, tc.want.PendingChange = "", ""
-			if diff := cmp.Diff(tc.want, got); diff != "" {
+			if diff := cmp.Diff(tc.want, LifecycleOf(tc.product, tc.plan, tc.own)); diff != "" {
 				t.Errorf("lifecycle (-want +got):\n%s", diff)
 			}
 		})
@@ -156,20 +169,20 @@ func TestLifecycleOf(t *testing.T) {
 func TestLifecyclePolicy(t *testing.T) {
 	const marketplaceGrace = 3 * 24 * time.Hour
 	tests := map[string]struct {
-		lifecycle v1alpha1.Lifecycle
+		lifecycle v1alpha1.ProductLifecycle
 		want      lifecycle.Policy
 	}{
 		"the marketplace's grace, and data are kept": {
 			want: lifecycle.Policy{Grace: marketplaceGrace, Retention: defaultRetention},
 		},
 		"the product's word": {
-			lifecycle: v1alpha1.Lifecycle{GracePeriodSeconds: ptr.To(int64(60)), RetentionPeriodSeconds: ptr.To(int64(90)),
-				AfterRetention: v1alpha1.AfterRetentionDelete},
+			lifecycle: v1alpha1.ProductLifecycle{LifecyclePolicy: v1alpha1.LifecyclePolicy{GracePeriodSeconds: ptr.To(int64(60)), RetentionPeriodSeconds: ptr.To(int64(90)),
+				AfterRetention: v1alpha1.AfterRetentionDelete}},
 			want: lifecycle.Policy{Grace: time.Minute, Retention: 90 * time.Second, DeleteUnpaid: true},
 		},
 		"no grace at all": {
-			lifecycle: v1alpha1.Lifecycle{GracePeriodSeconds: ptr.To(int64(0)), RetentionPeriodSeconds: ptr.To(int64(0)),
-				AfterRetention: v1alpha1.AfterRetentionKeep},
+			lifecycle: v1alpha1.ProductLifecycle{LifecyclePolicy: v1alpha1.LifecyclePolicy{GracePeriodSeconds: ptr.To(int64(0)), RetentionPeriodSeconds: ptr.To(int64(0)),
+				AfterRetention: v1alpha1.AfterRetentionKeep}},
 			want: lifecycle.Policy{},
 		},
 	}
@@ -184,8 +197,8 @@ func TestLifecyclePolicy(t *testing.T) {
 
 func TestFacts(t *testing.T) {
 	waiting := func(mpi *v1alpha1.MarketplaceInstance) {
-		mpi.Spec.Subscription.Orders = append(mpi.Spec.Subscription.Orders, v1alpha1.OrderCall{
-			Activity: "upgradeInstance", OrderID: "o2", Time: salestest.At(2), Lookup: v1alpha1.LookupChange,
+		mpi.Spec.Subscription.Calls = append(mpi.Spec.Subscription.Calls, v1alpha1.Call{
+			Operation: "upgradeInstance", OrderID: "o2", Time: salestest.At(2), Pending: v1alpha1.CallPendingChange,
 		})
 	}
 	base := lifecycle.Facts{Now: salestest.Day(1), Resolved: true, ExpiresAt: salestest.Day(30), EntitlementSince: salestest.Day(0)}
@@ -224,7 +237,7 @@ func TestFacts(t *testing.T) {
 			if diff := cmp.Diff(tc.want, Sale{Instance: tc.mpi}.facts(salestest.Day(1))); diff != "" {
 				t.Errorf("facts (-want +got):\n%s", diff)
 			}
-			tc.mpi.Status = v1alpha1.MarketplaceInstanceStatus{State: v1alpha1.StateRemoving, InputsDigest: "x"}
+			tc.mpi.Status = v1alpha1.MarketplaceInstanceStatus{State: v1alpha1.StateRemoving, Namespace: "x"}
 			salestest.Condition(v1alpha1.ConditionReady, metav1.ConditionFalse, "Whatever")(tc.mpi)
 			if diff := cmp.Diff(tc.want, Sale{Instance: tc.mpi}.facts(salestest.Day(1))); diff != "" {
 				t.Errorf("the status changed the facts:\n%s", diff)

@@ -24,7 +24,7 @@ type Sale struct {
 	// Namespace is the name of the tenant's namespace.
 	Namespace string
 	// Lifecycle is the product's, with the plan's fields over it, and Policy the same in the words of the rules.
-	Lifecycle v1alpha1.Lifecycle
+	Lifecycle v1alpha1.ProductLifecycle
 	Policy    lifecycle.Policy
 	// Effective is what shall run: a person's overrides over what was sold.
 	Effective v1alpha1.EffectiveSubscription
@@ -62,8 +62,11 @@ func (r Reader) Read(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (Sa
 // Of is what follows from an instance, its product, which may be nil, and its marketplace's protocol. It is pure.
 func Of(mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplaceProduct, protocol protocol.Protocol, namespace string) Sale {
 	s := Sale{Instance: mpi, Product: product, Protocol: protocol, Namespace: namespace, Effective: EffectiveOf(mpi)}
-	s.Lifecycle = LifecycleOf(product, s.Effective.Plan)
-	s.Effective.DeletionProtection = deletionProtection(mpi, s.Lifecycle)
+	if s.Effective.Plan == "" && mpi.Spec.Subscription == nil && product != nil && len(product.Spec.Plans) == 1 {
+		s.Effective.Plan = product.Spec.Plans[0].Name
+	}
+	s.Lifecycle = LifecycleOf(product, s.Effective.Plan, mpi.Spec.Lifecycle)
+	s.Effective.DeletionProtection = deletionProtection(s.Lifecycle)
 	s.Policy = policyOf(s.Lifecycle, protocol.DefaultGrace)
 	s.Acknowledgement = acknowledgementOf(mpi, false)
 	return s

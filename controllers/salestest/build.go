@@ -33,13 +33,13 @@ func Sale(changes ...InstanceChange) *v1alpha1.MarketplaceInstance {
 		Spec: v1alpha1.MarketplaceInstanceSpec{
 			ProductRef: v1alpha1.ProductReference{Name: "shop"},
 			Subscription: &v1alpha1.Subscription{
-				Marketplace: "koogallery", InstanceID: "acme", OrderID: "o1", OrderLineID: "o1-1", PurchasedAt: At(0),
-				Items: []v1alpha1.SoldItem{{SKUCode: "shop-small"}}, Plan: "small", Quantity: ptr.To(int32(5)),
+				Marketplace: "koogallery", InstanceID: "acme", OrderID: "o1", OrderLineID: "o1-1", PurchaseTime: At(0),
+				Items: []v1alpha1.SoldItem{{SKU: "shop-small"}}, Plan: "small", Quantity: ptr.To(int32(5)),
 				Attributes: []v1alpha1.Attribute{{Name: "domain", Value: ptr.To("acme.example.com")}},
-				CustomerID: "c-1", Type: v1alpha1.SubscriptionFormal,
-				ExpiresAt: At(30), ExpiresAtSource: v1alpha1.ExpiryFromOrder,
+				CustomerID: "c-1", Type: v1alpha1.SubscriptionPaid,
+				ExpiryTime: At(30), ExpirySource: v1alpha1.ExpiryFromOrder,
 				Entitlement: v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: At(0)},
-				Orders:      []v1alpha1.OrderCall{{Activity: "newInstance", OrderID: "o1", OrderLineID: "o1-1", Time: At(0)}},
+				Calls:       []v1alpha1.Call{{Operation: "newInstance", OrderID: "o1", OrderLineID: "o1-1", Time: At(0)}},
 			},
 		},
 	}
@@ -72,8 +72,8 @@ func Paused(mpi *v1alpha1.MarketplaceInstance) {
 func UnknownOrder(mpi *v1alpha1.MarketplaceInstance) {
 	sub := mpi.Spec.Subscription
 	sub.Items, sub.Plan, sub.Quantity, sub.Attributes = nil, "", nil, nil
-	sub.ExpiresAt, sub.ExpiresAtSource = metav1.Time{}, ""
-	sub.Orders[0].Lookup = v1alpha1.LookupPurchase
+	sub.ExpiryTime, sub.ExpirySource = metav1.Time{}, ""
+	sub.Calls[0].Pending = v1alpha1.CallPendingPurchase
 	mpi.Spec.ProductRef = v1alpha1.ProductReference{}
 }
 
@@ -127,8 +127,9 @@ func Product(changes ...ProductChange) *v1alpha1.MarketplaceProduct {
 	p := &v1alpha1.MarketplaceProduct{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "shop", UID: "uid-shop", Generation: 1},
 		Spec: v1alpha1.MarketplaceProductSpec{
-			Plans:    []v1alpha1.Plan{{Name: "small"}, {Name: "large"}},
-			Listings: []v1alpha1.Listing{{Marketplace: "koogallery", Plan: "small", SKUCodes: []string{"shop-small"}}},
+			Plans: []v1alpha1.Plan{
+				{Name: "small", Listings: []v1alpha1.Listing{{Marketplace: "koogallery", SKUs: []string{"shop-small"}}}}, {Name: "large"},
+			},
 			Template: v1alpha1.ProductTemplate{Inline: Web + Settings},
 		},
 	}

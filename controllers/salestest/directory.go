@@ -77,5 +77,5 @@ func ApplicationCall(millis int64, secret string) marketplace.Sync {
 
 // Forwards makes a product want changes of the directory sent to the tenant's web server.
 func Forwards(p *v1alpha1.MarketplaceProduct) {
-	p.Spec.Directory.Forward = v1alpha1.DirectoryForward{Service: "web", Port: 8080, Path: "/internal/directory"}
+	p.Spec.Directory.Forward = v1alpha1.DirectoryForward{ServiceRef: v1alpha1.ServicePortReference{Name: "web", Port: 8080}, Path: "/internal/directory"}
 }

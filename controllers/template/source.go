@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +34,8 @@ type Source struct {
 	Chart []byte
 	// Inline is multi-document YAML in Helm's template language, at most MaxChartBytes.
 	Inline string
+	// Files are several such texts by the names of their files, which end in .yaml, .yml or .tpl; at most MaxChartBytes in all.
+	Files map[string]string
 }
 
 // Template is a loaded source. It is immutable and safe for concurrent use.
@@ -59,8 +63,10 @@ func Parse(src Source) (*Template, error) {
 
 func parseSource(src Source, asks bool) (*Template, error) {
 	switch {
-	case len(src.Chart) > 0 && src.Inline != "":
-		return nil, errors.New("a template has a chart or inline text, not both")
+	case len(src.Chart) > 0 && src.Inline != "" || len(src.Files) > 0 && (len(src.Chart) > 0 || src.Inline != ""):
+		return nil, errors.New("a template has exactly one of a chart, inline text and files")
+	case len(src.Files) > 0:
+		return parseFiles(src.Files, asks)
 	case len(src.Chart) > MaxChartBytes:
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrChartTooLarge, len(src.Chart), MaxChartBytes)
 	case len(src.Inline) > MaxChartBytes:
@@ -70,7 +76,7 @@ func parseSource(src Source, asks bool) (*Template, error) {
 	case strings.TrimSpace(src.Inline) != "":
 		return parseInline(src.Inline, asks), nil
 	default:
-		return nil, errors.New("a template needs a chart or inline text")
+		return nil, errors.New("a template needs a chart, inline text or files")
 	}
 }
 
@@ -80,6 +86,23 @@ func parseInline(text string, asks bool) *Template {
 		Metadata:  &chart.Metadata{APIVersion: chart.APIVersionV2, Name: "inline", Version: "0.0.0"},
 		Templates: []*common.File{{Name: inlineFile, Data: meteredAsking(inlineFile, []byte(text), asks)}},
 	}}
+}
+
+// parseFiles makes a chart of several files.
+func parseFiles(files map[string]string, asks bool) (*Template, error) {
+	total := 0
+	t := &Template{chart: &chart.Chart{Metadata: &chart.Metadata{APIVersion: chart.APIVersionV2, Name: "files", Version: "0.0.0"}}}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if !slices.Contains([]string{".yaml", ".yml", ".tpl"}, path.Ext(name)) || strings.ContainsAny(name, "/\\") {
+			return nil, fmt.Errorf("the file %q is no template: its name must end in .yaml, .yml or .tpl", name)
+		}
+		total += len(files[name])
+		t.chart.Templates = append(t.chart.Templates, &common.File{Name: name, Data: meteredAsking(name, []byte(files[name]), asks)})
+	}
+	if total > MaxChartBytes {
+		return nil, fmt.Errorf("%w: the files have %d bytes, at most %d are allowed", ErrChartTooLarge, total, MaxChartBytes)
+	}
+	return t, nil
 }
 
 // parseChart loads a packaged chart.

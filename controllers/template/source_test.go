@@ -7,6 +7,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestWhatCanBeParsed(t *testing.T) {
@@ -16,9 +18,9 @@ func TestWhatCanBeParsed(t *testing.T) {
 	}{
 		"a chart":                        {Source{Chart: chartOf(t, files{})}, ""},
 		"inline text":                    {Source{Inline: "a: 1"}, ""},
-		"nothing":                        {Source{}, "a template needs a chart or inline text"},
-		"blank text":                     {Source{Inline: " \n"}, "a template needs a chart or inline text"},
-		"both":                           {Source{Inline: "a: 1", Chart: []byte("x")}, "not both"},
+		"nothing":                        {Source{}, "a template needs a chart, inline text or files"},
+		"blank text":                     {Source{Inline: " \n"}, "a template needs a chart, inline text or files"},
+		"both":                           {Source{Inline: "a: 1", Chart: []byte("x")}, "exactly one of"},
 		"no archive":                     {Source{Chart: []byte("hello")}, "not a gzip archive"},
 		"no tar inside":                  {Source{Chart: zipped(t, []byte(strings.Repeat("x", 2000)))}, "not a tar archive"},
 		"a chart without Chart.yaml":     {Source{Chart: chartOf(t, files{"Chart.yaml": " "})}, "loading the chart"},
@@ -98,4 +100,37 @@ func sparse(tb testing.TB) []byte {
 	}
 	copy(header[148:], []byte{'0' + byte(sum>>15&7), '0' + byte(sum>>12&7), '0' + byte(sum>>9&7), '0' + byte(sum>>6&7), '0' + byte(sum>>3&7), '0' + byte(sum&7), 0, ' '})
 	return zipped(tb, append(header[:], make([]byte, 1024)...))
+}
+
+func TestFilesAreATemplateOfSeveralFiles(t *testing.T) {
+	tmpl, err := Parse(Source{Files: map[string]string{
+		"_helpers.tpl": `{{ define "name" }}shared{{ end }}`,
+		"a.yaml":       "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ include \"name\" . }}}\n",
+		"b.yml":        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\ndata: {x: {{ .Values.nothing | quote }}}\n",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := tmpl.Render(Inputs{Namespace: "a", Capabilities: Capabilities{KubeVersion: "v1.37.2"}, ReportMissing: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, object := range out.Objects {
+		got = append(got, object.File+" "+object.GetName())
+	}
+	if diff := cmp.Diff([]string{"a.yaml shared", "b.yml b"}, got); diff != "" {
+		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]MissingValue{{File: "b.yml", Line: 4, Path: ".Values.nothing"}}, out.Missing); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
+	for name, files := range map[string]map[string]string{
+		"readme.md": {"readme.md": "x"},
+		"too large": {"a.yaml": strings.Repeat("x", MaxChartBytes), "b.yaml": "x"},
+	} {
+		if _, err := Parse(Source{Files: files}); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("the error of %s is %v", name, err)
+		}
+	}
 }

@@ -37,7 +37,7 @@
 //   - A namespace that does not record the instance is not written to.
 //   - One refused object holds back what needs it, and nothing else; no pod starts before what keeps tenants apart stands.
 //   - A revision that the API server refuses changes nothing. The pin is written when the set stands.
-//   - What did not change is not written. A new tenant of N objects without Jobs is N + 1 writes and one read.
+//   - What did not change is not written. A new tenant of N objects without Jobs is N + 1 writes, and no read.
 //   - A claim is never deleted. A StatefulSet is made anew without its pods, and with its number.
 //   - How a Job ended is recorded before it can go. Gone and unknown is failed.
 //   - What others add where only we may write is taken away; docs/decisions/0020-drift.md says where.

@@ -37,7 +37,7 @@ const (
 	// JobsAnnotation says how far each Job of a revision is; see [Jobs].
 	JobsAnnotation = v1alpha1.HooksAnnotation
 	// PeriodsAnnotation holds the periods that decide when the tenant's data go; see [Periods].
-	PeriodsAnnotation = v1alpha1.FieldOwner + "/periods"
+	PeriodsAnnotation = v1alpha1.LifecycleAnnotation
 	// RecreatedAnnotation holds what must not be lost while a StatefulSet is made anew; see [Recreated].
 	RecreatedAnnotation = v1alpha1.FieldOwner + "/recreated"
 )

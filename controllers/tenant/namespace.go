@@ -116,8 +116,15 @@ func (t *Tenants) patchNamespace(ctx context.Context, st *Standing, want wantedN
 // claim makes sure that the namespace stands and records the owner. The error is a *[apply.NamespaceConflictError] if it is not the
 // owner's to write to.
 func (t *Tenants) claim(ctx context.Context, st *Standing, set Set) error {
+	if st.Namespace == nil {
+		// The cache may lag, and it does not hold namespaces without our label: only the API server may say that there is none. It
+		// does so by taking one, in the same call.
+		err := t.createNamespace(ctx, st, set)
+		if !apierrors.IsAlreadyExists(err) {
+			return err
+		}
+	}
 	if !st.Owned(set.Owner) {
-		// The cache may lag, and it does not hold namespaces without our label: only the API server may say no.
 		live := newObject(apply.NamespaceKind, "", st.Name)
 		err := t.Live.Get(ctx, client.ObjectKeyFromObject(live), live)
 		switch {

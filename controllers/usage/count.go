@@ -94,7 +94,7 @@ func (r *Reconciler) countMeter(ctx context.Context, mpi *v1alpha1.MarketplaceIn
 }
 
 // sourceProblem words what is the matter with a meter's source.
-func sourceProblem(meter v1alpha1.Meter, err error) report.Verdict {
+func sourceProblem(meter planMeter, err error) report.Verdict {
 	reason := v1alpha1.ReasonMeterInvalid
 	var failed *sources.Error
 	if errors.As(err, &failed) && !failed.Invalid {
@@ -104,11 +104,11 @@ func sourceProblem(meter v1alpha1.Meter, err error) report.Verdict {
 }
 
 // ask asks a meter's source about an interval.
-func (r *Reconciler) ask(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k *known, meter v1alpha1.Meter,
+func (r *Reconciler) ask(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k *known, meter planMeter,
 	step metering.Step,
 ) (metering.Amount, error) {
-	if meter.Source == v1alpha1.MeterSourceHTTP {
-		return sources.AskTenant(ctx, r.Tenants, k.Namespace, meter, step.Begins, step.Ends)
+	if meter.asksTenant() {
+		return sources.AskTenant(ctx, r.Tenants, k.Namespace, meter.Meter, step.Begins, step.Ends)
 	}
 	address := meter.Prometheus.Address
 	if address == "" {
@@ -142,7 +142,7 @@ func (r *Reconciler) write(ctx context.Context, mpi *v1alpha1.MarketplaceInstanc
 ) (*v1alpha1.UsageRecord, error) {
 	id := mpi.Spec.Subscription.InstanceID
 	spec := v1alpha1.UsageRecordSpec{
-		BeginsAt: report.Time(step.Begins), EndsAt: report.Time(step.Ends), Value: amount.String(),
+		StartTime: report.Time(step.Begins), EndTime: report.Time(step.Ends), Value: amount.String(),
 	}
 	name := metering.RecordName(mpi.Name, id, m.spec.Name, step.Begins)
 	if step.Open {
@@ -153,7 +153,7 @@ func (r *Reconciler) write(ctx context.Context, mpi *v1alpha1.MarketplaceInstanc
 		spec.Checkpoint = v1alpha1.UsageCheckpoint{Total: metering.Amount(0).String()}
 	}
 	if step.Stopped {
-		spec.Tenant = v1alpha1.TenantStopped
+		spec.TenantActivity = v1alpha1.TenantStopped
 	}
 	switch {
 	case step.Lost:

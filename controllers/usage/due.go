@@ -24,6 +24,8 @@ type duePush struct {
 	old      bool
 	// packageName is the package that it is deducted from, where that is an instance of its own; empty otherwise.
 	packageName string
+	// sold is that package's instance as the cache shows it; nil without one.
+	sold *v1alpha1.MarketplaceInstance
 	// unclear is why it is not pushed; nil when it is.
 	unclear *report.Verdict
 }
@@ -65,7 +67,7 @@ func (r *PushReconciler) collect(ctx context.Context, mp *v1alpha1.Marketplace, 
 			continue
 		case linked(mpi):
 			found.refuse(records, "MarketplaceInstance %q is a package that %q uses: name that one in spec.instanceRef of a new record", name,
-				mpi.Spec.Subscription.PackageUsedBy.Name)
+				mpi.Spec.Subscription.PackageConsumerRef.Name)
 			continue
 		case mpi.Spec.Subscription.Marketplace != mp.Name:
 			continue
@@ -98,9 +100,10 @@ func (r *PushReconciler) collectInstance(ctx context.Context, mpi *v1alpha1.Mark
 		for _, judged := range m.account.Due() {
 			push := duePush{
 				object: objects[judged.Name], instance: mpi, record: pushRecord(mpi, m, judged),
-				old: m.spec.Push == v1alpha1.MeterPushOld, packageName: m.account.Deducted[judged.Name],
+				old: m.spec.push == v1alpha1.MeterPushSingle, packageName: m.account.Deducted[judged.Name],
 			}
-			if sold := l.packages[push.packageName]; sold != nil && m.suspends(push.packageName) {
+			push.sold = l.packages[push.packageName]
+			if sold := push.sold; sold != nil && m.suspends(push.packageName) {
 				push.record.PackageInstanceID = sold.Spec.Subscription.InstanceID
 			}
 			if l.unclear != nil {
@@ -125,7 +128,7 @@ func pushRecord(mpi *v1alpha1.MarketplaceInstance, m meterAccount, j metering.Ju
 	if len(sub.Items) > 0 {
 		record.ProductID = sub.Items[0].ProductID
 	}
-	if isPackage(mpi) && m.spec.Package.WhenUsedUp == v1alpha1.UsedUpSuspend {
+	if isPackage(mpi) && m.spec.pack.WhenUsedUp == v1alpha1.UsedUpSuspend {
 		record.PackageInstanceID = sub.InstanceID
 	}
 	return record

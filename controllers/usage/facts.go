@@ -33,7 +33,7 @@ type ledger struct {
 
 // meterAccount is a meter and what it has counted.
 type meterAccount struct {
-	spec    v1alpha1.Meter
+	spec    planMeter
 	account metering.Account
 	// pack is what a package holds; its Size is 0 where the plan does not say.
 	pack metering.Package
@@ -42,11 +42,11 @@ type meterAccount struct {
 // metered says whether a sale is charged by use.
 func metered(mpi *v1alpha1.MarketplaceInstance) bool {
 	sub := mpi.Spec.Subscription
-	return sub != nil && (sub.ChargingMode == v1alpha1.ChargingOnDemand || isPackage(mpi))
+	return sub != nil && (sub.ChargingMode == v1alpha1.ChargingMetered || isPackage(mpi))
 }
 
 func isPackage(mpi *v1alpha1.MarketplaceInstance) bool {
-	return mpi.Spec.Subscription.ChargingMode == v1alpha1.ChargingOnDemandPackage
+	return mpi.Spec.Subscription.ChargingMode == v1alpha1.ChargingMeteredPackage
 }
 
 // readLedger reads an instance's records from the cache and judges them. An instance that is not charged by use costs nothing. Who
@@ -69,7 +69,15 @@ func readLedger(ctx context.Context, reader client.Reader, mpi *v1alpha1.Marketp
 	if err := reader.List(ctx, list, options...); err != nil {
 		return ledger{}, fmt.Errorf("listing the usage records: %w", err)
 	}
-	return ledgerOf(mpi, product, list.Items, maxAge, now, packages...), nil
+	twins, err := twinsOf(ctx, reader, mpi)
+	if err != nil {
+		return ledger{}, err
+	}
+	l := ledgerOf(mpi, product, list.Items, maxAge, now, packages...)
+	if twin := duplicate(mpi, twins); twin != nil {
+		l.unclear = twin
+	}
+	return l, nil
 }
 
 // ledgerOf judges an instance's records. It is pure.
@@ -96,35 +104,17 @@ func ledgerOf(mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplacePr
 		})
 	}
 	for _, record := range records {
-		if !slices.ContainsFunc(meters, func(m v1alpha1.Meter) bool { return m.Name == record.Spec.Meter }) {
+		if !slices.ContainsFunc(meters, func(m planMeter) bool { return m.Name == record.Spec.Meter }) {
 			l.strays = append(l.strays, record)
 		}
 	}
 	return l
 }
 
-// metersOf are the meters of a product's plan. They are the product's own and not a revision's: what is counted holds at once.
-func metersOf(product *v1alpha1.MarketplaceProduct, planName string) []v1alpha1.Meter {
-	if product == nil {
-		return nil
-	}
-	for _, plan := range product.Spec.Plans {
-		if plan.Name == planName {
-			return plan.Meters
-		}
-	}
-	return nil
-}
-
-func hasPackage(meter v1alpha1.Meter) bool {
-	p := meter.Package
-	return p.Size != "" || len(p.WarnAtPercent) > 0 || p.WhenUsedUp != ""
-}
-
-func meterFacts(meter v1alpha1.Meter) metering.Meter {
+func meterFacts(meter planMeter) metering.Meter {
 	return metering.Meter{
-		Name: meter.Name, Written: meter.Source == v1alpha1.MeterSourceRecords, Daily: meter.Interval == v1alpha1.MeterDaily,
-		Kept: meter.Push == v1alpha1.MeterPushNone, InTenant: meter.Source == v1alpha1.MeterSourceHTTP,
+		Name: meter.Name, Written: meter.Records != nil, Daily: meter.Interval == v1alpha1.MeterDaily,
+		Kept: meter.push == v1alpha1.MeterPushNone, InTenant: meter.asksTenant(),
 	}
 }
 
@@ -142,19 +132,19 @@ func recordFacts(records []v1alpha1.UsageRecord, meter string) []metering.Record
 func recordFact(record *v1alpha1.UsageRecord) metering.Record {
 	spec := record.Spec
 	fact := metering.Record{
-		Name: record.Name, Begins: spec.BeginsAt.Time, Ends: spec.EndsAt.Time, Value: amountOf(spec.Value, 0),
-		Stopped: spec.Tenant == v1alpha1.TenantStopped, Lost: spec.Unmeasured == v1alpha1.UnmeasuredLost,
-		Unasked: spec.Unmeasured != "", Attempted: !spec.Delivery.AttemptedAt.IsZero(), Pushed: !spec.Delivery.PushedAt.IsZero(),
+		Name: record.Name, Begins: spec.StartTime.Time, Ends: spec.EndTime.Time, Value: amountOf(spec.Value, 0),
+		Stopped: spec.TenantActivity == v1alpha1.TenantStopped, Lost: spec.Unmeasured == v1alpha1.UnmeasuredLost,
+		Unasked: spec.Unmeasured != "", Attempted: !spec.Delivery.AttemptTime.IsZero(), Pushed: !spec.Delivery.PushTime.IsZero(),
 		Created: record.CreationTimestamp.Time, Package: spec.Delivery.PackageRef.Name,
 	}
 	if checkpoint := spec.Checkpoint; checkpoint.Total != "" {
 		fact.Checkpoint = &metering.Checkpoint{
-			Total: amountOf(checkpoint.Total, 0), PackageBegins: checkpoint.PackageBeginsAt.Time,
+			Total: amountOf(checkpoint.Total, 0), PackageBegins: checkpoint.PackageStartTime.Time,
 			PackageUsed: amountOf(checkpoint.PackageUsed, 0),
 		}
 		for _, p := range checkpoint.Packages {
 			fact.Checkpoint.Packages = append(fact.Checkpoint.Packages,
-				metering.Deduction{Name: p.Name, Begins: p.BeginsAt.Time, Used: amountOf(p.Used, 0)})
+				metering.Deduction{Name: p.Name, Begins: p.StartTime.Time, Used: amountOf(p.Used, 0)})
 		}
 	}
 	return fact
@@ -170,65 +160,65 @@ func amountOf(text string, otherwise metering.Amount) metering.Amount {
 
 // saleBegins is when the marketplace's resource started, as far as it is known: nothing was used before.
 func saleBegins(sub *v1alpha1.Subscription) time.Time {
-	if !sub.StartsAt.IsZero() {
-		return sub.StartsAt.Time
+	if !sub.StartTime.IsZero() {
+		return sub.StartTime.Time
 	}
-	return sub.PurchasedAt.Time
+	return sub.PurchaseTime.Time
 }
 
 // packageBegins is when the present package was bought: with the latest renewal that was not taken back. It is zero for the first
 // package.
 func packageBegins(sub *v1alpha1.Subscription) time.Time {
-	renewals := slices.DeleteFunc(slices.Clone(sub.Orders), func(call v1alpha1.OrderCall) bool {
-		return call.PreviousExpiresAt.IsZero()
+	renewals := slices.DeleteFunc(slices.Clone(sub.Calls), func(call v1alpha1.Call) bool {
+		return call.PreviousExpiryTime.IsZero()
 	})
-	slices.SortStableFunc(renewals, func(a, b v1alpha1.OrderCall) int { return a.Time.Compare(b.Time.Time) })
+	slices.SortStableFunc(renewals, func(a, b v1alpha1.Call) int { return a.Time.Compare(b.Time.Time) })
 	var standing []time.Time
 	for i, call := range renewals {
-		after := sub.ExpiresAt
+		after := sub.ExpiryTime
 		if i+1 < len(renewals) {
-			after = renewals[i+1].PreviousExpiresAt
+			after = renewals[i+1].PreviousExpiryTime
 		}
 		switch {
-		case call.PreviousExpiresAt.Before(&after):
+		case call.PreviousExpiryTime.Before(&after):
 			standing = append(standing, call.Time.Time)
-		case after.Before(&call.PreviousExpiresAt) && len(standing) > 0:
+		case after.Before(&call.PreviousExpiryTime) && len(standing) > 0:
 			standing = standing[:len(standing)-1]
 		}
 	}
 	switch {
 	case len(standing) > 0:
 		return standing[len(standing)-1]
-	case sub.ExpiresAtSource == v1alpha1.ExpiryFromRenewal && len(renewals) == 0 && len(sub.Orders) > 1:
+	case sub.ExpirySource == v1alpha1.ExpiryFromRenewal && len(renewals) == 0 && len(sub.Calls) > 1:
 		// The end of the time before was not known, so that the renewal can't be told from other calls. The buyer has paid.
-		return sub.Orders[len(sub.Orders)-1].Time.Time
+		return sub.Calls[len(sub.Calls)-1].Time.Time
 	}
 	return time.Time{}
 }
 
 // unclearUsage says why it is not known under which id the marketplace wants to be told.
-func unclearUsage(mpi *v1alpha1.MarketplaceInstance, meters []v1alpha1.Meter) *report.Verdict {
+func unclearUsage(mpi *v1alpha1.MarketplaceInstance, meters []planMeter) *report.Verdict {
 	items := mpi.Spec.Subscription.Items
 	pushed, old := 0, false
 	for _, meter := range meters {
-		if meter.Push != v1alpha1.MeterPushNone {
+		if meter.push != v1alpha1.MeterPushNone {
 			pushed++
 		}
-		old = old || meter.Push == v1alpha1.MeterPushOld
+		old = old || meter.push == v1alpha1.MeterPushSingle
 	}
 	switch {
 	case pushed == 0:
 		return nil
 	case len(items) > 1:
-		return report.Problem(v1alpha1.ReasonSeveralMeteredItems, fmt.Sprintf("The order line sells %d items, and it is not documented under"+
-			" which id the marketplace wants the usage of each: nothing is pushed. Ask the marketplace's support; sell the items on"+
-			" lines of their own, or correct spec.subscription.items of this instance to the one that is metered", len(items)))
+		return report.Problem(v1alpha1.ReasonSeveralMeteredItems, fmt.Sprintf("The order line sells %d items, and the marketplace does not document"+
+			" the id under which it wants the usage of each: nothing is pushed. Ask the marketplace's support; sell the items on"+
+			" lines of their own, or set spec.correction.items of this instance to the one that is metered", len(items)))
 	case pushed > 1:
 		return report.Problem(v1alpha1.ReasonSeveralMeteredItems, fmt.Sprintf("The plan has %d meters that are pushed, and the marketplace"+
 			" knows one amount for each instance: nothing is pushed. Set push: None for all meters but the one that is billed", pushed))
 	case old && (len(items) == 0 || items[0].ProductID == ""):
-		return report.Problem(v1alpha1.ReasonProductIDUnknown, "The meter is pushed by the old interface, which wants the product's id, and the"+
-			" order has told none: set spec.subscription.items[0].productID of this instance as the marketplace's console shows it")
+		return report.Problem(v1alpha1.ReasonProductIDUnknown, "The meter is pushed one record at a time, which needs the product's id, and the"+
+			" order contains none: set it with spec.correction.items of this instance, as the marketplace's console shows it")
 	}
 	return nil
 }
@@ -240,7 +230,7 @@ func (l ledger) usedUp(mpi *v1alpha1.MarketplaceInstance) bool {
 		if !isPackage(mpi) {
 			return m.account.Exhausted
 		}
-		return m.spec.Package.WhenUsedUp == v1alpha1.UsedUpSuspend && m.pack.UsedUp(m.account.PackageAccepted)
+		return m.spec.pack.WhenUsedUp == v1alpha1.UsedUpSuspend && m.pack.UsedUp(m.account.PackageAccepted)
 	})
 }
 
@@ -266,7 +256,7 @@ func stoppedSince(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, p lif
 	case lifecycle.RuleReleased, lifecycle.RuleFrozen:
 		return mpi.Spec.Subscription.Entitlement.Time.Time
 	case lifecycle.RuleOverdue:
-		return mpi.Spec.Subscription.ExpiresAt.Add(p.Grace)
+		return mpi.Spec.Subscription.ExpiryTime.Add(p.Grace)
 	}
 	return time.Time{}
 }

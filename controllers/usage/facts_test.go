@@ -13,32 +13,32 @@ import (
 )
 
 func TestWhenAPackageBegins(t *testing.T) {
-	call := func(day int, before int) v1alpha1.OrderCall {
-		return v1alpha1.OrderCall{Activity: "refresh", OrderID: "o", Time: salestest.At(day), PreviousExpiresAt: salestest.At(before)}
+	call := func(day int, before int) v1alpha1.Call {
+		return v1alpha1.Call{Operation: "refresh", OrderID: "o", Time: salestest.At(day), PreviousExpiryTime: salestest.At(before)}
 	}
-	unknown := v1alpha1.OrderCall{Activity: "refresh", OrderID: "o", Time: salestest.At(40)}
+	unknown := v1alpha1.Call{Operation: "refresh", OrderID: "o", Time: salestest.At(40)}
 	tests := map[string]struct {
 		expires int
-		calls   []v1alpha1.OrderCall
+		calls   []v1alpha1.Call
 		want    time.Time
 	}{
 		"with the purchase":                               {expires: 30},
-		"with a renewal":                                  {expires: 60, calls: []v1alpha1.OrderCall{call(20, 30)}, want: salestest.Day(20)},
-		"with the latest renewal":                         {expires: 90, calls: []v1alpha1.OrderCall{call(20, 30), call(50, 60)}, want: salestest.Day(50)},
-		"in the order in which they were sent":            {expires: 90, calls: []v1alpha1.OrderCall{call(50, 60), call(20, 30)}, want: salestest.Day(50)},
-		"as before when a renewal is taken back":          {expires: 60, calls: []v1alpha1.OrderCall{call(20, 30), call(50, 60), call(51, 90)}, want: salestest.Day(20)},
-		"with the purchase when the only one is":          {expires: 30, calls: []v1alpha1.OrderCall{call(20, 30), call(21, 60)}},
-		"with a renewal of a sale that had no end before": {expires: 60, calls: []v1alpha1.OrderCall{unknown}, want: salestest.Day(40)},
+		"with a renewal":                                  {expires: 60, calls: []v1alpha1.Call{call(20, 30)}, want: salestest.Day(20)},
+		"with the latest renewal":                         {expires: 90, calls: []v1alpha1.Call{call(20, 30), call(50, 60)}, want: salestest.Day(50)},
+		"in the order in which they were sent":            {expires: 90, calls: []v1alpha1.Call{call(50, 60), call(20, 30)}, want: salestest.Day(50)},
+		"as before when a renewal is taken back":          {expires: 60, calls: []v1alpha1.Call{call(20, 30), call(50, 60), call(51, 90)}, want: salestest.Day(20)},
+		"with the purchase when the only one is":          {expires: 30, calls: []v1alpha1.Call{call(20, 30), call(21, 60)}},
+		"with a renewal of a sale that had no end before": {expires: 60, calls: []v1alpha1.Call{unknown}, want: salestest.Day(40)},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			mpi := salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) {
 				sub := mpi.Spec.Subscription
-				sub.ExpiresAt = salestest.At(tc.expires)
+				sub.ExpiryTime = salestest.At(tc.expires)
 				if len(tc.calls) > 0 {
-					sub.ExpiresAtSource = v1alpha1.ExpiryFromRenewal
+					sub.ExpirySource = v1alpha1.ExpiryFromRenewal
 				}
-				sub.Orders = append(sub.Orders, tc.calls...)
+				sub.Calls = append(sub.Calls, tc.calls...)
 			})
 			if got := packageBegins(mpi.Spec.Subscription); !got.Equal(tc.want) {
 				t.Errorf("it begins at %s, want %s", got, tc.want)
@@ -64,8 +64,8 @@ func TestAQuerySeesNothingThatABuyerTyped(t *testing.T) {
 
 func byUse() *v1alpha1.MarketplaceInstance {
 	return salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) {
-		mpi.Spec.Subscription.ChargingMode = v1alpha1.ChargingOnDemand
-		mpi.Spec.Subscription.StartsAt = metav1.NewTime(salestest.Day(0))
+		mpi.Spec.Subscription.ChargingMode = v1alpha1.ChargingMetered
+		mpi.Spec.Subscription.StartTime = metav1.NewTime(salestest.Day(0))
 	})
 }
 
@@ -74,21 +74,21 @@ func TestWhatIsUnclearAboutASale(t *testing.T) {
 		return func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.Items = items }
 	}
 	named := func(name string, push v1alpha1.MeterPush) salestest.ProductChange {
-		return salestest.MeteredBy(func(m *v1alpha1.Meter) { m.Name, m.Push = name, push })
+		return salestest.MeteredBy(func(m *salestest.Metered) { m.Name, m.Push = name, push })
 	}
 	tests := map[string]struct {
 		items  func(*v1alpha1.MarketplaceInstance)
 		meters []salestest.ProductChange
 		want   string
 	}{
-		"one item and one meter":          {items(v1alpha1.SoldItem{SKUCode: "s"}), []salestest.ProductChange{named("a", "")}, ""},
+		"one item and one meter":          {items(v1alpha1.SoldItem{SKU: "s"}), []salestest.ProductChange{named("a", "")}, ""},
 		"an order that told no item":      {items(), []salestest.ProductChange{named("a", "")}, ""},
-		"two items":                       {items(v1alpha1.SoldItem{SKUCode: "s"}, v1alpha1.SoldItem{SKUCode: "t"}), []salestest.ProductChange{named("a", "")}, "SeveralMeteredItems"},
-		"two items of which none is told": {items(v1alpha1.SoldItem{SKUCode: "s"}, v1alpha1.SoldItem{SKUCode: "t"}), []salestest.ProductChange{named("a", "None")}, ""},
-		"two meters":                      {items(v1alpha1.SoldItem{SKUCode: "s"}), []salestest.ProductChange{named("a", ""), named("b", "Old")}, "SeveralMeteredItems"},
-		"two meters, one only shown":      {items(v1alpha1.SoldItem{SKUCode: "s"}), []salestest.ProductChange{named("a", ""), named("b", "None")}, ""},
-		"the old interface":               {items(v1alpha1.SoldItem{ProductID: "p"}), []salestest.ProductChange{named("a", "Old")}, ""},
-		"the old interface and no id":     {items(v1alpha1.SoldItem{SKUCode: "s"}), []salestest.ProductChange{named("a", "Old")}, "ProductIDUnknown"},
+		"two items":                       {items(v1alpha1.SoldItem{SKU: "s"}, v1alpha1.SoldItem{SKU: "t"}), []salestest.ProductChange{named("a", "")}, "SeveralMeteredItems"},
+		"two items of which none is told": {items(v1alpha1.SoldItem{SKU: "s"}, v1alpha1.SoldItem{SKU: "t"}), []salestest.ProductChange{named("a", "None")}, ""},
+		"two meters":                      {items(v1alpha1.SoldItem{SKU: "s"}), []salestest.ProductChange{named("a", ""), named("b", "Single")}, "SeveralMeteredItems"},
+		"two meters, one only shown":      {items(v1alpha1.SoldItem{SKU: "s"}), []salestest.ProductChange{named("a", ""), named("b", "None")}, ""},
+		"the old interface":               {items(v1alpha1.SoldItem{ProductID: "p"}), []salestest.ProductChange{named("a", "Single")}, ""},
+		"the old interface and no id":     {items(v1alpha1.SoldItem{SKU: "s"}), []salestest.ProductChange{named("a", "Single")}, "ProductIDUnknown"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -47,7 +47,7 @@ func Feature(reader client.Reader) sale.Feature {
 
 // extension is what the usage wants of the tenant.
 func (l ledger) extension(s sale.Sale) sale.Extension {
-	var meters []v1alpha1.Meter
+	var meters []planMeter
 	for _, m := range l.meters {
 		meters = append(meters, m.spec)
 	}
@@ -69,8 +69,8 @@ func (l ledger) extension(s sale.Sale) sale.Extension {
 		}
 	}
 	if linked(s.Instance) {
-		e.Hosted = &sale.Hosted{By: l.user, Problem: l.unclear, OwnTenant: report.False(v1alpha1.ReasonPackageUserUnclear, fmt.Sprintf(
-			"spec.subscription.packageUsedBy names another instance, but namespace %q has this package's own tenant, which is left as it is:"+
+		e.Hosted = &sale.Hosted{By: l.user, Problem: l.unclear, OwnTenant: report.False(v1alpha1.ReasonPackageConsumerUnclear, fmt.Sprintf(
+			"spec.subscription.packageConsumerRef names another instance, but namespace %q has this package's own tenant, which is left as it is:"+
 				" move its data and delete the namespace, or make another instance", s.Namespace))}
 	}
 	return e
@@ -81,16 +81,16 @@ func usageBlocker(mpi *v1alpha1.MarketplaceInstance, until time.Time) v1alpha1.B
 	return v1alpha1.Blocker{
 		Object: "MarketplaceInstance/" + mpi.Name, Reason: v1alpha1.ReasonPushPending,
 		Message: fmt.Sprintf("usage that the marketplace has not accepted would go with it; it is kept until %s at the latest", report.Stamp(until)),
-		Remedy:  "see the records with `kubectl get ur`; delete those that are not to be charged",
+		Remedy:  "see the records with `kubectl get urec`; delete those that are not to be charged",
 	}
 }
 
 // askedServices are the tenant's Services that meters ask.
-func askedServices(meters []v1alpha1.Meter) []workload.ServicePort {
+func askedServices(meters []planMeter) []workload.ServicePort {
 	var asked []workload.ServicePort
 	for _, m := range meters {
-		port := workload.ServicePort{Service: m.HTTP.Service, Port: m.HTTP.Port}
-		if m.Source == v1alpha1.MeterSourceHTTP && !slices.Contains(asked, port) {
+		port := workload.ServicePort{Service: m.HTTP.ServiceRef.Name, Port: m.HTTP.ServiceRef.Port}
+		if m.asksTenant() && !slices.Contains(asked, port) {
 			asked = append(asked, port)
 		}
 	}
@@ -110,11 +110,11 @@ func instanceOfRecord(reader client.Reader) handler.MapFunc {
 		if reader.Get(ctx, key, mpi) != nil || !metered(mpi) {
 			return nil
 		}
-		if record.Spec.Tenant == v1alpha1.TenantStopped || !mpi.DeletionTimestamp.IsZero() ||
-			(isPackage(mpi) && !record.Spec.Delivery.PushedAt.IsZero()) {
+		if record.Spec.TenantActivity == v1alpha1.TenantStopped || !mpi.DeletionTimestamp.IsZero() ||
+			(isPackage(mpi) && !record.Spec.Delivery.PushTime.IsZero()) {
 			return []queue.Request{{NamespacedName: key}}
 		}
-		if delivery := record.Spec.Delivery; delivery.PackageRef.Name != "" && !delivery.PushedAt.IsZero() {
+		if delivery := record.Spec.Delivery; delivery.PackageRef.Name != "" && !delivery.PushTime.IsZero() {
 			return instancesOfRecord(record)
 		}
 		return nil

@@ -8,14 +8,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
 )
 
 // Fields by which usage records, and the packages that an instance uses, are found in the cache; the first one also at the API
 // server.
 const (
-	recordInstanceField = "spec.instanceRef.name"
-	recordOpenField     = "open"
-	packageUserField    = "spec.subscription.packageUsedBy.name"
+	recordInstanceField  = "spec.instanceRef.name"
+	recordOpenField      = "open"
+	instanceIDField      = "spec.subscription.instanceID"
+	packageConsumerField = "spec.subscription.packageConsumerRef.name"
 	// recordIsOpen is the value of recordOpenField of a record that the marketplace has not accepted and that has something to push.
 	recordIsOpen = "true"
 )
@@ -26,7 +28,8 @@ func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	if err := errors.Join(
 		indexer.IndexField(ctx, &v1alpha1.UsageRecord{}, recordInstanceField, recordInstance),
 		indexer.IndexField(ctx, &v1alpha1.UsageRecord{}, recordOpenField, recordOpen),
-		indexer.IndexField(ctx, &v1alpha1.MarketplaceInstance{}, packageUserField, packageUserOf),
+		indexer.IndexField(ctx, &v1alpha1.MarketplaceInstance{}, packageConsumerField, packageUserOf),
+		indexer.IndexField(ctx, &v1alpha1.MarketplaceInstance{}, instanceIDField, instanceIDOf),
 	); err != nil {
 		return fmt.Errorf("indexing the usage records and packages: %w", err)
 	}
@@ -39,7 +42,16 @@ func packageUserOf(object client.Object) []string {
 	if !ok || !linked(mpi) {
 		return nil
 	}
-	return []string{mpi.Spec.Subscription.PackageUsedBy.Name}
+	return []string{mpi.Spec.Subscription.PackageConsumerRef.Name}
+}
+
+// instanceIDOf is the marketplace's id of a sale that is charged by use.
+func instanceIDOf(object client.Object) []string {
+	mpi, ok := object.(*v1alpha1.MarketplaceInstance)
+	if !ok || !metered(mpi) {
+		return nil
+	}
+	return []string{mpi.Spec.Subscription.InstanceID}
 }
 
 func recordInstance(object client.Object) []string {
@@ -52,7 +64,8 @@ func recordInstance(object client.Object) []string {
 
 func recordOpen(object client.Object) []string {
 	record, ok := object.(*v1alpha1.UsageRecord)
-	if !ok || !record.Spec.Delivery.PushedAt.IsZero() || record.Spec.Checkpoint.Total != "" || record.Spec.Value == "0" {
+	if !ok || !record.Spec.Delivery.PushTime.IsZero() || record.Spec.Checkpoint.Total != "" ||
+		amountOf(record.Spec.Value, metering.One) == 0 {
 		return nil
 	}
 	return []string{recordIsOpen}

@@ -2,9 +2,11 @@ package usage
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -15,7 +17,7 @@ import (
 // Metrics says how far the reporting of usage is when the metrics are read, so that an alert can be set on what does not get
 // through:
 //
-//	stallkeeper_usage_records_open{namespace}                        records that the marketplace has not accepted
+//	stallkeeper_usage_records_open{namespace}                        records that are to be pushed and were not accepted
 //	stallkeeper_usage_oldest_open_timestamp_seconds{namespace}       the end of the oldest of them
 //	stallkeeper_usage_instances{namespace, product, status, reason}  sales that are charged by use, by UsageReported
 type Metrics struct {
@@ -25,9 +27,9 @@ type Metrics struct {
 
 var (
 	openRecordsDesc = prometheus.NewDesc("stallkeeper_usage_records_open",
-		"UsageRecords that the marketplace has not accepted.", []string{"namespace"}, nil)
+		"UsageRecords that are to be pushed and that the marketplace has not accepted.", []string{"namespace"}, nil)
 	oldestOpenDesc = prometheus.NewDesc("stallkeeper_usage_oldest_open_timestamp_seconds",
-		"End of the interval of the oldest UsageRecord that the marketplace has not accepted.", []string{"namespace"}, nil)
+		"End of the interval of the oldest UsageRecord that is to be pushed and that the marketplace has not accepted.", []string{"namespace"}, nil)
 	usageInstancesDesc = prometheus.NewDesc("stallkeeper_usage_instances",
 		"MarketplaceInstances that are charged by use, by namespace, product, and status and reason of UsageReported.",
 		[]string{"namespace", "product", "status", "reason"}, nil)
@@ -38,6 +40,19 @@ func (m Metrics) Describe(descs chan<- *prometheus.Desc) {
 	descs <- openRecordsDesc
 	descs <- oldestOpenDesc
 	descs <- usageInstancesDesc
+}
+
+// never are the reasons of Ready of records that nothing will be pushed of unless a person changes something.
+var never = []string{
+	v1alpha1.ReasonSettled, v1alpha1.ReasonPushed, v1alpha1.ReasonUsageLost, v1alpha1.ReasonTooOld, v1alpha1.ReasonOverlaps,
+	v1alpha1.ReasonBeforeSale, v1alpha1.ReasonBeforeCheckpoint, v1alpha1.ReasonMeterHasSource, v1alpha1.ReasonUnknownMeter,
+	v1alpha1.ReasonUnknownInstance,
+}
+
+// stillToPush says whether a record that is not accepted will be pushed, as far as its status knows.
+func stillToPush(record *v1alpha1.UsageRecord) bool {
+	ready := meta.FindStatusCondition(record.Status.Conditions, v1alpha1.ConditionReady)
+	return ready == nil || !slices.Contains(never, ready.Reason)
 }
 
 // Collect counts. A list that fails gives no figures rather than wrong ones.
@@ -53,8 +68,11 @@ func (m Metrics) Collect(metrics chan<- prometheus.Metric) {
 	counts, oldest := map[string]int{}, map[string]time.Time{}
 	for i := range open.Items {
 		record := &open.Items[i]
+		if !stillToPush(record) {
+			continue
+		}
 		counts[record.Namespace]++
-		oldest[record.Namespace] = queue.Earliest(oldest[record.Namespace], record.Spec.EndsAt.Time)
+		oldest[record.Namespace] = queue.Earliest(oldest[record.Namespace], record.Spec.EndTime.Time)
 	}
 	for namespace, count := range counts {
 		metrics <- prometheus.MustNewConstMetric(openRecordsDesc, prometheus.GaugeValue, float64(count), namespace)

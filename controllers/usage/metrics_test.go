@@ -21,12 +21,16 @@ func TestUsageMetricsTellWhatDoesNotGetThrough(t *testing.T) {
 	}
 	record := func(name, value string, ends int, pushed bool) *v1alpha1.UsageRecord {
 		r := &v1alpha1.UsageRecord{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: name}}
-		r.Spec.Value, r.Spec.EndsAt = value, salestest.At(ends)
+		r.Spec.Value, r.Spec.EndTime = value, salestest.At(ends)
 		if pushed {
-			r.Spec.Delivery.PushedAt = salestest.At(ends)
+			r.Spec.Delivery.PushTime = salestest.At(ends)
 		}
 		return r
 	}
+	refused := record("f", "4", 1, false)
+	refused.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonOverlaps}}
+	kept := record("g", "5", 1, false)
+	kept.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSettled}}
 	checkpoint := record("e", "0", 1, false)
 	checkpoint.Spec.Checkpoint.Total = "7"
 	mpi := salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) {
@@ -36,16 +40,17 @@ func TestUsageMetricsTellWhatDoesNotGetThrough(t *testing.T) {
 	})
 	reader := fake.NewClientBuilder().WithScheme(scheme).WithIndex(&v1alpha1.UsageRecord{}, recordOpenField, recordOpen).WithObjects(
 		mpi, salestest.HandMade(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Name = "pilot" }),
-		record("a", "1", 1, true), record("b", "2", 3, false), record("c", "3", 2, false), record("d", "0", 1, false), checkpoint,
+		record("a", "1", 1, true), record("b", "2", 3, false), record("c", "3", 2, false), record("d", "0", 1, false), record("h", "0.00", 1, false),
+		refused, kept, checkpoint,
 	).Build()
 	want := fmt.Sprintf(`
 		# HELP stallkeeper_usage_instances MarketplaceInstances that are charged by use, by namespace, product, and status and reason of UsageReported.
 		# TYPE stallkeeper_usage_instances gauge
 		stallkeeper_usage_instances{namespace="sales",product="shop",reason="UsageLate",status="False"} 1
-		# HELP stallkeeper_usage_oldest_open_timestamp_seconds End of the interval of the oldest UsageRecord that the marketplace has not accepted.
+		# HELP stallkeeper_usage_oldest_open_timestamp_seconds End of the interval of the oldest UsageRecord that is to be pushed and that the marketplace has not accepted.
 		# TYPE stallkeeper_usage_oldest_open_timestamp_seconds gauge
 		stallkeeper_usage_oldest_open_timestamp_seconds{namespace="sales"} %d
-		# HELP stallkeeper_usage_records_open UsageRecords that the marketplace has not accepted.
+		# HELP stallkeeper_usage_records_open UsageRecords that are to be pushed and that the marketplace has not accepted.
 		# TYPE stallkeeper_usage_records_open gauge
 		stallkeeper_usage_records_open{namespace="sales"} 2
 	`, salestest.Day(2).Unix())

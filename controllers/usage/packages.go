@@ -21,23 +21,23 @@ import (
 
 // linked says whether a sale is a package that another instance uses. Nothing runs for it.
 func linked(mpi *v1alpha1.MarketplaceInstance) bool {
-	return mpi.Spec.Subscription != nil && isPackage(mpi) && mpi.Spec.Subscription.PackageUsedBy.Name != ""
+	return mpi.Spec.Subscription != nil && isPackage(mpi) && mpi.Spec.Subscription.PackageConsumerRef.Name != ""
 }
 
 // linkedPackage is a package as the instance sees it that uses it.
 type linkedPackage struct {
 	instance *v1alpha1.MarketplaceInstance
 	// meters are those of the package's plan: they say what it holds.
-	meters []v1alpha1.Meter
+	meters []planMeter
 }
 
 // packagesOf are the packages that an instance uses, also those whose sale has ended.
 func packagesOf(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance) ([]linkedPackage, error) {
-	if mpi.Spec.Subscription.ChargingMode != v1alpha1.ChargingOnDemand {
+	if mpi.Spec.Subscription.ChargingMode != v1alpha1.ChargingMetered {
 		return nil, nil
 	}
 	list := &v1alpha1.MarketplaceInstanceList{}
-	err := reader.List(ctx, list, client.InNamespace(mpi.Namespace), client.MatchingFields{packageUserField: mpi.Name})
+	err := reader.List(ctx, list, client.InNamespace(mpi.Namespace), client.MatchingFields{packageConsumerField: mpi.Name})
 	if err != nil {
 		return nil, fmt.Errorf("listing the packages: %w", err)
 	}
@@ -60,15 +60,15 @@ func packagesOf(ctx context.Context, reader client.Reader, mpi *v1alpha1.Marketp
 func deductions(packages []linkedPackage, meter string) []metering.Deduction {
 	var found []metering.Deduction
 	for _, p := range packages {
-		i := slices.IndexFunc(p.meters, func(m v1alpha1.Meter) bool { return m.Name == meter })
+		i := slices.IndexFunc(p.meters, func(m planMeter) bool { return m.Name == meter && m.pack.Meter != "" })
 		if i < 0 {
 			continue
 		}
 		sub := p.instance.Spec.Subscription
 		deduction := metering.Deduction{
-			Name: p.instance.Name, Sold: saleBegins(sub), Begins: packageBegins(sub), Ends: sub.ExpiresAt.Time,
+			Name: p.instance.Name, Sold: saleBegins(sub), Begins: packageBegins(sub), Ends: sub.ExpiryTime.Time,
 			Over: sub.Entitlement.State == v1alpha1.EntitlementReleased, Package: packOf(p.meters[i], sale.EffectiveOf(p.instance)),
-			Suspends: p.meters[i].Package.WhenUsedUp == v1alpha1.UsedUpSuspend,
+			Suspends: p.meters[i].pack.WhenUsedUp == v1alpha1.UsedUpSuspend,
 		}
 		if sub.Entitlement.State != v1alpha1.EntitlementActive {
 			deduction.Ends = queue.Earliest(deduction.Ends, sub.Entitlement.Time.Time)
@@ -79,10 +79,10 @@ func deductions(packages []linkedPackage, meter string) []metering.Deduction {
 }
 
 // packOf is what a package holds by a meter of its plan.
-func packOf(meter v1alpha1.Meter, runs v1alpha1.EffectiveSubscription) metering.Package {
-	pack := metering.Package{Quantity: ptr.Deref(runs.Quantity, 0), WarnAtPercent: meter.Package.WarnAtPercent}
-	if hasPackage(meter) {
-		pack.Size = amountOf(meter.Package.Size, metering.One)
+func packOf(meter planMeter, runs v1alpha1.EffectiveSubscription) metering.Package {
+	pack := metering.Package{Quantity: ptr.Deref(runs.Quantity, 0), WarnAtPercent: meter.pack.WarnAtPercent}
+	if meter.pack.Meter != "" {
+		pack.Size = amountOf(meter.pack.Size, metering.One)
 	}
 	return pack
 }
@@ -126,7 +126,7 @@ func readLinkedLedger(ctx context.Context, reader client.Reader, mpi *v1alpha1.M
 // packageUser is the instance that uses a package, or why it can't be the one.
 func packageUser(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance,
 ) (*v1alpha1.MarketplaceInstance, *report.Verdict, error) {
-	name := mpi.Spec.Subscription.PackageUsedBy.Name
+	name := mpi.Spec.Subscription.PackageConsumerRef.Name
 	user := &v1alpha1.MarketplaceInstance{}
 	err := reader.Get(ctx, types.NamespacedName{Namespace: mpi.Namespace, Name: name}, user)
 	if apierrors.IsNotFound(err) {

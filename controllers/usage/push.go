@@ -24,6 +24,9 @@ import (
 // pushTimeout bounds one pass's pushes with all their repeats.
 const pushTimeout = 2 * time.Minute
 
+// pushLook is how long it takes at most until a record is found that became due without an event. It costs a list in the cache.
+const pushLook = 10 * time.Minute
+
 // PushReconciler tells each marketplace what was used. It works on a marketplace and not on an instance, so that the records
 // of all its sales go in one call.
 //
@@ -31,7 +34,7 @@ const pushTimeout = 2 * time.Minute
 // marketplace knows again; where it can't, by its old interface, the attempt is stored before the call, and never made twice.
 type PushReconciler struct {
 	client.Client
-	// APIReader reads Secrets, which are never cached.
+	// APIReader reads what must not be out of date.
 	APIReader client.Reader
 	Clock     clock.PassiveClock
 	Recorder  events.EventRecorder
@@ -65,7 +68,8 @@ func (r *PushReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return queue.Wake(now, again, found.next), nil
+	// What became due without an event that is watched is found all the same.
+	return queue.Wake(now, again, found.next, now.Add(pushLook)), nil
 }
 
 // tellUnclear says of records that nobody knows how to push that they wait for a person.
@@ -115,6 +119,10 @@ func (r pushPass) push(ctx context.Context, due []duePush) (again time.Time, err
 		// Only to store that had failed.
 		errs = append(errs, r.settled(ctx, push, nil))
 	}
+	due, differ := r.tries.differing(due, r.Clock.Now())
+	for _, push := range differ {
+		errs = append(errs, r.say(ctx, push, differsSaying(r.tries.sent[push.record.ID].value)))
+	}
 	due, chooseErr := r.chosen(ctx, due)
 	errs = append(errs, chooseErr)
 	// What was refused before goes by itself: to find a bad record among good ones takes many calls.
@@ -123,6 +131,7 @@ func (r pushPass) push(ctx context.Context, due []duePush) (again time.Time, err
 		for _, push := range batch {
 			records = append(records, push.record)
 		}
+		r.tries.sending(batch, r.Clock.Now())
 		for i, failed := range r.pusher.PushUsage(pushing, records) {
 			errs = append(errs, r.settled(ctx, batch[i], failed))
 		}
@@ -143,6 +152,10 @@ func (r *PushReconciler) chosen(ctx context.Context, due []duePush) ([]duePush, 
 	var errs []error
 	for _, push := range due {
 		if push.packageName != push.object.Spec.Delivery.PackageRef.Name {
+			if current, err := r.isCurrent(ctx, push.sold); err != nil || !current {
+				errs = append(errs, err)
+				continue
+			}
 			after := push.object.DeepCopy()
 			after.Spec.Delivery.PackageRef.Name = push.packageName
 			if err := r.Patch(ctx, after, client.MergeFromWithOptions(push.object, client.MergeFromWithOptimisticLock{})); err != nil {
@@ -156,10 +169,23 @@ func (r *PushReconciler) chosen(ctx context.Context, due []duePush) ([]duePush, 
 	return ready, errors.Join(errs...)
 }
 
+// isCurrent says whether a package stands at the API server as the cache has shown it: one that was released or renewed meanwhile is
+// chosen again when the cache shows that, which begins the next pass.
+func (r *PushReconciler) isCurrent(ctx context.Context, sold *v1alpha1.MarketplaceInstance) (bool, error) {
+	if sold == nil {
+		return true, nil
+	}
+	live := &v1alpha1.MarketplaceInstance{}
+	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(sold), live); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	return live.UID == sold.UID && live.Generation == sold.Generation, nil
+}
+
 // pushOld pushes a record that must not be pushed twice.
 func (r pushPass) pushOld(ctx, pushing context.Context, push duePush) error {
 	attempted := push.object.DeepCopy()
-	attempted.Spec.Delivery.AttemptedAt = report.Time(r.Clock.Now())
+	attempted.Spec.Delivery.AttemptTime = report.Time(r.Clock.Now())
 	if err := r.Patch(ctx, attempted, client.MergeFromWithOptions(push.object, client.MergeFromWithOptimisticLock{})); err != nil {
 		// Somebody else has written it, or is gone with it: the next pass sees what.
 		return client.IgnoreNotFound(err)
@@ -174,7 +200,7 @@ func (r pushPass) pushOld(ctx, pushing context.Context, push duePush) error {
 		return nil
 	}
 	untried := push.object.DeepCopy()
-	untried.Spec.Delivery.AttemptedAt = metav1.Time{}
+	untried.Spec.Delivery.AttemptTime = metav1.Time{}
 	if err := r.Patch(ctx, untried, client.MergeFrom(push.object)); err != nil {
 		return client.IgnoreNotFound(err)
 	}
@@ -192,8 +218,9 @@ func (r pushPass) settled(ctx context.Context, push duePush, failed error) error
 	now := r.Clock.Now()
 	if failed == nil {
 		r.tries.succeeded(push.object.UID, now)
+		r.tries.taken(push, now)
 		accepted := push.object.DeepCopy()
-		accepted.Spec.Delivery.PushedAt = report.Time(now)
+		accepted.Spec.Delivery.PushTime = report.Time(now)
 		err := r.Patch(ctx, accepted, client.MergeFrom(push.object))
 		if apierrors.IsNotFound(err) {
 			return nil
@@ -204,8 +231,18 @@ func (r pushPass) settled(ctx context.Context, push duePush, failed error) error
 		return sayOfRecord(ctx, r.Client, r.Recorder, push.instance, accepted, pushedSaying(), now)
 	}
 	said, pause := pushFailed(failed)
+	if said.state == v1alpha1.UsageRefused {
+		r.tries.unsent(push)
+	}
 	r.tries.failed(push.object.UID, said.state == v1alpha1.UsageRefused, pause, now)
 	return r.say(ctx, push, said)
+}
+
+// differsSaying is said of a record whose interval was pushed before with another amount.
+func differsSaying(first string) saying {
+	return saying{v1alpha1.UsageUncertain, report.False(v1alpha1.ReasonAmountDiffers, fmt.Sprintf("The amount %s was pushed for this interval"+
+		" before, by a record that was deleted, and the marketplace keeps the first one: compare it with the marketplace's console, and create"+
+		" a record with that amount in place of this one", first))}
 }
 
 // pushFailed words a push that failed, and says how long the marketplace wants to be left alone. What is wrong with every record is

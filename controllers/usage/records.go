@@ -8,7 +8,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -38,9 +41,7 @@ func (r *Reconciler) keepRecords(ctx context.Context, mpi *v1alpha1.MarketplaceI
 		errs = append(errs, r.settle(ctx, mpi, m, byName, now))
 	}
 	for i := range k.strays {
-		if said, ok := strayVerdict(&k.strays[i], k.Effective.Plan); ok {
-			errs = append(errs, sayOfRecord(ctx, r.Client, r.Recorder, mpi, &k.strays[i], said, now))
-		}
+		errs = append(errs, sayOfRecord(ctx, r.Client, r.Recorder, mpi, &k.strays[i], strayVerdict(&k.strays[i], k.Effective.Plan), now))
 	}
 	return errors.Join(errs...)
 }
@@ -68,18 +69,18 @@ func (r *Reconciler) settle(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 	settlement := m.account.Settle(now, r.Retention)
 	if c := settlement.Checkpoint; c != nil {
 		spec := v1alpha1.UsageRecordSpec{
-			BeginsAt: report.Time(c.Begins), EndsAt: report.Time(c.Ends), Value: metering.Amount(0).String(),
+			StartTime: report.Time(c.Begins), EndTime: report.Time(c.Ends), Value: metering.Amount(0).String(),
 			Checkpoint: v1alpha1.UsageCheckpoint{
-				Total: c.Checkpoint.Total.String(), PackageBeginsAt: report.Time(c.Checkpoint.PackageBegins),
+				Total: c.Checkpoint.Total.String(), PackageStartTime: report.Time(c.Checkpoint.PackageBegins),
 				PackageUsed: c.Checkpoint.PackageUsed.String(),
 			},
 		}
 		for _, p := range c.Checkpoint.Packages {
 			spec.Checkpoint.Packages = append(spec.Checkpoint.Packages,
-				v1alpha1.PackageCheckpoint{Name: p.Name, BeginsAt: report.Time(p.Begins), Used: p.Used.String()})
+				v1alpha1.PackageCheckpoint{Name: p.Name, StartTime: report.Time(p.Begins), Used: p.Used.String()})
 		}
 		if c.Stopped {
-			spec.Tenant = v1alpha1.TenantStopped
+			spec.TenantActivity = v1alpha1.TenantStopped
 		}
 		if _, err := r.create(ctx, mpi, m.spec.Name, c.Name, spec); err != nil && !apierrors.IsAlreadyExists(err) {
 			return err
@@ -99,10 +100,21 @@ func (r *Reconciler) settle(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 	return nil
 }
 
-// saying is what a record's status says. Without a reason it has no condition.
+// saying is what a record's status says.
 type saying struct {
 	state v1alpha1.UsageRecordState
+	// The Verdict is that of Ready, and of Pushed too for a record that is to be pushed.
 	report.Verdict
+}
+
+// settledSaying is that of a record with which nothing is left to do and which is not pushed.
+func settledSaying(state v1alpha1.UsageRecordState, why string) saying {
+	return saying{state, report.True(v1alpha1.ReasonSettled, why)}
+}
+
+// toPush says whether a record is one that is to be pushed: only such a record has the condition Pushed.
+func (s saying) toPush() bool {
+	return s.Reason != v1alpha1.ReasonSettled && s.Reason != v1alpha1.ReasonUsageLost
 }
 
 // recordVerdict words what a record counts for; false for one that is on its way, of which the push tells.
@@ -116,33 +128,32 @@ func recordVerdict(m meterAccount, j metering.Judged) (saying, bool) {
 	case metering.NotOver:
 		return saying{v1alpha1.UsagePending, report.Unknown(v1alpha1.ReasonNotOver, "It is pushed when its interval is over")}, true
 	case metering.Uncertain:
-		return saying{v1alpha1.UsageUncertain, report.False(v1alpha1.ReasonAnswerLost, "The push was begun and its answer was lost, and the old"+
-			" interface can't tell a repeat: look at the marketplace's console, and set spec.delivery.pushedAt if it shows this usage, or remove"+
-			" spec.delivery if it does not")}, true
+		return saying{v1alpha1.UsageUncertain, report.False(v1alpha1.ReasonAnswerLost, "The push was begun and its answer was lost, and the"+
+			" interface for single records can't detect a repeat: look at the marketplace's console, and set spec.delivery.pushTime if it shows"+
+			" this usage, or remove spec.delivery if it does not")}, true
 	case metering.Kept:
-		return saying{state: v1alpha1.UsageKept}, true
+		return settledSaying(v1alpha1.UsageKept, "The meter is counted and not pushed"), true
 	case metering.Base:
-		return saying{state: v1alpha1.UsageBase}, true
+		return settledSaying(v1alpha1.UsageBase, checkpointText), true
 	case metering.Unused:
 		if j.Lost {
-			return refused(v1alpha1.ReasonUsageLost, "Nobody knows what was used: the source did not answer before it was too late. If you"+
-				" know, settle it with the marketplace's support")
+			return refused(v1alpha1.ReasonUsageLost, "The amount is not known: the source did not answer before it was too late. Settle it with"+
+				" the marketplace's support, and delete this record when that is done")
 		}
-		return saying{state: v1alpha1.UsageUnused}, true
+		return settledSaying(v1alpha1.UsageUnused, unusedText), true
 	case metering.TooOld:
 		return refused(v1alpha1.ReasonTooOld, "The interval began more than %d days ago, which the marketplace does not accept: settle this"+
 			" usage with its support", int(m.account.Sale.MaxAge.Hours()/24))
 	case metering.Overlaps:
-		return refused(v1alpha1.ReasonOverlaps, "Another record of meter %q stands for a part of the same time: correct beginsAt and endsAt"+
-			" in a new record", m.spec.Name)
+		return refused(v1alpha1.ReasonOverlaps, "It overlaps another record of meter %q: create a record whose startTime and endTime do not,"+
+			" or delete the other one", m.spec.Name)
 	case metering.BeforeSale:
-		return refused(v1alpha1.ReasonBeforeSale, "The sale began at %s: let beginsAt be no earlier", report.Stamp(m.account.Sale.Begins))
+		return refused(v1alpha1.ReasonBeforeSale, "The sale began at %s: create a record with that startTime or a later one", report.Stamp(m.account.Sale.Begins))
 	case metering.Closed:
-		return refused(v1alpha1.ReasonBeforeCheckpoint, "The time before the latest checkpoint is settled: let beginsAt be later, or"+
+		return refused(v1alpha1.ReasonBeforeCheckpoint, "The time before the latest checkpoint is settled: create a record with a later startTime, or"+
 			" settle it with the marketplace's support")
 	case metering.Foreign:
-		return refused(v1alpha1.ReasonMeterHasSource, "Meter %q is read by the controller: write records for meters with source Records"+
-			" only", m.spec.Name)
+		return refused(v1alpha1.ReasonMeterHasSource, "Meter %q is read by the controller: write records only for meters with records: {}", m.spec.Name)
 	}
 	return saying{}, false
 }
@@ -151,16 +162,42 @@ func pushedSaying() saying {
 	return saying{v1alpha1.UsagePushed, report.True(v1alpha1.ReasonPushed, "The marketplace has accepted it")}
 }
 
+const (
+	checkpointText = "It stands for the records before it"
+	unusedText     = "Nothing was used"
+)
+
 // strayVerdict words what a record of an unknown meter counts for.
-func strayVerdict(record *v1alpha1.UsageRecord, plan string) (saying, bool) {
+func strayVerdict(record *v1alpha1.UsageRecord, plan string) saying {
 	switch fact := recordFact(record); {
 	case fact.Pushed:
-		return pushedSaying(), true
-	case fact.Checkpoint != nil, fact.Value == 0:
-		return saying{}, false
+		return pushedSaying()
+	case fact.Checkpoint != nil:
+		return settledSaying(v1alpha1.UsageBase, checkpointText)
+	case fact.Value == 0:
+		return settledSaying(v1alpha1.UsageUnused, unusedText)
 	}
 	return saying{v1alpha1.UsageRefused, report.False(v1alpha1.ReasonUnknownMeter, fmt.Sprintf(
-		"Plan %q has no meter %q: add it to the plan, or correct the name in a new record", plan, record.Spec.Meter))}, true
+		"Plan %q has no meter %q: add it to the plan, or correct the name in a new record", plan, record.Spec.Meter))}
+}
+
+// setSaying puts into a record's status what is to be said of it. It is pure.
+func setSaying(record *v1alpha1.UsageRecord, said saying, now time.Time) {
+	status := &record.Status
+	status.State, status.ObservedGeneration = said.state, ptr.To(record.Generation)
+	set := func(kind string, v report.Verdict) { report.Set(&status.Conditions, kind, v, record.Generation, now) }
+	if ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady); ready != nil && ready.LastTransitionTime.Unix() == 0 {
+		// The default status: its time would stay that of 1970 where the first thing to say is Unknown too.
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionReady)
+	}
+	set(v1alpha1.ConditionReady, said.Verdict)
+	pushed, stalled := said.Verdict, report.Verdict{Absent: true}
+	pushed.Absent = !said.toPush()
+	if said.Status == metav1.ConditionFalse {
+		stalled = report.True(said.Reason, said.Message)
+	}
+	set(v1alpha1.ConditionPushed, pushed)
+	set(v1alpha1.ConditionStalled, stalled)
 }
 
 // sayOfRecord writes a record's status, if it changed, and makes an event of a refusal. mpi is nil where there is no such instance.
@@ -168,11 +205,7 @@ func sayOfRecord(ctx context.Context, c client.Client, recorder events.EventReco
 	record *v1alpha1.UsageRecord, said saying, now time.Time,
 ) error {
 	before := record.DeepCopy()
-	record.Status.State = said.state
-	pushed := said.Verdict
-	// A state that needs no explanation has no condition.
-	pushed.Absent = pushed.Status == ""
-	report.Set(&record.Status.Conditions, v1alpha1.ConditionPushed, pushed, record.Generation, now)
+	setSaying(record, said, now)
 	if equality.Semantic.DeepEqual(before.Status, record.Status) {
 		return nil
 	}
@@ -183,7 +216,7 @@ func sayOfRecord(ctx context.Context, c client.Client, recorder events.EventReco
 		}
 		return fmt.Errorf("writing the status of UsageRecord %s: %w", record.Name, err)
 	}
-	announcement := report.Announcement{Condition: v1alpha1.ConditionPushed, Action: "Push", OnlyFalse: true}
+	announcement := report.Announcement{Condition: v1alpha1.ConditionReady, Action: "Push", OnlyFalse: true}
 	if mpi != nil {
 		announcement.About = mpi
 	}

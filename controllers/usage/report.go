@@ -37,8 +37,8 @@ func reportUsage(mpi *v1alpha1.MarketplaceInstance, k known, c counted, now time
 
 func meterUsage(mpi, user *v1alpha1.MarketplaceInstance, m meterAccount) v1alpha1.MeterUsage {
 	used := v1alpha1.MeterUsage{
-		Meter: m.spec.Name, Unit: m.spec.Unit, Total: m.account.Total.String(), CountedUntil: report.Time(m.account.Until),
-		Pending: ptr.To(int32(min(len(m.account.Open()), 1<<30))),
+		Meter: m.spec.Name, Unit: m.spec.Unit, Total: m.account.Total.String(), CountedUntilTime: report.Time(m.account.Until),
+		PendingRecords: ptr.To(int32(min(len(m.account.Open()), 1<<30))),
 	}
 	if user != nil {
 		used.RelatedInstanceID = user.Spec.Subscription.InstanceID
@@ -59,7 +59,7 @@ func usageVerdict(mpi *v1alpha1.MarketplaceInstance, k known, c counted, now tim
 	}
 	if len(k.meters) == 0 {
 		return report.False(v1alpha1.ReasonNoMeters, fmt.Sprintf("The sale is charged by use, and plan %q of product %q has no meters: nothing is"+
-			" reported. Add meters to the plan, or one with source Records and push: None if usage is reported by other means",
+			" reported. Add meters to the plan, or one with records: {} and push: None if usage is reported by other means",
 			k.Effective.Plan, mpi.Spec.ProductRef.Name)), time.Time{}
 	}
 	if k.unclear != nil {
@@ -78,13 +78,13 @@ func usageVerdict(mpi *v1alpha1.MarketplaceInstance, k known, c counted, now tim
 
 // linkedVerdict says whether the use of a package is counted that another instance uses. That instance says whether it is reported.
 func linkedVerdict(mpi *v1alpha1.MarketplaceInstance, k known) report.Verdict {
-	user := mpi.Spec.Subscription.PackageUsedBy.Name
+	user := mpi.Spec.Subscription.PackageConsumerRef.Name
 	switch {
 	case k.unclear != nil:
 		return report.False(k.unclear.Reason, k.unclear.Message)
 	case len(k.meters) == 0:
-		return report.False(v1alpha1.ReasonNoMeters, fmt.Sprintf("Plan %q of the package and the plan of MarketplaceInstance %q have no meter of the"+
-			" same name: nothing is deducted from the package. Give a meter of the package's plan the name of the one that counts",
+		return report.False(v1alpha1.ReasonNoMeters, fmt.Sprintf("The package of plan %q counts a meter that the plan of MarketplaceInstance %q does not"+
+			" have: nothing is deducted from the package. Set package.meter to a meter of that plan",
 			k.Effective.Plan, user))
 	}
 	return report.True(v1alpha1.ReasonUsageReported, fmt.Sprintf("MarketplaceInstance %q uses the package, and reports what it uses", user))
@@ -94,24 +94,24 @@ func linkedVerdict(mpi *v1alpha1.MarketplaceInstance, k known) report.Verdict {
 func recordsVerdict(k known) (report.Verdict, bool) {
 	said := map[string]*metav1.Condition{}
 	for i := range k.records {
-		said[k.records[i].Name] = meta.FindStatusCondition(k.records[i].Status.Conditions, v1alpha1.ConditionPushed)
+		said[k.records[i].Name] = meta.FindStatusCondition(k.records[i].Status.Conditions, v1alpha1.ConditionReady)
 	}
 	refusedByMarketplace := func(j metering.Judged) bool {
 		condition := said[j.Name]
 		return j.Verdict == metering.Due && condition != nil && condition.Reason == v1alpha1.ReasonMarketplaceRefused
 	}
-	lost := k.namesOf(func(j metering.Judged) bool { return j.Lost || j.Verdict == metering.TooOld })
+	lost := k.namesOf(func(j metering.Judged) bool { return j.Lost && !j.Pushed || j.Verdict == metering.TooOld })
 	uncertain := k.namesOf(func(j metering.Judged) bool { return j.Verdict == metering.Uncertain })
 	refused := append(k.namesOf(func(j metering.Judged) bool {
 		return j.Verdict.Refused() && j.Verdict != metering.TooOld || refusedByMarketplace(j)
 	}), refusedStrays(k)...)
-	look := func(names []string) string { return fmt.Sprintf("see `kubectl describe ur %s`", names[0]) }
+	look := func(names []string) string { return fmt.Sprintf("see `kubectl describe urec %s`", names[0]) }
 	switch {
 	case len(lost) > 0:
 		return report.False(v1alpha1.ReasonUsageLost, fmt.Sprintf("The usage of %d interval(s) can't be charged any more: settle it with the"+
 			" marketplace's support, and delete the record when that is done; %s", len(lost), look(lost))), true
 	case len(uncertain) > 0:
-		return report.False(v1alpha1.ReasonUsageUncertain, fmt.Sprintf("Nobody knows whether %d record(s) reached the marketplace; %s",
+		return report.False(v1alpha1.ReasonUsageUncertain, fmt.Sprintf("%d record(s) may or may not have reached the marketplace; %s",
 			len(uncertain), look(uncertain))), true
 	case len(refused) > 0:
 		message := fmt.Sprintf("%d record(s) are refused; %s", len(refused), look(refused))
@@ -140,7 +140,7 @@ func (l ledger) namesOf(wanted func(metering.Judged) bool) []string {
 func refusedStrays(k known) []string {
 	var names []string
 	for i := range k.strays {
-		if said, ok := strayVerdict(&k.strays[i], k.Effective.Plan); ok && said.state == v1alpha1.UsageRefused {
+		if strayVerdict(&k.strays[i], k.Effective.Plan).state == v1alpha1.UsageRefused {
 			names = append(names, k.strays[i].Name)
 		}
 	}
@@ -161,7 +161,7 @@ func timelyVerdict(k known, c counted, now time.Time) (v report.Verdict, late ti
 			waiting = p.Message
 		}
 		if !deadline.IsZero() && !now.Before(deadline) {
-			text := "the marketplace has not accepted it yet; see the records with `kubectl get ur`"
+			text := "the marketplace has not accepted it yet; see the records with `kubectl get urec`"
 			if silent {
 				text = p.Message
 			}
@@ -173,12 +173,12 @@ func timelyVerdict(k known, c counted, now time.Time) (v report.Verdict, late ti
 		return report.Unknown(v1alpha1.ReasonSourceUnavailable, waiting), late
 	}
 	for _, record := range k.records {
-		condition := meta.FindStatusCondition(record.Status.Conditions, v1alpha1.ConditionPushed)
-		if condition != nil && condition.Reason == v1alpha1.ReasonMarketplaceUnavailable && record.Spec.Delivery.PushedAt.IsZero() {
+		condition := meta.FindStatusCondition(record.Status.Conditions, v1alpha1.ConditionReady)
+		if condition != nil && condition.Reason == v1alpha1.ReasonMarketplaceUnavailable && record.Spec.Delivery.PushTime.IsZero() {
 			return report.Unknown(v1alpha1.ReasonMarketplaceUnavailable, condition.Message), late
 		}
 	}
-	return report.True(v1alpha1.ReasonUsageReported, "Everything that was used is reported, or about to be"), late
+	return report.True(v1alpha1.ReasonUsageReported, "All usage is reported or scheduled to be reported"), late
 }
 
 // packageVerdict says what is left of a package; absent where the plan does not say how much one holds.
@@ -196,7 +196,7 @@ func packageVerdict(mpi *v1alpha1.MarketplaceInstance, l ledger) report.Verdict 
 		switch {
 		case m.pack.UsedUp(m.account.PackageUsed):
 			text := "the tenant runs on"
-			if m.spec.Package.WhenUsedUp == v1alpha1.UsedUpSuspend {
+			if m.spec.pack.WhenUsedUp == v1alpha1.UsedUpSuspend {
 				text = "the tenant is stopped once the marketplace has accepted that, and its data are kept; a renewal or a larger quantity" +
 					" brings it back"
 			}
@@ -205,7 +205,7 @@ func packageVerdict(mpi *v1alpha1.MarketplaceInstance, l ledger) report.Verdict 
 			result = report.True(v1alpha1.ReasonPackageLow, fmt.Sprintf("More than %d %% of the package's %s %s are used",
 				passed, holds, m.spec.Unit))
 		case result.Absent:
-			result = report.True(v1alpha1.ReasonPackageAvailable, "The package lasts")
+			result = report.True(v1alpha1.ReasonPackageAvailable, "Usage is within the package's allowance")
 		}
 	}
 	return result

@@ -22,7 +22,7 @@ func counts(hour int, value string, changes ...func(*v1alpha1.UsageRecord)) v1al
 	}}
 	r.Spec = v1alpha1.UsageRecordSpec{
 		InstanceRef: v1alpha1.InstanceReference{Name: "acme"}, Meter: "requests", Value: value,
-		BeginsAt: metav1.NewTime(begins), EndsAt: metav1.NewTime(begins.Add(time.Hour)),
+		StartTime: metav1.NewTime(begins), EndTime: metav1.NewTime(begins.Add(time.Hour)),
 	}
 	for _, change := range changes {
 		change(&r)
@@ -30,11 +30,11 @@ func counts(hour int, value string, changes ...func(*v1alpha1.UsageRecord)) v1al
 	return r
 }
 
-func wasPushed(r *v1alpha1.UsageRecord)    { r.Spec.Delivery.PushedAt = r.Spec.EndsAt }
-func wasAttempted(r *v1alpha1.UsageRecord) { r.Spec.Delivery.AttemptedAt = r.Spec.EndsAt }
+func wasPushed(r *v1alpha1.UsageRecord)    { r.Spec.Delivery.PushTime = r.Spec.EndTime }
+func wasAttempted(r *v1alpha1.UsageRecord) { r.Spec.Delivery.AttemptTime = r.Spec.EndTime }
 func wasLost(r *v1alpha1.UsageRecord)      { r.Spec.Unmeasured = v1alpha1.UnmeasuredLost }
 func isCheckpoint(r *v1alpha1.UsageRecord) {
-	r.Spec.Checkpoint.Total, r.Spec.EndsAt = "0", r.Spec.BeginsAt
+	r.Spec.Checkpoint.Total, r.Spec.EndTime = "0", r.Spec.StartTime
 }
 func namedBy(name string) func(*v1alpha1.UsageRecord) {
 	return func(r *v1alpha1.UsageRecord) { r.Name = name }
@@ -44,7 +44,7 @@ func ofMeter(name string) func(*v1alpha1.UsageRecord) {
 }
 func saidOf(status metav1.ConditionStatus, reason string) func(*v1alpha1.UsageRecord) {
 	return func(r *v1alpha1.UsageRecord) {
-		r.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionPushed, Status: status, Reason: reason, Message: "about it"}}
+		r.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: status, Reason: reason, Message: "about it"}}
 	}
 }
 
@@ -61,7 +61,7 @@ func TestWhatIsSaidAboutUsage(t *testing.T) {
 		want  string
 	}{
 		"a plan without meters": {product: salestest.Product(), want: "False NoMeters"},
-		"a plan with two":       {product: salestest.Product(salestest.MeteredBy(), salestest.MeteredBy(func(m *v1alpha1.Meter) { m.Name = "b" })), want: "False SeveralMeteredItems"},
+		"a plan with two":       {product: salestest.Product(salestest.MeteredBy(), salestest.MeteredBy(func(m *salestest.Metered) { m.Name = "b" })), want: "False SeveralMeteredItems"},
 		"nothing counted yet":   {want: "True UsageReported"},
 		"all accepted":          {records: []v1alpha1.UsageRecord{counts(0, "1", wasPushed)}, after: time.Hour, want: "True UsageReported"},
 		"just counted":          {records: []v1alpha1.UsageRecord{counts(0, "1")}, want: "True UsageReported"},
@@ -133,7 +133,7 @@ func TestWhatIsSaidAboutUsage(t *testing.T) {
 func TestNothingIsSaidAboutUsageOfOtherSales(t *testing.T) {
 	mpi := salestest.Sale()
 	mpi.Status.Usage = []v1alpha1.MeterUsage{{Meter: "requests", Total: "1"}}
-	mpi.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionUsageReported}, {Type: v1alpha1.ConditionPaid}}
+	mpi.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionUsageReported}, {Type: v1alpha1.ConditionEntitled}}
 	reportUsage(mpi, known{}, counted{}, salestest.Day(1))
 	if len(mpi.Status.Usage) > 0 || len(mpi.Status.Conditions) != 1 {
 		t.Errorf("the status says %+v", mpi.Status)

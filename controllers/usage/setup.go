@@ -26,8 +26,8 @@ const (
 	pushWorkers = 2
 )
 
-// relatedInstances finds the instance that uses a package, and the packages that an instance uses: what becomes of the one is
-// looked at again when the other has changed.
+// relatedInstances finds the instance that uses a package, the packages that an instance uses, and the instances with the same id: what
+// becomes of the one is looked at again when the other has changed.
 func relatedInstances(reader client.Reader) handler.MapFunc {
 	return func(ctx context.Context, object client.Object) []queue.Request {
 		mpi, ok := object.(*v1alpha1.MarketplaceInstance)
@@ -38,14 +38,21 @@ func relatedInstances(reader client.Reader) handler.MapFunc {
 			return []queue.Request{{NamespacedName: types.NamespacedName{Namespace: mpi.Namespace, Name: names[0]}}}
 		}
 		list := &v1alpha1.MarketplaceInstanceList{}
-		err := reader.List(ctx, list, client.InNamespace(mpi.Namespace), client.MatchingFields{packageUserField: mpi.Name})
+		err := reader.List(ctx, list, client.InNamespace(mpi.Namespace), client.MatchingFields{packageConsumerField: mpi.Name})
 		if err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "Listing the packages of an instance failed")
 			return nil
 		}
+		twins, err := twinsOf(ctx, reader, mpi)
+		if err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "Listing the instances with the same id failed")
+		}
 		var requests []queue.Request
 		for i := range list.Items {
 			requests = append(requests, queue.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		}
+		for i := range twins {
+			requests = append(requests, queue.Request{NamespacedName: client.ObjectKeyFromObject(&twins[i])})
 		}
 		return requests
 	}
@@ -108,43 +115,83 @@ func notReported() predicate.Predicate {
 		}
 		said := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionUsageReported) != nil
 		return said != metered(mpi) || usable(mpi) && slices.ContainsFunc(mpi.Status.Usage, func(used v1alpha1.MeterUsage) bool {
-			return used.CountedUntil.IsZero()
+			return used.CountedUntilTime.IsZero()
 		})
 	})
 }
 
-// SetupWithManager makes the reconciler run.
+// SetupWithManager makes the reconciler run. A record becomes due by itself, or because something else has changed: its instance was made
+// or corrected, its product has got the meter, another record that it overlaps was deleted. What no event tells is found by the timer.
 func (r *PushReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	later := func(ctx context.Context, object client.Object, q queue.Queue) {
-		if len(recordOpen(object)) == 0 {
-			return
-		}
+	ofRecord := r.later(func(ctx context.Context, object client.Object) []types.NamespacedName {
 		mpi := &v1alpha1.MarketplaceInstance{}
 		key := types.NamespacedName{Namespace: object.GetNamespace(), Name: recordInstance(object)[0]}
 		if r.Get(ctx, key, mpi) == nil && mpi.Spec.Subscription != nil {
-			q.AddAfter(queue.Request{NamespacedName: types.NamespacedName{
-				Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace,
-			}}, queue.PushPause)
-			return
+			return marketplaceOf(mpi)
 		}
-		// It names no sale. Whoever comes first says so.
-		connections := &v1alpha1.MarketplaceList{}
-		if r.List(ctx, connections, client.InNamespace(object.GetNamespace())) == nil && len(connections.Items) > 0 {
-			q.AddAfter(queue.Request{NamespacedName: client.ObjectKeyFromObject(&connections.Items[0])}, queue.PushPause)
+		// It names no sale. Whichever comes first says so.
+		return r.marketplaces(ctx, object.GetNamespace(), 1)
+	})
+	ofInstance := r.later(func(_ context.Context, object client.Object) []types.NamespacedName {
+		mpi, ok := object.(*v1alpha1.MarketplaceInstance)
+		if !ok || mpi.Spec.Subscription == nil || !metered(mpi) {
+			return nil
 		}
-	}
+		return marketplaceOf(mpi)
+	})
+	ofProduct := r.later(func(ctx context.Context, object client.Object) []types.NamespacedName {
+		return r.marketplaces(ctx, object.GetNamespace(), 0)
+	})
 	return ctrl.NewControllerManagedBy(mgr).Named("usagepush").
 		For(&v1alpha1.Marketplace{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.UsageRecord{}, handler.Funcs{
-			CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue.Queue) { later(ctx, e.Object, q) },
-			UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue.Queue) {
-				if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() {
-					later(ctx, e.ObjectNew, q)
-				}
-			},
-		}).
+		Watches(&v1alpha1.UsageRecord{}, ofRecord, builder.WithPredicates(mayBeDue())).
+		Watches(&v1alpha1.MarketplaceInstance{}, ofInstance, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.MarketplaceProduct{}, ofProduct, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: pushWorkers, RateLimiter: queue.Retries(time.Second),
 		}).
 		Complete(r)
+}
+
+// later looks at the marketplaces of an object after a pause, in which more may come to go in the same call.
+func (r *PushReconciler) later(of func(context.Context, client.Object) []types.NamespacedName) handler.EventHandler {
+	add := func(ctx context.Context, object client.Object, q queue.Queue) {
+		for _, marketplace := range of(ctx, object) {
+			q.AddAfter(queue.Request{NamespacedName: marketplace}, queue.PushPause)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue.Queue) { add(ctx, e.Object, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue.Queue) { add(ctx, e.ObjectNew, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue.Queue) { add(ctx, e.Object, q) },
+	}
+}
+
+// mayBeDue lets a record through that can have something to push, and every record that is deleted: one that it had overlapped may be due
+// now.
+func mayBeDue() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool { return len(recordOpen(e.Object)) > 0 },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() && len(recordOpen(e.ObjectNew)) > 0
+		},
+	}
+}
+
+func marketplaceOf(mpi *v1alpha1.MarketplaceInstance) []types.NamespacedName {
+	return []types.NamespacedName{{Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace}}
+}
+
+// marketplaces are those of a sales namespace, at most so many; 0 for all.
+func (r *PushReconciler) marketplaces(ctx context.Context, namespace string, most int64) []types.NamespacedName {
+	list := &v1alpha1.MarketplaceList{}
+	if err := r.List(ctx, list, client.InNamespace(namespace), client.Limit(most)); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Listing the marketplaces failed")
+		return nil
+	}
+	var names []types.NamespacedName
+	for i := range list.Items {
+		names = append(names, client.ObjectKeyFromObject(&list.Items[i]))
+	}
+	return names
 }

@@ -16,9 +16,53 @@ const forgetTries = 2 * time.Hour
 // tries is what a process remembers of the pushes to one marketplace. Lost, records are tried again at once.
 type tries struct {
 	by map[types.UID]try
+	// sent is what was last pushed under each id, also of records that are gone.
+	sent map[string]sent
 	// pauses are those of records that a marketplace did not take because it did not answer.
 	pauses *queue.Backoff
 }
+
+// sent is an amount that was pushed, whatever became of it.
+type sent struct {
+	record types.UID
+	value  string
+	until  time.Time
+}
+
+// rememberSent is how long an id is remembered whose push had no answer: for as long as usage can be charged. rememberTaken is the same
+// of one that was accepted, of which there are many more.
+const (
+	rememberSent  = 22 * 24 * time.Hour
+	rememberTaken = 48 * time.Hour
+)
+
+// differing takes the records out whose id stands for another amount already: that of a record which was deleted. The marketplace keeps
+// the first one, and would be taken to have accepted the second.
+func (t *tries) differing(due []duePush, now time.Time) (fit, differ []duePush) {
+	maps.DeleteFunc(t.sent, func(_ string, s sent) bool { return now.After(s.until) })
+	return partition(due, func(push duePush) bool {
+		before, known := t.sent[push.record.ID]
+		return !known || before.record == push.object.UID || before.value == push.record.Value
+	})
+}
+
+// sending notes the records that a call is about to push.
+func (t *tries) sending(batch []duePush, now time.Time) {
+	for _, push := range batch {
+		t.sent[push.record.ID] = sent{push.object.UID, push.record.Value, now.Add(rememberSent)}
+	}
+}
+
+// taken shortens how long a record is remembered that was accepted.
+func (t *tries) taken(push duePush, now time.Time) {
+	if s, known := t.sent[push.record.ID]; known {
+		s.until = now.Add(rememberTaken)
+		t.sent[push.record.ID] = s
+	}
+}
+
+// unsent forgets a record that the marketplace has refused: another amount can stand in its place.
+func (t *tries) unsent(push duePush) { delete(t.sent, push.record.ID) }
 
 // try is what became of a record's last push.
 type try struct {
@@ -29,7 +73,7 @@ type try struct {
 }
 
 func (r *PushReconciler) newTries() *tries {
-	return &tries{by: map[types.UID]try{}, pauses: queue.NewBackoff(queue.PushFirst, queue.PushLast, r.Clock)}
+	return &tries{by: map[types.UID]try{}, sent: map[string]sent{}, pauses: queue.NewBackoff(queue.PushFirst, queue.PushLast, r.Clock)}
 }
 
 // ready are the records that may be tried now, and when the next one may.

@@ -153,7 +153,7 @@ func (s *Stored) ReadShard(ctx context.Context, shard int) error {
 }
 
 // Secret reads one of the Secrets beside an instance; nil when there is none. The error wraps ErrForeign for one that is not the
-// instance's.
+// instance's, and is an *UnreadableError for one that the callback server has made, which makes nothing but calls.
 func Secret(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance, name string) (*corev1.Secret, error) {
 	secret := &corev1.Secret{}
 	err := reader.Get(ctx, types.NamespacedName{Namespace: mpi.Namespace, Name: name}, secret)
@@ -164,6 +164,8 @@ func Secret(ctx context.Context, reader client.Reader, mpi *v1alpha1.Marketplace
 		return nil, fmt.Errorf("reading Secret %s: %w", name, err)
 	case !Owned(secret, mpi.UID):
 		return nil, fmt.Errorf("reading Secret %s: %w", name, ErrForeign)
+	case secret.Type == v1alpha1.CallSecretType:
+		return nil, &UnreadableError{name}
 	}
 	return secret, nil
 }

@@ -87,6 +87,8 @@ func (d *demo) installChart(ctx context.Context) error {
 			// A cluster that ran already may have the sales namespace or the kinds from elsewhere.
 			"--take-ownership",
 			"--set", "webhook.replicas=0,controller.replicas=0,salesNamespaces={" + salesNamespace + "}",
+			// The fake open API runs beside the cluster.
+			"--set", "credentials.apiHosts={127.0.0.1}",
 			"--set", "login.enabled=true,login.replicas=0,login.url=https://login.example.com,login.extraArgs={--allow-loopback-http}",
 		},
 	})

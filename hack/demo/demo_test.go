@@ -138,7 +138,7 @@ func TestTheDemosProductIsForSale(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&demo{paths: paths{root: root}}).readListing(); err != nil {
+	if _, err := (&demo{paths: paths{root: root}}).readListing("product.yaml"); err != nil {
 		t.Error(err)
 	}
 }

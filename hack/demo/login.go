@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -27,9 +29,8 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
 
-// jointSKU is the specification code of the product with a login, enterprise the enterprise that buys it.
+// enterprise is the enterprise that buys the product with a login.
 const (
-	jointSKU   = "joint-team"
 	enterprise = "demo-enterprise"
 	clientID   = "demo-client"
 )
@@ -117,11 +118,31 @@ func (f *frontEnd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	greeting, err := f.welcome(r)
-	if err != nil {
+	switch {
+	case errors.Is(err, errBegunElsewhere):
+		f.begin(w, r)
+	case err != nil:
 		http.Error(w, err.Error(), http.StatusForbidden)
-		return
+	default:
+		_, _ = io.WriteString(w, greeting)
 	}
-	_, _ = io.WriteString(w, greeting)
+}
+
+// nonceCookie binds a sign-on to the browser that it was begun in. An application with https:// calls its own __Host-, with Secure and
+// SameSite=None; the demo has no https:// front end.
+const nonceCookie = "login-nonce"
+
+// errBegunElsewhere is a token that says nothing of the browser, such as one of KooGallery's portal.
+var errBegunElsewhere = errors.New("the sign-on was not begun here")
+
+// begin sends a browser to the bridge.
+func (f *frontEnd) begin(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	address := f.issuer + "/login/" + salesNamespace + "/" + f.instance
+	f.mu.Unlock()
+	nonce := rand.Text()
+	http.SetCookie(w, &http.Cookie{Name: nonceCookie, Value: nonce, Path: "/", MaxAge: 600, HttpOnly: true}) //nolint:gosec // it is http://
+	http.Redirect(w, r, address+"?nonce="+nonce, http.StatusSeeOther)
 }
 
 // welcome verifies a token and greets its user.
@@ -139,7 +160,8 @@ func (f *frontEnd) welcome(r *http.Request) (string, error) {
 	var (
 		claims jwt.Claims
 		user   struct {
-			Role string `json:"role"`
+			Role  string `json:"role"`
+			Nonce string `json:"nonce"`
 		}
 	)
 	if err := token.Claims(key, &claims, &user); err != nil {
@@ -150,6 +172,12 @@ func (f *frontEnd) welcome(r *http.Request) (string, error) {
 		return "", errors.New("the token is too old, was used, or is another tenant's")
 	}
 	f.used[claims.ID] = true
+	if user.Nonce == "" {
+		return "", errBegunElsewhere
+	}
+	if own, err := r.Cookie(nonceCookie); err != nil || subtle.ConstantTimeCompare([]byte(own.Value), []byte(user.Nonce)) != 1 {
+		return "", errors.New("the sign-on was begun in another browser")
+	}
 	return fmt.Sprintf("Welcome, %s. You are here as %s.", claims.Subject, user.Role), nil
 }
 
@@ -188,8 +216,16 @@ func (b browser) open(ctx context.Context, address string) (shown, error) {
 	if err != nil {
 		return shown{}, err
 	}
-	if found := form.FindStringSubmatch(page.text); found != nil {
-		return b.send(ctx, http.MethodPost, html.UnescapeString(found[1]), url.Values{"token": {html.UnescapeString(found[2])}})
+	// Twice, where the application begins a sign-on of its own.
+	for range 2 {
+		found := form.FindStringSubmatch(page.text)
+		if found == nil {
+			break
+		}
+		page, err = b.send(ctx, http.MethodPost, html.UnescapeString(found[1]), url.Values{"token": {html.UnescapeString(found[2])}})
+		if err != nil {
+			return shown{}, err
+		}
 	}
 	return page, nil
 }
@@ -237,7 +273,7 @@ func (d *demo) enterpriseSignsOn(ctx context.Context, s *sale) error {
 
 // sellJoint sells, and tells of the enterprise, its application and two users, as KooGallery does.
 func (d *demo) sellJoint(ctx context.Context, s *sale) error {
-	if err := d.postOrder(ctx, s.order, "NEW", jointSKU, 1, s.expires); err != nil {
+	if err := d.postOrder(ctx, s.order, "NEW", s.skuCode, 1, s.expires); err != nil {
 		return err
 	}
 	result, err := d.koogallery(ctx, s, "purchase", s.order, "--order", s.order)
@@ -265,7 +301,7 @@ func (d *demo) sellJoint(ctx context.Context, s *sale) error {
 	return d.untilTrue(ctx, s, stepTimeout, "running, and has its users and the key of its login", func(instance *v1alpha1.MarketplaceInstance, _ world) string {
 		return joined(
 			conditionMissing(instance, v1alpha1.ConditionReady, metav1.ConditionTrue, ""),
-			conditionMissing(instance, v1alpha1.ConditionDirectorySynced, metav1.ConditionTrue, v1alpha1.ReasonDirectoryDelivered),
+			conditionMissing(instance, v1alpha1.ConditionDirectorySynced, metav1.ConditionTrue, v1alpha1.ReasonDirectorySynced),
 		)
 	})
 }

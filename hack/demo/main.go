@@ -34,6 +34,7 @@ type demo struct {
 	ordersURL string           // where the fake open API takes orders
 	apiURL    string           // base URL of the fake open API
 	sold      listing          // what the product's first listing sells
+	joint     listing          // what the product with a login sells
 	signOn    signOn           // where an enterprise's users sign in
 	timeline  timeline         // what happened, for the end
 }

@@ -79,11 +79,15 @@ func (d *demo) startProcesses(ctx context.Context) error {
 
 // startOpenAPI starts KooGallery's open API, which is the simulator.
 func (d *demo) startOpenAPI(ctx context.Context, address string) error {
-	sold, err := d.readListing()
+	sold, err := d.readListing("product.yaml")
 	if err != nil {
 		return err
 	}
-	d.sold = sold
+	joint, err := d.readListing("joint.yaml")
+	if err != nil {
+		return err
+	}
+	d.sold, d.joint = sold, joint
 	p, err := d.start(openAPIProcess, []string{"AK=" + d.keys.ak, "SK=" + d.keys.sk},
 		d.paths.stallkeeper(), "simulate", "openapi", "--bind-address", address, "--product-id", sold.productID, "--sku-code", sold.skuCode)
 	if err != nil {
@@ -250,7 +254,7 @@ func (d *demo) describeProduct(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	marketplace.Spec.OpenAPIURL = d.apiURL
+	marketplace.Spec.KooGallery.API.URL = d.apiURL
 	product, err := readSample[v1alpha1.MarketplaceProduct](d.paths.sample("product.yaml"))
 	if err != nil {
 		return err

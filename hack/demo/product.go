@@ -28,18 +28,20 @@ const describedTimeout = 60 * time.Second
 // listing is what the demo's orders buy.
 type listing struct{ productID, skuCode string }
 
-// readListing reads what the sample product sells.
-func (d *demo) readListing() (listing, error) {
-	product, err := readSample[v1alpha1.MarketplaceProduct](d.paths.sample("product.yaml"))
+// readListing reads what a sample product sells.
+func (d *demo) readListing(sample string) (listing, error) {
+	product, err := readSample[v1alpha1.MarketplaceProduct](d.paths.sample(sample))
 	if err != nil {
 		return listing{}, err
 	}
-	for _, l := range product.Spec.Listings {
-		if len(l.ProductIDs) > 0 && len(l.SKUCodes) > 0 {
-			return listing{productID: l.ProductIDs[0], skuCode: l.SKUCodes[0]}, nil
+	for _, plan := range product.Spec.Plans {
+		for _, l := range plan.Listings {
+			if len(l.ProductIDs) > 0 && len(l.SKUs) > 0 {
+				return listing{productID: l.ProductIDs[0], skuCode: l.SKUs[0]}, nil
+			}
 		}
 	}
-	return listing{}, errors.New("the sample product has no listing with a product id and a SKU code")
+	return listing{}, errors.New("the sample product has no listing with a product id and a SKU")
 }
 
 // readSample reads one object from a file. A field that the kind does not have is an error.

@@ -57,9 +57,11 @@ const orderTime = "20060102150405"
 
 // postOrder makes an order known to the fake open API: somebody has bought.
 func (d *demo) postOrder(ctx context.Context, orderID, orderType, skuCode string, quantity int32, expires time.Time) error {
-	productID := d.sold.productID
-	if skuCode != d.sold.skuCode {
-		productID = "OFFI-OF-ANOTHER-PRODUCT"
+	productID := "OFFI-OF-ANOTHER-PRODUCT"
+	for _, l := range []listing{d.sold, d.joint} {
+		if skuCode == l.skuCode {
+			productID = l.productID
+		}
 	}
 	body, err := json.Marshal(order{
 		OrderID:    orderID,

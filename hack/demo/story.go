@@ -31,7 +31,7 @@ func (d *demo) playSales(ctx context.Context) error {
 	second := &sale{title: "second sale", order: "DEMO-" + d.keys.run + "-2", skuCode: d.sold.skuCode, expires: expires}
 	third := &sale{title: "third sale", order: "DEMO-" + d.keys.run + "-3", skuCode: "sold-by-nobody", expires: begin.Add(24 * time.Hour)}
 
-	fourth := &sale{title: "fourth sale", order: "DEMO-" + d.keys.run + "-4", skuCode: jointSKU, expires: begin.Add(24 * time.Hour)}
+	fourth := &sale{title: "fourth sale", order: "DEMO-" + d.keys.run + "-4", skuCode: d.joint.skuCode, expires: begin.Add(24 * time.Hour)}
 
 	chapters := []struct {
 		title string

@@ -200,7 +200,7 @@ func suspended(s *sale, reason string) func(*v1alpha1.MarketplaceInstance, world
 func inGrace(quantity int32) func(*v1alpha1.MarketplaceInstance, world) string {
 	return func(instance *v1alpha1.MarketplaceInstance, w world) string {
 		return joined(
-			conditionMissing(instance, v1alpha1.ConditionPaid, metav1.ConditionFalse, v1alpha1.ReasonInGrace),
+			conditionMissing(instance, v1alpha1.ConditionEntitled, metav1.ConditionTrue, v1alpha1.ReasonInGrace),
 			missingWhen(w.web != (workload{quantity, quantity}), "the Deployment has %d of %d pods ready", w.web.ready, w.web.wanted),
 		)
 	}

@@ -69,7 +69,7 @@ func TestVerifyRefusesQueries(t *testing.T) {
 		"an unknown key":                  {signed(func(c *queryCall) { c.key = "other" }), marketplace.ErrUnauthenticated, "", "authToken is wrong"},
 		"a key of another interface":      {signed(func(c *queryCall) { c.key = "kit-key" }), marketplace.ErrUnauthenticated, "", "authToken is wrong"},
 		"the notification key":            {signed(func(c *queryCall) { c.key = "notify-key" }), marketplace.ErrUnauthenticated, "", "authToken is wrong"},
-		"the licence key for an instance": {signed(func(c *queryCall) { c.key = "license-key" }), marketplace.ErrUnauthenticated, "licenseAccessKey", "not the key of its kind"},
+		"the license key for an instance": {signed(func(c *queryCall) { c.key = "license-key" }), marketplace.ErrUnauthenticated, "licenseAccessKey", "not the key of its kind"},
 		"no authToken":                    {func() string { return "activity=expireInstance&instanceId=i-1" }, marketplace.ErrMalformed, "", "GET with an authToken"},
 		"an empty authToken":              {func() string { return "activity=expireInstance&authToken=" }, marketplace.ErrUnauthenticated, "", "authToken is wrong"},
 		"an authToken that is no base64":  {func() string { return "authToken=***&activity=expireInstance" }, marketplace.ErrUnauthenticated, "", "authToken is wrong"},
@@ -326,15 +326,15 @@ func TestEachKeySignsItsOwnActivities(t *testing.T) {
 	}
 	every := strings.Fields("refreshLicenseCode updateLicenseCodeStatus releaseLicenseCode getLicenseAsync orderNotify " +
 		"newInstance releaseInstance upgradeInstance queryInstance")
-	licences := strings.Fields("refreshLicenseCode updateLicenseCodeStatus releaseLicenseCode getLicenseAsync newInstance releaseInstance")
+	licenses := strings.Fields("refreshLicenseCode updateLicenseCodeStatus releaseLicenseCode getLicenseAsync newInstance releaseInstance")
 	tests := map[string]struct {
 		key, wantKey string
 		allowed      []string
 	}{
 		"the access key":                 {accessKey, "accessKey", every},
 		"its successor":                  {nextKey, "accessKeyNext", every},
-		"the licence key":                {"license-key", "licenseAccessKey", licences},
-		"its successor, of licences":     {"license-key-next", "licenseAccessKeyNext", licences},
+		"the license key":                {"license-key", "licenseAccessKey", licenses},
+		"its successor, of licenses":     {"license-key-next", "licenseAccessKeyNext", licenses},
 		"the notification key":           {"notify-key", "notifyAccessKey", []string{"orderNotify"}},
 		"its successor, of notification": {"notify-key-next", "notifyAccessKeyNext", []string{"orderNotify"}},
 	}

@@ -48,9 +48,9 @@ type errorResult struct {
 
 // licenseErrors are what a getLicenseAsync is answered before errorResults are looked at (protocol page 12.3).
 var licenseErrors = []errorResult{
-	{marketplace.ErrLicenseQuota, result{code: ResultLicenseQuota, message: "the order's licences are used up"}},
-	{marketplace.ErrLicensePeriod, result{code: ResultLicensePeriod, message: "the licence's time is outside the order's"}},
-	{marketplace.ErrLicenseEnd, result{code: ResultLicenseEnd, message: "a licence of this product needs expireTime"}},
+	{marketplace.ErrLicenseQuota, result{code: ResultLicenseQuota, message: "the order's licenses are used up"}},
+	{marketplace.ErrLicensePeriod, result{code: ResultLicensePeriod, message: "the license's time is outside the order's"}},
+	{marketplace.ErrLicenseEnd, result{code: ResultLicenseEnd, message: "a license of this product needs expireTime"}},
 	{marketplace.ErrLicenseUnbound, result{code: ResultLicenseUnbound, message: "deviceFingerprint is missing"}},
 }
 
@@ -79,7 +79,7 @@ var purchaseResults = map[marketplace.State]result{
 	marketplace.StateFailed:     inProgress,
 }
 
-// licenseResults are what a recorded getLicenseAsync is answered: success says that the licence was delivered.
+// licenseResults are what a recorded getLicenseAsync is answered: success says that the license was delivered.
 var licenseResults = map[marketplace.State]result{
 	marketplace.StateReady:      success,
 	marketplace.StateInProgress: inProgress,
@@ -163,7 +163,7 @@ func resultOfWanted(event marketplace.Event, found result, instance marketplace.
 	return found
 }
 
-// resultOfLicense is for a purchase of License 1.0: there is no success without the licence (protocol page 7.4).
+// resultOfLicense is for a purchase of License 1.0: there is no success without the license (protocol page 7.4).
 func resultOfLicense(found result, instance marketplace.Instance) result {
 	if licenseOf(instance) != "" {
 		return success

@@ -56,7 +56,7 @@ const (
 
 // scenes say what the refreshes differ in.
 var scenes = map[string]marketplace.Event{
-	SceneTrialToFormal:   {Term: marketplace.TermFormal, Lookup: marketplace.LookupPurchase},
+	SceneTrialToFormal:   {Term: marketplace.TermPaid, Lookup: marketplace.LookupPurchase},
 	SceneRenewal:         {Lookup: marketplace.LookupNone},
 	SceneRenewalReturned: {Cancels: true, Lookup: marketplace.LookupNone},
 	SceneRenewalChange:   {Lookup: marketplace.LookupRenewal},

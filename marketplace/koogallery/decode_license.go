@@ -57,7 +57,7 @@ func getLicenseAsync(f *fields, event *marketplace.Event) {
 	}
 }
 
-// fingerprint reads what a licence is bound to, which may be missing. A licence for half of a device's fingerprint would be worth
+// fingerprint reads what a license is bound to, which may be missing. A license for half of a device's fingerprint would be worth
 // nothing, so it is never cut.
 func (f *fields) fingerprint(name string) string {
 	if text, ok := f.scalar(name); ok && strings.TrimSpace(text) == "" {

@@ -54,33 +54,33 @@ func TestDecodeLicensesAndNotifications(t *testing.T) {
 				Kind: marketplace.Release, Activity: "releaseLicenseCode", License: "PL123456", OrderID: "CS9", OrderLineID: "CS9-000001",
 			},
 		},
-		"a licence for a device, in the printed form": {
+		"a license for a device, in the printed form": {
 			request(`"effectiveTime":"2023-10-27 10:30:15 z","expireTime":"2030-12-31 15:59:59 z","deviceFingerprint":"` + strings.Repeat("f", 1024) + `"`),
 			requested(marketplace.LicenseRequest{ID: "E1", EffectiveAt: begin, ExpiresAt: expiry, DeviceFingerprint: strings.Repeat("f", 1024)}),
 		},
-		"a licence without end": {
+		"a license without end": {
 			request(`"effectiveTime":"2023-10-27 10:30:15Z","expireTime":null`), requested(marketplace.LicenseRequest{ID: "E1", EffectiveAt: begin}),
 		},
-		"a licence with the times of ISO 8601": {
+		"a license with the times of ISO 8601": {
 			request(`"effectiveTime":"2023-10-27T10:30:15Z"`), requested(marketplace.LicenseRequest{ID: "E1", EffectiveAt: begin}),
 		},
-		"a licence with the zones of Java": {
+		"a license with the zones of Java": {
 			request(`"effectiveTime":"2023-10-27 18:30:15 CST","expireTime":"2030-12-31 23:59:59 GMT+08:00"`),
 			requested(marketplace.LicenseRequest{ID: "E1", EffectiveAt: begin, ExpiresAt: expiry}),
 		},
-		"a licence in UTC and with an offset": {
+		"a license in UTC and with an offset": {
 			request(`"effectiveTime":"2023-10-27 10:30:15 UTC","expireTime":"2030-12-31 15:59:59 +0000"`),
 			requested(marketplace.LicenseRequest{ID: "E1", EffectiveAt: begin, ExpiresAt: expiry}),
 		},
-		"a licence in GMT and with an offset behind it": {
+		"a license in GMT and with an offset behind it": {
 			request(`"effectiveTime":"2023-10-27 10:30:15 GMT","expireTime":"2030-12-31T10:59:59.000-0500"`),
 			requested(marketplace.LicenseRequest{ID: "E1", EffectiveAt: begin, ExpiresAt: expiry}),
 		},
-		"a licence for a fingerprint of 5 KiB": {
+		"a license for a fingerprint of 5 KiB": {
 			request(`"effectiveTime":"2023-10-27 10:30:15 z","deviceFingerprint":"` + strings.Repeat("f", 5<<10) + `"`),
 			requested(marketplace.LicenseRequest{ID: "E1", EffectiveAt: begin, DeviceFingerprint: strings.Repeat("f", 5<<10)}),
 		},
-		"a licence with the times of other calls": {
+		"a license with the times of other calls": {
 			request(`"effectiveTime":"20231027103015","expireTime":"20301231155959000"`),
 			requested(marketplace.LicenseRequest{ID: "E1", EffectiveAt: begin, ExpiresAt: expiry}),
 		},
@@ -112,12 +112,12 @@ func TestDecodeRefusesLicensesAndNotifications(t *testing.T) {
 		"a freeze of no code":                   {`{"activity":"updateLicenseCodeStatus","status":"FREEZE"}`, "license is missing"},
 		"a freeze without status":               {`{"activity":"updateLicenseCodeStatus","license":"PL1"}`, "status is missing"},
 		"a release of no code":                  {`{"activity":"releaseLicenseCode"}`, "license is missing"},
-		"a licence without its event":           {request(`,"effectiveTime":"2023-10-27 10:30:15 z"`), "eventId is missing"},
-		"a licence without its beginning":       {request(`,"eventId":"E1"`), "effectiveTime is missing"},
-		"a licence of some day":                 {request(`,"eventId":"E1","effectiveTime":"27 October"`), "effectiveTime must be a UTC time such as"},
-		"a licence until some day":              {request(`,"eventId":"E1","effectiveTime":"2023-10-27 10:30:15 z","expireTime":"2023-02-31 10:30:15 z"`), "expireTime must be"},
-		"a licence of a zone that is not known": {request(`,"eventId":"E1","effectiveTime":"2023-10-27 10:30:15 PST"`), "effectiveTime must be"},
-		"a licence of the year 1":               {request(`,"eventId":"E1","effectiveTime":"0001-01-01 00:00:00 z"`), "effectiveTime must be"},
+		"a license without its event":           {request(`,"effectiveTime":"2023-10-27 10:30:15 z"`), "eventId is missing"},
+		"a license without its beginning":       {request(`,"eventId":"E1"`), "effectiveTime is missing"},
+		"a license of some day":                 {request(`,"eventId":"E1","effectiveTime":"27 October"`), "effectiveTime must be a UTC time such as"},
+		"a license until some day":              {request(`,"eventId":"E1","effectiveTime":"2023-10-27 10:30:15 z","expireTime":"2023-02-31 10:30:15 z"`), "expireTime must be"},
+		"a license of a zone that is not known": {request(`,"eventId":"E1","effectiveTime":"2023-10-27 10:30:15 PST"`), "effectiveTime must be"},
+		"a license of the year 1":               {request(`,"eventId":"E1","effectiveTime":"0001-01-01 00:00:00 z"`), "effectiveTime must be"},
 		"a long device fingerprint":             {request(`,"eventId":"E1","effectiveTime":"2023-10-27 10:30:15 z","deviceFingerprint":"` + strings.Repeat("f", 5121) + `"`), "deviceFingerprint has more"},
 		"a notification of no order":            {`{"activity":"orderNotify","orderLineId":"l"}`, "orderId is missing"},
 		"a notification of no line":             {`{"activity":"orderNotify","orderId":"o"}`, "orderLineId is missing"},

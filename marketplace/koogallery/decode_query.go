@@ -76,7 +76,7 @@ func newInstanceV1(f *fields, event *marketplace.Event) {
 	purchaseV1(f, event)
 	event.Wants = marketplace.WantAccess
 	switch {
-	case event.Order == nil || event.Order.Charging != marketplace.ChargingOnDemand:
+	case event.Order == nil || event.Order.Charging != marketplace.ChargingMetered:
 	case event.Test:
 		// Debug calls come with an empty product (protocol page 16).
 		event.OrderLineID = f.id("productId")
@@ -101,7 +101,7 @@ func purchaseV1(f *fields, event *marketplace.Event) {
 	event.OrderID = f.required("orderId", maxID)
 	event.AcceptedAt = f.acceptedAt()
 	order := f.order(marketplace.OrderPurchase)
-	event.Term = marketplace.TermFormal
+	event.Term = marketplace.TermPaid
 	if f.flag("trialFlag") {
 		event.Term, order.Type = marketplace.TermTrial, marketplace.OrderTrial
 	}
@@ -148,7 +148,7 @@ func refreshInstanceV1(f *fields, event *marketplace.Event) {
 	event.Scene = SceneRenewal
 	switch {
 	case f.flag("trialToFormal"):
-		event.Scene, event.Term = SceneTrialToFormal, marketplace.TermFormal
+		event.Scene, event.Term = SceneTrialToFormal, marketplace.TermPaid
 	case isNegative(f.text("orderAmount")):
 		event.Scene, event.Cancels = SceneRenewalReturned, true
 	}
@@ -156,7 +156,7 @@ func refreshInstanceV1(f *fields, event *marketplace.Event) {
 	event.InstanceID = f.required("instanceId", maxID)
 	event.ProductID = f.id("productId")
 	event.ExpiresAt = f.expireTime()
-	if event.Term == marketplace.TermFormal && event.ProductID != "" {
+	if event.Term == marketplace.TermPaid && event.ProductID != "" {
 		// What was tried and what was bought may be listed as different plans.
 		event.Order = f.finished(marketplace.Order{
 			Type: marketplace.OrderTrialToFormal, Items: []marketplace.Item{{ProductID: event.ProductID}},
@@ -190,11 +190,16 @@ func upgrade(f *fields, event *marketplace.Event) {
 	event.Kind = marketplace.Change
 	event.InstanceID = f.required("instanceId", maxID)
 	event.OrderID = f.required("orderId", maxID)
-	// One of them says what is meant; both at once would be needed by nothing.
-	if f.id("skuCode") == "" && f.id("productId") == "" {
-		f.fail("skuCode is missing, and productId too")
+	order := f.order(marketplace.OrderChange)
+	order.Refund = isNegative(f.text("orderAmount"))
+	// What is not named stays as it was sold, so that a pure resize needs no code. A call that names nothing at all changes nothing.
+	// One that is there and can't be read would become the plan that was sold before.
+	f.given("skuCode")
+	f.given("productId")
+	if item := order.Items[0]; item.SKUCode == "" && item.ProductID == "" && len(order.Attributes) == 0 {
+		f.fail("skuCode is missing, and productId, amount, diskSize and bandWidth too")
 	}
-	event.Order = f.finished(f.order(marketplace.OrderChange))
+	event.Order = f.finished(order)
 }
 
 // instanceStatus: protocol page 5.10.

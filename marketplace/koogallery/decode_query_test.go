@@ -26,7 +26,7 @@ func TestDecodeQuery(t *testing.T) {
 	expiry := time.Date(2030, 12, 31, 15, 59, 59, 0, time.UTC)
 	purchase := func(change func(e *marketplace.Event)) marketplace.Event {
 		event := marketplace.Event{
-			Kind: marketplace.Purchase, Activity: "newInstance", OrderID: "CS1", Term: marketplace.TermFormal, Wants: marketplace.WantAccess,
+			Kind: marketplace.Purchase, Activity: "newInstance", OrderID: "CS1", Term: marketplace.TermPaid, Wants: marketplace.WantAccess,
 			Order: &marketplace.Order{
 				Type: marketplace.OrderPurchase, CustomerID: "C1", Items: []marketplace.Item{{ProductID: "P1"}},
 			},
@@ -68,21 +68,21 @@ func TestDecodeQuery(t *testing.T) {
 			ordinaryQuery("newInstance", "chargingMode", "1", "skuCode", "S1", "periodType", "year", "periodNumber", "1",
 				"expireTime", "20301231155959", "customerName", "张三", "orderAmount", "99.5", "provisionType", "1", "testFlag", "0"),
 			purchase(func(e *marketplace.Event) {
-				e.Order.Charging, e.Order.ExpiresAt = marketplace.ChargingPeriod, expiry
+				e.Order.Charging, e.Order.ExpiresAt = marketplace.ChargingPrepaid, expiry
 				e.Order.CustomerName, e.Order.Items[0].SKUCode = "张三", "S1"
 			}),
 		},
 		"a purchase by use, of which an order has several": {ordinaryQuery("newInstance", "chargingMode", "0"), purchase(func(e *marketplace.Event) {
-			e.Order.Charging, e.OrderLineID = marketplace.ChargingOnDemand, "P1"
+			e.Order.Charging, e.OrderLineID = marketplace.ChargingMetered, "P1"
 		})},
 		"a purchase for ever": {ordinaryQuery("newInstance", "chargingMode", "3"), purchase(func(e *marketplace.Event) {
 			e.Order.Charging = marketplace.ChargingOneTime
 		})},
 		"a package": {ordinaryQuery("newInstance", "chargingMode", "5"), purchase(func(e *marketplace.Event) {
-			e.Order.Charging = marketplace.ChargingOnDemandPackage
+			e.Order.Charging = marketplace.ChargingMeteredPackage
 		})},
 		"a charging mode with zeros": {ordinaryQuery("newInstance", "chargingMode", "0001"), purchase(func(e *marketplace.Event) {
-			e.Order.Charging = marketplace.ChargingPeriod
+			e.Order.Charging = marketplace.ChargingPrepaid
 		})},
 		"a quantity with a fraction of zero": {ordinaryQuery("newInstance", "amount", "1.0"), purchase(func(e *marketplace.Event) {
 			e.Order.Items[0].Quantity = number(1)
@@ -130,15 +130,15 @@ func TestDecodeQuery(t *testing.T) {
 		}},
 		"a debug call of a trial that becomes formal, without a product": {
 			ordinaryQuery("refreshInstance", "trialToFormal", "1", "testFlag", "1", "productId", " "), marketplace.Event{
-				Kind: marketplace.Renew, Activity: "refreshInstance", Scene: "TRIAL_TO_FORMAL", Term: marketplace.TermFormal, OrderID: "CS2", InstanceID: "i-1",
+				Kind: marketplace.Renew, Activity: "refreshInstance", Scene: "TRIAL_TO_FORMAL", Term: marketplace.TermPaid, OrderID: "CS2", InstanceID: "i-1",
 				ExpiresAt: time.Date(2030, 12, 31, 15, 59, 59, 0, time.UTC), Test: true,
 			},
 		},
-		"a licence's renewal": {ordinaryQuery("refreshLicense"), marketplace.Event{
+		"a license's renewal": {ordinaryQuery("refreshLicense"), marketplace.Event{
 			Kind: marketplace.Renew, Activity: "refreshLicense", Scene: "RENEWAL", OrderID: "CS2", InstanceID: "i-1",
 			ExpiresAt: time.Date(2030, 12, 31, 15, 59, 59, 0, time.UTC),
 		}},
-		"a licence's expiry": {ordinaryQuery("expireLicense"), marketplace.Event{
+		"a license's expiry": {ordinaryQuery("expireLicense"), marketplace.Event{
 			Kind: marketplace.Suspend, Activity: "expireLicense", Reason: marketplace.ReasonExpired, InstanceID: "i-1",
 		}},
 		"a charging mode of the future": {ordinaryQuery("newInstance", "chargingMode", "9"), purchase(notes("chargingMode"))},
@@ -180,10 +180,10 @@ func TestDecodeQuery(t *testing.T) {
 			ordinaryQuery("newInstance", "saasExtendParams", base64Of(`[{"name":"platformParams","value":"T1"}]`)),
 			purchase(attributes("platformParams", "T1")),
 		},
-		"a licence": {ordinaryQuery("getLicense", "amount", "3", "chargingMode", "0"), marketplace.Event{
-			Kind: marketplace.Purchase, Activity: "getLicense", OrderID: "CS1", Term: marketplace.TermFormal, Wants: marketplace.WantLicense,
+		"a license": {ordinaryQuery("getLicense", "amount", "3", "chargingMode", "0"), marketplace.Event{
+			Kind: marketplace.Purchase, Activity: "getLicense", OrderID: "CS1", Term: marketplace.TermPaid, Wants: marketplace.WantLicense,
 			Order: &marketplace.Order{
-				Type: marketplace.OrderPurchase, Charging: marketplace.ChargingOnDemand, CustomerID: "C1",
+				Type: marketplace.OrderPurchase, Charging: marketplace.ChargingMetered, CustomerID: "C1",
 				Items:      []marketplace.Item{{ProductID: "P1", Quantity: number(3)}},
 				Attributes: []marketplace.Attribute{{Name: "amount", Value: "3"}},
 			},
@@ -196,12 +196,12 @@ func TestDecodeQuery(t *testing.T) {
 		}()},
 		"a trial that became formal": {ordinaryQuery("refreshInstance", "trialToFormal", "1"), func() marketplace.Event {
 			event := renewed
-			event.Scene, event.Term = "TRIAL_TO_FORMAL", marketplace.TermFormal
+			event.Scene, event.Term = "TRIAL_TO_FORMAL", marketplace.TermPaid
 			return event
 		}()},
 		"a trial that became formal as another product": {ordinaryQuery("refreshInstance", "trialToFormal", "1", "productId", "P9"), func() marketplace.Event {
 			event := renewed
-			event.Scene, event.Term, event.ProductID = "TRIAL_TO_FORMAL", marketplace.TermFormal, "P9"
+			event.Scene, event.Term, event.ProductID = "TRIAL_TO_FORMAL", marketplace.TermPaid, "P9"
 			event.Order = &marketplace.Order{Type: marketplace.OrderTrialToFormal, Items: []marketplace.Item{{ProductID: "P9"}}}
 			return event
 		}()},
@@ -214,7 +214,7 @@ func TestDecodeQuery(t *testing.T) {
 		"a release without order, as in the printed example": {ordinaryQuery("releaseInstance"), marketplace.Event{
 			Kind: marketplace.Release, Activity: "releaseInstance", InstanceID: "i-1",
 		}},
-		"a licence's release": {ordinaryQuery("releaseLicense", "orderId", "CS1"), marketplace.Event{
+		"a license's release": {ordinaryQuery("releaseLicense", "orderId", "CS1"), marketplace.Event{
 			Kind: marketplace.Release, Activity: "releaseLicense", InstanceID: "i-1", OrderID: "CS1",
 		}},
 		"an upgrade": {ordinaryQuery("upgrade", "amount", "50"), upgraded},
@@ -344,20 +344,23 @@ func TestDecodeRefusesQueries(t *testing.T) {
 		"a negative disk":                   {ordinaryQuery("newInstance", "diskSize", "-1"), "diskSize must be a whole number"},
 		"a bandwidth of eight digits":       {ordinaryQuery("newInstance", "bandWidth", "10000000"), "bandWidth must be a whole number"},
 		"half an amount":                    {ordinaryQuery("getLicense", "amount", "five"), "amount must be a whole number"},
-		"a licence without order":           {ordinaryQuery("getLicense", "orderId", ""), "orderId is missing"},
-		"a licence renewed without an end":  {ordinaryQuery("refreshLicense", "expireTime", ""), "expireTime is missing"},
-		"an expiry of no licence":           {ordinaryQuery("expireLicense", "instanceId", ""), "instanceId is missing"},
+		"a license without order":           {ordinaryQuery("getLicense", "orderId", ""), "orderId is missing"},
+		"a license renewed without an end":  {ordinaryQuery("refreshLicense", "expireTime", ""), "expireTime is missing"},
+		"an expiry of no license":           {ordinaryQuery("expireLicense", "instanceId", ""), "instanceId is missing"},
 		"a renewal without order":           {ordinaryQuery("refreshInstance", "orderId", ""), "orderId is missing"},
 		"a renewal without instance":        {ordinaryQuery("refreshInstance", "instanceId", ""), "instanceId is missing"},
 		"a renewal without end":             {ordinaryQuery("refreshInstance", "expireTime", ""), "expireTime is missing"},
 		"a renewal until some day":          {ordinaryQuery("refreshInstance", "expireTime", "20300231155959"), "expireTime must be a UTC time"},
 		"an expiry of nothing":              {ordinaryQuery("expireInstance", "instanceId", ""), "instanceId is missing"},
 		"a release of nothing":              {ordinaryQuery("releaseInstance", "instanceId", ""), "instanceId is missing"},
-		"an upgrade without SKU or product": {ordinaryQuery("upgrade", "skuCode", "", "productId", ""), "skuCode is missing"},
-		"an upgrade without order":          {ordinaryQuery("upgrade", "orderId", ""), "orderId is missing"},
-		"an unknown status":                 {ordinaryQuery("instanceStatus", "instanceStatus", "MELT"), `the status "MELT" is unknown`},
-		"a query for nothing":               {ordinaryQuery("queryInstance", "instanceId", ""), "instanceId is missing"},
-		"a query for 101":                   {ordinaryQuery("queryInstance", "instanceId", strings.Repeat("i,", 100)+"i"), "more than 100 instances"},
+		"an upgrade that names nothing": {
+			ordinaryQuery("upgrade", "skuCode", "", "productId", "", "amount", "", "diskSize", "", "bandWidth", "", "saasExtendParams", ""), "skuCode is missing",
+		},
+		"an upgrade whose SKU can't be read": {ordinaryQuery("upgrade", "skuCode", "a\x00"), "skuCode contains"},
+		"an upgrade without order":           {ordinaryQuery("upgrade", "orderId", ""), "orderId is missing"},
+		"an unknown status":                  {ordinaryQuery("instanceStatus", "instanceStatus", "MELT"), `the status "MELT" is unknown`},
+		"a query for nothing":                {ordinaryQuery("queryInstance", "instanceId", ""), "instanceId is missing"},
+		"a query for 101":                    {ordinaryQuery("queryInstance", "instanceId", strings.Repeat("i,", 100)+"i"), "more than 100 instances"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

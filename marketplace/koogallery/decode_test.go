@@ -70,7 +70,7 @@ func TestDecode(t *testing.T) {
 			Kind: marketplace.Query, Activity: "queryInstance", InstanceIDs: []string{"i-2", "i-1"},
 		}},
 		"a trial that became formal": {refresh("TRIAL_TO_FORMAL", ""), with(renewed("TRIAL_TO_FORMAL"), func(e *marketplace.Event) {
-			e.Term, e.Lookup = marketplace.TermFormal, marketplace.LookupPurchase
+			e.Term, e.Lookup = marketplace.TermPaid, marketplace.LookupPurchase
 		})},
 		"a renewal": {refresh("RENEWAL", ""), renewed("RENEWAL")},
 		"a renewal that changes the period type": {refresh("RENEWAL", `,"productId":"P2"`), with(renewed("RENEWAL"), func(e *marketplace.Event) {

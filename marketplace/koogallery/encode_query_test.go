@@ -55,7 +55,7 @@ func answered(t *testing.T, callbacks *koogallery.Callbacks, proof marketplace.P
 
 func TestEncodeForQueries(t *testing.T) {
 	proof := marketplace.Proof{KeyName: "accessKeyNext", Generation: koogallery.GenerationV1}
-	access := &marketplace.Access{FrontEndURL: "https://shop.example.com/", UserName: "管理员", Password: "p", Memo: "m", License: "LICENCE"}
+	access := &marketplace.Access{FrontEndURL: "https://shop.example.com/", UserName: "管理员", Password: "p", Memo: "m", License: "LICENSE"}
 	app := &koogallery.AppInfo{FrontEndURL: "https://shop.example.com/", UserName: "管理员", Password: "p", Memo: "m"}
 	sample := &koogallery.AppInfo{
 		FrontEndURL: "https://app.example.com/", AdminURL: "https://app.example.com/admin", UserName: "admin",
@@ -66,9 +66,9 @@ func TestEncodeForQueries(t *testing.T) {
 	accepted.AcceptedAt = now
 	debug := purchase
 	debug.Test = true
-	licence := marketplace.Event{Kind: marketplace.Purchase, Wants: marketplace.WantLicense}
-	debugLicence := licence
-	debugLicence.Test = true
+	license := marketplace.Event{Kind: marketplace.Purchase, Wants: marketplace.WantLicense}
+	debugLicense := license
+	debugLicense.Test = true
 	query := marketplace.Event{Kind: marketplace.Query, InstanceIDs: []string{"i-1"}}
 	debugQuery := query
 	debugQuery.Test, debugQuery.SentAt = true, now
@@ -106,12 +106,12 @@ func TestEncodeForQueries(t *testing.T) {
 			koogallery.Response{ResultCode: "000005"}},
 		"a debug purchase": {debug, is(marketplace.StateReady, nil),
 			koogallery.Response{ResultCode: "000000", InstanceID: "i-1", AppInfo: sample, EncryptType: "1"}},
-		"a licence": {licence, is(marketplace.StateReady, access), koogallery.Response{ResultCode: "000000", InstanceID: "i-1", License: "LICENCE"}},
-		"a licence that is known before its workload runs": {licence, is(marketplace.StateInProgress, access),
-			koogallery.Response{ResultCode: "000000", InstanceID: "i-1", License: "LICENCE"}},
-		"a licence that nobody has made yet": {licence, is(marketplace.StateReady, urlOnly), koogallery.Response{ResultCode: "000004", InstanceID: "i-1"}},
-		"a licence in no known state":        {licence, is("Odd", access), koogallery.Response{ResultCode: "000005", InstanceID: "i-1"}},
-		"a debug licence": {debugLicence, is(marketplace.StateReady, nil),
+		"a license": {license, is(marketplace.StateReady, access), koogallery.Response{ResultCode: "000000", InstanceID: "i-1", License: "LICENSE"}},
+		"a license that is known before its workload runs": {license, is(marketplace.StateInProgress, access),
+			koogallery.Response{ResultCode: "000000", InstanceID: "i-1", License: "LICENSE"}},
+		"a license that nobody has made yet": {license, is(marketplace.StateReady, urlOnly), koogallery.Response{ResultCode: "000004", InstanceID: "i-1"}},
+		"a license in no known state":        {license, is("Odd", access), koogallery.Response{ResultCode: "000005", InstanceID: "i-1"}},
+		"a debug license": {debugLicense, is(marketplace.StateReady, nil),
 			koogallery.Response{ResultCode: "000000", InstanceID: "i-1", License: "DEBUG-CALL-SAMPLE"}},
 		"a query": {query, listed(marketplace.Instance{ID: "i-1", State: marketplace.StateReady, Access: access}),
 			koogallery.Response{ResultCode: "000000", EncryptType: "1", Info: []koogallery.InstanceInfo{{InstanceID: "i-1", AppInfo: app}}}},
@@ -201,20 +201,20 @@ func TestEncodeForLicenseRequests(t *testing.T) {
 		outcome marketplace.Outcome
 		want    string
 	}{
-		"a licence that was delivered":                {request, in(marketplace.StateReady), "000000"},
-		"a licence that will be":                      {request, in(marketplace.StateInProgress), "000004"},
-		"a licence that won't be":                     {request, in(marketplace.StateFailed), "000005"},
-		"a licence of a released instance":            {request, in(marketplace.StateReleased), "000003"},
-		"a licence that nobody has recorded":          {request, marketplace.Outcome{}, "000005"},
+		"a license that was delivered":                {request, in(marketplace.StateReady), "000000"},
+		"a license that will be":                      {request, in(marketplace.StateInProgress), "000004"},
+		"a license that won't be":                     {request, in(marketplace.StateFailed), "000005"},
+		"a license of a released instance":            {request, in(marketplace.StateReleased), "000003"},
+		"a license that nobody has recorded":          {request, marketplace.Outcome{}, "000005"},
 		"a debug call":                                {debug, marketplace.Outcome{}, "000000"},
-		"no licence left":                             {request, failed(marketplace.ErrLicenseQuota), "000900"},
+		"no license left":                             {request, failed(marketplace.ErrLicenseQuota), "000900"},
 		"a time outside the order's":                  {request, failed(marketplace.ErrLicensePeriod), "000901"},
 		"no end":                                      {request, failed(marketplace.ErrLicenseEnd), "000902"},
 		"no device":                                   {request, failed(marketplace.ErrLicenseUnbound), "000903"},
 		"another conflict":                            {request, failed(marketplace.ErrConflict), "000002"},
 		"an unknown instance":                         {request, failed(marketplace.ErrUnknownInstance), "000003"},
 		"an API server away":                          {request, failed(marketplace.ErrUnavailable), "000005"},
-		"no licence left for a call of another table": {marketplace.Event{Kind: marketplace.Renew}, failed(marketplace.ErrLicenseQuota), "000002"},
+		"no license left for a call of another table": {marketplace.Event{Kind: marketplace.Renew}, failed(marketplace.ErrLicenseQuota), "000002"},
 		"an order notification":                       {marketplace.Event{Kind: marketplace.Notify}, marketplace.Outcome{}, "000000"},
 		"an unknown license code":                     {marketplace.Event{Kind: marketplace.Release, License: "PL1"}, failed(marketplace.ErrUnknownInstance), "000003"},
 	}

@@ -138,7 +138,7 @@ func FuzzDecodeQuery(f *testing.F) {
 			return
 		}
 		checkEvent(t, event)
-		formal := event.Kind == marketplace.Renew && event.Term == marketplace.TermFormal && event.ProductID != ""
+		formal := event.Kind == marketplace.Renew && event.Term == marketplace.TermPaid && event.ProductID != ""
 		if (event.Order != nil) != (event.Kind == marketplace.Purchase || event.Kind == marketplace.Change || formal) || event.Lookup != "" {
 			t.Fatalf("the order is not where it belongs: %+v", event)
 		}
@@ -200,7 +200,7 @@ func checkEvent(t *testing.T, event marketplace.Event) {
 		t.Fatalf("no order: %+v", event)
 	}
 	if !sold && event.Kind != marketplace.Query && (event.InstanceID == "") == (event.License == "") {
-		t.Fatalf("no instance and no licence, or both: %+v", event)
+		t.Fatalf("no instance and no license, or both: %+v", event)
 	}
 	if event.Kind == marketplace.Renew && event.ExpiresAt.IsZero() {
 		t.Fatalf("a renewal without end: %+v", event)

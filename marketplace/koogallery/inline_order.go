@@ -33,10 +33,10 @@ var linearAttributes = []string{"amount", "diskSize", "bandWidth"}
 
 // chargingModes are the values of chargingMode (protocol page 5.4).
 var chargingModes = map[int32]marketplace.Charging{
-	0: marketplace.ChargingOnDemand,
-	1: marketplace.ChargingPeriod,
+	0: marketplace.ChargingMetered,
+	1: marketplace.ChargingPrepaid,
 	3: marketplace.ChargingOneTime,
-	5: marketplace.ChargingOnDemandPackage,
+	5: marketplace.ChargingMeteredPackage,
 }
 
 // order reads what a purchase and an upgrade have in common.

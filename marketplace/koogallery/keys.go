@@ -16,12 +16,12 @@ import (
 // Names of the callback Secret's keys. KooGallery wants one access key per type of interface and none used for two
 // (protocol page 3.1). Each may have a second one, named with NextSuffix, that is accepted as well while keys are rotated.
 const (
-	// KeyAccess is for the basic interfaces: SaaS V2.0 and V1.0. It is the only one that must exist; who sells licences only puts
-	// the licence key here.
+	// KeyAccess is for the basic interfaces: SaaS V2.0 and V1.0. It is the only one that must exist; who sells licenses only puts
+	// the license key here.
 	KeyAccess = "accessKey"
 	// KeyKit is for the joint-operations Kit.
 	KeyKit = "kitAccessKey"
-	// KeyLicense is for the licence products: license codes 2.0, Online License, License 1.0.
+	// KeyLicense is for the license products: license codes 2.0, Online License, License 1.0.
 	KeyLicense = "licenseAccessKey"
 	// KeyNotify is for order notifications.
 	KeyNotify = "notifyAccessKey"

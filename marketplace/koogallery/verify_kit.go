@@ -91,21 +91,9 @@ func (c *Callbacks) notTheKits(what string) error {
 
 // verifyKitSign checks a call of V2. The parts of what is signed are joined without a mark, as in verifySignature.
 func (c *Callbacks) verifyKitSign(req marketplace.Request, now time.Time) (marketplace.Proof, error) {
-	for _, name := range []string{HeaderKitSign, HeaderKitTimestamp, HeaderKitNonce} {
-		if len(req.Header.Values(name)) > 1 {
-			return marketplace.Proof{}, malformed("the header %s is given twice", name)
-		}
-	}
-	params := parameters{req.Header.Get(HeaderKitSign), req.Header.Get(HeaderKitTimestamp), req.Header.Get(HeaderKitNonce)}
-	switch {
-	case params.signature == "":
-		return marketplace.Proof{}, fmt.Errorf("%w: the header %s is missing", marketplace.ErrUnauthenticated, HeaderKitSign)
-	case params.timestamp == "":
-		return marketplace.Proof{}, malformed("the header %s is missing", HeaderKitTimestamp)
-	case params.nonce == "":
-		return marketplace.Proof{}, malformed("the header %s is missing", HeaderKitNonce)
-	case len(params.nonce) > maxNonce:
-		return marketplace.Proof{}, malformed("the header %s has more than %d characters", HeaderKitNonce, maxNonce)
+	params, err := kitParametersOf(req.Header)
+	if err != nil {
+		return marketplace.Proof{}, err
 	}
 	name, ok := c.kitSigningKey(params, req.Body)
 	if !ok {
@@ -116,6 +104,27 @@ func (c *Callbacks) verifyKitSign(req marketplace.Request, now time.Time) (marke
 		return proof, err
 	}
 	return proof, c.checkVersion(nil, "", KitV2)
+}
+
+// kitParametersOf are the parameters of a call of V2, which it has in its header.
+func kitParametersOf(header http.Header) (parameters, error) {
+	for _, name := range []string{HeaderKitSign, HeaderKitTimestamp, HeaderKitNonce} {
+		if len(header.Values(name)) > 1 {
+			return parameters{}, malformed("the header %s is given twice", name)
+		}
+	}
+	params := parameters{header.Get(HeaderKitSign), header.Get(HeaderKitTimestamp), header.Get(HeaderKitNonce)}
+	switch {
+	case params.signature == "":
+		return parameters{}, fmt.Errorf("%w: the header %s is missing", marketplace.ErrUnauthenticated, HeaderKitSign)
+	case params.timestamp == "":
+		return parameters{}, malformed("the header %s is missing", HeaderKitTimestamp)
+	case params.nonce == "":
+		return parameters{}, malformed("the header %s is missing", HeaderKitNonce)
+	case len(params.nonce) > maxNonce:
+		return parameters{}, malformed("the header %s has more than %d characters", HeaderKitNonce, maxNonce)
+	}
+	return params, nil
 }
 
 func (c *Callbacks) kitSigningKey(params parameters, body []byte) (name string, ok bool) {

@@ -18,32 +18,32 @@ const (
 	// activation is the activity of the call that stands for the purchase: the marketplace makes none.
 	activation = "activate"
 	// maxID is the bound of ids in a subscription.
-	maxID = 64
+	maxID = 256
 	// renewalTolerance is how much later the end of the paid time must be to be a renewal's. The shortest period is a day, and
 	// the same date in the marketplace's own zone, read as UTC, is eight hours later.
 	renewalTolerance = 12 * time.Hour
 )
 
-// IsCode says whether a sale is that of a licence code.
+// IsCode says whether a sale is that of a license code.
 func IsCode(sub *v1alpha1.Subscription) bool {
 	return sub != nil && sub.License.Type == v1alpha1.LicenseTypeCode
 }
 
-// IsActivated says whether what was sold may run at all: a licence code only once it is activated.
+// IsActivated says whether what was sold may run at all: a license code only once it is activated.
 func IsActivated(sub *v1alpha1.Subscription) bool {
-	return !IsCode(sub) || !sub.License.ActivatedAt.IsZero()
+	return !IsCode(sub) || !sub.License.ActivationTime.IsZero()
 }
 
 // Activated is a subscription after its code was activated at the given time. told is what the marketplace said about it; its
 // end of the paid time is an estimate.
 func Activated(sub *v1alpha1.Subscription, told marketplace.LicenseCode, at time.Time) *v1alpha1.Subscription {
 	after := sub.DeepCopy()
-	after.License.ActivatedAt = subscription.WholeSecond(at)
+	after.License.ActivationTime = subscription.WholeSecond(at)
 	if !told.ActivatedAt.IsZero() && told.ActivatedAt.Before(at) {
-		after.License.ActivatedAt = subscription.WholeSecond(told.ActivatedAt)
+		after.License.ActivationTime = subscription.WholeSecond(told.ActivatedAt)
 	}
-	if after.PurchasedAt.IsZero() {
-		after.PurchasedAt = subscription.WholeSecond(at)
+	if after.PurchaseTime.IsZero() {
+		after.PurchaseTime = subscription.WholeSecond(at)
 	}
 	if after.Entitlement.State == "" {
 		// Without a time, every call of the marketplace is later.
@@ -56,8 +56,8 @@ func Activated(sub *v1alpha1.Subscription, told marketplace.LicenseCode, at time
 		after.Items = []v1alpha1.SoldItem{{ProductID: told.ProductID, Quantity: quantity(told.Quantity)}}
 	}
 	// A renewal that came before the activation, or a person, knows better.
-	if after.ExpiresAt.IsZero() && after.ExpiresAtSource == "" && !told.ExpiresAt.IsZero() {
-		after.ExpiresAt, after.ExpiresAtSource = subscription.WholeSecond(told.ExpiresAt), v1alpha1.ExpiryFromOrder
+	if after.ExpiryTime.IsZero() && after.ExpirySource == "" && !told.ExpiresAt.IsZero() {
+		after.ExpiryTime, after.ExpirySource = subscription.WholeSecond(told.ExpiresAt), v1alpha1.ExpiryFromOrder
 	}
 	return Ordered(after)
 }
@@ -65,37 +65,41 @@ func Activated(sub *v1alpha1.Subscription, told marketplace.LicenseCode, at time
 // Ordered is a subscription whose purchase waits to be applied, as every other one does, once its order is known: by the
 // activation, or by a person. It returns the argument itself when there is nothing to do.
 func Ordered(sub *v1alpha1.Subscription) *v1alpha1.Subscription {
-	purchase := func(call v1alpha1.OrderCall) bool {
+	purchase := func(call v1alpha1.Call) bool {
 		return call.OrderID == sub.OrderID && call.OrderLineID == sub.OrderLineID
 	}
-	if !IsCode(sub) || !IsActivated(sub) || sub.OrderID == "" || slices.ContainsFunc(sub.Orders, purchase) {
+	if !IsCode(sub) || !IsActivated(sub) || sub.OrderID == "" || slices.ContainsFunc(sub.Calls, purchase) {
 		return sub
 	}
 	after := sub.DeepCopy()
-	after.Orders = append([]v1alpha1.OrderCall{{
-		Activity: activation, OrderID: sub.OrderID, OrderLineID: sub.OrderLineID, Time: sub.License.ActivatedAt,
-		Lookup: v1alpha1.LookupPurchase,
-	}}, after.Orders[max(0, len(after.Orders)-subscription.MaxOrders+1):]...)
+	after.Calls = append([]v1alpha1.Call{{
+		Operation: activation, OrderID: sub.OrderID, OrderLineID: sub.OrderLineID, Time: sub.License.ActivationTime,
+		Pending: v1alpha1.CallPendingPurchase,
+	}}, after.Calls[max(0, len(after.Calls)-subscription.MaxOrders+1):]...)
 	return after
 }
 
 // Order is what the activation told about the order of the purchase; false when the order API has to be asked. An order may
 // sell several codes, and only the activation tells how much one of them is.
-func Order(sub *v1alpha1.Subscription, call v1alpha1.OrderCall) (marketplace.Order, bool) {
+func Order(sub *v1alpha1.Subscription, call v1alpha1.Call) (marketplace.Order, bool) {
 	if !IsCode(sub) || len(sub.Items) == 0 || call.OrderID != sub.OrderID || call.OrderLineID != sub.OrderLineID {
 		return marketplace.Order{}, false
 	}
 	order := marketplace.Order{Type: marketplace.OrderPurchase}
 	for _, item := range sub.Items {
 		order.Items = append(order.Items, marketplace.Item{
-			ProductID: item.ProductID, SKUCode: item.SKUCode, ProductName: item.ProductName, Quantity: item.Quantity,
+			ProductID: item.ProductID, SKUCode: item.SKU, ProductName: item.ProductName, Quantity: item.Quantity,
 		})
 	}
 	return order, true
 }
 
 // OrderKnown says whether an activated code's order is known. If not, only a person can say what was sold.
-func OrderKnown(sub *v1alpha1.Subscription) bool { return !IsCode(sub) || len(sub.Orders) > 0 }
+func OrderKnown(sub *v1alpha1.Subscription) bool {
+	return !IsCode(sub) || slices.ContainsFunc(sub.Calls, func(call v1alpha1.Call) bool {
+		return call.Operation != v1alpha1.OperationCorrection || call.OrderID != ""
+	})
+}
 
 // jitter spreads the queries of codes that were activated at the same time over a sixth of the interval.
 const jitter = 6
@@ -106,13 +110,13 @@ func DueAt(sub *v1alpha1.Subscription, id string, interval time.Duration) time.T
 	if !IsCode(sub) || !IsActivated(sub) || sub.Entitlement.State == v1alpha1.EntitlementReleased {
 		return time.Time{}
 	}
-	if sub.License.QueriedAt.IsZero() {
-		return sub.License.ActivatedAt.Time
+	if sub.License.LastQueryTime.IsZero() {
+		return sub.License.ActivationTime.Time
 	}
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(id))
 	early := time.Duration(float64(interval) / jitter * (float64(hash.Sum64()) / math.MaxUint64))
-	return sub.License.QueriedAt.Add(interval - early)
+	return sub.License.LastQueryTime.Add(interval - early)
 }
 
 // Settled is how long a call's word stands against a query's: the query's answer may be older than the call.

@@ -36,9 +36,9 @@ func entered(changes ...change) *v1alpha1.Subscription {
 // bought is a code that was activated on day 0, with an order of 3, and asked about on day 1.
 func bought(changes ...change) *v1alpha1.Subscription {
 	sub := licenses.Activated(entered(), told("", 30), day(0))
-	sub.Orders[0].Lookup = ""
-	sub.License.QueriedAt, sub.License.State = at(1), v1alpha1.LicenseAlive
-	sub.ExpiresAtSource = v1alpha1.ExpiryFromQuery
+	sub.Calls[0].Pending = ""
+	sub.License.LastQueryTime, sub.License.State = at(1), v1alpha1.LicenseActive
+	sub.ExpirySource = v1alpha1.ExpiryFromQuery
 	for _, c := range changes {
 		c(sub)
 	}
@@ -64,16 +64,16 @@ func entitled(state v1alpha1.EntitlementState, reason v1alpha1.EntitlementReason
 }
 
 func paidUntil(n int, source v1alpha1.ExpirySource) change {
-	return func(sub *v1alpha1.Subscription) { sub.ExpiresAt, sub.ExpiresAtSource = at(n), source }
+	return func(sub *v1alpha1.Subscription) { sub.ExpiryTime, sub.ExpirySource = at(n), source }
 }
 
 func lastState(state v1alpha1.LicenseState, queried int) change {
-	return func(sub *v1alpha1.Subscription) { sub.License.State, sub.License.QueriedAt = state, at(queried) }
+	return func(sub *v1alpha1.Subscription) { sub.License.State, sub.License.LastQueryTime = state, at(queried) }
 }
 
 func renewedOn(n int) change {
 	return func(sub *v1alpha1.Subscription) {
-		sub.Orders = append(sub.Orders, v1alpha1.OrderCall{Activity: "refreshLicenseCode", Scene: "RENEWAL", OrderID: "R1", Time: at(n)})
+		sub.Calls = append(sub.Calls, v1alpha1.Call{Operation: "refreshLicenseCode", Variant: "RENEWAL", OrderID: "R1", Time: at(n)})
 	}
 }
 
@@ -87,24 +87,24 @@ func TestActivated(t *testing.T) {
 		"what the marketplace tells becomes the sale": {
 			sub: entered(), told: told(marketplace.LicenseAlive, 30),
 			want: func(sub *v1alpha1.Subscription) {
-				sub.OrderID, sub.PurchasedAt = "CS1", at(2)
+				sub.OrderID, sub.PurchaseTime = "CS1", at(2)
 				sub.Items = []v1alpha1.SoldItem{{ProductID: "P1", Quantity: ptr.To(int32(3))}}
-				sub.ExpiresAt, sub.ExpiresAtSource = at(30), v1alpha1.ExpiryFromOrder
-				sub.Orders = []v1alpha1.OrderCall{{Activity: "activate", OrderID: "CS1", Time: at(2), Lookup: v1alpha1.LookupPurchase}}
+				sub.ExpiryTime, sub.ExpirySource = at(30), v1alpha1.ExpiryFromOrder
+				sub.Calls = []v1alpha1.Call{{Operation: "activate", OrderID: "CS1", Time: at(2), Pending: v1alpha1.CallPendingPurchase}}
 			},
 		},
 		"an activation that tells nothing is one all the same": {
-			sub: entered(), want: func(sub *v1alpha1.Subscription) { sub.PurchasedAt = at(2) },
+			sub: entered(), want: func(sub *v1alpha1.Subscription) { sub.PurchaseTime = at(2) },
 		},
 		"what does not fit is left out": {
-			sub: entered(), told: marketplace.LicenseCode{OrderID: string(make([]byte, 65)), ProductID: "P1", Quantity: ptr.To(int32(tooMany))},
+			sub: entered(), told: marketplace.LicenseCode{OrderID: string(make([]byte, 257)), ProductID: "P1", Quantity: ptr.To(int32(tooMany))},
 			want: func(sub *v1alpha1.Subscription) {
-				sub.PurchasedAt, sub.Items = at(2), []v1alpha1.SoldItem{{ProductID: "P1"}}
+				sub.PurchaseTime, sub.Items = at(2), []v1alpha1.SoldItem{{ProductID: "P1"}}
 			},
 		},
 		"an activation of long ago keeps its time": {
 			sub: entered(), told: marketplace.LicenseCode{ActivatedAt: day(-9)},
-			want: func(sub *v1alpha1.Subscription) { sub.PurchasedAt, sub.License.ActivatedAt = at(2), at(-9) },
+			want: func(sub *v1alpha1.Subscription) { sub.PurchaseTime, sub.License.ActivationTime = at(2), at(-9) },
 		},
 		"a renewal and a freeze that came before stay": {
 			sub:  entered(paidUntil(60, v1alpha1.ExpiryFromRenewal), entitled(v1alpha1.EntitlementFrozen, v1alpha1.EntitlementByMarketplace, 1), renewedOn(1)),
@@ -112,11 +112,11 @@ func TestActivated(t *testing.T) {
 			want: func(sub *v1alpha1.Subscription) {
 				paidUntil(60, v1alpha1.ExpiryFromRenewal)(sub)
 				entitled(v1alpha1.EntitlementFrozen, v1alpha1.EntitlementByMarketplace, 1)(sub)
-				sub.OrderID, sub.PurchasedAt = "CS1", at(2)
+				sub.OrderID, sub.PurchaseTime = "CS1", at(2)
 				sub.Items = []v1alpha1.SoldItem{{ProductID: "P1", Quantity: ptr.To(int32(3))}}
-				sub.Orders = []v1alpha1.OrderCall{
-					{Activity: "activate", OrderID: "CS1", Time: at(2), Lookup: v1alpha1.LookupPurchase},
-					{Activity: "refreshLicenseCode", Scene: "RENEWAL", OrderID: "R1", Time: at(1)},
+				sub.Calls = []v1alpha1.Call{
+					{Operation: "activate", OrderID: "CS1", Time: at(2), Pending: v1alpha1.CallPendingPurchase},
+					{Operation: "refreshLicenseCode", Variant: "RENEWAL", OrderID: "R1", Time: at(1)},
 				}
 			},
 		},
@@ -124,7 +124,7 @@ func TestActivated(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			before := tc.sub.DeepCopy()
-			want := entered(entitled(v1alpha1.EntitlementActive, "", 0), func(sub *v1alpha1.Subscription) { sub.License.ActivatedAt = at(2) })
+			want := entered(entitled(v1alpha1.EntitlementActive, "", 0), func(sub *v1alpha1.Subscription) { sub.License.ActivationTime = at(2) })
 			tc.want(want)
 			if diff := cmp.Diff(want, licenses.Activated(tc.sub, tc.told, day(2))); diff != "" {
 				t.Errorf("Activated() (-want +got):\n%s", diff)
@@ -143,10 +143,10 @@ func TestAPersonCanNameTheOrder(t *testing.T) {
 	}
 	sub.OrderID = "CS9"
 	ordered := licenses.Ordered(sub)
-	if !licenses.OrderKnown(ordered) || len(ordered.Orders) != 1 || ordered.Orders[0].Lookup != v1alpha1.LookupPurchase {
-		t.Errorf("with an order: %+v", ordered.Orders)
+	if !licenses.OrderKnown(ordered) || len(ordered.Calls) != 1 || ordered.Calls[0].Pending != v1alpha1.CallPendingPurchase {
+		t.Errorf("with an order: %+v", ordered.Calls)
 	}
-	if _, told := licenses.Order(ordered, ordered.Orders[0]); told {
+	if _, told := licenses.Order(ordered, ordered.Calls[0]); told {
 		t.Error("the activation did not tell what was sold, and the order API is not asked")
 	}
 	if licenses.Ordered(ordered) != ordered {
@@ -160,22 +160,22 @@ func TestTheOldestCallGivesWayToThePurchase(t *testing.T) {
 		renewedOn(i)(sub)
 	}
 	after := licenses.Activated(sub, told("", 30), day(200))
-	if orders := after.Orders; len(orders) != 128 || orders[0].OrderID != "CS1" || orders[1].Time != at(1) || orders[127].Time != at(127) {
-		t.Errorf("%d calls, from %+v to %+v", len(after.Orders), after.Orders[0], after.Orders[127])
+	if orders := after.Calls; len(orders) != 128 || orders[0].OrderID != "CS1" || orders[1].Time != at(1) || orders[127].Time != at(127) {
+		t.Errorf("%d calls, from %+v to %+v", len(after.Calls), after.Calls[0], after.Calls[127])
 	}
 }
 
 func TestTheOrderIsWhatTheActivationTold(t *testing.T) {
 	sub := bought()
-	order, ok := licenses.Order(sub, sub.Orders[0])
+	order, ok := licenses.Order(sub, sub.Calls[0])
 	want := marketplace.Order{Type: marketplace.OrderPurchase, Items: []marketplace.Item{{ProductID: "P1", Quantity: ptr.To(int32(3))}}}
 	if diff := cmp.Diff(want.Items, order.Items); diff != "" || !ok || order.Type != want.Type {
 		t.Errorf("Order() = %v, %v\n%s", order, ok, diff)
 	}
-	if _, ok := licenses.Order(sub, v1alpha1.OrderCall{OrderID: "R1"}); ok {
+	if _, ok := licenses.Order(sub, v1alpha1.Call{OrderID: "R1"}); ok {
 		t.Error("a renewal's order is told as well")
 	}
-	if _, ok := licenses.Order(&v1alpha1.Subscription{OrderID: "CS1", Items: sub.Items}, sub.Orders[0]); ok {
+	if _, ok := licenses.Order(&v1alpha1.Subscription{OrderID: "CS1", Items: sub.Items}, sub.Calls[0]); ok {
 		t.Error("the order of a sale that is no code is not asked for")
 	}
 }
@@ -297,11 +297,11 @@ func TestQueried(t *testing.T) {
 		},
 		"a word that nobody knows": {
 			sub: bought(), told: told("RELEASED_SOON", 0), asked: 2,
-			want: func(sub *v1alpha1.Subscription) { sub.License.State = v1alpha1.LicenseOther },
+			want: func(sub *v1alpha1.Subscription) { sub.License.State = v1alpha1.LicenseUnknown },
 		},
 		"no word at all": {
 			sub: bought(), told: told("", 0), asked: 2,
-			want: func(sub *v1alpha1.Subscription) { sub.License.State = v1alpha1.LicenseOther },
+			want: func(sub *v1alpha1.Subscription) { sub.License.State = v1alpha1.LicenseUnknown },
 		},
 	}
 	for name, tc := range tests {
@@ -312,7 +312,7 @@ func TestQueried(t *testing.T) {
 			if tc.want != nil {
 				tc.want(want)
 			}
-			want.License.QueriedAt = at(tc.asked)
+			want.License.LastQueryTime = at(tc.asked)
 			if diff := cmp.Diff(want, got); diff != "" || found != tc.found {
 				t.Errorf("found %q, want %q (-want +got):\n%s", found, tc.found, diff)
 			}
@@ -329,8 +329,8 @@ func TestAQueryDoesNotContradictACallOfTheLastHour(t *testing.T) {
 		return func(before time.Duration) *v1alpha1.Subscription {
 			sub := bought(change)
 			sub.Entitlement.Time = metav1.NewTime(sub.Entitlement.Time.Add(-before))
-			for i := range sub.Orders[1:] {
-				sub.Orders[i+1].Time = metav1.NewTime(sub.Orders[i+1].Time.Add(-before))
+			for i := range sub.Calls[1:] {
+				sub.Calls[i+1].Time = metav1.NewTime(sub.Calls[i+1].Time.Add(-before))
 			}
 			return sub
 		}
@@ -347,7 +347,7 @@ func TestAQueryDoesNotContradictACallOfTheLastHour(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			lately := tc.sub(59 * time.Minute)
 			got, found := licenses.Queried(lately, tc.told, day(31), interval)
-			lately.License.QueriedAt = at(31)
+			lately.License.LastQueryTime = at(31)
 			if diff := cmp.Diff(lately, got); diff != "" || found != licenses.FoundNothing {
 				t.Errorf("within the hour it found %q:\n%s", found, diff)
 			}
@@ -368,7 +368,7 @@ func TestEndedByQuery(t *testing.T) {
 
 func TestPause(t *testing.T) {
 	request := func(age time.Duration) v1alpha1.LicenseRequest {
-		return v1alpha1.LicenseRequest{RequestedAt: metav1.NewTime(day(1).Add(-age))}
+		return v1alpha1.LicenseRequest{RequestTime: metav1.NewTime(day(1).Add(-age))}
 	}
 	for name, tc := range map[string]struct {
 		open []v1alpha1.LicenseRequest
@@ -388,8 +388,8 @@ func TestPause(t *testing.T) {
 
 func TestTheDocumentForWorkloads(t *testing.T) {
 	sub := &v1alpha1.Subscription{LicenseRequests: []v1alpha1.LicenseRequest{
-		{Key: "E1", ID: "E1", EffectiveAt: at(1), ExpiresAt: at(20), DeviceFingerprint: "d1", RequestedAt: at(1)},
-		{Key: "r-1", ID: "a.b", RequestedAt: at(2)},
+		{Key: "E1", ID: "E1", EffectiveTime: at(1), ExpiryTime: at(20), DeviceFingerprint: "d1", RequestTime: at(1)},
+		{Key: "r-1", ID: "a.b", RequestTime: at(2)},
 	}}
 	delivered := licenses.Delivered(sub, "r-1", "digest", day(3))
 	document, err := licenses.Document(delivered)

@@ -45,9 +45,9 @@ func TestWhatAQueryMayDo(t *testing.T) {
 				t.Fatalf("%q released it", answer.State)
 			case !wasReleased && isReleased != (found == licenses.FoundRelease):
 				t.Fatalf("a release was found: %q", found)
-			case sub.ExpiresAtSource == v1alpha1.ExpiryFromPerson && !sub.ExpiresAt.Equal(&after.ExpiresAt):
+			case sub.ExpirySource == v1alpha1.ExpiryFromPerson && !sub.ExpiryTime.Equal(&after.ExpiryTime):
 				t.Fatal("the person's date was replaced")
-			case sub.ExpiresAt.After(after.ExpiresAt.Time):
+			case sub.ExpiryTime.After(after.ExpiryTime.Time):
 				t.Fatal("the paid time was shortened")
 			}
 			if again, found := licenses.Queried(after, answer, at, interval); !wasReleased && (found != licenses.FoundNothing || cmp.Diff(after, again) != "") {
@@ -64,7 +64,7 @@ func TestEveryCodeIsAskedAboutEveryDay(t *testing.T) {
 		id := rapid.String().Draw(t, "uid")
 		pause := time.Duration(rapid.Int64Range(int64(time.Second), int64(30*24*time.Hour)).Draw(t, "interval"))
 		sub := bought()
-		sub.License.QueriedAt = metav1.NewTime(day(5))
+		sub.License.LastQueryTime = metav1.NewTime(day(5))
 		due := licenses.DueAt(sub, id, pause)
 		if due.After(day(5).Add(pause)) || due.Before(day(5).Add(pause-pause/6-time.Nanosecond)) {
 			t.Fatalf("due after %s of %s", due.Sub(day(5)), pause)

@@ -26,7 +26,7 @@ const (
 
 // states are the marketplaces' states as a subscription holds them.
 var states = map[marketplace.LicenseState]v1alpha1.LicenseState{
-	marketplace.LicenseAlive:    v1alpha1.LicenseAlive,
+	marketplace.LicenseAlive:    v1alpha1.LicenseActive,
 	marketplace.LicenseExpired:  v1alpha1.LicenseExpired,
 	marketplace.LicenseReleased: v1alpha1.LicenseReleased,
 }
@@ -47,10 +47,10 @@ func Queried(sub *v1alpha1.Subscription, told marketplace.LicenseCode, asked tim
 	if sub.Entitlement.State == v1alpha1.EntitlementReleased {
 		return after, FoundNothing
 	}
-	after.License.QueriedAt = subscription.WholeSecond(asked)
-	if !told.ExpiresAt.IsZero() && (sub.ExpiresAtSource == "" || sub.ExpiresAtSource == v1alpha1.ExpiryFromOrder) {
+	after.License.LastQueryTime = subscription.WholeSecond(asked)
+	if !told.ExpiresAt.IsZero() && (sub.ExpirySource == "" || sub.ExpirySource == v1alpha1.ExpiryFromOrder) {
 		// The activation's date is an estimate, and the query's is to be trusted, later or not.
-		after.ExpiresAt, after.ExpiresAtSource = subscription.WholeSecond(told.ExpiresAt), v1alpha1.ExpiryFromQuery
+		after.ExpiryTime, after.ExpirySource = subscription.WholeSecond(told.ExpiresAt), v1alpha1.ExpiryFromQuery
 	}
 	settled := asked.Add(-Settled(interval))
 	if saidLately(sub, settled) {
@@ -58,11 +58,11 @@ func Queried(sub *v1alpha1.Subscription, told marketplace.LicenseCode, asked tim
 	}
 	state, known := states[told.State]
 	if !known {
-		state = v1alpha1.LicenseOther
+		state = v1alpha1.LicenseUnknown
 	}
 	after.License.State = state
 	switch state {
-	case v1alpha1.LicenseAlive:
+	case v1alpha1.LicenseActive:
 		return after, alive(after, told, subscription.WholeSecond(asked))
 	case v1alpha1.LicenseExpired:
 		return after, expired(after, sub.License, subscription.WholeSecond(asked), settled)
@@ -77,8 +77,8 @@ func saidLately(sub *v1alpha1.Subscription, since time.Time) bool {
 	if sub.Entitlement.Time.After(since) {
 		return true
 	}
-	for _, call := range sub.Orders {
-		if call.Activity != activation && call.Time.After(since) {
+	for _, call := range sub.Calls {
+		if call.Operation != activation && call.Time.After(since) {
 			return true
 		}
 	}
@@ -89,12 +89,12 @@ func saidLately(sub *v1alpha1.Subscription, since time.Time) bool {
 // will come, and a buyer who has paid must not be stopped for an answer that is out of date.
 func alive(sub *v1alpha1.Subscription, told marketplace.LicenseCode, asked metav1.Time) Finding {
 	finding := FoundNothing
-	if told.ExpiresAt.After(sub.ExpiresAt.Add(renewalTolerance)) && !sub.ExpiresAt.IsZero() && sub.ExpiresAtSource != v1alpha1.ExpiryFromPerson {
-		sub.ExpiresAt, sub.ExpiresAtSource = subscription.WholeSecond(told.ExpiresAt), v1alpha1.ExpiryFromQuery
+	if told.ExpiresAt.After(sub.ExpiryTime.Add(renewalTolerance)) && !sub.ExpiryTime.IsZero() && sub.ExpirySource != v1alpha1.ExpiryFromPerson {
+		sub.ExpiryTime, sub.ExpirySource = subscription.WholeSecond(told.ExpiresAt), v1alpha1.ExpiryFromQuery
 		finding = FoundRenewal
 	}
 	frozen := sub.Entitlement.State == v1alpha1.EntitlementFrozen && sub.Entitlement.Reason == v1alpha1.EntitlementExpired
-	if frozen && asked.Before(&sub.ExpiresAt) {
+	if frozen && asked.Before(&sub.ExpiryTime) {
 		sub.Entitlement = v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: asked}
 		finding = FoundRenewal
 	}
@@ -104,11 +104,11 @@ func alive(sub *v1alpha1.Subscription, told marketplace.LicenseCode, asked metav
 // expired freezes. Where a date ahead is known, the marketplace has to say it in two queries; a date ahead that a person has set
 // stands.
 func expired(sub *v1alpha1.Subscription, before v1alpha1.License, asked metav1.Time, settled time.Time) Finding {
-	ahead := sub.ExpiresAt.After(asked.Add(subscription.ExpiryTolerance))
-	again := before.State == v1alpha1.LicenseExpired && !before.QueriedAt.After(settled)
+	ahead := sub.ExpiryTime.After(asked.Add(subscription.ExpiryTolerance))
+	again := before.State == v1alpha1.LicenseExpired && !before.LastQueryTime.After(settled)
 	// What was set after the marketplace had said it for the first time was set in spite of it.
-	lifted := again && !sub.Entitlement.Time.Before(&before.QueriedAt)
-	byPerson := ahead && sub.ExpiresAtSource == v1alpha1.ExpiryFromPerson
+	lifted := again && !sub.Entitlement.Time.Before(&before.LastQueryTime)
+	byPerson := ahead && sub.ExpirySource == v1alpha1.ExpiryFromPerson
 	if sub.Entitlement.State != v1alpha1.EntitlementActive || lifted || byPerson || ahead && !again {
 		return FoundNothing
 	}
@@ -131,5 +131,5 @@ func released(sub *v1alpha1.Subscription, before v1alpha1.License, asked metav1.
 // EndedByQuery says whether it was a query, and no call, that has ended the sale.
 func EndedByQuery(sub *v1alpha1.Subscription) bool {
 	return IsCode(sub) && sub.Entitlement.State == v1alpha1.EntitlementReleased && sub.License.State == v1alpha1.LicenseReleased &&
-		!sub.License.QueriedAt.IsZero() && sub.Entitlement.Time.Equal(&sub.License.QueriedAt)
+		!sub.License.LastQueryTime.IsZero() && sub.Entitlement.Time.Equal(&sub.License.LastQueryTime)
 }

@@ -11,39 +11,39 @@ import (
 )
 
 const (
-	// soonest and latest bound the pause between two looks for a licence; patienceShare is what part of a request's age it is.
+	// soonest and latest bound the pause between two looks for a license; patienceShare is what part of a request's age it is.
 	soonest       = 5 * time.Second
 	latest        = time.Hour
 	patienceShare = 10
 )
 
-// Open are the requests whose licence was not delivered, oldest first.
+// Open are the requests whose license was not delivered, oldest first.
 func Open(sub *v1alpha1.Subscription) []v1alpha1.LicenseRequest {
 	var open []v1alpha1.LicenseRequest
 	for _, request := range sub.LicenseRequests {
-		if request.DeliveredAt.IsZero() {
+		if request.DeliveryTime.IsZero() {
 			open = append(open, request)
 		}
 	}
 	return open
 }
 
-// Pause is how long to wait until the next look for a licence: a tenth of the age of the youngest open request, between five
-// seconds and an hour. A buyer who has just asked waits; a licence that nobody made for a day is not looked for every second.
+// Pause is how long to wait until the next look for a license: a tenth of the age of the youngest open request, between five
+// seconds and an hour. A buyer who has just asked waits; a license that nobody made for a day is not looked for every second.
 func Pause(open []v1alpha1.LicenseRequest, now time.Time) time.Duration {
 	pause := latest
 	for _, request := range open {
-		pause = min(pause, max(now.Sub(request.RequestedAt.Time)/patienceShare, soonest))
+		pause = min(pause, max(now.Sub(request.RequestTime.Time)/patienceShare, soonest))
 	}
 	return pause
 }
 
-// Delivered is a subscription after the licence of the request with that key was delivered.
+// Delivered is a subscription after the license of the request with that key was delivered.
 func Delivered(sub *v1alpha1.Subscription, key, digest string, at time.Time) *v1alpha1.Subscription {
 	after := sub.DeepCopy()
 	for i := range after.LicenseRequests {
-		if request := &after.LicenseRequests[i]; request.Key == key && request.DeliveredAt.IsZero() {
-			request.DeliveredAt, request.Digest = subscription.WholeSecond(at), digest
+		if request := &after.LicenseRequests[i]; request.Key == key && request.DeliveryTime.IsZero() {
+			request.DeliveryTime, request.Digest = subscription.WholeSecond(at), digest
 		}
 	}
 	return after
@@ -60,14 +60,14 @@ type requestDocument struct {
 	Delivered         bool        `json:"delivered"`
 }
 
-// Document tells a tenant's workload which licences were asked for, as JSON: an object with the list "requests".
+// Document tells a tenant's workload which licenses were asked for, as JSON: an object with the list "requests".
 func Document(sub *v1alpha1.Subscription) (string, error) {
 	requests := []requestDocument{}
 	if sub != nil {
 		for _, r := range sub.LicenseRequests {
 			requests = append(requests, requestDocument{
-				Key: r.Key, ID: r.ID, EffectiveAt: r.EffectiveAt, ExpiresAt: r.ExpiresAt, DeviceFingerprint: r.DeviceFingerprint,
-				RequestedAt: r.RequestedAt, Delivered: !r.DeliveredAt.IsZero(),
+				Key: r.Key, ID: r.ID, EffectiveAt: r.EffectiveTime, ExpiresAt: r.ExpiryTime, DeviceFingerprint: r.DeviceFingerprint,
+				RequestedAt: r.RequestTime, Delivered: !r.DeliveryTime.IsZero(),
 			})
 		}
 	}

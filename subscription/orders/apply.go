@@ -27,7 +27,7 @@ type Sale struct {
 	// Instances are those that may use the order's package, where it is one.
 	Instances []v1alpha1.MarketplaceInstance
 	// Call is the pending call that the order belongs to; the first one when not set.
-	Call v1alpha1.OrderCall
+	Call v1alpha1.Call
 }
 
 // Result is a subscription after an order was applied.
@@ -39,47 +39,47 @@ type Result struct {
 }
 
 // Pending is the first call whose order has yet to be asked for; false when there is none.
-func Pending(sub *v1alpha1.Subscription) (call v1alpha1.OrderCall, ok bool) {
+func Pending(sub *v1alpha1.Subscription) (call v1alpha1.Call, ok bool) {
 	if i := pendingIndex(sub); i >= 0 {
-		return sub.Orders[i], true
+		return sub.Calls[i], true
 	}
-	return v1alpha1.OrderCall{}, false
+	return v1alpha1.Call{}, false
 }
 
 // AllPending are the calls whose orders have yet to be asked for, in the order in which they came.
-func AllPending(sub *v1alpha1.Subscription) []v1alpha1.OrderCall {
-	return slices.DeleteFunc(slices.Clone(sub.Orders), func(c v1alpha1.OrderCall) bool { return c.Lookup == "" })
+func AllPending(sub *v1alpha1.Subscription) []v1alpha1.Call {
+	return slices.DeleteFunc(slices.Clone(sub.Calls), func(c v1alpha1.Call) bool { return c.Pending == "" })
 }
 
 func pendingIndex(sub *v1alpha1.Subscription) int {
-	return slices.IndexFunc(sub.Orders, func(c v1alpha1.OrderCall) bool { return c.Lookup != "" })
+	return slices.IndexFunc(sub.Calls, func(c v1alpha1.Call) bool { return c.Pending != "" })
 }
 
 // callIndex is the index of the pending call that the sale's order belongs to.
 func callIndex(sale Sale) int {
-	if sale.Call.Activity == "" {
+	if sale.Call.Operation == "" {
 		return pendingIndex(sale.Subscription)
 	}
-	return slices.IndexFunc(sale.Subscription.Orders, func(c v1alpha1.OrderCall) bool {
-		return c.Lookup != "" && slices.Equal(c.Key(), sale.Call.Key())
+	return slices.IndexFunc(sale.Subscription.Calls, func(c v1alpha1.Call) bool {
+		return c.Pending != "" && slices.Equal(c.Key(), sale.Call.Key())
 	})
 }
 
 // Resolved says whether it is known what was sold: no purchase waits for its order any more. Changes and renewals that
 // wait do not unresolve a sale that runs.
 func Resolved(sub *v1alpha1.Subscription) bool {
-	return !slices.ContainsFunc(sub.Orders, func(c v1alpha1.OrderCall) bool {
-		return c.Lookup == v1alpha1.LookupPurchase && isPurchase(sub, c)
+	return !slices.ContainsFunc(sub.Calls, func(c v1alpha1.Call) bool {
+		return c.Pending == v1alpha1.CallPendingPurchase && isPurchase(sub, c)
 	})
 }
 
 // IsPurchase says whether a call is the purchase itself.
-func IsPurchase(sub *v1alpha1.Subscription, call v1alpha1.OrderCall) bool {
-	return call.Lookup == v1alpha1.LookupPurchase && isPurchase(sub, call)
+func IsPurchase(sub *v1alpha1.Subscription, call v1alpha1.Call) bool {
+	return call.Pending == v1alpha1.CallPendingPurchase && isPurchase(sub, call)
 }
 
 // isPurchase tells the purchase itself from a trial that became formal, which also reads a whole order.
-func isPurchase(sub *v1alpha1.Subscription, call v1alpha1.OrderCall) bool {
+func isPurchase(sub *v1alpha1.Subscription, call v1alpha1.Call) bool {
 	return call.OrderID == sub.OrderID && call.OrderLineID == sub.OrderLineID
 }
 
@@ -91,7 +91,7 @@ func Apply(sale Sale, order marketplace.Order, products []v1alpha1.MarketplacePr
 		return Result{Subscription: sale.Subscription, Product: sale.Product}, nil
 	}
 	sub := sale.Subscription.DeepCopy()
-	call := &sub.Orders[index]
+	call := &sub.Calls[index]
 	if problem := checkType(sub, *call, order.Type); problem != nil {
 		return Result{}, problem
 	}
@@ -108,30 +108,46 @@ func Apply(sale Sale, order marketplace.Order, products []v1alpha1.MarketplacePr
 		return Result{}, problem
 	}
 	told := *call
-	call.Lookup = ""
-	switch {
-	case IsPurchase(sub, told):
-		describePurchase(sub, sale, order)
-		if problem := linkPackage(sub, sale, match, products); problem != nil {
-			return Result{}, problem
-		}
-	case told.Lookup == v1alpha1.LookupPurchase && order.Charging != "":
-		// A trial that became formal is charged from now on. What the buyer entered for the trial stays.
-		sub.ChargingMode = v1alpha1.ChargingMode(order.Charging)
+	call.Pending = ""
+	if problem := describeSale(sub, sale, told, order, match, products); problem != nil {
+		return Result{}, problem
 	}
 	change := v1alpha1.PendingChange{
 		OrderID: told.OrderID, OrderLineID: told.OrderLineID, Items: boundedItems(items), Plan: match.Plan, Quantity: match.Quantity,
 	}
 	switch {
-	case !order.OrderedAt.IsZero() && order.OrderedAt.Before(sub.ItemsOrderedAt.Time):
+	case isOlder(order, sub):
 		// A later order is in force already.
-	case told.Lookup == v1alpha1.LookupRenewal && waits(sub, match, told.PreviousExpiresAt, products):
-		change.EffectiveAt = told.PreviousExpiresAt
+	case partial && told.Pending == v1alpha1.CallPendingChange && !order.Refund && isSmaller(sub, match, products):
+		// A call that says what was ordered, and not when, is as old as its first attempt, which nothing tells: its retry may come after a
+		// larger order. Only money that goes back takes something away.
+	case told.Pending == v1alpha1.CallPendingRenewal && waits(sub, match, told.PreviousExpiryTime, products):
+		change.EffectiveTime = told.PreviousExpiryTime
 		sub.PendingChange = change
 	default:
 		putInForce(sub, change, order, partial)
 	}
 	return Result{Subscription: sub, Product: match.Product}, nil
+}
+
+// describeSale puts into a sale what its order says besides what was sold.
+func describeSale(
+	sub *v1alpha1.Subscription, sale Sale, told v1alpha1.Call, order marketplace.Order, match Match, products []v1alpha1.MarketplaceProduct,
+) *Problem {
+	switch {
+	case IsPurchase(sub, told):
+		describePurchase(sub, sale, order)
+		return linkPackage(sub, sale, match, products)
+	case told.Pending == v1alpha1.CallPendingPurchase && order.Charging != "":
+		// A trial that became formal is charged from now on. What the buyer entered for the trial stays.
+		sub.ChargingMode = v1alpha1.ChargingMode(order.Charging)
+	}
+	return nil
+}
+
+// isOlder reports whether an order was made before the one whose items are in force.
+func isOlder(order marketplace.Order, sub *v1alpha1.Subscription) bool {
+	return !order.OrderedAt.IsZero() && order.OrderedAt.Before(sub.ItemsOrderTime.Time)
 }
 
 // putInForce makes a change that does not wait what is sold.
@@ -142,14 +158,14 @@ func putInForce(sub *v1alpha1.Subscription, change v1alpha1.PendingChange, order
 	}
 	if !order.OrderedAt.IsZero() {
 		// The time of an order before this one keeps still older ones out.
-		sub.ItemsOrderedAt = subscription.WholeSecond(order.OrderedAt)
+		sub.ItemsOrderTime = subscription.WholeSecond(order.OrderedAt)
 	}
 }
 
 // Due enacts the pending change once its date has come; it returns the argument itself when there is none, and the time of
 // one that still waits.
 func Due(sub *v1alpha1.Subscription, now time.Time) (after *v1alpha1.Subscription, next time.Time) {
-	at := sub.PendingChange.EffectiveAt.Time
+	at := sub.PendingChange.EffectiveTime.Time
 	if at.IsZero() || now.Before(at) {
 		return sub, at
 	}
@@ -173,7 +189,7 @@ func matchFor(sale Sale, marketplaceName string, items []v1alpha1.SoldItem, prod
 		// A person has decided what runs; the quantity is still the marketplace's to say.
 		match, problem = Match{Product: sale.Product, Quantity: firstQuantity(items)}, nil
 		if i := productIndex(products, sale.Product); i >= 0 {
-			match.PendingChange = pendingChangePolicy(&products[i], "")
+			match.Reductions = reductionsOf(&products[i], "")
 		}
 	}
 	if problem == nil && sale.Product != "" && match.Product != sale.Product {
@@ -199,9 +215,11 @@ func firstQuantity(items []v1alpha1.SoldItem) *int32 {
 
 // waits says whether a renewal's change is a smaller plan or quantity that waits for the end of the period already paid.
 func waits(sub *v1alpha1.Subscription, match Match, previousEnd metav1.Time, products []v1alpha1.MarketplaceProduct) bool {
-	if previousEnd.IsZero() || match.PendingChange == v1alpha1.PendingChangeImmediately {
-		return false
-	}
+	return !previousEnd.IsZero() && match.Reductions != v1alpha1.ReductionImmediately && isSmaller(sub, match, products)
+}
+
+// isSmaller says whether a match is a plan of a lower rank than what is sold, or less of the same plan.
+func isSmaller(sub *v1alpha1.Subscription, match Match, products []v1alpha1.MarketplaceProduct) bool {
 	present := -1
 	if i := productIndex(products, match.Product); i >= 0 {
 		present = planRank(&products[i], sub.Plan)
@@ -214,34 +232,39 @@ func waits(sub *v1alpha1.Subscription, match Match, previousEnd metav1.Time, pro
 
 // describePurchase takes from the order of the purchase what no call has said.
 func describePurchase(sub *v1alpha1.Subscription, sale Sale, order marketplace.Order) {
-	sub.CustomerID = bounded(order.CustomerID, 100)
+	sub.CustomerID = bounded(order.CustomerID, maxID)
 	if sale.ShowCustomerName {
 		sub.CustomerName = bounded(order.CustomerName, 256)
 	}
 	sub.ChargingMode = v1alpha1.ChargingMode(order.Charging)
 	sub.Attributes = boundedAttributes(order.Attributes)
 	if sub.Type == "" {
-		sub.Type = v1alpha1.SubscriptionFormal
+		sub.Type = v1alpha1.SubscriptionPaid
 		if order.Type == marketplace.OrderTrial {
 			sub.Type = v1alpha1.SubscriptionTrial
 		}
 	}
-	if sub.StartsAt.IsZero() {
-		sub.StartsAt = subscription.WholeSecond(order.OrderedAt)
+	if sub.StartTime.IsZero() {
+		sub.StartTime = subscription.WholeSecond(order.OrderedAt)
 	}
 	// A renewal that came before the order was read, or a person, knows better than the order's estimate.
-	if sub.ExpiresAtSource == "" && sub.ExpiresAt.IsZero() && !order.ExpiresAt.IsZero() {
-		sub.ExpiresAt, sub.ExpiresAtSource = subscription.WholeSecond(order.ExpiresAt), v1alpha1.ExpiryFromOrder
+	if sub.ExpirySource == "" && sub.ExpiryTime.IsZero() && !order.ExpiresAt.IsZero() {
+		sub.ExpiryTime, sub.ExpirySource = subscription.WholeSecond(order.ExpiresAt), v1alpha1.ExpiryFromOrder
 	}
 }
 
 // checkType refuses orders that can't belong to their call, such as an unsubscription that comes as a purchase.
-func checkType(sub *v1alpha1.Subscription, call v1alpha1.OrderCall, got marketplace.OrderType) *Problem {
+func checkType(sub *v1alpha1.Subscription, call v1alpha1.Call, got marketplace.OrderType) *Problem {
 	var want []marketplace.OrderType
 	switch {
-	case call.Lookup == v1alpha1.LookupChange:
+	case call.Pending == v1alpha1.CallPendingChange && isPurchase(sub, call):
+		// A change that went over it was given back; and some changes come with the order of the purchase.
+		want = []marketplace.OrderType{marketplace.OrderChange, marketplace.OrderPurchase, marketplace.OrderTrial}
+	case call.Pending == v1alpha1.CallPendingChange && !call.PreviousExpiryTime.IsZero():
+		want = []marketplace.OrderType{marketplace.OrderRenewal, marketplace.OrderChange, marketplace.OrderTrialToFormal, marketplace.OrderPurchase}
+	case call.Pending == v1alpha1.CallPendingChange:
 		want = []marketplace.OrderType{marketplace.OrderChange}
-	case call.Lookup == v1alpha1.LookupRenewal:
+	case call.Pending == v1alpha1.CallPendingRenewal:
 		want = []marketplace.OrderType{marketplace.OrderRenewal, marketplace.OrderChange}
 	case isPurchase(sub, call):
 		want = []marketplace.OrderType{marketplace.OrderPurchase, marketplace.OrderTrial}
@@ -257,12 +280,12 @@ func checkType(sub *v1alpha1.Subscription, call v1alpha1.OrderCall, got marketpl
 	}
 	return &Problem{Reason: v1alpha1.ReasonUnexpectedOrderType, Message: fmt.Sprintf(
 		"Order %s came with the call %s and must be of type %s, but the marketplace says %q: nothing was changed; ask the"+
-			" marketplace's support about this order", call.OrderID, strings.TrimSpace(call.Activity+" "+call.Scene),
+			" marketplace's support about this order", call.OrderID, strings.TrimSpace(call.Operation+" "+call.Variant),
 		strings.Join(names, " or "), bounded(string(got), 64))}
 }
 
 // checkQuantities refuses what the API can't hold: a cut number would be another one than was sold.
-func checkQuantities(call v1alpha1.OrderCall, items []v1alpha1.SoldItem) *Problem {
+func checkQuantities(call v1alpha1.Call, items []v1alpha1.SoldItem) *Problem {
 	for _, item := range items {
 		if quantity := ptr.Deref(item.Quantity, 0); quantity < 0 || quantity > subscription.MaxQuantity {
 			return &Problem{Reason: v1alpha1.ReasonOrderInvalid, Message: fmt.Sprintf(
@@ -279,7 +302,7 @@ func checkQuantities(call v1alpha1.OrderCall, items []v1alpha1.SoldItem) *Proble
 func soldItems(items []marketplace.Item) []v1alpha1.SoldItem {
 	var sold []v1alpha1.SoldItem
 	for _, item := range items {
-		entry := v1alpha1.SoldItem{ProductID: item.ProductID, SKUCode: item.SKUCode, ProductName: item.ProductName}
+		entry := v1alpha1.SoldItem{ProductID: item.ProductID, SKU: item.SKUCode, ProductName: item.ProductName}
 		if item.Quantity != nil {
 			entry.Quantity = ptr.To(*item.Quantity)
 		}

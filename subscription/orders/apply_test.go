@@ -18,8 +18,8 @@ import (
 
 // answered has no call left that waits for its order.
 func answered(sub *v1alpha1.Subscription) {
-	for i := range sub.Orders {
-		sub.Orders[i].Lookup = ""
+	for i := range sub.Calls {
+		sub.Calls[i].Pending = ""
 	}
 }
 
@@ -27,7 +27,7 @@ func answered(sub *v1alpha1.Subscription) {
 func runs(skuCode, plan string, quantity int32, ordered int) func(*v1alpha1.Subscription) {
 	return func(sub *v1alpha1.Subscription) {
 		sub.Items, sub.Plan, sub.Quantity = []v1alpha1.SoldItem{item(skuCode, quantity)}, plan, ptr.To(quantity)
-		sub.ItemsOrderedAt = at(ordered)
+		sub.ItemsOrderTime = at(ordered)
 	}
 }
 
@@ -35,7 +35,7 @@ func runs(skuCode, plan string, quantity int32, ordered int) func(*v1alpha1.Subs
 func waitsFor(skuCode, plan string, quantity int32) func(*v1alpha1.Subscription) {
 	return func(sub *v1alpha1.Subscription) {
 		sub.PendingChange = v1alpha1.PendingChange{
-			EffectiveAt: at(30), OrderID: "o3", OrderLineID: "o3-1",
+			EffectiveTime: at(30), OrderID: "o3", OrderLineID: "o3-1",
 			Items: []v1alpha1.SoldItem{item(skuCode, quantity)}, Plan: plan, Quantity: ptr.To(quantity),
 		}
 	}
@@ -44,7 +44,7 @@ func waitsFor(skuCode, plan string, quantity int32) func(*v1alpha1.Subscription)
 // trial is the sale as a trial of one for a week.
 func trial(sub *v1alpha1.Subscription) {
 	runs("shop-small", "small", 1, 0)(sub)
-	sub.Type, sub.ChargingMode, sub.ExpiresAt = v1alpha1.SubscriptionTrial, v1alpha1.ChargingOneTime, at(7)
+	sub.Type, sub.ChargingMode, sub.ExpiryTime = v1alpha1.SubscriptionTrial, v1alpha1.ChargingOneTime, at(7)
 	sub.Attributes = []v1alpha1.Attribute{{Name: "domain", Value: ptr.To("shop.example.com")}}
 }
 
@@ -77,7 +77,7 @@ func checkApply(t *testing.T, tests map[string]applyCase) {
 // purchase is the order of five of shop's small plan for a month.
 func purchase(changes ...func(*marketplace.Order)) marketplace.Order {
 	o := order(marketplace.OrderPurchase, 0, "shop-small", 5)
-	o.Charging, o.ExpiresAt = marketplace.ChargingPeriod, day(30)
+	o.Charging, o.ExpiresAt = marketplace.ChargingPrepaid, day(30)
 	for _, change := range changes {
 		change(&o)
 	}
@@ -89,8 +89,8 @@ func TestApplyAPurchase(t *testing.T) {
 	tried := func(o *marketplace.Order) { o.Type = marketplace.OrderTrial }
 	undated := func(o *marketplace.Order) { o.OrderedAt, o.ExpiresAt, o.Charging = time.Time{}, time.Time{}, "" }
 	without := func(sub *v1alpha1.Subscription) {
-		sub.ItemsOrderedAt, sub.StartsAt, sub.ExpiresAt = metav1.Time{}, metav1.Time{}, metav1.Time{}
-		sub.ExpiresAtSource, sub.ChargingMode = "", ""
+		sub.ItemsOrderTime, sub.StartTime, sub.ExpiryTime = metav1.Time{}, metav1.Time{}, metav1.Time{}
+		sub.ExpirySource, sub.ChargingMode = "", ""
 	}
 	withFraction := func(o *marketplace.Order) { o.OrderedAt = o.OrderedAt.Add(999 * time.Millisecond) }
 	asked := func(o *marketplace.Order) {
@@ -104,16 +104,16 @@ func TestApplyAPurchase(t *testing.T) {
 	}
 	asTrial := func(sub *v1alpha1.Subscription) { sub.Type = v1alpha1.SubscriptionTrial }
 	byPerson := func(sub *v1alpha1.Subscription) {
-		sub.ExpiresAt, sub.ExpiresAtSource = at(400), v1alpha1.ExpiryFromPerson
+		sub.ExpiryTime, sub.ExpirySource = at(400), v1alpha1.ExpiryFromPerson
 	}
 	noDate := func(sub *v1alpha1.Subscription) {
-		sub.ExpiresAt, sub.ExpiresAtSource = metav1.Time{}, v1alpha1.ExpiryFromPerson
+		sub.ExpiryTime, sub.ExpirySource = metav1.Time{}, v1alpha1.ExpiryFromPerson
 	}
-	dateOnly := func(sub *v1alpha1.Subscription) { sub.ExpiresAt, sub.ExpiresAtSource = at(400), "" }
+	dateOnly := func(sub *v1alpha1.Subscription) { sub.ExpiryTime, sub.ExpirySource = at(400), "" }
 	// earlyRenewal came before the order was read: nobody knew when the paid time would have ended.
 	earlyRenewal := func(sub *v1alpha1.Subscription) {
-		sub.Orders = append(sub.Orders, call("refreshInstance", "RENEWAL", "o3", "", 1))
-		sub.ExpiresAt, sub.ExpiresAtSource = at(60), v1alpha1.ExpiryFromRenewal
+		sub.Calls = append(sub.Calls, call("refreshInstance", "RENEWAL", "o3", "", 1))
+		sub.ExpiryTime, sub.ExpirySource = at(60), v1alpha1.ExpiryFromRenewal
 	}
 	item64 := strings.Repeat("s", 64)
 
@@ -166,7 +166,7 @@ func TestApplyAPurchase(t *testing.T) {
 				}
 			}),
 			want: running(func(sub *v1alpha1.Subscription) {
-				sub.Items = slices.Repeat([]v1alpha1.SoldItem{{SKUCode: item64}}, 32)
+				sub.Items = slices.Repeat([]v1alpha1.SoldItem{{SKU: item64}}, 32)
 			}),
 		},
 	})
@@ -214,7 +214,7 @@ func TestApplyATrialThatBecameFormal(t *testing.T) {
 	bought := purchase(func(o *marketplace.Order) { o.Type, o.OrderedAt = marketplace.OrderTrialToFormal, day(5) })
 	asPurchase := purchase(func(o *marketplace.Order) { o.OrderedAt, o.Charging = day(5), "" })
 	fiveMore := runs("shop-small", "small", 5, 5)
-	byPeriod := func(sub *v1alpha1.Subscription) { sub.ChargingMode = v1alpha1.ChargingPeriod }
+	byPeriod := func(sub *v1alpha1.Subscription) { sub.ChargingMode = v1alpha1.ChargingPrepaid }
 
 	checkApply(t, map[string]applyCase{
 		"plan, quantity and charging come from the new order, the buyer's attributes stay": {
@@ -233,22 +233,26 @@ func TestApplyARenewalWithAChange(t *testing.T) {
 	}
 	large := runs("shop-large", "large", 5, 0)
 	early := func(sub *v1alpha1.Subscription) {
-		heard(call("refreshInstance", "RENEWAL_CHANGE", "o3", v1alpha1.LookupRenewal, 20))(sub)
+		heard(call("refreshInstance", "RENEWAL_CHANGE", "o3", v1alpha1.CallPendingRenewal, 20))(sub)
 	}
 	unnumbered := renewal("shop-small", 0)
 	unnumbered.Items[0].Quantity = nil
-	atOnce := []v1alpha1.MarketplaceProduct{product("shop", shrinks(v1alpha1.PendingChangeImmediately))}
+	atOnce := []v1alpha1.MarketplaceProduct{product("shop", shrinks(v1alpha1.ReductionImmediately))}
 	smallAtOnce := []v1alpha1.MarketplaceProduct{product("shop", func(p *v1alpha1.MarketplaceProduct) {
-		p.Spec.Plans[0].Lifecycle.PendingChange = v1alpha1.PendingChangeImmediately
+		p.Spec.Plans[0].Lifecycle.Reductions = v1alpha1.ReductionImmediately
 	})}
 	withoutPlan := []v1alpha1.MarketplaceProduct{product("shop", func(p *v1alpha1.MarketplaceProduct) {
-		p.Spec.Plans[0].Name, p.Spec.Listings[0].Plan = "tiny", "tiny"
+		p.Spec.Plans[0].Name = "tiny"
 	})}
 
 	checkApply(t, map[string]applyCase{
 		"a larger quantity is in force at once": {
 			sale: saleOf(running(renewed)), order: renewal("shop-small", 6),
 			want: running(renewed, answered, runs("shop-small", "small", 6, 20)),
+		},
+		"a plan of a lower rank waits, wherever it stands in the list": {
+			sale: saleOf(running(renewed)), order: renewal("shop-large", 5), products: []v1alpha1.MarketplaceProduct{product("shop", ranked(2, 1))},
+			want: running(renewed, answered, waitsFor("shop-large", "large", 5)),
 		},
 		"the same quantity is in force at once": {
 			sale: saleOf(running(renewed)), order: renewal("shop-small", 5),
@@ -313,7 +317,7 @@ func TestApplyWhereAPersonHasSetThePlan(t *testing.T) {
 	}
 	unlisted := func(quantity int32) func(*v1alpha1.Subscription) {
 		return func(sub *v1alpha1.Subscription) {
-			sub.Items = []v1alpha1.SoldItem{{SKUCode: "x", Quantity: ptr.To(quantity)}}
+			sub.Items = []v1alpha1.SoldItem{{SKU: "x", Quantity: ptr.To(quantity)}}
 			sub.Plan, sub.Quantity = "", ptr.To(quantity)
 		}
 	}
@@ -322,7 +326,7 @@ func TestApplyWhereAPersonHasSetThePlan(t *testing.T) {
 		o.Items = []marketplace.Item{{SKUCode: "x", Quantity: ptr.To(quantity)}}
 		return o
 	}
-	later := func(sub *v1alpha1.Subscription) { sub.ItemsOrderedAt = at(20) }
+	later := func(sub *v1alpha1.Subscription) { sub.ItemsOrderTime = at(20) }
 	large := runs("shop-large", "large", 5, 0)
 	twice := product("blog", lists("koogallery", "small", "x"))
 	again := product("shop", lists("koogallery", "small", "x"))
@@ -355,7 +359,7 @@ func TestApplyWhereAPersonHasSetThePlan(t *testing.T) {
 		},
 		"a renewal that nobody lists does not wait where the product says so": {
 			sale: overridden(running(renewed)), order: orderOf(marketplace.OrderRenewal, 20, 3),
-			products: []v1alpha1.MarketplaceProduct{product("shop", shrinks(v1alpha1.PendingChangeImmediately))},
+			products: []v1alpha1.MarketplaceProduct{product("shop", shrinks(v1alpha1.ReductionImmediately))},
 			want:     running(renewed, answered, unlisted(3), later),
 		},
 	})
@@ -364,8 +368,8 @@ func TestApplyWhereAPersonHasSetThePlan(t *testing.T) {
 func TestApplyRefuses(t *testing.T) {
 	quantity := func(n int32) marketplace.Order { return order(marketplace.OrderPurchase, 0, "shop-small", n) }
 	invalid := func(n string) orders.Problem {
-		return orders.Problem{Reason: v1alpha1.ReasonOrderInvalid, Message: "Order o1 sells the quantity " + n + ` of SKU code ` +
-			`"shop-small", product id "shop-id", which is not between 0 and 9999999: nothing was changed; ask the marketplace's ` +
+		return orders.Problem{Reason: v1alpha1.ReasonOrderInvalid, Message: "Order o1 sells the quantity " + n + ` of SKU ` +
+			`"shop-small", product ID "shop-id", which is not between 0 and 9999999: nothing was changed; ask the marketplace's ` +
 			"support about this order, or set productRef, plan and quantity in this instance's spec"}
 	}
 	unexpected := func(orderID, call, want, got string) orders.Problem {
@@ -374,7 +378,7 @@ func TestApplyRefuses(t *testing.T) {
 			"marketplace's support about this order"}
 	}
 	changed := orders.Problem{Reason: v1alpha1.ReasonProductChanged, Message: `The order means product "blog", but this instance ` +
-		`has "shop", to which its data belong: list SKU code "blog-small", product id "shop-id" in "shop", or agree with the ` +
+		`has "shop", to which its data belong: list SKU "blog-small", product ID "shop-id" in "shop", or agree with the ` +
 		"buyer on a new purchase"}
 
 	tests := map[string]struct {
@@ -412,15 +416,15 @@ func TestApplyRefuses(t *testing.T) {
 		},
 		"a product that nobody lists": {
 			sale: orders.Sale{Subscription: bought()}, order: order(marketplace.OrderPurchase, 0, "x", 1),
-			want: orders.Problem{Reason: v1alpha1.ReasonUnknownSKU, Message: `No MarketplaceProduct in this namespace lists SKU code ` +
-				`"x", product id "shop-id" for Marketplace "koogallery": add the SKU code or product id to spec.listings of the ` +
+			want: orders.Problem{Reason: v1alpha1.ReasonUnknownSKU, Message: `No MarketplaceProduct in this namespace lists SKU ` +
+				`"x", product ID "shop-id" for Marketplace "koogallery": add the SKU to spec.plans[].listings[].skus of the ` +
 				"product that was sold, or set productRef and plan in this instance's spec"},
 		},
 		"a product that nobody lists, and a plan without a product": {
 			sale:  orders.Sale{Subscription: bought(), PlanOverride: true},
 			order: order(marketplace.OrderPurchase, 0, "x", 1),
-			want: orders.Problem{Reason: v1alpha1.ReasonUnknownSKU, Message: `No MarketplaceProduct in this namespace lists SKU code ` +
-				`"x", product id "shop-id" for Marketplace "koogallery": add the SKU code or product id to spec.listings of the ` +
+			want: orders.Problem{Reason: v1alpha1.ReasonUnknownSKU, Message: `No MarketplaceProduct in this namespace lists SKU ` +
+				`"x", product ID "shop-id" for Marketplace "koogallery": add the SKU to spec.plans[].listings[].skus of the ` +
 				"product that was sold, or set productRef and plan in this instance's spec"},
 		},
 		"another product":                            {saleOf(running(upgraded)), order(marketplace.OrderChange, 10, "blog-small", 1), changed},
@@ -432,9 +436,7 @@ func TestApplyRefuses(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			products := []v1alpha1.MarketplaceProduct{product("shop"), product("blog", func(p *v1alpha1.MarketplaceProduct) {
-				p.Spec.Listings[0].ProductIDs = nil
-			})}
+			products := []v1alpha1.MarketplaceProduct{product("shop"), product("blog")}
 			if tc.want.Reason == v1alpha1.ReasonUnknownSKU {
 				products = products[1:]
 			}
@@ -474,7 +476,7 @@ func TestPendingAndResolved(t *testing.T) {
 		"the first that came is first":                      {running(renewed, upgraded), "o3", true},
 		"a trial that became formal does not stop":          {running(madeFormal), "o4", true},
 		"a call whose order was read stands before it":      {running(heard(call("a", "", "o9", "", 1)), renewed), "o3", true},
-		"a sale whose purchase was forgotten in a full log": {running(func(s *v1alpha1.Subscription) { s.Orders = nil }), "", true},
+		"a sale whose purchase was forgotten in a full log": {running(func(s *v1alpha1.Subscription) { s.Calls = nil }), "", true},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -516,7 +518,7 @@ func TestDue(t *testing.T) {
 				t.Error("the same pointer has to mean that nothing changed")
 			}
 			if len(got.Items) > 0 && got != tc.sub {
-				got.Items[0].SKUCode = "changed"
+				got.Items[0].SKU = "changed"
 			}
 			if diff := cmp.Diff(before, tc.sub); diff != "" {
 				t.Errorf("it changed its argument:\n%s", diff)

@@ -12,6 +12,9 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
+// maxID is the bound of the marketplace's identifiers in a subscription, in characters.
+const maxID = 256
+
 // maxAttributes is the bound of a subscription's attributes.
 const maxAttributes = 64
 
@@ -21,7 +24,7 @@ func boundedItems(items []v1alpha1.SoldItem) []v1alpha1.SoldItem {
 	var result []v1alpha1.SoldItem
 	for _, item := range items {
 		entry := v1alpha1.SoldItem{
-			ProductID: bounded(item.ProductID, 64), SKUCode: bounded(item.SKUCode, 64),
+			ProductID: bounded(item.ProductID, maxID), SKU: bounded(item.SKU, maxID),
 			ProductName: bounded(item.ProductName, 512), Quantity: item.Quantity,
 		}
 		if entry != (v1alpha1.SoldItem{}) && len(result) < most {

@@ -16,35 +16,55 @@ func day(n int) time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).A
 
 func at(n int) metav1.Time { return metav1.NewTime(day(n)) }
 
-// product has the plans small and large, in this order, sold on koogallery as <name>-small and <name>-large (SKU codes), and
-// all of it as product <name>-id, which means small.
+// listed is a plan that koogallery sells by SKUs.
+func listed(name string, skus ...string) v1alpha1.Plan {
+	return v1alpha1.Plan{Name: name, Listings: []v1alpha1.Listing{{Marketplace: "koogallery", SKUs: skus}}}
+}
+
+// product has the plans small and large, in this order, sold on koogallery as the SKUs <name>-small and <name>-large.
 func product(name string, changes ...func(*v1alpha1.MarketplaceProduct)) v1alpha1.MarketplaceProduct {
 	p := v1alpha1.MarketplaceProduct{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	p.Spec.Plans = []v1alpha1.Plan{{Name: "small"}, {Name: "large"}}
-	p.Spec.Listings = []v1alpha1.Listing{
-		{Marketplace: "koogallery", Plan: "small", SKUCodes: []string{name + "-small"}, ProductIDs: []string{name + "-id"}},
-		{Marketplace: "koogallery", Plan: "large", SKUCodes: []string{name + "-large"}},
-	}
+	p.Spec.Plans = []v1alpha1.Plan{listed("small", name+"-small"), listed("large", name+"-large")}
 	for _, change := range changes {
 		change(&p)
 	}
 	return p
 }
 
-func shrinks(policy v1alpha1.PendingChangePolicy) func(*v1alpha1.MarketplaceProduct) {
-	return func(p *v1alpha1.MarketplaceProduct) { p.Spec.Lifecycle.PendingChange = policy }
+func shrinks(policy v1alpha1.ReductionPolicy) func(*v1alpha1.MarketplaceProduct) {
+	return func(p *v1alpha1.MarketplaceProduct) { p.Spec.Lifecycle.Reductions = policy }
 }
 
-// lists adds a listing.
+// ranked gives the plans small and large a rank.
+func ranked(small, large int32) func(*v1alpha1.MarketplaceProduct) {
+	return func(p *v1alpha1.MarketplaceProduct) {
+		p.Spec.Plans[0].Rank, p.Spec.Plans[1].Rank = ptr.To(small), ptr.To(large)
+	}
+}
+
+// lists adds SKUs to a plan's listing.
 func lists(marketplaceName, plan string, skuCodes ...string) func(*v1alpha1.MarketplaceProduct) {
 	return func(p *v1alpha1.MarketplaceProduct) {
-		p.Spec.Listings = append(p.Spec.Listings, v1alpha1.Listing{Marketplace: marketplaceName, Plan: plan, SKUCodes: skuCodes})
+		for i := range p.Spec.Plans {
+			if p.Spec.Plans[i].Name != plan {
+				continue
+			}
+			for j := range p.Spec.Plans[i].Listings {
+				if listing := &p.Spec.Plans[i].Listings[j]; listing.Marketplace == marketplaceName {
+					listing.SKUs = append(listing.SKUs, skuCodes...)
+					return
+				}
+			}
+			p.Spec.Plans[i].Listings = append(p.Spec.Plans[i].Listings, v1alpha1.Listing{Marketplace: marketplaceName, SKUs: skuCodes})
+			return
+		}
+		p.Spec.Plans = append(p.Spec.Plans, v1alpha1.Plan{Name: plan, Listings: []v1alpha1.Listing{{Marketplace: marketplaceName, SKUs: skuCodes}}})
 	}
 }
 
 // item is a sold item of a SKU code; a negative quantity is none.
 func item(skuCode string, quantity int32) v1alpha1.SoldItem {
-	sold := v1alpha1.SoldItem{ProductID: "shop-id", SKUCode: skuCode}
+	sold := v1alpha1.SoldItem{ProductID: "shop-id", SKU: skuCode}
 	if quantity >= 0 {
 		sold.Quantity = ptr.To(quantity)
 	}
@@ -60,18 +80,18 @@ func order(kind marketplace.OrderType, placed int, skuCode string, quantity int3
 }
 
 // call is one of the marketplace's calls whose order is o<n>.
-func call(activity, scene, orderID string, lookup v1alpha1.OrderLookup, sent int) v1alpha1.OrderCall {
-	return v1alpha1.OrderCall{
-		Activity: activity, Scene: scene, OrderID: orderID, OrderLineID: orderID + "-1", Lookup: lookup, Time: at(sent),
+func call(activity, scene, orderID string, lookup v1alpha1.CallPending, sent int) v1alpha1.Call {
+	return v1alpha1.Call{
+		Operation: activity, Variant: scene, OrderID: orderID, OrderLineID: orderID + "-1", Pending: lookup, Time: at(sent),
 	}
 }
 
 // bought is a sale whose order was not read yet.
 func bought(changes ...func(*v1alpha1.Subscription)) *v1alpha1.Subscription {
 	sub := &v1alpha1.Subscription{
-		Marketplace: "koogallery", InstanceID: "i1", OrderID: "o1", OrderLineID: "o1-1", PurchasedAt: at(0),
+		Marketplace: "koogallery", InstanceID: "i1", OrderID: "o1", OrderLineID: "o1-1", PurchaseTime: at(0),
 		Entitlement: v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: at(0)},
-		Orders:      []v1alpha1.OrderCall{call("newInstance", "", "o1", v1alpha1.LookupPurchase, 0)},
+		Calls:       []v1alpha1.Call{call("newInstance", "", "o1", v1alpha1.CallPendingPurchase, 0)},
 	}
 	for _, change := range changes {
 		change(sub)
@@ -82,49 +102,49 @@ func bought(changes ...func(*v1alpha1.Subscription)) *v1alpha1.Subscription {
 // running is a sale of five of shop's small plan, as its order's reading left it.
 func running(changes ...func(*v1alpha1.Subscription)) *v1alpha1.Subscription {
 	return bought(append([]func(*v1alpha1.Subscription){func(sub *v1alpha1.Subscription) {
-		sub.Orders[0].Lookup = ""
+		sub.Calls[0].Pending = ""
 		sub.Items, sub.Plan, sub.Quantity = []v1alpha1.SoldItem{item("shop-small", 5)}, "small", ptr.To(int32(5))
-		sub.ItemsOrderedAt, sub.StartsAt = at(0), at(0)
-		sub.ExpiresAt, sub.ExpiresAtSource = at(30), v1alpha1.ExpiryFromOrder
-		sub.Type, sub.ChargingMode = v1alpha1.SubscriptionFormal, v1alpha1.ChargingPeriod
+		sub.ItemsOrderTime, sub.StartTime = at(0), at(0)
+		sub.ExpiryTime, sub.ExpirySource = at(30), v1alpha1.ExpiryFromOrder
+		sub.Type, sub.ChargingMode = v1alpha1.SubscriptionPaid, v1alpha1.ChargingPrepaid
 	}}, changes...)...)
 }
 
-func heard(c v1alpha1.OrderCall) func(*v1alpha1.Subscription) {
-	return func(sub *v1alpha1.Subscription) { sub.Orders = append(sub.Orders, c) }
+func heard(c v1alpha1.Call) func(*v1alpha1.Subscription) {
+	return func(sub *v1alpha1.Subscription) { sub.Calls = append(sub.Calls, c) }
 }
 
 // upgraded was told of an upgrade on day 10.
 func upgraded(sub *v1alpha1.Subscription) {
-	heard(call("upgradeInstance", "", "o2", v1alpha1.LookupChange, 10))(sub)
+	heard(call("upgradeInstance", "", "o2", v1alpha1.CallPendingChange, 10))(sub)
 }
 
 // renewed was told of a renewal with a change on day 20, until day 60.
 func renewed(sub *v1alpha1.Subscription) {
-	c := call("refreshInstance", "RENEWAL_CHANGE", "o3", v1alpha1.LookupRenewal, 20)
-	c.PreviousExpiresAt = sub.ExpiresAt
-	sub.Orders = append(sub.Orders, c)
-	sub.ExpiresAt, sub.ExpiresAtSource = at(60), v1alpha1.ExpiryFromRenewal
+	c := call("refreshInstance", "RENEWAL_CHANGE", "o3", v1alpha1.CallPendingRenewal, 20)
+	c.PreviousExpiryTime = sub.ExpiryTime
+	sub.Calls = append(sub.Calls, c)
+	sub.ExpiryTime, sub.ExpirySource = at(60), v1alpha1.ExpiryFromRenewal
 }
 
 // madeFormal was told on day 5 that its trial became formal, until day 36.
 func madeFormal(sub *v1alpha1.Subscription) {
-	heard(call("refreshInstance", "TRIAL_TO_FORMAL", "o4", v1alpha1.LookupPurchase, 5))(sub)
-	sub.Type, sub.ExpiresAt, sub.ExpiresAtSource = v1alpha1.SubscriptionFormal, at(36), v1alpha1.ExpiryFromRenewal
+	heard(call("refreshInstance", "TRIAL_TO_FORMAL", "o4", v1alpha1.CallPendingPurchase, 5))(sub)
+	sub.Type, sub.ExpiryTime, sub.ExpirySource = v1alpha1.SubscriptionPaid, at(36), v1alpha1.ExpiryFromRenewal
 }
 
 // waiting has a smaller quantity that waits for day 30.
 func waiting(sub *v1alpha1.Subscription) {
 	sub.PendingChange = v1alpha1.PendingChange{
-		EffectiveAt: at(30), OrderID: "o3", OrderLineID: "o3-1",
+		EffectiveTime: at(30), OrderID: "o3", OrderLineID: "o3-1",
 		Items: []v1alpha1.SoldItem{item("shop-small", 3)}, Plan: "small", Quantity: ptr.To(int32(3)),
 	}
 }
 
 // brought has the orders of all its calls from the calls themselves.
 func brought(sub *v1alpha1.Subscription) {
-	for i := range sub.Orders {
-		sub.Orders[i].Source = v1alpha1.OrderFromCall
+	for i := range sub.Calls {
+		sub.Calls[i].Source = v1alpha1.OrderFromCall
 	}
 }
 

@@ -19,15 +19,20 @@ func TestACheckAndItsOrderMeanTheSamePlan(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		code := func(label string) string { return rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, label) }
 		product := v1alpha1.MarketplaceProduct{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}
+		product.Spec.Plans = []v1alpha1.Plan{{Name: "small"}, {Name: "large"}}
 		for range rapid.IntRange(0, 4).Draw(t, "listings") {
-			product.Spec.Listings = append(product.Spec.Listings, v1alpha1.Listing{
-				Marketplace: rapid.SampledFrom([]string{"koogallery", "another"}).Draw(t, "marketplace"),
-				SKUCodes:    []string{code("listed SKU")}, ProductIDs: []string{code("listed product")},
-				Plan: rapid.SampledFrom([]string{"small", "large"}).Draw(t, "plan"),
-			})
+			listing := v1alpha1.Listing{Marketplace: rapid.SampledFrom([]string{"koogallery", "another"}).Draw(t, "marketplace")}
+			if sku := code("listed SKU"); sku != "" {
+				listing.SKUs = []string{sku}
+			}
+			if id := code("listed product"); id != "" {
+				listing.ProductIDs = []string{id}
+			}
+			plan := &product.Spec.Plans[rapid.IntRange(0, 1).Draw(t, "plan")]
+			plan.Listings = append(plan.Listings, listing)
 		}
 		sku, productID := rapid.SampledFrom([]string{"a", "b", "d"}).Draw(t, "SKU"), code("product")
-		item := v1alpha1.SoldItem{SKUCode: sku, ProductID: productID}
+		item := v1alpha1.SoldItem{SKU: sku, ProductID: productID}
 		match, problem := orders.Find([]v1alpha1.MarketplaceProduct{product}, "koogallery", []v1alpha1.SoldItem{item})
 
 		// Only the plan that the order means can take the quantity.
@@ -36,7 +41,7 @@ func TestACheckAndItsOrderMeanTheSamePlan(t *testing.T) {
 		}}
 		for _, plan := range []string{"small", "large"} {
 			if problem == nil && plan != match.Plan {
-				instance.Status.Limits = append(instance.Status.Limits, v1alpha1.PlanLimit{Plan: plan, MinimumQuantity: 9, Claim: "data"})
+				instance.Status.PlanLimits = append(instance.Status.PlanLimits, v1alpha1.PlanLimit{Plan: plan, MinimumQuantity: 9, Claim: "data"})
 			}
 		}
 		event := marketplace.Event{Kind: marketplace.Check, SKUCode: sku, ProductID: productID, Quantity: ptr.To(int32(1))}

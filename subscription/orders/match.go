@@ -25,12 +25,13 @@ func (p *Problem) Error() string { return p.Message }
 type Match struct {
 	// Product and Plan are the names of a MarketplaceProduct and of one of its plans.
 	Product, Plan string
-	// PlanRank is the plan's position in the product; a higher one is a larger plan. -1 when the product has no such plan.
+	// PlanRank is the plan's rank, or its position in a product without ranks; a higher one is a larger plan. -1 when the product has
+	// no such plan.
 	PlanRank int
 	// Quantity is the quantity of the item that meant the plan; nil when it has none.
 	Quantity *int32
-	// PendingChange is what the product says about smaller plans and quantities.
-	PendingChange v1alpha1.PendingChangePolicy
+	// Reductions is when a smaller plan or quantity takes effect; empty when neither the plan nor the product says so.
+	Reductions v1alpha1.ReductionPolicy
 }
 
 // Find says which product and plan the items of one order line mean, as subscription.FindPlans does. Several items may mean the
@@ -40,7 +41,7 @@ func Find(products []v1alpha1.MarketplaceProduct, marketplaceName string, items 
 	switch len(plans) {
 	case 0:
 		return Match{}, &Problem{Reason: v1alpha1.ReasonUnknownSKU, Message: fmt.Sprintf(
-			"No MarketplaceProduct in this namespace lists %s for Marketplace %q: add the SKU code or product id to spec.listings"+
+			"No MarketplaceProduct in this namespace lists %s for Marketplace %q: add the SKU to spec.plans[].listings[].skus"+
 				" of the product that was sold, or set productRef and plan in this instance's spec", describe(items), marketplaceName)}
 	case 1:
 		return matchOf(plans[0]), nil
@@ -51,21 +52,37 @@ func Find(products []v1alpha1.MarketplaceProduct, marketplaceName string, items 
 func matchOf(listed subscription.ListedPlan) Match {
 	return Match{
 		Product: listed.Product.Name, Plan: listed.Plan, Quantity: listed.Quantity,
-		PlanRank: planRank(listed.Product, listed.Plan), PendingChange: pendingChangePolicy(listed.Product, listed.Plan),
+		PlanRank: planRank(listed.Product, listed.Plan), Reductions: reductionsOf(listed.Product, listed.Plan),
 	}
 }
 
-// planRank is a plan's position in its product; -1 when the product has no such plan.
-func planRank(product *v1alpha1.MarketplaceProduct, planName string) int {
+// planOf is a product's plan of that name; nil when it has none.
+func planOf(product *v1alpha1.MarketplaceProduct, planName string) *v1alpha1.Plan {
+	if i := planIndex(product, planName); i >= 0 {
+		return &product.Spec.Plans[i]
+	}
+	return nil
+}
+
+func planIndex(product *v1alpha1.MarketplaceProduct, planName string) int {
 	return slices.IndexFunc(product.Spec.Plans, func(p v1alpha1.Plan) bool { return p.Name == planName })
 }
 
-// pendingChangePolicy is the plan's word about smaller plans and quantities, or else the product's.
-func pendingChangePolicy(product *v1alpha1.MarketplaceProduct, planName string) v1alpha1.PendingChangePolicy {
-	if rank := planRank(product, planName); rank >= 0 && product.Spec.Plans[rank].Lifecycle.PendingChange != "" {
-		return product.Spec.Plans[rank].Lifecycle.PendingChange
+// planRank is a plan's rank, or else its position in its product; -1 when the product has no such plan.
+func planRank(product *v1alpha1.MarketplaceProduct, planName string) int {
+	index := planIndex(product, planName)
+	if index >= 0 && product.Spec.Plans[index].Rank != nil {
+		return int(*product.Spec.Plans[index].Rank)
 	}
-	return product.Spec.Lifecycle.PendingChange
+	return index
+}
+
+// reductionsOf is the plan's word about smaller plans and quantities, or else the product's.
+func reductionsOf(product *v1alpha1.MarketplaceProduct, planName string) v1alpha1.ReductionPolicy {
+	if plan := planOf(product, planName); plan != nil && plan.Lifecycle.Reductions != "" {
+		return plan.Lifecycle.Reductions
+	}
+	return product.Spec.Lifecycle.Reductions
 }
 
 func ambiguous(listed []subscription.ListedPlan, items []v1alpha1.SoldItem) *Problem {
@@ -80,7 +97,7 @@ func ambiguous(listed []subscription.ListedPlan, items []v1alpha1.SoldItem) *Pro
 		plans = append(plans[:most], fmt.Sprintf("and %d more", more))
 	}
 	return &Problem{Reason: v1alpha1.ReasonAmbiguousSKU, Message: fmt.Sprintf(
-		"%s is listed by more than one plan (%s): list each SKU code or product id once, or set productRef and plan in this"+
+		"%s is listed by more than one plan (%s): list each SKU and product ID once, or set productRef and plan in this"+
 			" instance's spec", describe(items), strings.Join(plans, ", "))}
 }
 
@@ -93,7 +110,7 @@ func describe(items []v1alpha1.SoldItem) string {
 			names = append(names, fmt.Sprintf("and %d more", len(items)-most))
 			break
 		}
-		names = append(names, fmt.Sprintf("SKU code %q, product id %q", bounded(item.SKUCode, 64), bounded(item.ProductID, 64)))
+		names = append(names, fmt.Sprintf("SKU %q, product ID %q", bounded(item.SKU, 64), bounded(item.ProductID, 64)))
 	}
 	if len(names) == 0 {
 		return "the order, which names no product,"

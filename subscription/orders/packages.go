@@ -11,15 +11,16 @@ import (
 // PackageUser says why an instance can't be the one that uses a package of a product; nil when it can. The buyer of a package is
 // told what the buyer of the instance is, and stops it by using it up: both are one customer of one Marketplace.
 func PackageUser(sub *v1alpha1.Subscription, product string, user *v1alpha1.MarketplaceInstance) *Problem {
-	name := sub.PackageUsedBy.Name
+	name := sub.PackageConsumerRef.Name
 	unclear := func(what string) *Problem {
-		return &Problem{Reason: v1alpha1.ReasonPackageUserUnclear, Message: fmt.Sprintf(
-			"spec.subscription.packageUsedBy names MarketplaceInstance %q, which %s: name the instance that uses this package", name, what)}
+		return &Problem{Reason: v1alpha1.ReasonPackageConsumerUnclear, Message: fmt.Sprintf(
+			"packageConsumerRef names MarketplaceInstance %q, which %s: name the instance that uses this package in"+
+				" spec.correction.packageConsumerRef", name, what)}
 	}
 	switch {
 	case user == nil:
 		return unclear("does not exist")
-	case user.Spec.Subscription == nil || user.Spec.Subscription.ChargingMode != v1alpha1.ChargingOnDemand:
+	case user.Spec.Subscription == nil || user.Spec.Subscription.ChargingMode != v1alpha1.ChargingMetered:
 		return unclear("is not charged by use")
 	case user.Spec.Subscription.Marketplace != sub.Marketplace:
 		return unclear("was sold by another Marketplace")
@@ -34,21 +35,20 @@ func PackageUser(sub *v1alpha1.Subscription, product string, user *v1alpha1.Mark
 // usedByOther says whether the packages of a plan have no tenant of their own.
 func usedByOther(match Match, products []v1alpha1.MarketplaceProduct) bool {
 	i := productIndex(products, match.Product)
-	if i < 0 || match.PlanRank < 0 || match.PlanRank >= len(products[i].Spec.Plans) {
+	if i < 0 {
 		return false
 	}
-	return slices.ContainsFunc(products[i].Spec.Plans[match.PlanRank].Meters, func(m v1alpha1.Meter) bool {
-		return m.Package.UsedBy == v1alpha1.PackageUsedByOnDemandInstance
-	})
+	plan := planOf(&products[i], match.Plan)
+	return plan != nil && plan.Package.Consumer == v1alpha1.PackageConsumerMeteredInstance
 }
 
 // linkPackage finds the instance that uses a package which was just bought. Where not exactly one can be it, a person has to say
 // which: what one buyer has paid for must not be given to another, or be used up by a tenant that the buyer did not mean.
 func linkPackage(sub *v1alpha1.Subscription, sale Sale, match Match, products []v1alpha1.MarketplaceProduct) *Problem {
-	if sub.ChargingMode != v1alpha1.ChargingOnDemandPackage {
+	if sub.ChargingMode != v1alpha1.ChargingMeteredPackage {
 		return nil
 	}
-	if name := sub.PackageUsedBy.Name; name != "" {
+	if name := sub.PackageConsumerRef.Name; name != "" {
 		i := slices.IndexFunc(sale.Instances, func(mpi v1alpha1.MarketplaceInstance) bool { return mpi.Name == name })
 		if i < 0 {
 			return PackageUser(sub, match.Product, nil)
@@ -69,17 +69,17 @@ func linkPackage(sub *v1alpha1.Subscription, sale Sale, match Match, products []
 	slices.Sort(names)
 	switch len(names) {
 	case 0:
-		return &Problem{Reason: v1alpha1.ReasonPackageUserUnclear, Message: fmt.Sprintf("The package is for an instance of product %q that"+
+		return &Problem{Reason: v1alpha1.ReasonPackageConsumerUnclear, Message: fmt.Sprintf("The package is for an instance of product %q that"+
 			" the buyer has and that is charged by use, and there is none: have the buyer order one, or name another instance of this buyer in"+
-			" spec.subscription.packageUsedBy", match.Product)}
+			" spec.correction.packageConsumerRef", match.Product)}
 	case 1:
-		sub.PackageUsedBy.Name = names[0]
+		sub.PackageConsumerRef.Name = names[0]
 		return nil
 	}
 	const most = 8
 	if more := len(names) - most; more > 0 {
 		names = append(names[:most], fmt.Sprintf("and %d more", more))
 	}
-	return &Problem{Reason: v1alpha1.ReasonPackageUserUnclear, Message: fmt.Sprintf("The buyer has more than one instance that the package"+
-		" can be for (%s): ask the buyer, and name it in spec.subscription.packageUsedBy", strings.Join(names, ", "))}
+	return &Problem{Reason: v1alpha1.ReasonPackageConsumerUnclear, Message: fmt.Sprintf("The buyer has more than one instance that the package"+
+		" can be for (%s): ask the buyer, and name it in spec.correction.packageConsumerRef", strings.Join(names, ", "))}
 }

@@ -16,7 +16,7 @@ func byUse(name string, changes ...func(*v1alpha1.MarketplaceInstance)) v1alpha1
 	mpi := v1alpha1.MarketplaceInstance{}
 	mpi.Name, mpi.Spec.ProductRef.Name = name, "shop"
 	mpi.Spec.Subscription = running(func(sub *v1alpha1.Subscription) {
-		sub.ChargingMode, sub.CustomerID = v1alpha1.ChargingOnDemand, "c1"
+		sub.ChargingMode, sub.CustomerID = v1alpha1.ChargingMetered, "c1"
 	})
 	for _, change := range changes {
 		change(&mpi)
@@ -32,7 +32,7 @@ func TestWhichInstanceUsesAPackage(t *testing.T) {
 	otherBuyer := of(func(sub *v1alpha1.Subscription) { sub.CustomerID = "c2" })
 	unknownBuyer := of(func(sub *v1alpha1.Subscription) { sub.CustomerID = "" })
 	otherMarket := of(func(sub *v1alpha1.Subscription) { sub.Marketplace = "other" })
-	byMonth := of(func(sub *v1alpha1.Subscription) { sub.ChargingMode = v1alpha1.ChargingPeriod })
+	byMonth := of(func(sub *v1alpha1.Subscription) { sub.ChargingMode = v1alpha1.ChargingPrepaid })
 	released := of(func(sub *v1alpha1.Subscription) { sub.Entitlement.State = v1alpha1.EntitlementReleased })
 	otherProduct := func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.ProductRef.Name = "blog" }
 	handMade := func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription = nil }
@@ -67,18 +67,17 @@ func TestWhichInstanceUsesAPackage(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			shop := product("shop", func(p *v1alpha1.MarketplaceProduct) {
-				meter := v1alpha1.Meter{Name: "requests"}
+				p.Spec.Plans[0].Package.Meter = "requests"
 				if !tc.ownTenant {
-					meter.Package.UsedBy = v1alpha1.PackageUsedByOnDemandInstance
+					p.Spec.Plans[0].Package.Consumer = v1alpha1.PackageConsumerMeteredInstance
 				}
-				p.Spec.Plans[0].Meters = []v1alpha1.Meter{meter}
 			})
-			sub := bought(func(sub *v1alpha1.Subscription) { sub.PackageUsedBy.Name = tc.named })
+			sub := bought(func(sub *v1alpha1.Subscription) { sub.PackageConsumerRef.Name = tc.named })
 			got, problem := orders.Apply(orders.Sale{Subscription: sub, Instances: tc.instances}, purchase(func(o *marketplace.Order) {
-				o.Charging, o.CustomerID = marketplace.ChargingOnDemandPackage, "c1"
+				o.Charging, o.CustomerID = marketplace.ChargingMeteredPackage, "c1"
 			}), []v1alpha1.MarketplaceProduct{shop})
 			if tc.why != one {
-				if problem == nil || problem.Reason != v1alpha1.ReasonPackageUserUnclear || !strings.Contains(problem.Message, tc.why) {
+				if problem == nil || problem.Reason != v1alpha1.ReasonPackageConsumerUnclear || !strings.Contains(problem.Message, tc.why) {
 					t.Errorf("the problem is %v, want %q", problem, tc.why)
 				}
 				return
@@ -86,8 +85,8 @@ func TestWhichInstanceUsesAPackage(t *testing.T) {
 			if problem != nil {
 				t.Fatal(problem)
 			}
-			if got.Subscription.PackageUsedBy.Name != tc.want {
-				t.Errorf("%q uses it, want %q", got.Subscription.PackageUsedBy.Name, tc.want)
+			if got.Subscription.PackageConsumerRef.Name != tc.want {
+				t.Errorf("%q uses it, want %q", got.Subscription.PackageConsumerRef.Name, tc.want)
 			}
 		})
 	}

@@ -10,7 +10,7 @@ import (
 
 // changesOnly says whether an order names only what is to be another one from now on, as those do that a call about a known sale
 // has brought. An order of the order API, and that of a purchase, names all that is sold.
-func changesOnly(sub *v1alpha1.Subscription, call v1alpha1.OrderCall) bool {
+func changesOnly(sub *v1alpha1.Subscription, call v1alpha1.Call) bool {
 	return call.Source == v1alpha1.OrderFromCall && !IsPurchase(sub, call)
 }
 
@@ -20,8 +20,8 @@ func completed(items, present []v1alpha1.SoldItem) []v1alpha1.SoldItem {
 		return items
 	}
 	item := items[0]
-	if item.SKUCode == "" {
-		item.SKUCode = present[0].SKUCode
+	if item.SKU == "" {
+		item.SKU = present[0].SKU
 	}
 	if item.ProductID == "" {
 		item.ProductID = present[0].ProductID

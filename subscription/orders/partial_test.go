@@ -23,6 +23,11 @@ func withAttributes(pairs ...string) func(*v1alpha1.Subscription) {
 	}
 }
 
+func refunded(o marketplace.Order) marketplace.Order {
+	o.Refund = true
+	return o
+}
+
 func TestApplyAnOrderThatACallHasBrought(t *testing.T) {
 	// changeTo is an upgrade as its call brings it: what it does not name stays.
 	changeTo := func(sku string, quantity *int32, pairs ...string) marketplace.Order {
@@ -36,13 +41,11 @@ func TestApplyAnOrderThatACallHasBrought(t *testing.T) {
 	}
 	sized := withAttributes("domain", "a.example.com", "diskSize", "100")
 	formalProduct := func(p *v1alpha1.MarketplaceProduct) {
-		p.Spec.Listings = []v1alpha1.Listing{
-			{Marketplace: "koogallery", Plan: "small", ProductIDs: []string{"trial-id"}},
-			{Marketplace: "koogallery", Plan: "large", ProductIDs: []string{"formal-id"}},
-		}
+		p.Spec.Plans[0].Listings = []v1alpha1.Listing{{Marketplace: "koogallery", ProductIDs: []string{"trial-id"}}}
+		p.Spec.Plans[1].Listings = []v1alpha1.Listing{{Marketplace: "koogallery", ProductIDs: []string{"formal-id"}}}
 	}
 	tried := func(sub *v1alpha1.Subscription) {
-		sub.Items = []v1alpha1.SoldItem{{ProductID: "trial-id", SKUCode: "unlisted", Quantity: ptr.To(int32(2))}}
+		sub.Items = []v1alpha1.SoldItem{{ProductID: "trial-id", SKU: "unlisted", Quantity: ptr.To(int32(2))}}
 		sub.Quantity, sub.Type = ptr.To(int32(2)), v1alpha1.SubscriptionTrial
 	}
 	checkApply(t, map[string]applyCase{
@@ -67,19 +70,33 @@ func TestApplyAnOrderThatACallHasBrought(t *testing.T) {
 			order: changeTo("shop-small", ptr.To(int32(6)), "diskSize", "200"),
 			want:  running(upgraded, brought, sized, answered, runs("shop-large", "large", 50, 12)),
 		},
+		"the retry of an earlier upgrade, made after a later one, changes nothing": {
+			sale:  saleOf(running(upgraded, brought, sized, runs("shop-small", "small", 8, 9))),
+			order: changeTo("shop-small", ptr.To(int32(5)), "diskSize", "50"),
+			want:  running(upgraded, brought, sized, answered, runs("shop-small", "small", 8, 9)),
+		},
+		"the retry of an upgrade to a plan of a lower rank changes nothing": {
+			sale:  saleOf(running(upgraded, brought, runs("shop-large", "large", 8, 9))),
+			order: changeTo("shop-small", ptr.To(int32(50))),
+			want:  running(upgraded, brought, answered, runs("shop-large", "large", 8, 9)),
+		},
+		"an upgrade that pays money back takes away": {
+			sale: saleOf(running(upgraded, brought, runs("shop-small", "small", 8, 9))), order: refunded(changeTo("shop-small", ptr.To(int32(5)))),
+			want: running(upgraded, brought, answered, runs("shop-small", "small", 5, 10)),
+		},
 		"a trial that became formal as another product": {
 			sale: saleOf(running(tried, madeFormal, brought)), products: []v1alpha1.MarketplaceProduct{product("shop", formalProduct)},
 			order: marketplace.Order{Type: marketplace.OrderTrialToFormal, OrderedAt: day(5), Items: []marketplace.Item{{ProductID: "formal-id"}}},
 			want: running(tried, madeFormal, brought, answered, func(sub *v1alpha1.Subscription) {
-				sub.Items = []v1alpha1.SoldItem{{ProductID: "formal-id", SKUCode: "unlisted", Quantity: ptr.To(int32(2))}}
-				sub.Plan, sub.Quantity, sub.ItemsOrderedAt = "large", ptr.To(int32(2)), at(5)
+				sub.Items = []v1alpha1.SoldItem{{ProductID: "formal-id", SKU: "unlisted", Quantity: ptr.To(int32(2))}}
+				sub.Plan, sub.Quantity, sub.ItemsOrderTime = "large", ptr.To(int32(2)), at(5)
 			}),
 		},
 		"an upgrade from the order API says all that is sold": {
 			sale: saleOf(running(upgraded, sized)), order: changeTo("shop-large", nil, "diskSize", "200"),
 			want: running(upgraded, sized, answered, func(sub *v1alpha1.Subscription) {
 				sub.Items, sub.Plan, sub.Quantity = []v1alpha1.SoldItem{item("shop-large", -1)}, "large", nil
-				sub.ItemsOrderedAt = at(10)
+				sub.ItemsOrderTime = at(10)
 			}),
 		},
 	})
@@ -87,14 +104,14 @@ func TestApplyAnOrderThatACallHasBrought(t *testing.T) {
 
 // An order may be there while that of a call before it is not.
 func TestApplyTheOrderOfALaterCall(t *testing.T) {
-	second := call("upgradeInstance", "", "o5", v1alpha1.LookupChange, 12)
+	second := call("upgradeInstance", "", "o5", v1alpha1.CallPendingChange, 12)
 	sale := saleOf(running(upgraded, heard(second), brought))
-	sale.Call = sale.Subscription.Orders[2]
+	sale.Call = sale.Subscription.Calls[2]
 	got, problem := orders.Apply(sale, order(marketplace.OrderChange, 12, "shop-large", 50), []v1alpha1.MarketplaceProduct{product("shop")})
 	if problem != nil {
 		t.Fatal(problem)
 	}
-	second.Lookup = ""
+	second.Pending = ""
 	want := running(upgraded, heard(second), brought, runs("shop-large", "large", 50, 12))
 	if diff := cmp.Diff(want, got.Subscription); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -107,8 +124,8 @@ func TestApplyTheOrderOfALaterCall(t *testing.T) {
 
 // A change that names the purchase's own order is none of the purchase.
 func TestAChangeWithThePurchasesOrderKeepsTheCustomer(t *testing.T) {
-	change := v1alpha1.OrderCall{
-		Activity: "upgrade", OrderID: "o1", OrderLineID: "o1-1", Time: metav1.NewTime(day(3)), Lookup: v1alpha1.LookupChange,
+	change := v1alpha1.Call{
+		Operation: "upgrade", OrderID: "o1", OrderLineID: "o1-1", Time: metav1.NewTime(day(3)), Pending: v1alpha1.CallPendingChange,
 		Source: v1alpha1.OrderFromCall,
 	}
 	named := func(sub *v1alpha1.Subscription) { sub.CustomerID = "c1" }

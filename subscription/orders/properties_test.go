@@ -113,8 +113,8 @@ func anyOrder(t *rapid.T) marketplace.Order {
 			marketplace.OrderChange, marketplace.OrderUnsubscription, "other",
 		}).Draw(t, "type"),
 		Charging: rapid.SampledFrom([]marketplace.Charging{
-			"", marketplace.ChargingPeriod, marketplace.ChargingOneTime, marketplace.ChargingOnDemand,
-			marketplace.ChargingOnDemandPackage,
+			"", marketplace.ChargingPrepaid, marketplace.ChargingOneTime, marketplace.ChargingMetered,
+			marketplace.ChargingMeteredPackage,
 		}).Draw(t, "charging"),
 		OrderedAt: aTime(t, "ordered"), ExpiresAt: aTime(t, "expires"),
 		CustomerID: aText(t, "customer id"), CustomerName: aText(t, "customer name"),
@@ -147,7 +147,7 @@ func anySale(t *rapid.T) orders.Sale {
 
 func anyProducts(t *rapid.T) []v1alpha1.MarketplaceProduct {
 	return rapid.SampledFrom([][]v1alpha1.MarketplaceProduct{
-		{product("shop")}, {product("shop"), product("blog")}, {product("shop", shrinks(v1alpha1.PendingChangeImmediately))},
+		{product("shop")}, {product("shop"), product("blog")}, {product("shop", shrinks(v1alpha1.ReductionImmediately))},
 		{product("shop"), product("blog", lists("koogallery", "small", "shop-large"))}, nil,
 	}).Draw(t, "products")
 }
@@ -223,7 +223,7 @@ func scribble(sub *v1alpha1.Subscription) {
 			if items[i].Quantity != nil {
 				*items[i].Quantity = -7
 			}
-			items[i] = v1alpha1.SoldItem{SKUCode: "scribbled"}
+			items[i] = v1alpha1.SoldItem{SKU: "scribbled"}
 		}
 	}
 	for _, quantity := range []*int32{sub.Quantity, sub.PendingChange.Quantity} {
@@ -231,8 +231,8 @@ func scribble(sub *v1alpha1.Subscription) {
 			*quantity = -7
 		}
 	}
-	for i := range sub.Orders {
-		sub.Orders[i] = v1alpha1.OrderCall{}
+	for i := range sub.Calls {
+		sub.Calls[i] = v1alpha1.Call{}
 	}
 	for i := range sub.Attributes {
 		*sub.Attributes[i].Value = "scribbled"

@@ -36,6 +36,8 @@ var (
 		{"stallkeeper.io", "marketplaceinstances", "", "get list watch patch delete"},
 		{"stallkeeper.io", "usagerecords", "", "get list watch create patch delete"},
 		{"stallkeeper.io", "usagerecords/status", "", "patch"},
+		{"stallkeeper.io", "marketplacerevisions", "", "get list watch create delete"},
+		{"stallkeeper.io", "marketplacerevisions/status", "", "patch"},
 		{"stallkeeper.io", "marketplaces/status", "", "patch"},
 		{"stallkeeper.io", "marketplaceproducts/status", "", "patch"},
 		{"stallkeeper.io", "marketplaceinstances/status", "", "patch"},
@@ -230,7 +232,7 @@ func sorted(places map[string][]grant) map[string][]grant {
 }
 
 // With products in the cluster's edit role, every editor of a sales namespace would run what he likes in namespaces that are
-// not his own.
+// not his own. Revisions are the controller's.
 func TestPeopleGetNoProductsWithTheClustersRoles(t *testing.T) {
 	rendered := render(t, chart.Release{}, "")
 	for _, object := range rendered.OfKind("ClusterRole") {
@@ -240,8 +242,8 @@ func TestPeopleGetNoProductsWithTheClustersRoles(t *testing.T) {
 			continue
 		}
 		for _, grant := range flatten(role.Rules) {
-			if grant.resource == "marketplaceproducts" {
-				t.Errorf("%s brings %s on products to the cluster's roles", role.Name, grant.verbs)
+			if grant.resource == "marketplaceproducts" || grant.resource == "marketplacerevisions" {
+				t.Errorf("%s brings %s on %s to the cluster's roles", role.Name, grant.verbs, grant.resource)
 			}
 		}
 	}

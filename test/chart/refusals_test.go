@@ -41,6 +41,16 @@ func TestRefusals(t *testing.T) {
 		"the credentials' namespace as a sales one": {
 			"{salesNamespaces: [vault], credentials: {namespace: vault}}", []string{"salesNamespaces: vault is credentials.namespace"},
 		},
+		"credentials of a namespace that is not sold in": {
+			"credentials: {ofSalesNamespaces: {other: [koogallery-openapi]}}", []string{"credentials.ofSalesNamespaces: other is none of salesNamespaces"},
+		},
+		"credentials that the controller can't read": {
+			"credentials: {ofSalesNamespaces: {sales: [mine]}}", []string{"credentials.ofSalesNamespaces: mine is none of credentials.secretNames"},
+		},
+		"a host of the order API with a path":       {"credentials: {apiHosts: [proxy.example.com/x]}", []string{"/credentials/apiHosts/0"}},
+		"hosts of tenants that end within a label":  {"tenantLimits: {ingressHostSuffixes: [apps.example.com]}", []string{"/tenantLimits/ingressHostSuffixes/0"}},
+		"a user with a quote in the name":           {"admissionPolicies: {gitOpsUsers: [\"a'b\"]}", []string{"/admissionPolicies/gitOpsUsers/0"}},
+		"a retention below zero":                    {"admissionPolicies: {minRetentionSeconds: -1}", []string{"/admissionPolicies/minRetentionSeconds"}},
 		"the cluster's namespace as a sales one":    {"salesNamespaces: [kube-system]", []string{"salesNamespaces: kube-system is the cluster's own"}},
 		"a sales namespace that looks like tenants": {"salesNamespaces: [tenant-a]", []string{"begins with tenantNamespacePrefix"}},
 		"a prefix that the release's namespace has": {"tenantNamespacePrefix: stallkeeper-", []string{"tenantNamespacePrefix: the release's namespace"}},

@@ -24,13 +24,12 @@ metadata:
   name: orchard
   namespace: ` + salesNamespace + `
 spec:
-  listings:
-    - marketplace: koogallery
-      productIDs: [OFFI-E2E-ORCHARD]
-      skuCodes: [e2e-orchard]
-      plan: team
   plans:
     - name: team
+      listings:
+        - marketplace: koogallery
+          productIDs: [OFFI-E2E-ORCHARD]
+          skus: [e2e-orchard]
       values:
         title: 'Orchard {{ .instance.name }}'
         token: '{{ .instance.name }}'

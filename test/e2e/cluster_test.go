@@ -96,10 +96,11 @@ func removeEverything(ctx context.Context) error {
 	var instances v1alpha1.MarketplaceInstanceList
 	if err := world.kube.List(ctx, &instances, client.InNamespace(salesNamespace)); err == nil {
 		for _, instance := range instances.Items {
-			try("patch", "mpi", instance.Name, "-n", salesNamespace, "--type=merge", "-p", `{"spec":{"deletionProtection":"Disabled"}}`)
+			try("patch", "mpi", instance.Name, "-n", salesNamespace, "--type=merge", "-p", `{"spec":{"lifecycle":{"deletionProtection":"Disabled"}}}`)
 		}
 		try("delete", "mpi", "--all", "-n", salesNamespace, "--timeout=120s")
 		// Only the controller takes the finalizers off the products' revisions.
+		try("wait", "mpp", "--all", "-n", salesNamespace, "--for=jsonpath={.status.rollout.total}=0", "--timeout=60s")
 		try("delete", "mpp", "--all", "-n", salesNamespace, "--timeout=60s")
 		try("wait", "--for=delete", "controllerrevisions", "-n", salesNamespace, "-l", v1alpha1.ProductLabel, "--timeout=60s")
 	}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
@@ -69,7 +70,7 @@ func prepareInstall(ctx context.Context) {
 	mustKubectl(ctx, "", "create", "configmap", "e2e-authority", "-n", systemNamespace, "--from-file=ca.crt="+world.trust.file)
 }
 
-// prepareSales makes what the connection needs in the namespace that the chart has made.
+// prepareSales makes what the Marketplace needs in the namespace that the chart has made.
 func prepareSales(ctx context.Context) {
 	GinkgoHelper()
 	mustKubectl(ctx, "", "create", "secret", "generic", "koogallery-callbacks", "-n", salesNamespace,
@@ -89,15 +90,44 @@ func helmInstall(ctx context.Context, chart, image string, more ...string) {
 		"upgrade", "--install", "stallkeeper", chart, "-n", systemNamespace,
 		"--set", "image.repository=" + image[:colon], "--set", "image.tag=" + image[colon+1:],
 		"--set", "webhook.host=shop.example.com", "--set", "controller.trustedCAConfigMap=e2e-authority",
+		"--set", "credentials.apiHosts={openapi." + marketplaceNamespace + ".svc}",
 	}, more...)...)
 	Expect(err).NotTo(HaveOccurred())
 	untilInstalled(ctx)
 }
 
-// helmInstallCurrent installs the chart and the image of this repository.
+// currentVersion is the version of this repository's chart.
+func currentVersion() (string, error) {
+	content, err := os.ReadFile(filepath.Join(world.root, currentChart, "Chart.yaml"))
+	if err != nil {
+		return "", fmt.Errorf("reading the chart's version: %w", err)
+	}
+	var about struct{ Version string }
+	if err := yaml.Unmarshal(content, &about); err != nil {
+		return "", fmt.Errorf("reading the chart's version: %w", err)
+	}
+	return about.Version, nil
+}
+
+// fewerCallbacks is a value that the upgrade changes, and what the webhook's pods have of it.
+const (
+	fewerCallbacks     = "webhook.maxConcurrentCallbacks=200"
+	fewerCallbacksFlag = "--max-concurrent-callbacks=200"
+)
+
+// helmInstallCurrent installs the chart and the image of this repository, with a value that the former release did not have.
 func helmInstallCurrent(ctx context.Context) {
 	GinkgoHelper()
-	helmInstall(ctx, currentChart, os.Getenv("E2E_IMAGE"), "--set", "test.trustedCAConfigMap=e2e-authority")
+	helmInstall(ctx, currentChart, os.Getenv("E2E_IMAGE"), "--set", "test.trustedCAConfigMap=e2e-authority", "--set", fewerCallbacks)
+}
+
+// webhookArguments are those that the webhook's pods were started with.
+func webhookArguments(ctx context.Context) []string {
+	GinkgoHelper()
+	pods, err := operatorPods(ctx, "webhook")
+	Expect(err).NotTo(HaveOccurred())
+	Expect(pods).NotTo(BeEmpty())
+	return pods[0].Spec.Containers[0].Args
 }
 
 // untilInstalled waits until all pods of both components are ready and those of the former release gone.
@@ -122,28 +152,30 @@ func applyCallbackCertificate(ctx context.Context, serial int64) {
 // describeProducts connects the marketplace and says what is sold.
 func describeProducts(ctx context.Context) {
 	GinkgoHelper()
-	marketplace := `apiVersion: stallkeeper.io/v1alpha1
+	manifest := `apiVersion: stallkeeper.io/v1alpha1
 kind: Marketplace
 metadata: {name: koogallery, namespace: ` + salesNamespace + `}
 spec:
   protocol: KooGallery
-  site: International
-  openAPIURL: https://openapi.` + marketplaceNamespace + `.svc
-  callbackSecretRef: {name: koogallery-callbacks}
-  openAPISecretRef: {name: koogallery-openapi}
+  kooGallery:
+    site: International
+    callbackSecretRef: {name: koogallery-callbacks}
+    api:
+      credentialsSecretName: koogallery-openapi
+      url: https://openapi.` + marketplaceNamespace + `.svc
 `
-	mustKubectl(ctx, marketplace, "apply", "-f", "-")
+	mustKubectl(ctx, manifest, "apply", "-f", "-")
 	mustKubectl(ctx, testdata("product.yaml"), "apply", "-f", "-")
 	Eventually(func(g Gomega) {
-		connection := &v1alpha1.Marketplace{}
-		g.Expect(world.kube.Get(ctx, client.ObjectKey{Namespace: salesNamespace, Name: "koogallery"}, connection)).To(Succeed())
-		g.Expect(notReady(connection.Status.Conditions)).To(BeEmpty())
+		marketplace := &v1alpha1.Marketplace{}
+		g.Expect(world.kube.Get(ctx, client.ObjectKey{Namespace: salesNamespace, Name: "koogallery"}, marketplace)).To(Succeed())
+		g.Expect(notReady(marketplace.Status.Conditions)).To(BeEmpty())
 		for _, name := range []string{"shop", "card"} {
 			product := &v1alpha1.MarketplaceProduct{}
 			g.Expect(world.kube.Get(ctx, client.ObjectKey{Namespace: salesNamespace, Name: name}, product)).To(Succeed())
 			g.Expect(notReady(product.Status.Conditions)).To(BeEmpty())
 		}
-		world.url = "https://" + world.callback.address() + connection.Status.CallbackPath
+		world.url = "https://" + world.callback.address() + marketplace.Status.CallbackPath
 	}).WithContext(ctx).Should(Succeed())
 }
 

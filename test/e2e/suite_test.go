@@ -100,6 +100,11 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	By("installing the chart that was released last with Helm, as the README tells")
 	prepareInstall(ctx)
 	world.released = os.Getenv("E2E_RELEASED_CHART")
+	if version, err := currentVersion(); strings.HasSuffix(world.released, "stallkeeper-"+version+".tgz") {
+		remark("no former release is kept yet in charts/released: version %s was upgraded to itself, with a changed value", version)
+	} else {
+		Expect(err).NotTo(HaveOccurred())
+	}
 	began := time.Now()
 	helmInstall(ctx, world.released, releasedImage())
 	remark("from helm install to two webhooks and two controllers that are ready: %.1f s", time.Since(began).Seconds())
@@ -134,7 +139,7 @@ var _ = ReportAfterEach(func(report SpecReport) {
 	defer cancel()
 	for _, args := range [][]string{
 		{"get", "pods", "-A", "-o", "wide"},
-		{"get", "mp,mpp,mpi", "-A"},
+		{"get", "mkt,mpp,mkr,mpi", "-A"},
 		{"logs", "-n", systemNamespace, "-l", "app.kubernetes.io/component=controller", "--tail=15", "--prefix"},
 		{"logs", "-n", systemNamespace, "-l", "app.kubernetes.io/component=webhook", "--tail=10", "--prefix"},
 	} {

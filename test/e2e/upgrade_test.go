@@ -39,8 +39,10 @@ func overTime() {
 	})
 
 	It("is upgraded to this chart without a write to a tenant, and with its kinds", func(ctx SpecContext) {
+		Expect(webhookArguments(ctx)).NotTo(ContainElement(fewerCallbacksFlag))
 		helmInstallCurrent(ctx)
 		expectKinds(ctx, currentChart)
+		Expect(webhookArguments(ctx)).To(ContainElement(fewerCallbacksFlag), "the upgrade's own values hold")
 		untilPassed(ctx, "upgrade")
 		Expect(veteran.written(ctx)).To(Equal(before))
 		veteran.untilSeen(ctx, "store", "/cgi-bin/note", "", "kept")
@@ -51,6 +53,7 @@ func overTime() {
 		Expect(err).NotTo(HaveOccurred())
 		untilInstalled(ctx)
 		expectKinds(ctx, world.released)
+		Expect(webhookArguments(ctx)).NotTo(ContainElement(fewerCallbacksFlag), "the former values hold again")
 		untilPassed(ctx, "rollback")
 		Expect(veteran.written(ctx)).To(Equal(before))
 

@@ -26,8 +26,8 @@ const (
 	byPeriod = 1
 )
 
-// withoutOrderAPI is a connection that sells by calls which bring their orders, and needs no credentials.
-func withoutOrderAPI(mp *v1alpha1.Marketplace) { mp.Spec.OpenAPISecretRef.Name = "" }
+// withoutOrderAPI is a Marketplace that sells by calls which bring their orders, and needs no credentials.
+func withoutOrderAPI(mkt *v1alpha1.Marketplace) { mkt.Spec.KooGallery.API = v1alpha1.KooGalleryAPI{} }
 
 // broughtSale is a sale whose calls bring their orders: SaaS V1.0.
 type broughtSale struct {
@@ -52,7 +52,7 @@ func (c *connection) orders(product string, changes ...func(*koogallerytest.V1Or
 		line = b.ordered.ProductID
 	}
 	b.order = b.ordered.OrderID
-	b.id = marketplace.InstanceName(string(v1alpha1.ProtocolKooGallery), string(v1alpha1.SiteInternational), b.order, line)
+	b.id = marketplace.InstanceName(string(v1alpha1.ProtocolKooGallery), string(v1alpha1.KooGalleryInternational), b.order, line)
 	for what, text := range map[string]string{
 		"a buyer's phone number": b.ordered.MobilePhone, "a buyer's mail address": b.ordered.Email, "a buyer's account name": b.ordered.CustomerName,
 	} {
@@ -104,7 +104,7 @@ func broughtSales() {
 		mp := &v1alpha1.Marketplace{}
 		mp.Namespace, mp.Name = salesNamespace, c.name
 		Expect(world.cluster.Get(ctx, client.ObjectKeyFromObject(mp), mp)).To(Succeed())
-		Expect(conditionMissing(mp.Status.Conditions, "Ready", "True Ready: which no sale has needed yet", mp.Generation)).To(BeEmpty())
+		Expect(conditionMissing(mp.Status.Conditions, "Ready", "True MarketplaceReady: which no sale has needed yet", mp.Generation)).To(BeEmpty())
 	})
 
 	It("begins with a purchase that is stored at once, and tells the buyer where to go", func(ctx SpecContext) {
@@ -115,7 +115,7 @@ func broughtSales() {
 		b.isTold(ctx)
 		mpi, err := b.instance(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		call := mpi.Spec.Subscription.Orders[0]
+		call := mpi.Spec.Subscription.Calls[0]
 		secret := &corev1.Secret{}
 		key := client.ObjectKey{Namespace: salesNamespace, Name: call.OrderSecretName(mpi.Name, mpi.UID)}
 		Expect(world.cluster.Get(ctx, key, secret)).To(Succeed())
@@ -127,9 +127,9 @@ func broughtSales() {
 		mpi, t := b.becomes(ctx, running(2))
 		claims = t.claims
 		sub := mpi.Spec.Subscription
-		Expect(mpi.Status.Timetable.ExpiresAt.UTC()).To(Equal(expires))
-		Expect([]any{sub.CustomerID, sub.CustomerName, sub.Type, sub.ChargingMode, sub.ExpiresAtSource}).To(Equal([]any{
-			"customer-1", "", v1alpha1.SubscriptionFormal, v1alpha1.ChargingPeriod, v1alpha1.ExpiryFromOrder,
+		Expect(mpi.Status.Timetable.ExpiryTime.UTC()).To(Equal(expires))
+		Expect([]any{sub.CustomerID, sub.CustomerName, sub.Type, sub.ChargingMode, sub.ExpirySource}).To(Equal([]any{
+			"customer-1", "", v1alpha1.SubscriptionPaid, v1alpha1.ChargingPrepaid, v1alpha1.ExpiryFromOrder,
 		}))
 		Expect(sub.Attributes).To(ConsistOf(
 			v1alpha1.Attribute{Name: "domain", Value: ptr.To("~~~>>>买家")}, v1alpha1.Attribute{Name: "amount", Value: ptr.To("2")},
@@ -150,7 +150,7 @@ func broughtSales() {
 		b.isTold(ctx)
 		mpi, err := b.instance(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(mpi.Spec.Subscription.StartsAt.UTC()).To(Equal(accepted))
+		Expect(mpi.Spec.Subscription.StartTime.UTC()).To(Equal(accepted))
 	})
 
 	It("is not doubled, and shown whenever the buyer opens the resource page", func(ctx SpecContext) {
@@ -178,7 +178,7 @@ func broughtSales() {
 		b.becomes(ctx, running(5), func(g Gomega, mpi *v1alpha1.MarketplaceInstance, _ tenant) {
 			g.Expect(mpi.Spec.Subscription.Attributes).To(ContainElement(v1alpha1.Attribute{Name: "diskSize", Value: ptr.To("200")}))
 			g.Expect(mpi.Spec.Subscription.Attributes).To(ContainElement(v1alpha1.Attribute{Name: "domain", Value: ptr.To("~~~>>>买家")}))
-			g.Expect(mpi.Spec.Subscription.ExpiresAt.UTC()).To(Equal(expires))
+			g.Expect(mpi.Spec.Subscription.ExpiryTime.UTC()).To(Equal(expires))
 		})
 		before, err := b.instance(ctx)
 		Expect(err).NotTo(HaveOccurred())
@@ -194,7 +194,7 @@ func broughtSales() {
 		expires = expires.Add(time.Hour)
 		b.renewsUntil(ctx, expires)
 		b.becomes(ctx, running(5), func(g Gomega, mpi *v1alpha1.MarketplaceInstance, _ tenant) {
-			g.Expect(mpi.Status.Timetable.ExpiresAt.UTC()).To(Equal(expires))
+			g.Expect(mpi.Status.Timetable.ExpiryTime.UTC()).To(Equal(expires))
 		})
 	})
 
@@ -226,14 +226,13 @@ func broughtSales() {
 
 // otherBroughtSales are what else SaaS V1.0 and License 1.0 sell.
 func otherBroughtSales() {
-	It("that is tried becomes formal with its data, in the plan that was bought", func(ctx SpecContext) {
+	It("that is tried becomes paid with its data, in the plan that was bought", func(ctx SpecContext) {
 		c := connect(ctx, "tried", withoutOrderAPI)
 		offer(ctx, product("tried", shop, listedBy(c), func(p *v1alpha1.MarketplaceProduct) {
-			p.Spec.Plans = append(p.Spec.Plans, v1alpha1.Plan{Name: "formal", Values: values(map[string]any{"replicas": "{{ .quantity | toInt }}"})})
-			p.Spec.Listings = []v1alpha1.Listing{
-				{Marketplace: c.name, ProductIDs: []string{"product-tried"}, Plan: "team"},
-				{Marketplace: c.name, ProductIDs: []string{"product-formal"}, Plan: "formal"},
-			}
+			p.Spec.Plans = append(p.Spec.Plans, *p.Spec.Plans[0].DeepCopy())
+			p.Spec.Plans[1].Name = "paid"
+			p.Spec.Plans[0].Listings = []v1alpha1.Listing{{Marketplace: c.name, ProductIDs: []string{"product-tried"}}}
+			p.Spec.Plans[1].Listings = []v1alpha1.Listing{{Marketplace: c.name, ProductIDs: []string{"product-formal"}}}
 		}), ready)
 		b := c.orders("tried", func(o *koogallerytest.V1Order) {
 			o.Trial, o.Amount, o.ExpireTime = true, ptr.To(2), time.Now().Add(time.Hour)
@@ -247,8 +246,8 @@ func otherBroughtSales() {
 			OrderID: b.order + "-F", InstanceID: b.id, ProductID: "product-formal", ExpireTime: until, TrialToFormal: true,
 		}))(koogallery.ResultSuccess)
 		_, after := b.becomes(ctx, running(2), func(g Gomega, mpi *v1alpha1.MarketplaceInstance, _ tenant) {
-			g.Expect([]any{mpi.Spec.Subscription.Type, mpi.Status.Effective.Plan, mpi.Status.Timetable.ExpiresAt.UTC()}).
-				To(Equal([]any{v1alpha1.SubscriptionFormal, "formal", until}))
+			g.Expect([]any{mpi.Spec.Subscription.Type, mpi.Status.Effective.Plan, mpi.Status.Timetable.ExpiryTime.UTC()}).
+				To(Equal([]any{v1alpha1.SubscriptionPaid, "paid", until}))
 		})
 		Expect(after.claims).To(Equal(before.claims))
 	})
@@ -263,7 +262,7 @@ func otherBroughtSales() {
 		Expect(first.id).NotTo(Equal(second.id))
 		first.isTold(ctx)
 		second.isTold(ctx)
-		runs := look{state: v1alpha1.StateRunning, web: pods(1), conditions: map[string]string{"Ready": "True Ready", "Paid": "True NoExpiry"}}
+		runs := look{state: v1alpha1.StateRunning, web: pods(1), conditions: map[string]string{"Ready": "True InstanceReady", "Entitled": "True NoExpiry"}}
 		first.becomes(ctx, runs)
 		second.becomes(ctx, runs)
 		answered(first.v1().InstanceStatus(ctx, first.id, koogallery.StatusFreeze))(koogallery.ResultSuccess)
@@ -293,7 +292,7 @@ func otherBroughtSales() {
 		mpi, err := b.instance(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		secret := &corev1.Secret{}
-		key := client.ObjectKey{Namespace: salesNamespace, Name: mpi.Spec.Subscription.Orders[0].OrderSecretName(mpi.Name, mpi.UID)}
+		key := client.ObjectKey{Namespace: salesNamespace, Name: mpi.Spec.Subscription.Calls[0].OrderSecretName(mpi.Name, mpi.UID)}
 		Expect(world.cluster.Get(ctx, key, secret)).To(Succeed())
 		Expect(string(secret.Data[v1alpha1.CallRawKey])).To(And(
 			ContainSubstring(b.ordered.MobilePhone), ContainSubstring(b.ordered.Email), ContainSubstring(b.ordered.CustomerName), ContainSubstring("p+1"),
@@ -333,6 +332,14 @@ func otherBroughtSales() {
 		Expect(mpi.Spec.Subscription.Entitlement.State).To(Equal(v1alpha1.EntitlementReleased))
 	})
 
+	It("is refused by a Marketplace that does not name its calls", func(ctx SpecContext) {
+		c := connect(ctx, "modern", func(mkt *v1alpha1.Marketplace) { mkt.Spec.KooGallery.CallVersions = nil })
+		b := c.orders("modern")
+		answered(b.v1().NewInstance(ctx, b.ordered))(koogallery.ResultInvalidParameter)
+		_, err := b.instance(ctx)
+		Expect(apierrors.IsNotFound(err)).To(BeTrue(), "it was sold: %v", err)
+	})
+
 	It("comes to the same address as every other generation's", func(ctx SpecContext) {
 		c := connect(ctx, "all")
 		keys := map[string]string{"accessKey": c.key, "licenseAccessKey": random(20), "notifyAccessKey": random(20)}
@@ -355,7 +362,7 @@ func otherBroughtSales() {
 		// Errors are signed too, and a key opens no other interface than its own.
 		answered(c.callerWith(keys["licenseAccessKey"]).V1().NewInstance(ctx, koogallerytest.V1Order{OrderID: "CS1", ProductID: "p1"}))(
 			koogallery.ResultUnauthenticated)
-		answered(c.caller().V1().Send(ctx, map[string]string{"activity": "newInstance", "orderId": "CS1"}))(koogallery.ResultInvalidParameter)
+		answered(c.caller().V1().Send(ctx, map[string]string{"activity": "upgrade", "orderId": "CS1"}))(koogallery.ResultInvalidParameter)
 		answered(c.caller().With(koogallerytest.Options{WrongKey: true}).V1().QueryInstance(ctx, "i1"))(koogallery.ResultUnauthenticated)
 	})
 

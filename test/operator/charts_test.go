@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"oras.land/oras-go/v2"
 	"oras.land/oras-go/v2/registry/remote"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -97,7 +98,12 @@ func charts() {
 		Expect(push(ctx, repository, "1.2.3_build", chartOf(shop))).To(Succeed())
 		change(ctx, p, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Access.Memo = "Now there is a chart" })
 		offered(ctx, p, ready)
-		Expect(p.Status.ChartDigest).NotTo(BeEmpty())
+		revision := &v1alpha1.MarketplaceRevision{}
+		Eventually(ctx, func(g Gomega) {
+			g.Expect(world.cluster.Get(ctx, client.ObjectKey{Namespace: salesNamespace, Name: p.Status.LatestRevision}, revision)).To(Succeed())
+			g.Expect(revision.Status.ChartDigest).NotTo(BeEmpty())
+			g.Expect(conditionMissing(revision.Status.Conditions, "Ready", "True RevisionReady", revision.Generation)).To(BeEmpty())
+		}).Should(Succeed())
 		s := world.main.buys(ctx, "oci", orderOptions{quantity: 2})
 		_, before := s.becomes(ctx, look{state: v1alpha1.StateRunning, web: pods(2), data: pods(1)})
 
@@ -114,7 +120,7 @@ func charts() {
 		Expect(err).NotTo(HaveOccurred())
 		offer(ctx, product("noregistry", shop, fromChart(v1alpha1.Chart{OCI: v1alpha1.OCIChart{
 			Reference: "oci://" + ports[0] + "/charts/app", Version: "1.2.3", Transport: v1alpha1.TransportHTTP,
-		}})), "False ChartUnavailable: The registry does not hand out chart oci://"+ports[0])
+		}})), "False ChartUnavailable: Can't fetch chart oci://"+ports[0])
 	})
 
 	It("comes from a ConfigMap", func(ctx SpecContext) {

@@ -98,13 +98,18 @@ func installChart(ctx context.Context, c *cluster) (chart.Rendered, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	rendered, err := chart.Render(chart.Release{Namespace: systemNamespace}, map[string]any{
-		"webhook": map[string]any{"replicas": 0},
+		// What no level may show is looked for at the highest.
+		"webhook": map[string]any{"replicas": 0, "extraArgs": []any{"--log-level=10"}},
 		"login": map[string]any{
-			"enabled": true, "replicas": 0, "url": "https://login.example.com", "extraArgs": []any{"--allow-loopback-http"},
+			"enabled": true, "replicas": 0, "url": "https://login.example.com", "extraArgs": []any{"--allow-loopback-http", "--log-level=10"},
 		},
 		// Nobody waits a day for a query.
-		"controller":      map[string]any{"replicas": 0, "extraArgs": []any{"--license-query-interval=2s"}},
+		"controller":      map[string]any{"replicas": 0, "extraArgs": []any{"--license-query-interval=2s", "--log-level=10"}},
 		"salesNamespaces": []any{salesNamespace},
+		// The fake open API runs beside the cluster.
+		"credentials": map[string]any{"apiHosts": []any{"127.0.0.1"}},
+		// Retentions last seconds here.
+		"admissionPolicies": map[string]any{"minRetentionSeconds": 0},
 	})
 	if err != nil {
 		return chart.Rendered{}, err

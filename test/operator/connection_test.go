@@ -49,6 +49,12 @@ func (c *cluster) createOpenAPISecret(ctx context.Context) error {
 	})
 }
 
+// allCallVersions are all calls that a Marketplace may accept, those of the weaker signatures too.
+var allCallVersions = []v1alpha1.KooGalleryCallVersion{
+	v1alpha1.CallVersionSaaSV2, v1alpha1.CallVersionSaaSV1, v1alpha1.CallVersionLicenseV2, v1alpha1.CallVersionLicenseV1,
+	v1alpha1.CallVersionOnlineLicense, v1alpha1.CallVersionKitV2, v1alpha1.CallVersionKitV1, v1alpha1.CallVersionOrderNotification,
+}
+
 // connection is a Marketplace with KooGallery's side of it.
 type connection struct {
 	name string
@@ -69,9 +75,12 @@ func connect(ctx SpecContext, name string, change ...func(*v1alpha1.Marketplace)
 	mp := &v1alpha1.Marketplace{
 		ObjectMeta: metav1.ObjectMeta{Namespace: salesNamespace, Name: name},
 		Spec: v1alpha1.MarketplaceSpec{
-			Protocol: v1alpha1.ProtocolKooGallery, Site: v1alpha1.SiteInternational, OpenAPIURL: server.URL,
-			CallbackSecretRef: v1alpha1.SecretReference{Name: name + "-callbacks"},
-			OpenAPISecretRef:  v1alpha1.SecretReference{Name: openAPISecret},
+			Protocol: v1alpha1.ProtocolKooGallery,
+			KooGallery: v1alpha1.KooGallery{
+				Site: v1alpha1.KooGalleryInternational, CallVersions: allCallVersions,
+				CallbackSecretRef: v1alpha1.SecretReference{Name: name + "-callbacks"},
+				API:               v1alpha1.KooGalleryAPI{CredentialsSecretName: openAPISecret, URL: server.URL},
+			},
 		},
 	}
 	for _, f := range change {
@@ -125,6 +134,7 @@ func (c *connection) callerWith(key string) koogallerytest.Caller {
 func answered(exchange *koogallerytest.Exchange, err error) func(code string) *koogallerytest.Exchange {
 	GinkgoHelper()
 	Expect(err).NotTo(HaveOccurred())
+	world.told.add(exchange.ResultMsg)
 	return func(code string) *koogallerytest.Exchange {
 		GinkgoHelper()
 		Expect(exchange.Problems).To(BeEmpty(), "what KooGallery objects to in the answer %s", exchange.Redacted().Body)
@@ -206,7 +216,7 @@ func (c *connection) buys(ctx SpecContext, product string, o orderOptions) *sale
 
 // instanceID is the id that the sale has to get.
 func (s *sale) instanceID() string {
-	return marketplace.InstanceName(string(v1alpha1.ProtocolKooGallery), string(v1alpha1.SiteInternational), s.order, s.line())
+	return marketplace.InstanceName(string(v1alpha1.ProtocolKooGallery), string(v1alpha1.KooGalleryInternational), s.order, s.line())
 }
 
 func (s *sale) line() string { return s.order + "-000001" }
@@ -253,6 +263,24 @@ func (s *sale) unfreeze(ctx SpecContext) {
 func (s *sale) release(ctx SpecContext) {
 	GinkgoHelper()
 	answered(s.caller().ReleaseInstance(ctx, s.id, "", ""))(koogallery.ResultSuccess)
+}
+
+// told are the messages that callers were answered with. It is safe for concurrent use.
+type told struct {
+	mu       sync.Mutex
+	messages strings.Builder
+}
+
+func (t *told) add(message string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, _ = t.messages.WriteString(message + "\n") // memory takes everything
+}
+
+func (t *told) text() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.messages.String()
 }
 
 // hidden are texts that must not be seen. It is safe for concurrent use.

@@ -71,7 +71,7 @@ func directories() {
 		answered(kit().AuthSync(ctx, koogallerytest.KitUsers{
 			InstanceID: "never-sold", TenantID: enterprise, AppID: "app-1", Flag: koogallery.FlagAdd, Users: users.Users,
 		}))(koogallery.ResultUnknownInstance)
-		s.becomes(ctx, look{conditions: map[string]string{"DirectorySynced": "True Delivered: 2 users and 2 departments", "Ready": "True Ready"}})
+		s.becomes(ctx, look{conditions: map[string]string{"DirectorySynced": "True DirectorySynced: 2 users and 2 departments", "Ready": "True InstanceReady"}})
 
 		namespace := tenantNamespace(s.id)
 		oauth := tenantSecret(ctx, namespace, v1alpha1.OAuthSecretName)

@@ -22,7 +22,10 @@ func nothingRuns(p *v1alpha1.MarketplaceProduct) {
 
 // mintedAs makes a product id mean the product.
 func mintedAs(productID string) func(*v1alpha1.MarketplaceProduct) {
-	return func(p *v1alpha1.MarketplaceProduct) { p.Spec.Listings[0].ProductIDs = []string{productID} }
+	return func(p *v1alpha1.MarketplaceProduct) {
+		listing := &p.Spec.Plans[0].Listings[0]
+		listing.ProductIDs, listing.SKUs = []string{productID}, nil
+	}
 }
 
 // mint changes a code of the main connection's open API, or makes one.
@@ -55,14 +58,14 @@ func sellLicences() {
 		})
 		enterCode(ctx, "code-acme", code)
 		becomes(ctx, "code-acme", look{state: v1alpha1.StateBlocked, conditions: map[string]string{
-			"LicenseActivated": "False LicenseNotCollected: wait until the buyer has collected", "Ready": "False LicenseNotCollected",
+			"Licensed": "False LicenseNotCollected: collected", "Ready": "False LicenseNotCollected",
 			"OrderResolved": "Unknown WaitingForActivation", "Provisioned": "Unknown WaitingForOrder",
 		}})
 		mint(code, func(l *koogallerytest.MintedLicense) { l.Uncollected = false })
 		_, err := world.cluster.kubectl(ctx, "annotate", "mpi", "code-acme", "example.com/look=1")
 		Expect(err).NotTo(HaveOccurred())
 		runs := look{state: v1alpha1.StateRunning, web: pods(2), conditions: map[string]string{
-			"LicenseActivated": "True LicenseActivated", "OrderResolved": "True OrderResolved", "Paid": "True Paid", "Ready": "True Ready",
+			"Licensed": "True LicenseActivated", "OrderResolved": "True OrderResolved", "Entitled": "True Paid", "Ready": "True InstanceReady",
 		}}
 		mpi, _ := becomes(ctx, "code-acme", runs)
 		Expect(mpi.Spec.Subscription.OrderID).To(Equal("CS-" + code))
@@ -78,16 +81,16 @@ func sellLicences() {
 		By("letting the freeze of an expiry, a renewal and a release never come")
 		mint(code, func(l *koogallerytest.MintedLicense) { l.Status = openapi.LicenseExpired })
 		becomes(ctx, "code-acme", look{state: v1alpha1.StateSuspended, web: pods(0), conditions: map[string]string{
-			"Ready": "False Expired", "LicenseActivated": "False LicenseExpired",
+			"Ready": "False Expired", "Licensed": "False LicenseExpired",
 		}})
 		mint(code, func(l *koogallerytest.MintedLicense) {
 			l.Status, l.ExpiresAt = openapi.LicenseAlive, time.Now().Add(96*time.Hour)
 		})
 		mpi, _ = becomes(ctx, "code-acme", runs)
-		Expect(mpi.Spec.Subscription.ExpiresAtSource).To(Equal(v1alpha1.ExpiryFromQuery))
+		Expect(mpi.Spec.Subscription.ExpirySource).To(Equal(v1alpha1.ExpiryFromQuery))
 		mint(code, func(l *koogallerytest.MintedLicense) { l.Status = openapi.LicenseReleased })
 		_, t := becomes(ctx, "code-acme", look{state: v1alpha1.StateSuspended, web: pods(0), conditions: map[string]string{
-			"Ready": "False Released", "LicenseActivated": "False LicenseEnded: no call had told",
+			"Ready": "False Released", "Licensed": "False LicenseEnded: no call had told",
 		}})
 		Expect(t.namespace).NotTo(BeNil(), "the data are kept for the retention period")
 		answered(caller.ReleaseLicenseCode(ctx, code, "", ""))(koogallery.ResultSuccess)
@@ -98,7 +101,7 @@ func sellLicences() {
 		offer(ctx, product("elsewhere", "", nothingRuns), ready)
 		s := world.main.buys(ctx, "elsewhere", orderOptions{quantity: 1, expires: time.Now().Add(time.Hour)})
 		_, t := s.becomes(ctx, look{state: v1alpha1.StateRunning, conditions: map[string]string{
-			"Ready": "True Ready", "Provisioned": "True Provisioned: the product has no template",
+			"Ready": "True InstanceReady", "Provisioned": "True Provisioned",
 		}})
 		Expect(t.namespace).To(BeNil())
 		Expect(s.query(ctx, koogallery.ResultSuccess).Redacted().Body).To(ContainSubstring("https://" + s.id + ".example.com/"))
@@ -124,7 +127,7 @@ func sellLicences() {
 		another.EventID, another.DeviceFingerprint = "EV-another", "device-2"
 		answered(s.caller().GetLicenseAsync(ctx, another))(koogallery.ResultLicenseQuota)
 		s.becomes(ctx, look{state: v1alpha1.StateRunning, conditions: map[string]string{
-			"Ready": "True Ready", "LicenseDelivered": "Unknown LicenseAwaited: " + request.EventID,
+			"Ready": "True InstanceReady", "Licensed": "Unknown LicenseAwaited: " + request.EventID,
 		}}, func(g Gomega, _ *v1alpha1.MarketplaceInstance, t tenant) {
 			g.Expect(t.configMaps[v1alpha1.LicenseRequestsName].Data[v1alpha1.LicenseRequestsKey]).To(ContainSubstring(`"deviceFingerprint": "device-1"`))
 		})
@@ -135,7 +138,7 @@ func sellLicences() {
 			ObjectMeta: metav1.ObjectMeta{Namespace: tenantNamespace(s.id), Name: v1alpha1.TenantLicensesSecretName},
 			StringData: map[string]string{request.EventID: licence},
 		})
-		s.becomes(ctx, look{conditions: map[string]string{"LicenseDelivered": "True LicenseDelivered"}})
+		s.becomes(ctx, look{conditions: map[string]string{"Licensed": "True LicenseDelivered"}})
 		Expect(s.api.Uploads()).To(ContainElement(koogallerytest.UploadedLicense{EventID: request.EventID, Type: "CHARACTERS", Text: licence}))
 		answered(s.caller().GetLicenseAsync(ctx, request))(koogallery.ResultSuccess)
 
@@ -149,7 +152,7 @@ func sellLicences() {
 			ObjectMeta: metav1.ObjectMeta{Namespace: salesNamespace, Name: v1alpha1.LicensesSecretName(s.id)},
 			StringData: map[string]string{again.EventID + ".lic": file},
 		})
-		s.becomes(ctx, look{conditions: map[string]string{"LicenseDelivered": "True LicenseDelivered"}})
+		s.becomes(ctx, look{conditions: map[string]string{"Licensed": "True LicenseDelivered"}})
 		Expect(s.api.Uploads()).To(ContainElement(koogallerytest.UploadedLicense{
 			EventID: again.EventID, Type: "FILE", FileName: again.EventID + ".lic", File: []byte(file),
 		}))

@@ -71,7 +71,7 @@ func logins() {
 			{UserName: admin, Name: "Real Name", OrgCode: "d1", Role: "admin", Enable: "true"},
 		}}
 		answered(kit.AuthSync(ctx, users))(koogallery.ResultSuccess)
-		s.becomes(ctx, look{conditions: map[string]string{"DirectorySynced": "True Delivered: 1 users and 0 departments", "Ready": "True Ready"}})
+		s.becomes(ctx, look{conditions: map[string]string{"DirectorySynced": "True DirectorySynced: 1 users and 0 departments", "Ready": "True InstanceReady"}})
 
 		By("coming from KooGallery's portal, which knows the product and the enterprise")
 		fake.SignIn(koogallerytest.SignOnUser{Tenant: enterprise, UserName: admin})

@@ -94,8 +94,8 @@ func running(web int32) look {
 	return look{
 		state: v1alpha1.StateRunning, web: pods(web), data: pods(1),
 		conditions: map[string]string{
-			"Ready": "True Ready: Usable as sold", "OrderResolved": "True OrderResolved", "Provisioned": "True Provisioned",
-			"Paid": "True Paid: Paid until", "Suspended": "False Running", "Paused": "False ReconciliationActive",
+			"Ready": "True InstanceReady: The buyer can use what was sold", "OrderResolved": "True OrderResolved", "Provisioned": "True Provisioned",
+			"Entitled": "True Paid: Paid until", "Suspended": "False Running",
 		},
 	}
 }
@@ -104,7 +104,7 @@ func running(web int32) look {
 func suspended(reason string) look {
 	return look{
 		state: v1alpha1.StateSuspended, web: pods(0), data: pods(0),
-		conditions: map[string]string{"Ready": "False " + reason + ": Not usable", "Suspended": "True " + reason + ": the data are kept"},
+		conditions: map[string]string{"Ready": "False " + reason, "Suspended": "True " + reason + ": the data is kept"},
 	}
 }
 

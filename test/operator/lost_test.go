@@ -21,7 +21,10 @@ func (s *sale) bought(ctx SpecContext, ago time.Duration) {
 	GinkgoHelper()
 	at := metav1.NewTime(time.Now().Add(-ago).Truncate(time.Second))
 	s.edit(ctx, func(mpi *v1alpha1.MarketplaceInstance) {
-		mpi.Spec.Subscription.PurchasedAt = at
+		metav1.SetMetaDataAnnotation(&mpi.ObjectMeta, v1alpha1.EditSubscriptionAnnotation, v1alpha1.Allow)
+	})
+	s.edit(ctx, func(mpi *v1alpha1.MarketplaceInstance) {
+		mpi.Spec.Subscription.PurchaseTime = at
 		if !mpi.Spec.Subscription.Acknowledgement.Time.IsZero() {
 			mpi.Spec.Subscription.Acknowledgement.Time = at
 		}
@@ -37,7 +40,7 @@ func lostCalls() {
 	It("stops a sale of which KooGallery does not know, and resumes it at the first query", func(ctx SpecContext) {
 		offer(ctx, product("unheard", web), ready)
 		lost := world.main.buys(ctx, "unheard", orderOptions{quantity: 1})
-		lost.becomes(ctx, acknowledged("Unknown AwaitingAcknowledgement: has not called by the instance's id yet"))
+		lost.becomes(ctx, acknowledged("Unknown AwaitingAcknowledgement: has not queried this instance yet"))
 
 		By("leaving alone what KooGallery has asked for")
 		other := world.main.buys(ctx, "unheard", orderOptions{quantity: 1})
@@ -52,11 +55,11 @@ func lostCalls() {
 		By("stopping the other")
 		lost.bought(ctx, 4*time.Hour)
 		stopped := look{state: v1alpha1.StateBlocked, web: pods(0), conditions: map[string]string{
-			"Acknowledged": "False NotAcknowledged: Look up order " + lost.order,
+			"Acknowledged": "False NotAcknowledged: " + lost.order,
 			"Ready":        "False NotAcknowledged", "Suspended": "True NotAcknowledged",
 		}}
 		mpi, _ := lost.becomes(ctx, stopped)
-		Expect(mpi.Status.Timetable.DeleteAt.IsZero()).To(BeTrue())
+		Expect(mpi.Status.Timetable.DeletionTime.IsZero()).To(BeTrue())
 		Eventually(ctx, func() (string, error) {
 			return world.cluster.kubectl(ctx, "describe", "mpi", lost.id, "-n", salesNamespace)
 		}).Should(MatchRegexp(`Warning +NotAcknowledged `))
@@ -72,8 +75,20 @@ func lostCalls() {
 		s.becomes(ctx, acknowledged("Unknown AwaitingAcknowledgement"))
 		_, err := world.cluster.kubectl(ctx, "patch", "mpi", s.id, "-n", salesNamespace, "--type=merge",
 			"-p", `{"spec":{"subscription":{"acknowledgement":{"state":"Received","by":"Person"}}}}`)
+		Expect(err).To(MatchError(ContainSubstring("spec.correction")), "only machines write what the marketplace has said")
+		who, err := world.cluster.kubectl(ctx, "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
 		Expect(err).NotTo(HaveOccurred())
-		s.becomes(ctx, acknowledged("True Acknowledged: A person says"))
+		s.edit(ctx, func(mpi *v1alpha1.MarketplaceInstance) {
+			mpi.Spec.Correction = v1alpha1.Correction{
+				ID: "ticket-1", Reason: "the console shows the order", By: strings.TrimSpace(who), Acknowledgement: v1alpha1.AcknowledgementReceived,
+			}
+		})
+		looked := acknowledged("True Acknowledged")
+		looked.conditions["Corrected"] = "True CorrectionApplied"
+		mpi, _ := s.becomes(ctx, looked)
+		last := mpi.Spec.Subscription.Calls[len(mpi.Spec.Subscription.Calls)-1]
+		Expect([]string{last.Operation, last.ID, last.By}).To(Equal([]string{v1alpha1.OperationCorrection, "ticket-1", strings.TrimSpace(who)}))
+		Expect(last.Time.IsZero()).To(BeFalse())
 	})
 
 	It("forgets the notification of an order whose call came, and keeps the others", func(ctx SpecContext) {
@@ -93,23 +108,21 @@ func lostCalls() {
 			}
 			return orders, err
 		}).WithTimeout(time.Minute).Should(ConsistOf(unknown))
-		Expect(row(ctx, "mp", world.main.name)).To(HaveKeyWithValue("CALLSARRIVE", "True"))
+		Expect(row(ctx, "mkt", world.main.name)).To(HaveKeyWithValue("CALLSRECEIVED", "True"))
 	})
 
 	It("says why an instance may not be changed", func(ctx SpecContext) {
 		offer(ctx, product("checked", shop, func(p *v1alpha1.MarketplaceProduct) {
-			p.Spec.Listings = append(p.Spec.Listings, v1alpha1.Listing{
-				Marketplace: world.main.name, SKUCodes: []string{"sku-checked-small"}, Plan: "small",
-			})
 			p.Spec.Plans[0].Values = values(map[string]any{"replicas": "{{ .quantity | toInt }}", "size": "{{ mul 2 .quantity }}Gi"})
 			p.Spec.Plans = append([]v1alpha1.Plan{{
 				Name: "small", Values: values(map[string]any{"replicas": 1, "size": "1Gi"}),
+				Listings: []v1alpha1.Listing{{Marketplace: world.main.name, SKUs: []string{"sku-checked-small"}}},
 			}}, p.Spec.Plans...)
 			p.Spec.Template.Inline = strings.ReplaceAll(p.Spec.Template.Inline, "storage: 1Gi", "storage: {{ .Values.size }}")
 		}), ready)
 		s := world.main.buys(ctx, "checked", orderOptions{quantity: 3, expires: time.Now().Add(time.Hour)})
 		mpi, _ := s.becomes(ctx, running(3))
-		Expect(mpi.Status.Limits).To(Equal([]v1alpha1.PlanLimit{
+		Expect(mpi.Status.PlanLimits).To(Equal([]v1alpha1.PlanLimit{
 			{Plan: "small", MinimumQuantity: 4, Claim: "StatefulSet/data/data"},
 			{Plan: "team", MinimumQuantity: 3, Claim: "StatefulSet/data/data"},
 		}))
@@ -123,7 +136,7 @@ func lostCalls() {
 		Expect(ask(s.sku, 2, koogallery.ResultInvalidParameter)).To(ContainSubstring("StatefulSet/data/data would become smaller"))
 		Expect(ask("sku-checked-small", 3, koogallery.ResultInvalidParameter)).To(ContainSubstring("the least is 4"))
 		Expect(ask("sku-nobody-has", 3, koogallery.ResultInvalidParameter)).To(ContainSubstring("sku-nobody-has"))
-		s.edit(ctx, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.MinimumQuantity = ptr.To(int32(5)) })
+		s.edit(ctx, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.QuantityInUse = ptr.To(int32(5)) })
 		Eventually(ctx, func() string {
 			exchange, err := s.caller().ChangeInstanceCheck(ctx, s.id, koogallerytest.Product{SKUCode: s.sku, LinearValue: ptr.To(int32(4))})
 			Expect(err).NotTo(HaveOccurred())

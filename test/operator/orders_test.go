@@ -31,7 +31,7 @@ func badOrders() {
 	}
 	pending := func(reason string) look {
 		return look{state: v1alpha1.StatePending, conditions: map[string]string{
-			"OrderResolved": "Unknown " + reason, "Ready": "Unknown WaitingForOrder", "Paid": "Unknown OrderPending", "Suspended": "False WaitingForOrder",
+			"OrderResolved": "Unknown " + reason, "Ready": "Unknown WaitingForOrder", "Entitled": "Unknown OrderPending", "Suspended": "False WaitingForOrder",
 		}}
 	}
 	blocked := func(reasonAndMessage string) look {
@@ -39,7 +39,7 @@ func badOrders() {
 			"OrderResolved": "False " + reasonAndMessage, "Ready": "False " + reasonAndMessage, "Provisioned": "Unknown WaitingForOrder",
 		}}
 	}
-	runs := look{state: v1alpha1.StateRunning, web: pods(1), conditions: map[string]string{"Ready": "True Ready", "OrderResolved": "True OrderResolved"}}
+	runs := look{state: v1alpha1.StateRunning, web: pods(1), conditions: map[string]string{"Ready": "True InstanceReady", "OrderResolved": "True OrderResolved"}}
 
 	It("is looked up in the background when the open API is slow", func(ctx SpecContext) {
 		s := bought(ctx, "slow", func(api *koogallerytest.OpenAPI) { api.Fail(koogallerytest.Fault{Delay: 3 * time.Second}, 1) })
@@ -63,7 +63,7 @@ func badOrders() {
 	It("waits while the open API can't be reached, and is looked up once it can", func(ctx SpecContext) {
 		ports, err := freePorts(1)
 		Expect(err).NotTo(HaveOccurred())
-		c := connect(ctx, "unreached", func(mp *v1alpha1.Marketplace) { mp.Spec.OpenAPIURL = "http://" + ports[0] })
+		c := connect(ctx, "unreached", func(mp *v1alpha1.Marketplace) { mp.Spec.KooGallery.API.URL = "http://" + ports[0] })
 		offer(ctx, product("unreached", web, listedBy(c)), ready)
 		s := c.buys(ctx, "unreached", orderOptions{quantity: 1})
 		s.becomes(ctx, pending(v1alpha1.ReasonOrderAPIUnavailable+": check that this machine reaches the open API"))
@@ -108,12 +108,12 @@ func badOrders() {
 	It("of an unknown SKU runs by itself once the seller has listed it", func(ctx SpecContext) {
 		p := offer(ctx, product("unlisted", web), ready)
 		s := world.main.buys(ctx, "unlisted", orderOptions{quantity: 1, sku: "sku-nobody-knows"})
-		_, t := s.becomes(ctx, blocked(v1alpha1.ReasonUnknownSKU+`: No MarketplaceProduct in this namespace lists SKU code "sku-nobody-knows"`))
+		_, t := s.becomes(ctx, blocked(v1alpha1.ReasonUnknownSKU+`: No MarketplaceProduct in this namespace lists SKU "sku-nobody-knows"`))
 		Expect(t.namespace).To(BeNil())
 		s.purchase(ctx, koogallery.ResultInProgress)
 		s.query(ctx, koogallery.ResultInProgress)
 		change(ctx, p, func(p *v1alpha1.MarketplaceProduct) {
-			p.Spec.Listings[0].SKUCodes = append(p.Spec.Listings[0].SKUCodes, "sku-nobody-knows")
+			p.Spec.Plans[0].Listings[0].SKUs = append(p.Spec.Plans[0].Listings[0].SKUs, "sku-nobody-knows")
 		})
 		s.becomes(ctx, runs)
 		s.query(ctx, koogallery.ResultSuccess)

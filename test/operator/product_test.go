@@ -83,13 +83,15 @@ spec:
 // shop is what most products run.
 const shop = settings + web + data
 
-// product is a MarketplaceProduct that the main connection sells under a SKU code of its own.
+// product is a MarketplaceProduct that the main connection sells under a SKU of its own.
 func product(name, template string, changes ...func(*v1alpha1.MarketplaceProduct)) *v1alpha1.MarketplaceProduct {
 	p := &v1alpha1.MarketplaceProduct{
 		ObjectMeta: metav1.ObjectMeta{Namespace: salesNamespace, Name: name},
 		Spec: v1alpha1.MarketplaceProductSpec{
-			Listings: []v1alpha1.Listing{{Marketplace: world.main.name, SKUCodes: []string{skuOf(name)}, Plan: "team"}},
-			Plans:    []v1alpha1.Plan{{Name: "team", Values: values(map[string]any{"replicas": "{{ .quantity | toInt }}"})}},
+			Plans: []v1alpha1.Plan{{
+				Name: "team", Values: values(map[string]any{"replicas": "{{ .quantity | toInt }}"}),
+				Listings: []v1alpha1.Listing{{Marketplace: world.main.name, SKUs: []string{skuOf(name)}}},
+			}},
 			Template: v1alpha1.ProductTemplate{Inline: strings.TrimPrefix(template, "\n---\n")},
 			Access: v1alpha1.ProductAccess{
 				FrontEndURL: "https://{{ .instance.name }}.example.com/", AdminURL: "https://{{ .instance.name }}.example.com/admin",
@@ -109,9 +111,9 @@ func values(of map[string]any) *runtime.RawExtension {
 	return &runtime.RawExtension{Raw: raw}
 }
 
-// listedBy sells the product through another connection.
+// listedBy sells the product through another Marketplace.
 func listedBy(c *connection) func(*v1alpha1.MarketplaceProduct) {
-	return func(p *v1alpha1.MarketplaceProduct) { p.Spec.Listings[0].Marketplace = c.name }
+	return func(p *v1alpha1.MarketplaceProduct) { p.Spec.Plans[0].Listings[0].Marketplace = c.name }
 }
 
 // lasting are the seconds of grace and retention.
@@ -134,7 +136,7 @@ func offer(ctx SpecContext, p *v1alpha1.MarketplaceProduct, want string) *v1alph
 	return offered(ctx, p, want)
 }
 
-const ready = "True Ready: Every plan renders and may run"
+const ready = "True ProductReady: Every plan renders and may run"
 
 func offered(ctx SpecContext, p *v1alpha1.MarketplaceProduct, want string) *v1alpha1.MarketplaceProduct {
 	GinkgoHelper()

@@ -45,8 +45,6 @@ func badProducts() {
 			"False NotPermitted: tenantRBAC.enabled"),
 		Entry("with a DaemonSet", "daemonset", web+object("apps/v1", "DaemonSet"),
 			"False NotPermitted: use a Deployment"),
-		Entry("with a random value", "randomvalue", settings+"\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: r}\nstringData: {p: {{ randAlphaNum 12 | quote }}}\n",
-			"False RenderFailed: randAlphaNum gives another result at every pass; use {{ tenantSecret \"name\" }} instead"),
 		Entry("when its pods would be refused", "insecure", strings.ReplaceAll(web, "runAsNonRoot: true", "runAsNonRoot: false"),
 			"False PodSecurity: Deployment/web would not be let in at Pod Security level restricted: runAsNonRoot != true"),
 	)
@@ -64,7 +62,7 @@ func badProducts() {
 		change(ctx, p, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Template.Inline = strings.TrimPrefix(shop, "\n---\n") })
 		offered(ctx, p, ready)
 		s.becomes(ctx, look{state: v1alpha1.StateRunning, web: pods(1), data: pods(1), conditions: map[string]string{
-			"Ready": "True Ready", "Paid": "True NoExpiry",
+			"Ready": "True InstanceReady", "Entitled": "True NoExpiry",
 		}})
 		s.query(ctx, koogallery.ResultSuccess)
 	})
@@ -73,7 +71,7 @@ func badProducts() {
 		p := offer(ctx, product("quota", web, quota(string(corev1.ResourcePods), "1")), ready)
 		s := world.main.buys(ctx, "quota", orderOptions{quantity: 3})
 		mpi, _ := s.becomes(ctx, look{state: v1alpha1.StateBlocked, conditions: map[string]string{
-			"Ready": "False Unhealthy: see blockers", "Provisioned": "False Unhealthy",
+			"Ready": "False Unhealthy: quota", "Provisioned": "False Unhealthy",
 		}}, func(g Gomega, mpi *v1alpha1.MarketplaceInstance, _ tenant) {
 			g.Expect(mpi.Status.Blockers).NotTo(BeEmpty())
 		})

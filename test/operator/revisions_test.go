@@ -25,11 +25,11 @@ func revisions() {
 		change(ctx, p, inline(strings.ReplaceAll(settings, "{name: web}", "{name: new}")+web))
 		offered(ctx, p, ready)
 		after, now := s.becomes(ctx, look{state: v1alpha1.StateRunning, web: pods(1)}, func(g Gomega, mpi *v1alpha1.MarketplaceInstance, now tenant) {
-			g.Expect(mpi.Status.Revision).To(Equal(p.Status.Revision))
+			g.Expect(mpi.Status.Revision).To(Equal(p.Status.LatestRevision))
 			g.Expect(now.configMaps).To(And(HaveKey("new"), Not(HaveKey("web"))))
 			g.Expect(now.services).To(And(HaveKey("new"), Not(HaveKey("web"))))
 			g.Expect(now.sets).To(BeEmpty())
-			g.Expect(mpi.Status.Orphans).To(ConsistOf("PersistentVolumeClaim/data-data-0"))
+			g.Expect(mpi.Status.KeptObjects).To(ConsistOf("PersistentVolumeClaim/data-data-0"))
 		})
 		Expect(after.Status.Revision).NotTo(Equal(before.Status.Revision))
 		Expect(now.namespace.Labels).To(HaveKeyWithValue(v1alpha1.RevisionLabel, after.Status.Revision))
@@ -51,7 +51,7 @@ func revisions() {
 			inline(strings.ReplaceAll(settings, "{name: web}", "{name: new}") + web)(p)
 		})
 		offered(ctx, p, ready)
-		Expect(p.Status.Revision).NotTo(Equal(before.Status.Revision))
+		Expect(p.Status.LatestRevision).NotTo(Equal(before.Status.Revision))
 		// Changes of the sale still arrive, in the revision that the tenant has.
 		s.upgrade(ctx, 2)
 		mpi, t := s.becomes(ctx, look{state: v1alpha1.StateRunning, web: pods(2)})
@@ -60,11 +60,11 @@ func revisions() {
 		// New tenants start with the new one.
 		other := world.main.buys(ctx, "unrolled", orderOptions{quantity: 1})
 		first, _ := other.becomes(ctx, look{state: v1alpha1.StateRunning, web: pods(1)})
-		Expect(first.Status.Revision).To(Equal(p.Status.Revision))
+		Expect(first.Status.Revision).To(Equal(p.Status.LatestRevision))
 
 		change(ctx, p, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Rollout.State = v1alpha1.RolloutActive })
 		s.becomes(ctx, look{state: v1alpha1.StateRunning, web: pods(2)}, func(g Gomega, mpi *v1alpha1.MarketplaceInstance, now tenant) {
-			g.Expect(mpi.Status.Revision).To(Equal(p.Status.Revision))
+			g.Expect(mpi.Status.Revision).To(Equal(p.Status.LatestRevision))
 			g.Expect(now.configMaps).To(And(HaveKey("new"), Not(HaveKey("web"))))
 		})
 		Eventually(ctx, func(g Gomega) {
@@ -75,12 +75,12 @@ func revisions() {
 
 	It("that does not render leaves the last good one in force", func(ctx SpecContext) {
 		p := offer(ctx, product("regressed", web), ready)
-		good := p.Status.Revision
+		good := p.Status.LatestRevision
 		s := world.main.buys(ctx, "regressed", orderOptions{quantity: 1})
 		s.becomes(ctx, look{state: v1alpha1.StateRunning, web: pods(1)})
 		change(ctx, p, inline(web+"\n{{ fail \"broken\" }}"))
 		offered(ctx, p, "False RenderFailed: broken")
-		Expect(p.Status.Revision).To(Equal(good))
+		Expect(p.Status.LatestRevision).To(Equal(good))
 		s.upgrade(ctx, 2)
 		mpi, _ := s.becomes(ctx, look{state: v1alpha1.StateRunning, web: pods(2)})
 		Expect(mpi.Status.Revision).To(Equal(good))

@@ -40,8 +40,8 @@ func wholeSale() {
 		mpi, t := s.becomes(ctx, running(2))
 		claims, dataPod = t.claims, t.pods["data-0"]
 		Expect(claims).To(HaveKey("data-data-0"))
-		Expect(mpi.Status.Timetable.ExpiresAt.UTC()).To(Equal(expires))
-		Expect(mpi.Status.Timetable.SuspendAt.UTC()).To(Equal(expires.Add(time.Hour)))
+		Expect(mpi.Status.Timetable.ExpiryTime.UTC()).To(Equal(expires))
+		Expect(mpi.Status.Timetable.SuspensionTime.UTC()).To(Equal(expires.Add(time.Hour)))
 		Expect(mpi.Status.Blockers).To(BeEmpty())
 
 		seen := row(ctx, "mpi", s.id)
@@ -91,7 +91,7 @@ func wholeSale() {
 		s.upgrade(ctx, 5)
 		mpi, t := s.becomes(ctx, running(5))
 		Expect(t.pods).To(HaveKeyWithValue("data-0", dataPod))
-		Expect(mpi.Spec.Subscription.ExpiresAt.UTC()).To(Equal(expires))
+		Expect(mpi.Spec.Subscription.ExpiryTime.UTC()).To(Equal(expires))
 		Expect(row(ctx, "mpi", s.id)).To(HaveKeyWithValue("QUANTITY", "5"))
 	})
 
@@ -99,7 +99,7 @@ func wholeSale() {
 		expires = expires.Add(time.Hour)
 		s.renew(ctx, expires)
 		s.becomes(ctx, running(5), func(g Gomega, mpi *v1alpha1.MarketplaceInstance, t tenant) {
-			g.Expect(mpi.Status.Timetable.ExpiresAt.UTC()).To(Equal(expires))
+			g.Expect(mpi.Status.Timetable.ExpiryTime.UTC()).To(Equal(expires))
 			g.Expect(t.pods).To(HaveKeyWithValue("data-0", dataPod))
 		})
 		Expect(row(ctx, "mpi", s.id)).To(HaveKeyWithValue("EXPIRES", expires.Format(time.RFC3339)))
@@ -129,7 +129,7 @@ func wholeSale() {
 		s.renew(ctx, expires)
 		mpi, t := s.becomes(ctx, running(5))
 		Expect(t.claims).To(Equal(claims))
-		Expect(mpi.Spec.Subscription.ExpiresAt.UTC()).To(Equal(expires))
+		Expect(mpi.Spec.Subscription.ExpiryTime.UTC()).To(Equal(expires))
 	})
 
 	It("may be asked whether it could be changed at its renewal", func(ctx SpecContext) {
@@ -144,16 +144,16 @@ func wholeSale() {
 		Eventually(ctx, func(g Gomega) {
 			mpi, err := s.instance(ctx)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(mpi.Status.Timetable.DeleteAt.IsZero()).To(BeFalse())
-			g.Expect(conditionMissing(mpi.Status.Conditions, "Ready", "False Released: everything is deleted at", mpi.Generation)).To(BeEmpty())
-			g.Expect(conditionMissing(mpi.Status.Conditions, "Paid", "False Released", mpi.Generation)).To(BeEmpty())
+			g.Expect(mpi.Status.Timetable.DeletionTime.IsZero()).To(BeFalse())
+			g.Expect(conditionMissing(mpi.Status.Conditions, "Ready", "False Released: the tenant is deleted at", mpi.Generation)).To(BeEmpty())
+			g.Expect(conditionMissing(mpi.Status.Conditions, "Entitled", "False Released", mpi.Generation)).To(BeEmpty())
 		}).Should(Succeed())
 	})
 
 	It("is removed after its retention, and its instance still answers", func(ctx SpecContext) {
 		s.removed(ctx)
 		s.becomes(ctx, look{state: v1alpha1.StateReleased, conditions: map[string]string{
-			"Ready": "False Released", "Provisioned": "False Removed: There is no tenant", "Suspended": "True Released",
+			"Ready": "False Released", "Provisioned": "False Removed", "Suspended": "True Released",
 		}})
 		s.query(ctx, koogallery.ResultUnknownInstance)
 		answered(s.caller().UpdateInstanceStatus(ctx, s.id, koogallery.StatusUnfreeze))(koogallery.ResultUnknownInstance)
@@ -181,7 +181,7 @@ func frozenEarly() {
 		s.becomes(ctx, suspended(v1alpha1.ReasonFrozen))
 		s.renew(ctx, expires.AddDate(0, 1, 0))
 		s.becomes(ctx, suspended(v1alpha1.ReasonFrozen), func(g Gomega, mpi *v1alpha1.MarketplaceInstance, _ tenant) {
-			g.Expect(mpi.Status.Timetable.ExpiresAt.UTC()).To(Equal(expires.AddDate(0, 1, 0).UTC().Truncate(time.Second)))
+			g.Expect(mpi.Status.Timetable.ExpiryTime.UTC()).To(Equal(expires.AddDate(0, 1, 0).UTC().Truncate(time.Second)))
 		})
 		s.unfreeze(ctx)
 		_, after := s.becomes(ctx, running(1))
@@ -194,7 +194,7 @@ func clockActs() {
 		offer(ctx, product("clock", shop, lasting(5, 3600)), ready)
 		s := world.main.buys(ctx, "clock", orderOptions{quantity: 2, expires: time.Now().Add(5 * time.Second)})
 		s.becomes(ctx, look{state: v1alpha1.StateInGrace, web: pods(2), data: pods(1), conditions: map[string]string{
-			"Ready": "True Ready", "Paid": "False InGrace: the tenant runs on until",
+			"Ready": "True InstanceReady", "Entitled": "True InGrace: the tenant keeps running until",
 		}})
 		_, t := s.becomes(ctx, suspended(v1alpha1.ReasonPaymentOverdue))
 		Expect(t.claims).NotTo(BeEmpty())
@@ -212,7 +212,7 @@ func clockActs() {
 			mpi, err := s.instance(ctx)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(conditionMissing(mpi.Status.Conditions, "Provisioned", "False Removed", mpi.Generation)).To(BeEmpty())
-			g.Expect(conditionMissing(mpi.Status.Conditions, "Paid", "False PaymentOverdue", mpi.Generation)).To(BeEmpty())
+			g.Expect(conditionMissing(mpi.Status.Conditions, "Entitled", "False PaymentOverdue", mpi.Generation)).To(BeEmpty())
 		}).Should(Succeed())
 		s.removed(ctx)
 	})
@@ -255,7 +255,7 @@ func callbackKeys() {
 			g.Expect(world.cluster.Get(ctx, client.ObjectKeyFromObject(mp), mp)).To(Succeed())
 			g.Expect(conditionMissing(mp.Status.Conditions, "Ready", "False CallbackKeyMissing: accessKey", mp.Generation)).To(BeEmpty())
 		}).Should(Succeed())
-		Expect(row(ctx, "mp", c.name)).To(HaveKeyWithValue("REASON", "CallbackKeyMissing"))
+		Expect(row(ctx, "mkt", c.name)).To(HaveKeyWithValue("REASON", "CallbackKeyMissing"))
 		// The marketplace is told to call again, because the sale can still be taken when the key is there.
 		exchange, err := c.caller().NewInstance(ctx, "order-without-key", "1")
 		Expect(err).NotTo(HaveOccurred())

@@ -7,8 +7,11 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -59,12 +62,22 @@ func secrecy() {
 			"instances":           &v1alpha1.MarketplaceInstanceList{},
 			"ConfigMaps":          &corev1.ConfigMapList{},
 			"namespaces":          &corev1.NamespaceList{},
+			"UsageRecords":        &v1alpha1.UsageRecordList{},
+			"Deployments":         &appsv1.DeploymentList{},
+			"StatefulSets":        &appsv1.StatefulSetList{},
+			"pods":                &corev1.PodList{},
+			"services":            &corev1.ServiceList{},
+			"claims":              &corev1.PersistentVolumeClaimList{},
+			"leases":              &coordinationv1.LeaseList{},
+			"Secrets' metadata":   metadataOf("SecretList"),
 		} {
 			Expect(world.cluster.List(ctx, list)).To(Succeed())
 			content, err := json.Marshal(list)
 			Expect(err).NotTo(HaveOccurred())
 			texts["the "+what] = string(content)
 		}
+		texts["the answers to callers"] = world.told.text()
+		Expect(texts["the answers to callers"]).NotTo(BeEmpty())
 		signature := regexp.MustCompile(`(?i)signature=|[0-9a-f]{64}|(authToken|timeStamp|mobilePhone|customerName|saasExtendParams)=`)
 		for where, text := range texts {
 			Expect(world.hidden.seenIn(text)).To(BeEmpty(), "what stands in %s and must not", where)
@@ -73,6 +86,13 @@ func secrecy() {
 			}
 		}
 		// The events are there to be looked at.
-		Expect(texts["the events"]).To(ContainSubstring("Usable as sold"))
+		Expect(texts["the events"]).To(ContainSubstring("The buyer can use what was sold"))
 	})
+}
+
+// metadataOf is a list of what everybody sees of objects whose content is secret.
+func metadataOf(list string) client.ObjectList {
+	objects := &metav1.PartialObjectMetadataList{}
+	objects.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(list))
+	return objects
 }

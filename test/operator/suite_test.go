@@ -31,7 +31,7 @@ var _ = Describe("Stallkeeper", func() {
 	Describe("A sale whose calls bring their orders", otherBroughtSales)
 	Describe("A freeze that is no expiry", frozenEarly)
 	Describe("A freeze that never comes", clockActs)
-	Describe("The keys of a connection", callbackKeys)
+	Describe("The keys of a Marketplace", callbackKeys)
 	Describe("A call that is not as it should be", badCalls)
 	Describe("An order", badOrders)
 	Describe("A product that can't run", badProducts)
@@ -45,6 +45,7 @@ var _ = Describe("Stallkeeper", func() {
 	Describe("A call that was lost", lostCalls)
 	Describe("A sale by use", Ordered, salesByUse)
 	Describe("A new revision", revisions)
+	Describe("A command of the documentation", documented)
 	Describe("A buyer's directory", directories)
 	Describe("A user of a buyer's enterprise", logins)
 	Describe("Until here", permissions)
@@ -66,10 +67,12 @@ var world struct {
 	// signOn is the address of the login server.
 	signOn string
 	trust  *authority
-	// main is the connection of all specs that need none of their own.
+	// main is the Marketplace of all specs that need none of their own.
 	main *connection
 	// hidden are texts that must not be seen anywhere but in Secrets.
 	hidden hidden
+	// told are the messages of all answers.
+	told told
 }
 
 func processes() []*process { return []*process{world.webhook, world.controller, world.login} }

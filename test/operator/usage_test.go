@@ -26,7 +26,7 @@ func salesByUse() {
 			ObjectMeta: metav1.ObjectMeta{Namespace: salesNamespace, Name: s.id + "-" + name},
 			Spec: v1alpha1.UsageRecordSpec{
 				InstanceRef: v1alpha1.InstanceReference{Name: s.id}, Meter: "gigabytes", Value: value,
-				BeginsAt: metav1.NewTime(begins), EndsAt: metav1.NewTime(ends),
+				StartTime: metav1.NewTime(begins), EndTime: metav1.NewTime(ends),
 			},
 		}
 	}
@@ -49,24 +49,25 @@ func salesByUse() {
 		}).Should(Succeed())
 	}
 	stateOf := func(ctx SpecContext, name string) func() string {
-		return func() string { return row(ctx, "ur", s.id+"-"+name)["STATE"] }
+		return func() string { return row(ctx, "urec", s.id+"-"+name)["STATE"] }
 	}
 
 	It("begins like any other, and is counted from then on", func(ctx SpecContext) {
 		offer(ctx, product("byuse", web, func(p *v1alpha1.MarketplaceProduct) {
-			p.Spec.Plans[0].Meters = []v1alpha1.Meter{{
-				Name: "gigabytes", Unit: "GB", Source: v1alpha1.MeterSourceRecords, Interval: v1alpha1.MeterHourly,
+			p.Spec.Meters = []v1alpha1.Meter{{
+				Name: "gigabytes", Unit: "GB", Interval: v1alpha1.MeterHourly, Records: &v1alpha1.MeterRecords{},
 			}, {
-				Name: "requests", Unit: "requests", Source: v1alpha1.MeterSourcePrometheus, Interval: v1alpha1.MeterDaily,
-				Push: v1alpha1.MeterPushNone, Prometheus: v1alpha1.MeterPrometheus{Address: "http://127.0.0.1:1", Query: "vector(1)"},
+				Name: "requests", Unit: "requests", Interval: v1alpha1.MeterDaily,
+				Prometheus: v1alpha1.MeterPrometheus{Address: "http://127.0.0.1:1", Query: "vector(1)"},
 			}}
+			p.Spec.Plans[0].Meters = []v1alpha1.PlanMeter{{Name: "gigabytes"}, {Name: "requests", Push: v1alpha1.MeterPushNone}}
 		}), ready)
 		s = world.main.buys(ctx, "byuse", orderOptions{quantity: 1, charging: "ON_DEMAND"})
 		s.becomes(ctx, look{state: v1alpha1.StateRunning, web: pods(1)})
 		says(ctx, v1alpha1.ConditionUsageReported, "True UsageReported")
 		mpi, err := s.instance(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		starts = mpi.Spec.Subscription.StartsAt.UTC()
+		starts = mpi.Spec.Subscription.StartTime.UTC()
 		Expect(starts.IsZero()).To(BeFalse())
 	})
 
@@ -84,7 +85,7 @@ func salesByUse() {
 			g.Expect(begun.Status.State).To(Equal(v1alpha1.UsageBase))
 			g.Expect(begun.OwnerReferences).To(ConsistOf(HaveField("UID", mpi.UID)))
 			ready := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionReady)
-			g.Expect(begun.Spec.EndsAt.Before(&ready.LastTransitionTime)).To(BeFalse())
+			g.Expect(begun.Spec.EndTime.Before(&ready.LastTransitionTime)).To(BeFalse())
 		}).Should(Succeed())
 	})
 
@@ -98,7 +99,7 @@ func salesByUse() {
 				HaveField("UsageValue", json.Number("12.5")), HaveField("UsageValue", json.Number("0")),
 			))
 		}).Should(Succeed())
-		seen := row(ctx, "ur", s.id+"-first")
+		seen := row(ctx, "urec", s.id+"-first")
 		Expect(seen["INSTANCE"]).To(Equal(s.id))
 		Expect(seen["VALUE"]).To(Equal("12.5"))
 	})
@@ -115,8 +116,8 @@ func salesByUse() {
 	It("is not charged twice for the same time, and says so", func(ctx SpecContext) {
 		create(ctx, record("twice", "99", starts, starts.Add(2*time.Second)))
 		Eventually(ctx, stateOf(ctx, "twice")).Should(Equal("Refused"))
-		Expect(row(ctx, "ur", s.id+"-twice")["REASON"]).To(Equal("Overlaps"))
-		says(ctx, v1alpha1.ConditionUsageReported, "False UsageRefused: stands for a part of the same time")
+		Expect(row(ctx, "urec", s.id+"-twice")["REASON"]).To(Equal("Overlaps"))
+		says(ctx, v1alpha1.ConditionUsageReported, "False UsageRefused: overlaps another record of meter")
 		text, err := metrics(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(text).To(ContainSubstring(`stallkeeper_usage_instances{namespace="sales",product="byuse",reason="UsageRefused",status="False"} 1`))

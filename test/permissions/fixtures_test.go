@@ -1,6 +1,9 @@
 package permissions_test
 
 import (
+	"fmt"
+	"strings"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 )
@@ -22,7 +25,11 @@ func fixtures() []*unstructured.Unstructured {
 		`{apiVersion: v1, kind: Namespace, metadata: {name: kube-odd, labels: {stallkeeper.io/instance: sold}}}`,
 		`{apiVersion: v1, kind: Namespace, metadata: {name: tenant-sold, labels: {stallkeeper.io/instance: sold,
 			stallkeeper.io/instance-namespace: sales, stallkeeper.io/deletion-protection: Enabled,
-			pod-security.kubernetes.io/enforce: restricted}}}`,
+			pod-security.kubernetes.io/enforce: restricted}, annotations: {stallkeeper.io/instance-uid: u, stallkeeper.io/hooks: h,
+			stallkeeper.io/lifecycle: '{}'}}}`,
+		`{apiVersion: v1, kind: Namespace, metadata: {name: tenant-back, labels: {stallkeeper.io/instance: back,
+			stallkeeper.io/instance-namespace: sales, pod-security.kubernetes.io/enforce: restricted},
+			annotations: {stallkeeper.io/restore: Allow}}}`,
 		`{apiVersion: v1, kind: Namespace, metadata: {name: tenant-free, labels: {stallkeeper.io/instance: free,
 			stallkeeper.io/instance-namespace: sales, pod-security.kubernetes.io/enforce: restricted}}}`,
 		`{apiVersion: v1, kind: Namespace, metadata: {name: tenant-foreign, labels: {stallkeeper.io/instance: sold,
@@ -36,6 +43,12 @@ func fixtures() []*unstructured.Unstructured {
 		`{apiVersion: v1, kind: Secret, metadata: {name: koogallery, namespace: sales}, stringData: {accessKey: v}}`,
 		`{apiVersion: v1, kind: Secret, metadata: {name: sold-access, namespace: sales,
 			labels: {stallkeeper.io/instance: sold}}, stringData: {seed: v}}`,
+		`{apiVersion: v1, kind: Secret, metadata: {name: back-access, namespace: sales, annotations: {stallkeeper.io/restore: Allow},
+			labels: {stallkeeper.io/instance: back}}, stringData: {seed: v}}`,
+		`{apiVersion: v1, kind: Secret, metadata: {name: bare-access, namespace: sales,
+			labels: {stallkeeper.io/instance: bare}}, stringData: {userName: v}}`,
+		`{apiVersion: v1, kind: Secret, metadata: {name: sold-license, namespace: sales,
+			labels: {stallkeeper.io/instance: sold}}, stringData: {license: v}}`,
 		`{apiVersion: v1, kind: Secret, type: stallkeeper.io/call, immutable: true, metadata: {name: ` + callName + `,
 			namespace: sales, labels: {stallkeeper.io/instance: sold, stallkeeper.io/call: Order}}, stringData: {order.json: v}}`,
 		`{apiVersion: v1, kind: Secret, type: stallkeeper.io/directory, metadata: {name: sold-directory, namespace: sales,
@@ -46,6 +59,22 @@ func fixtures() []*unstructured.Unstructured {
 		`{apiVersion: v1, kind: ConfigMap, metadata: {name: config, namespace: elsewhere}, data: {k: v}}`,
 		`{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: reader, namespace: tenant-sold},
 			rules: [{apiGroups: [""], resources: [configmaps], verbs: [list]}]}`,
+		// What came before the rules: it must still be stopped and resumed.
+		`{apiVersion: v1, kind: Service, metadata: {name: old, namespace: tenant-sold}, spec: {ports: [{port: 80}], externalIPs: [192.0.2.1]}}`,
+		`{apiVersion: apps/v1, kind: Deployment, metadata: {name: old, namespace: tenant-sold}, spec: {
+			selector: {matchLabels: {app: old}}, template: {metadata: {labels: {app: old}}, spec: {nodeName: node-1,
+			volumes: [{name: v, csi: {driver: old.example.com}}], containers: [{name: app, image: app}]}}}}`,
+		`{apiVersion: v1, kind: ServiceAccount, metadata: {name: app, namespace: tenant-sold}}`,
+		`{apiVersion: v1, kind: ServiceAccount, metadata: {name: app, namespace: tenant-free}}`,
+		`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny, namespace: tenant-sold}, spec: {podSelector: {}}}`,
+		// More than the policies would let it be given, as from before them.
+		`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: too-much}, rules: [{apiGroups: ["*"], resources: ["*"], verbs: ["*"]}]}`,
+		`{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: too-much, namespace: tenant-sold},
+			roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: too-much},
+			subjects: [{kind: ServiceAccount, name: app, namespace: tenant-sold}]}`,
+		`{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: too-much, namespace: tenant-free},
+			roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: too-much},
+			subjects: [{kind: ServiceAccount, name: app, namespace: tenant-free}]}`,
 		deployment("tenant-sold"), deployment("elsewhere"),
 
 		`{apiVersion: apps/v1, kind: ControllerRevision, metadata: {name: shop-1, namespace: sales,
@@ -53,18 +82,42 @@ func fixtures() []*unstructured.Unstructured {
 		`{apiVersion: apps/v1, kind: ControllerRevision, metadata: {name: theirs, namespace: sales}, revision: 1, data: {}}`,
 
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: UsageRecord, metadata: {name: sold-1, namespace: sales}, spec: {
-			instanceRef: {name: sold}, meter: requests, value: "5", beginsAt: "2026-01-01T10:00:00Z", endsAt: "2026-01-01T11:00:00Z"}}`,
+			instanceRef: {name: sold}, meter: requests, value: "5", startTime: "2026-01-01T10:00:00Z", endTime: "2026-01-01T11:00:00Z"}}`,
+		record("lost", `, delivery: {packageRef: {name: pack}, attemptTime: "2026-01-01T11:00:01Z"}`),
 
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: Marketplace, metadata: {name: koogallery, namespace: sales},
-			spec: {protocol: KooGallery, site: China, callbackSecretRef: {name: koogallery}}}`,
+			spec: {protocol: KooGallery, kooGallery: {site: China, callbackSecretRef: {name: koogallery}}}}`,
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceProduct, metadata: {name: shop, namespace: sales},
-			spec: {plans: [{name: small}], template: {inline: 'a: b'}}}`,
+			spec: {plans: [{name: small}], template: {inline: 'a: b'}}, status: {rollout: {total: 1, updated: 1},
+			instances: [{state: Running, count: 1}, {state: Released, count: 2}]}}`,
+		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceProduct, metadata: {name: old, namespace: sales},
+			spec: {plans: [{name: small}], template: {inline: 'a: b'}}, status: {instances: [{state: Released, count: 2}]}}`,
+		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceProduct, metadata: {name: fleeting, namespace: sales},
+			spec: {plans: [{name: small}], template: {inline: 'a: b'}, lifecycle: {deletionProtection: Disabled}},
+			status: {instances: [{state: Running, count: 1}]}}`,
+		// From before the rule about retention.
+		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceProduct, metadata: {name: hasty, namespace: sales},
+			spec: {plans: [{name: small}], template: {inline: 'a: b'}, lifecycle: {afterRetention: Delete, retentionPeriodSeconds: 0}}}`,
+		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceRevision, metadata: {name: shop-1, namespace: sales,
+			labels: {stallkeeper.io/product: shop}}, spec: {productRef: {name: shop}, contentRef: {name: shop-1}}}`,
 		// A sale that the controller has not looked at yet.
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, metadata: {name: sold, namespace: sales,
 			labels: {team: a}, finalizers: [stallkeeper.io/tenant, example.com/backup]},
 			spec: {quantity: 3, subscription: {marketplace: koogallery, instanceID: sold, entitlement: {state: Active}}}}`,
+		// One that a person is restoring, and one with another person's words.
+		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, metadata: {name: restored, namespace: sales,
+			annotations: {stallkeeper.io/edit-subscription: Allow}},
+			spec: {subscription: {marketplace: koogallery, instanceID: restored, entitlement: {state: Active}}}}`,
+		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, metadata: {name: helped, namespace: sales}, spec: {
+			lifecycle: {runUntilTime: "2030-01-01T00:00:00Z", reason: goodwill, by: ana@example.com},
+			correction: {id: a, reason: transfer, by: ana@example.com, entitlement: Active},
+			subscription: {marketplace: koogallery, instanceID: helped, entitlement: {state: Active}}}}`,
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, metadata: {name: resolved, namespace: sales},
 			spec: {productRef: {name: shop}, subscription: {marketplace: koogallery, instanceID: resolved, entitlement: {state: Active}}}}`,
+		// One with all corrections that fit.
+		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, metadata: {name: full, namespace: sales}, spec: {subscription: {
+			marketplace: koogallery, instanceID: full, expiryTime: "2030-01-01T00:00:00Z", expirySource: Person, entitlement: {state: Active},
+			acknowledgement: {state: Received, by: Person}, calls: ` + corrections() + `}}}`,
 		// Made by hand; not looked at, protected by the product, and with a person's word against the product's.
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, metadata: {name: fresh, namespace: sales},
 			spec: {productRef: {name: shop}, plan: small}}`,
@@ -73,10 +126,10 @@ func fixtures() []*unstructured.Unstructured {
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, metadata: {name: unprotected, namespace: sales},
 			spec: {productRef: {name: shop}, plan: small}, status: {effective: {deletionProtection: Disabled}}}`,
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, metadata: {name: released, namespace: sales},
-			spec: {productRef: {name: shop}, plan: small, deletionProtection: Disabled},
+			spec: {productRef: {name: shop}, plan: small, lifecycle: {deletionProtection: Disabled}},
 			status: {effective: {deletionProtection: Enabled}}}`,
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, metadata: {name: kept, namespace: sales},
-			spec: {productRef: {name: shop}, plan: small, deletionProtection: Enabled},
+			spec: {productRef: {name: shop}, plan: small, lifecycle: {deletionProtection: Enabled}},
 			status: {effective: {deletionProtection: Disabled}}}`,
 	} {
 		object := &unstructured.Unstructured{}
@@ -86,6 +139,20 @@ func fixtures() []*unstructured.Unstructured {
 		objects = append(objects, object)
 	}
 	return objects
+}
+
+// corrections are as many as an instance keeps, as long as they can be.
+func corrections() string {
+	return repeat(128, func(i int) string {
+		return fmt.Sprintf("{operation: Correction, id: %s%d, by: ben@example.com, reason: '%s', time: '2026-01-01T00:00:00Z'}",
+			strings.Repeat("i", 120), i, strings.Repeat("r", 500))
+	})
+}
+
+// record is a usage record of the sold instance, with more fields of its spec.
+func record(name, more string) string {
+	return `{apiVersion: stallkeeper.io/v1alpha1, kind: UsageRecord, metadata: {name: ` + name + `, namespace: sales}, spec: {
+		instanceRef: {name: sold}, meter: requests, value: "5", startTime: "2026-01-01T10:00:00Z", endTime: "2026-01-01T11:00:00Z"` + more + `}}`
 }
 
 func deployment(namespace string) string {

@@ -23,7 +23,7 @@ func TestLogin(t *testing.T) {
 		"changes no instance":           change("MERGE "+instances+"/sold", "spec: {subscription: {customerID: c}}"),
 		"writes no status":              change("MERGE "+instances+"/sold/status", "status: {state: Running}"),
 		"changes no product":            change("MERGE "+products+"/shop", "spec: {login: {path: /mine}}"),
-		"changes no marketplace":        change("MERGE "+markets+"/koogallery", "spec: {signOnPKCE: Omit}"),
+		"changes no marketplace":        change("MERGE "+markets+"/koogallery", "spec: {kooGallery: {signOnPKCE: Omit}}"),
 		"makes no Deployment":           {as(login, "APPLY /apis/apps/v1/namespaces/tenant-sold/deployments/app"), byRBAC},
 		"makes no token":                change("POST /api/v1/namespaces/stallkeeper-system/serviceaccounts/stallkeeper-controller/token", "spec: {}"),
 	})

@@ -7,6 +7,7 @@ import (
 // Parts of refusals: RBAC's, and the policies'.
 const (
 	byRBAC    = `cannot `
+	byPolicy  = "ValidatingAdmissionPolicy" // one of several that refuse it
 	elsewhere = "which is neither a tenant's"
 )
 
@@ -88,6 +89,7 @@ func TestWebhook(t *testing.T) {
 	const (
 		onlySubscription = "no field of an instance but spec.subscription"
 		noMetadata       = "no metadata of an instance"
+		asAPerson        = "nothing else as if a person had said it"
 		onlyTwo          = "nothing but spec.productRef and spec.subscription"
 		sale             = "spec: {subscription: {marketplace: koogallery, instanceID: new, entitlement: {state: Active}}}"
 		identity         = "apiVersion: stallkeeper.io/v1alpha1\nkind: MarketplaceInstance\n"
@@ -117,10 +119,10 @@ func TestWebhook(t *testing.T) {
 		"deletes no instance":                  {as(webhook, "DELETE "+instances+"/unprotected"), byRBAC},
 		"deletes not many instances":           {as(webhook, "DELETE "+instances), byRBAC},
 		"reads no usage records":               {as(webhook, "GET "+records), byRBAC},
-		"writes no usage record":               {as(webhook, "MERGE "+records+"/sold-1", "spec: {delivery: {pushedAt: '2026-01-01T11:00:00Z'}}"), byRBAC},
+		"writes no usage record":               {as(webhook, "MERGE "+records+"/sold-1", "spec: {delivery: {pushTime: '2026-01-01T11:00:00Z'}}"), byRBAC},
 		"writes no status":                     {as(webhook, "MERGE "+instances+"/sold/status", "status: {state: Running}"), byRBAC},
 		"writes no product":                    {as(webhook, "MERGE "+products+"/shop", "spec: {rollout: {state: Paused}}"), byRBAC},
-		"writes no marketplace":                {as(webhook, "MERGE "+markets+"/koogallery", "spec: {openAPIURL: 'http://me'}"), byRBAC},
+		"writes no marketplace":                {as(webhook, "MERGE "+markets+"/koogallery", "spec: {kooGallery: {api: {url: 'http://me'}}}"), byRBAC},
 		"makes no Deployment":                  {as(webhook, "APPLY /apis/apps/v1/namespaces/tenant-sold/deployments/app"), byRBAC},
 		"lists no namespaces":                  {as(webhook, "GET /api/v1/namespaces"), byRBAC},
 		"makes no token":                       {as(webhook, "POST /api/v1/namespaces/stallkeeper-system/serviceaccounts/stallkeeper-controller/token", "spec: {}"), byRBAC},
@@ -131,8 +133,15 @@ func TestWebhook(t *testing.T) {
 		"sets no attributes":                   {change("spec: {attributes: [{name: a, value: b}]}"), onlySubscription},
 		"sets no desired state":                {change("spec: {desiredState: Suspended}"), onlySubscription},
 		"pauses nothing":                       {change("spec: {reconciliation: Paused}"), onlySubscription},
-		"lifts no protection":                  {change("spec: {deletionProtection: Disabled}"), onlySubscription},
+		"lifts no protection":                  {change("spec: {lifecycle: {deletionProtection: Disabled}}"), onlySubscription},
 		"chooses no product afterwards":        {change("spec: {productRef: {name: shop}}"), onlySubscription},
+		"makes no correction":                  {change("spec: {subscription: {calls: [{operation: Correction, id: t, by: ana@example.com, reason: r, time: '2026-01-01T00:00:00Z'}]}}"), asAPerson},
+		"speaks for no person about the end":   {change("spec: {subscription: {expiryTime: '2030-01-01T00:00:00Z', expirySource: Person}}"), asAPerson},
+		"speaks for no person about a release": {change("spec: {subscription: {entitlement: {state: Released, reason: Person}}}"), asAPerson},
+		"speaks for no person about an order":  {change("spec: {subscription: {acknowledgement: {state: Received, by: Person}}}"), asAPerson},
+		"makes no sale as a person":            {create("", sale[:len(sale)-2]+", expiryTime: '2030-01-01T00:00:00Z', expirySource: Person}}"), asAPerson},
+		"keeps what a person has said":         {as(webhook, "MERGE "+instances+"/full", "spec: {subscription: {customerID: c}}"), ""},
+		"lets an old correction go":            {as(webhook, "MERGE "+instances+"/full", "spec: {subscription: {calls: [{operation: Freeze, orderID: o, time: '2026-01-01T00:00:00Z'}]}}"), ""},
 		"hides nothing behind a subscription":  {change("spec: {plan: large, subscription: {customerID: c}}"), onlySubscription},
 		"changes nothing by apply":             {as(webhook, "APPLY "+instances+"/sold", "spec: {quantity: 9}"), onlySubscription},
 		"sets no label":                        {change("metadata: {labels: {team: b}}"), noMetadata},
@@ -171,10 +180,17 @@ func TestControllerInSalesNamespaces(t *testing.T) {
 		"puts its finalizer on":                {as(controller, "MERGE "+instances+"/fresh", "metadata: {finalizers: [stallkeeper.io/tenant]}"), ""},
 		"deletes an instance":                  {as(controller, "DELETE "+instances+"/unprotected"), ""},
 		"writes an instance's status":          {as(controller, "MERGE "+instances+"/sold/status", "status: {state: Running}"), ""},
-		"writes a product's status":            {as(controller, "MERGE "+products+"/shop/status", "status: {revision: shop-1}"), ""},
+		"writes a product's status":            {as(controller, "MERGE "+products+"/shop/status", "status: {latestRevision: shop-1}"), ""},
 		"writes a marketplace's status":        {as(controller, "MERGE "+markets+"/koogallery/status", "status: {callbackPath: /v1/sales/koogallery}"), ""},
 		"makes an instance's Secret":           {as(controller, "APPLY "+secret+"/new-access", "metadata: {labels: {stallkeeper.io/instance: new}}\ndata: {}"), ""},
 		"changes an instance's Secret":         {as(controller, "MERGE "+secret+"/sold-access", "stringData: {a: b}"), ""},
+		"reads what revisions show":            {as(controller, "GET "+revisions), ""},
+		"shows a product's revision":           {as(controller, "POST "+revisions, shown("shop", "shop-2", "shop-2")), ""},
+		"takes a revision away":                {as(controller, "DELETE "+revisions+"/shop-1"), ""},
+		"writes a revision's status":           {as(controller, "MERGE "+revisions+"/shop-1/status", "status: {state: Latest}"), ""},
+		"shows no revision without a product":  {as(controller, "POST "+revisions, shown("", "shop-2", "shop-2")), "no MarketplaceRevision but a product's"},
+		"shows no bytes of another revision":   {as(controller, "POST "+revisions, shown("shop", "shop-2", "theirs")), "no MarketplaceRevision but a product's"},
+		"changes no revision":                  {as(controller, "MERGE "+revisions+"/shop-1", "metadata: {annotations: {a: b}}"), byRBAC},
 		"makes a product's revision":           {as(controller, "POST "+revision, "apiVersion: apps/v1\nkind: ControllerRevision\nmetadata: {name: shop-2, labels: {stallkeeper.io/product: shop}}\nrevision: 2\ndata: {}"), ""},
 		"deletes a product's revision":         {as(controller, "DELETE "+revision+"/shop-1"), ""},
 		"records an event":                     {as(controller, "POST /apis/events.k8s.io/v1/namespaces/sales/events", event("sales")), ""},
@@ -184,7 +200,8 @@ func TestControllerInSalesNamespaces(t *testing.T) {
 		"makes a directory's Secret":           {as(controller, "APPLY "+secret+"/sold-directory-01", "type: stallkeeper.io/directory\nmetadata: {labels: {stallkeeper.io/instance: sold}}"), ""},
 		"makes no directory of nobody":         {as(controller, "APPLY "+secret+"/directory", "type: stallkeeper.io/directory"), notIts},
 		"deletes a directory's Secret":         {as(controller, "DELETE "+secret+"/sold-directory"), ""},
-		"deletes no seed of passwords":         {as(controller, "DELETE "+secret+"/sold-access"), "no Secret but a call's"},
+		"deletes no seed of passwords":         {as(controller, "DELETE "+secret+"/sold-access"), byPolicy},
+		"deletes no license that was sold":     {as(controller, "DELETE "+secret+"/sold-license"), "no Secret but a call's"},
 		"deletes no callback keys":             {as(controller, "DELETE "+secret+"/koogallery"), "no Secret but a call's"},
 		"updates no instance":                  {as(controller, "PUT "+instances+"/sold", "{}"), byRBAC},
 		"makes no instance":                    {as(controller, "POST "+instances, "{}"), byRBAC},
@@ -201,7 +218,7 @@ func TestControllerInSalesNamespaces(t *testing.T) {
 		"makes no ConfigMap":                   {as(controller, "APPLY /api/v1/namespaces/sales/configmaps/chart", "data: {}"), "may not write configmaps in a sales namespace"},
 		"changes no plan":                      {as(controller, "MERGE "+instances+"/sold", "spec: {plan: large}"), noSpec},
 		"removes no quantity":                  {as(controller, "MERGE "+instances+"/sold", "spec: {quantity: null}"), noSpec},
-		"lifts no protection":                  {as(controller, "MERGE "+instances+"/sold", "spec: {deletionProtection: Disabled}"), noSpec},
+		"lifts no protection":                  {as(controller, "MERGE "+instances+"/sold", "spec: {lifecycle: {deletionProtection: Disabled}}"), noSpec},
 		"sets no desired state":                {as(controller, "MERGE "+instances+"/sold", "spec: {desiredState: Running}"), noSpec},
 		"labels no instance":                   {as(controller, "MERGE "+instances+"/sold", "metadata: {labels: {a: b}}"), noMeta},
 		"annotates no instance":                {as(controller, "MERGE "+instances+"/sold", "metadata: {annotations: {a: b}}"), noMeta},
@@ -210,14 +227,20 @@ func TestControllerInSalesNamespaces(t *testing.T) {
 	})
 }
 
+// shown is a MarketplaceRevision.
+func shown(product, name, content string) string {
+	return `{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceRevision, metadata: {name: ` + name + `, labels: {stallkeeper.io/product: "` + product + `"}},
+		spec: {productRef: {name: shop}, contentRef: {name: ` + content + `}}}`
+}
+
 func TestUsageRecords(t *testing.T) {
 	const (
 		owned     = "no UsageRecord but one that its instance owns"
-		delivered = "delivery: {pushedAt: '2026-01-01T11:00:00Z'}"
+		delivered = "delivery: {pushTime: '2026-01-01T11:00:00Z'}"
 	)
 	record := func(metadata, spec string) string {
 		return `{apiVersion: stallkeeper.io/v1alpha1, kind: UsageRecord, metadata: {name: new` + metadata + `}, spec: {instanceRef: {name: sold},
-			meter: requests, value: "5", beginsAt: "2026-01-01T11:00:00Z", endsAt: "2026-01-01T12:00:00Z"` + spec + `}}`
+			meter: requests, value: "5", startTime: "2026-01-01T11:00:00Z", endTime: "2026-01-01T12:00:00Z"` + spec + `}}`
 	}
 	owner := func(kind, name string) string {
 		return ", ownerReferences: [{apiVersion: stallkeeper.io/v1alpha1, kind: " + kind + ", name: " + name + ", uid: a}]"
@@ -235,7 +258,6 @@ func TestUsageRecords(t *testing.T) {
 		"the controller labels none":                    {as(controller, "MERGE "+records+"/sold-1", "metadata: {labels: {a: b}}"), "no metadata of a UsageRecord"},
 		"the controller makes none in a tenant's place": {as(controller, "POST /apis/stallkeeper.io/v1alpha1/namespaces/tenant-sold/usagerecords", record("", "")), byRBAC},
 		"a person writes one":                           {as(admin, "POST "+records, record("", "")), ""},
-		"a person says that one was accepted":           {as(admin, "MERGE "+records+"/sold-1", "spec: {"+delivered+"}"), ""},
 	})
 }
 
@@ -322,6 +344,8 @@ func TestControllerAndTenants(t *testing.T) {
 		"makes no privileged one":                      {create("tenant-a", full+"privileged"), level},
 		"makes none that is privileged by default":     {create("tenant-a", "stallkeeper.io/instance: a"), level},
 		"makes none privileged afterwards":             {apply("tenant-sold", "pod-security.kubernetes.io/enforce: privileged"), level},
+		"makes one of the latest version of a level":   {create("tenant-a", full+"restricted, pod-security.kubernetes.io/enforce-version: latest"), ""},
+		"makes none of an old version":                 {create("tenant-a", full+"restricted, pod-security.kubernetes.io/enforce-version: v1.0"), "enforce-version but latest"},
 		"moves its tenant to a revision":               {apply("tenant-sold", "stallkeeper.io/revision: shop-2"), ""},
 		"changes no label's value":                     {apply("tenant-sold", "stallkeeper.io/instance: other"), whose},
 		"removes no label":                             {as(controller, "MERGE /api/v1/namespaces/tenant-sold", "metadata: {labels: {stallkeeper.io/instance: null}}"), whose},
@@ -372,14 +396,14 @@ func TestDeletionProtection(t *testing.T) {
 	const protected = "deletionProtection is Enabled"
 	try(t, map[string]attempt{
 		"a sale, before the controller has looked":          {as(admin, "DELETE "+instances+"/sold"), protected},
-		"what to do is said":                                {as(admin, "DELETE "+instances+"/sold"), `kubectl patch mpi sold -n sales --type=merge -p '{"spec":{"deletionProtection":"Disabled"}}'`},
+		"what to do is said":                                {as(admin, "DELETE "+instances+"/sold"), `kubectl patch mpi sold -n sales --type=merge -p '{"spec":{"lifecycle":{"deletionProtection":"Disabled"}}}'`},
 		"an instance that the product protects":             {as(admin, "DELETE "+instances+"/protected"), protected},
 		"an instance that a person protects":                {as(admin, "DELETE "+instances+"/kept"), protected},
 		"all instances at once":                             {as(admin, "DELETE "+instances), protected},
 		"an instance just made by hand can go":              {as(admin, "DELETE "+instances+"/fresh"), ""},
 		"an instance that the product does not protect":     {as(admin, "DELETE "+instances+"/unprotected"), ""},
 		"an instance that a person has let go":              {as(admin, "DELETE "+instances+"/released"), ""},
-		"a person can lift it":                              {as(admin, "MERGE "+instances+"/sold", "spec: {deletionProtection: Disabled}"), ""},
+		"a person can lift it":                              {as(admin, "MERGE "+instances+"/sold", "spec: {lifecycle: {deletionProtection: Disabled}}"), ""},
 		"a tenant's namespace":                              {as(admin, "DELETE /api/v1/namespaces/tenant-sold"), "kubectl patch mpi sold -n sales"},
 		"a sales namespace":                                 {as(admin, "DELETE /api/v1/namespaces/sales"), "kubectl label namespace sales stallkeeper.io/deletion-protection-"},
 		"a tenant's namespace without protection can go":    {as(admin, "DELETE /api/v1/namespaces/tenant-free"), ""},

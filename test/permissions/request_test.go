@@ -17,6 +17,7 @@ const (
 	instances = "/apis/stallkeeper.io/v1alpha1/namespaces/sales/marketplaceinstances"
 	products  = "/apis/stallkeeper.io/v1alpha1/namespaces/sales/marketplaceproducts"
 	records   = "/apis/stallkeeper.io/v1alpha1/namespaces/sales/usagerecords"
+	revisions = "/apis/stallkeeper.io/v1alpha1/namespaces/sales/marketplacerevisions"
 	markets   = "/apis/stallkeeper.io/v1alpha1/namespaces/sales/marketplaces"
 )
 
@@ -121,7 +122,8 @@ func (r request) json(verb string) ([]byte, error) {
 var kinds = map[string]string{
 	"secrets": "Secret", "configmaps": "ConfigMap", "namespaces": "Namespace", "deployments": "Deployment",
 	"marketplaceinstances": "MarketplaceInstance", "roles": "Role", "rolebindings": "RoleBinding", "services": "Service",
-	"networkpolicies": "NetworkPolicy", "serviceaccounts": "ServiceAccount",
+	"networkpolicies": "NetworkPolicy", "serviceaccounts": "ServiceAccount", "ingresses": "Ingress", "statefulsets": "StatefulSet",
+	"cronjobs": "CronJob", "persistentvolumeclaims": "PersistentVolumeClaim",
 }
 
 func identify(object map[string]any, path string) {

@@ -2,9 +2,9 @@ package permissions_test
 
 import (
 	"context"
-
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,9 +31,18 @@ const (
 	webhook    = "stallkeeper-webhook"
 	controller = "stallkeeper-controller"
 	login      = "stallkeeper-login"
+	// People, and tools that write for them, with the cluster's edit role in the sales namespace.
+	editor   = "ben@example.com"
+	gitOps   = "system:serviceaccount:argocd:controller"
+	restorer = "system:serviceaccount:velero:velero"
+	// ServiceAccounts of tenants that have every right in their namespace.
+	tenant     = "system:serviceaccount:tenant-sold:app"
+	freeTenant = "system:serviceaccount:tenant-free:app"
+	// The garbage collector, and its sibling that removes namespaces.
+	collector = "system:serviceaccount:kube-system:generic-garbage-collector"
 )
 
-// callers are the REST configurations of admin and the three ServiceAccounts.
+// callers are the REST configurations of admin, the three ServiceAccounts and those whom the admin plays.
 var callers = map[string]*rest.Config{}
 
 func TestMain(m *testing.M) {
@@ -70,10 +79,22 @@ func install(config *rest.Config) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	rendered, err := chart.Render(chart.Release{}, map[string]any{
-		"webhook":    map[string]any{"replicas": 0},
+		"webhook":    map[string]any{"replicas": 0, "host": "hooks.apps.example.com"},
 		"controller": map[string]any{"replicas": 0},
 		"login":      map[string]any{"enabled": true, "url": "https://login.example.com", "replicas": 0},
 		"tenantRBAC": map[string]any{"enabled": true},
+		"admissionPolicies": map[string]any{
+			"gitOpsUsers": []any{gitOps}, "restoreUsers": []any{restorer},
+		},
+		"credentials": map[string]any{
+			"secretNames":       []any{"koogallery-openapi", "other-openapi"},
+			"ofSalesNamespaces": map[string]any{"sales": []any{"koogallery-openapi"}},
+			"apiHosts":          []any{"proxy.example.com"},
+		},
+		"tenantLimits": map[string]any{
+			"ingressHostSuffixes": []any{".apps.example.com"}, "priorityClassNames": []any{"tenants"},
+			"inlineCSIDrivers": []any{"secrets.example.com"}, "cloudIdentityAnnotations": []any{"iam.gke.io/gcp-service-account"},
+		},
 	})
 	if err != nil {
 		return err
@@ -100,7 +121,27 @@ func install(config *rest.Config) error {
 			return err
 		}
 	}
+	for _, played := range []string{editor, gitOps, restorer, tenant, freeTenant, collector} {
+		callers[played] = playing(config, played)
+	}
 	return policiesInForce(ctx)
+}
+
+// playing is a configuration of the admin who plays somebody else. People and tools have every right here, so that what is refused is
+// refused by a policy; a ServiceAccount has the groups that its token would have.
+func playing(config *rest.Config, user string) *rest.Config {
+	played := rest.CopyConfig(config)
+	played.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: []string{"system:authenticated"}}
+	parts := strings.Split(user, ":")
+	switch {
+	case user == tenant || user == freeTenant:
+		played.Impersonate.Groups = append(played.Impersonate.Groups, "system:serviceaccounts", "system:serviceaccounts:"+parts[2])
+	case len(parts) == 4:
+		played.Impersonate.Groups = append(played.Impersonate.Groups, "system:masters", "system:serviceaccounts:"+parts[2])
+	default:
+		played.Impersonate.Groups = append(played.Impersonate.Groups, "system:masters")
+	}
+	return played
 }
 
 func without(objects []*unstructured.Unstructured, kinds ...string) []*unstructured.Unstructured {
@@ -133,7 +174,7 @@ func createAll(ctx context.Context, c client.Client, objects []*unstructured.Uns
 		if err != nil {
 			return fmt.Errorf("creating %s %s: %w", object.GetKind(), object.GetName(), err)
 		}
-		if hasStatus && object.GetKind() == "MarketplaceInstance" {
+		if hasStatus && strings.HasPrefix(object.GetKind(), "Marketplace") {
 			object.Object["status"] = status
 			if err := c.Status().Update(ctx, object); err != nil {
 				return fmt.Errorf("writing the status of %s: %w", object.GetName(), err)
@@ -159,13 +200,23 @@ func withToken(ctx context.Context, config *rest.Config, account string) (*rest.
 	return anonymous, nil
 }
 
-// policiesInForce waits until each of the four policies has refused something: the API server takes a moment to load them.
+// policiesInForce waits until each policy has refused something: the API server takes a moment to load them.
 func policiesInForce(ctx context.Context) error {
 	for _, probe := range []request{
 		{as: controller, do: "APPLY /api/v1/namespaces/kube-system/secrets/keys"},
 		{as: webhook, do: "MERGE " + instances + "/sold", body: "spec: {plan: large}"},
 		{as: admin, do: "DELETE " + instances + "/sold"},
 		{as: admin, do: "DELETE /api/v1/namespaces/tenant-sold"},
+		{as: admin, do: "DELETE " + products + "/shop"},
+		{as: admin, do: "DELETE " + revisions + "/shop-1"},
+		{as: admin, do: "DELETE /api/v1/namespaces/sales/secrets/sold-access"},
+		{as: editor, do: "MERGE " + instances + "/sold", body: "spec: {subscription: {customerID: c}}"},
+		{as: editor, do: "MERGE " + records + "/sold-1", body: "spec: {delivery: {pushTime: '2026-01-01T11:00:00Z'}}"},
+		{as: editor, do: "MERGE " + products + "/shop", body: "spec: {lifecycle: {afterRetention: Delete, retentionPeriodSeconds: 0}}"},
+		{as: editor, do: "MERGE " + markets + "/koogallery", body: "spec: {kooGallery: {api: {credentialsSecretName: mine}}}"},
+		{as: editor, do: "MERGE /api/v1/namespaces/tenant-sold", body: "metadata: {labels: {stallkeeper.io/instance: other}}"},
+		{as: controller, do: "MERGE /apis/apps/v1/namespaces/tenant-sold/deployments/app", body: "spec: {template: {spec: {nodeName: a}}}"},
+		{as: webhook, do: "POST /api/v1/namespaces/sales/secrets", body: "{apiVersion: v1, kind: Secret, metadata: {name: x}}"},
 	} {
 		err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 			answer, err := probe.send(ctx)

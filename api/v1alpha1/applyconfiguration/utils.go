@@ -20,12 +20,20 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AcknowledgementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Attribute"):
 		return &apiv1alpha1.AttributeApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("AttributeDeclaration"):
+		return &apiv1alpha1.AttributeDeclarationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Blocker"):
 		return &apiv1alpha1.BlockerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Call"):
+		return &apiv1alpha1.CallApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Chart"):
 		return &apiv1alpha1.ChartApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConfigMapKeyReference"):
 		return &apiv1alpha1.ConfigMapKeyReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ConfigMapReference"):
+		return &apiv1alpha1.ConfigMapReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Correction"):
+		return &apiv1alpha1.CorrectionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Directory"):
 		return &apiv1alpha1.DirectoryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DirectoryForward"):
@@ -40,16 +48,22 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.InstanceAccessApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("InstanceCount"):
 		return &apiv1alpha1.InstanceCountApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("InstanceLifecycle"):
+		return &apiv1alpha1.InstanceLifecycleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("InstanceReference"):
 		return &apiv1alpha1.InstanceReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Isolation"):
 		return &apiv1alpha1.IsolationApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KooGallery"):
+		return &apiv1alpha1.KooGalleryApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("KooGalleryAPI"):
+		return &apiv1alpha1.KooGalleryAPIApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("License"):
 		return &apiv1alpha1.LicenseApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LicenseRequest"):
 		return &apiv1alpha1.LicenseRequestApplyConfiguration{}
-	case v1alpha1.SchemeGroupVersion.WithKind("Lifecycle"):
-		return &apiv1alpha1.LifecycleApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("LifecyclePolicy"):
+		return &apiv1alpha1.LifecyclePolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Listing"):
 		return &apiv1alpha1.ListingApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Marketplace"):
@@ -68,6 +82,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.MarketplaceProductSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MarketplaceProductStatus"):
 		return &apiv1alpha1.MarketplaceProductStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MarketplaceRevision"):
+		return &apiv1alpha1.MarketplaceRevisionApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MarketplaceRevisionSpec"):
+		return &apiv1alpha1.MarketplaceRevisionSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MarketplaceRevisionStatus"):
+		return &apiv1alpha1.MarketplaceRevisionStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MarketplaceSpec"):
 		return &apiv1alpha1.MarketplaceSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MarketplaceStatus"):
@@ -76,16 +96,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.MeterApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MeterHTTP"):
 		return &apiv1alpha1.MeterHTTPApplyConfiguration{}
-	case v1alpha1.SchemeGroupVersion.WithKind("MeterPackage"):
-		return &apiv1alpha1.MeterPackageApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MeterPrometheus"):
 		return &apiv1alpha1.MeterPrometheusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MeterUsage"):
 		return &apiv1alpha1.MeterUsageApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("OCIChart"):
 		return &apiv1alpha1.OCIChartApplyConfiguration{}
-	case v1alpha1.SchemeGroupVersion.WithKind("OrderCall"):
-		return &apiv1alpha1.OrderCallApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PackageCheckpoint"):
 		return &apiv1alpha1.PackageCheckpointApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PendingChange"):
@@ -94,22 +110,32 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PlanApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PlanLimit"):
 		return &apiv1alpha1.PlanLimitApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PlanMeter"):
+		return &apiv1alpha1.PlanMeterApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProductAccess"):
 		return &apiv1alpha1.ProductAccessApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProductLicense"):
 		return &apiv1alpha1.ProductLicenseApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ProductLifecycle"):
+		return &apiv1alpha1.ProductLifecycleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProductLogin"):
 		return &apiv1alpha1.ProductLoginApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProductReference"):
 		return &apiv1alpha1.ProductReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProductTemplate"):
 		return &apiv1alpha1.ProductTemplateApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RevisionContentReference"):
+		return &apiv1alpha1.RevisionContentReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Rollout"):
 		return &apiv1alpha1.RolloutApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RolloutStatus"):
 		return &apiv1alpha1.RolloutStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SecretKeyReference"):
+		return &apiv1alpha1.SecretKeyReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretReference"):
 		return &apiv1alpha1.SecretReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ServicePortReference"):
+		return &apiv1alpha1.ServicePortReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SoldItem"):
 		return &apiv1alpha1.SoldItemApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Subscription"):
@@ -122,12 +148,18 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.UsageCheckpointApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UsageDelivery"):
 		return &apiv1alpha1.UsageDeliveryApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("UsagePackage"):
+		return &apiv1alpha1.UsagePackageApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UsageRecord"):
 		return &apiv1alpha1.UsageRecordApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UsageRecordSpec"):
 		return &apiv1alpha1.UsageRecordSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("UsageRecordStatus"):
 		return &apiv1alpha1.UsageRecordStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ValueAssignment"):
+		return &apiv1alpha1.ValueAssignmentApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ValuesSource"):
+		return &apiv1alpha1.ValuesSourceApplyConfiguration{}
 
 	}
 	return nil

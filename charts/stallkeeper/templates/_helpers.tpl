@@ -19,7 +19,7 @@
 
 {{/* The components that run, as a JSON list. */}}
 {{- define "stallkeeper.components" -}}
-{{ concat (list "webhook" "controller") (ternary (list "login") list .Values.login.enabled) | toJson }}
+{{ concat (list "webhook" "controller") (ternary (list "login") list (not (not .Values.login.enabled))) | toJson }}
 {{- end -}}
 
 {{/* Labels that select a component's pods. Takes (dict "root" $ "component" "webhook"). */}}
@@ -66,7 +66,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name (replace "+" "_" .root.Chart.V
 
 {{/* The host of login.url, without its port. */}}
 {{- define "stallkeeper.loginHost" -}}
-{{ (urlParse .Values.login.url).hostname }}
+{{ (urlParse (.Values.login.url | default "")).hostname }}
 {{- end -}}
 
 {{- define "stallkeeper.callbackPort" -}}
@@ -91,6 +91,41 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "stallkeeper.webhook" 
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "stallkeeper.controller" . }}
 {{- end -}}
 
+{{/* CEL: the request is none of our two processes'. */}}
+{{- define "stallkeeper.byOthers" -}}
+!(request.userInfo.username in ['{{ include "stallkeeper.webhookUser" . }}', '{{ include "stallkeeper.controllerUser" . }}'])
+{{- end -}}
+
+{{/* CEL: the request is the cluster's own, such as its garbage collector's and its namespace controller's. */}}
+{{- define "stallkeeper.byTheCluster" -}}
+request.userInfo.username == 'system:kube-controller-manager' ||
+request.userInfo.?groups.orValue([]).exists(g, g == 'system:serviceaccounts:kube-system')
+{{- end -}}
+
+{{/* CEL: the namespace of the request is a sales namespace. */}}
+{{- define "stallkeeper.inSales" -}}
+request.namespace in {{ toJson .Values.salesNamespaces }}
+{{- end -}}
+
+{{/* A selector of the sales namespaces. The API server itself sets the label. */}}
+{{- define "stallkeeper.salesSelector" -}}
+matchExpressions:
+  - {key: kubernetes.io/metadata.name, operator: In, values: {{ toJson .Values.salesNamespaces }}}
+{{- end -}}
+
+{{/* A binding of the policy that has the same name. Takes (dict "name" NAME "labels" LABELS). */}}
+{{- define "stallkeeper.binding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ .name }}
+  labels:
+    {{- .labels | nindent 4 }}
+spec:
+  policyName: {{ .name }}
+  validationActions: [Deny]
+{{- end -}}
+
 {{/*
 The kinds that the controller makes in tenants' namespaces, as a JSON object with one list: those of the values, those that
 it makes of itself for every tenant, and Roles where they are allowed.
@@ -103,7 +138,7 @@ it makes of itself for every tenant, and Roles where they are allowed.
   (dict "group" "" "version" "v1" "resource" "secrets")
   (dict "group" "" "version" "v1" "resource" "configmaps")
   (dict "group" "networking.k8s.io" "version" "v1" "resource" "networkpolicies") -}}
-{{- $kinds := concat .Values.tenantKinds .Values.extraTenantKinds $own -}}
+{{- $kinds := concat (.Values.tenantKinds | default list) (.Values.extraTenantKinds | default list) $own -}}
 {{- if .Values.tenantRBAC.enabled -}}
 {{- $kinds = concat $kinds (list
   (dict "group" "rbac.authorization.k8s.io" "version" "v1" "resource" "roles")
@@ -121,12 +156,15 @@ it makes of itself for every tenant, and Roles where they are allowed.
 {{- join "," $names -}}
 {{- end -}}
 
+{{- define "stallkeeper.tenantNamespacePrefix" -}}{{ default "tenant-" .Values.tenantNamespacePrefix }}{{- end -}}
+{{- define "stallkeeper.maxPodSecurityLevel" -}}{{ default "baseline" .Values.maxPodSecurityLevel }}{{- end -}}
+
 {{/* The Pod Security levels that a tenant's namespace may have, as a JSON list. */}}
 {{- define "stallkeeper.podSecurityLevels" -}}
 {{- get (dict
   "restricted" (list "restricted")
   "baseline" (list "restricted" "baseline")
-  "privileged" (list "restricted" "baseline" "privileged")) .Values.maxPodSecurityLevel | toJson -}}
+  "privileged" (list "restricted" "baseline" "privileged")) (include "stallkeeper.maxPodSecurityLevel" .) | toJson -}}
 {{- end -}}
 
 {{/* The parts of a pod that all components share. Takes (dict "root" $ "component" "webhook" "values" $.Values.webhook). */}}
@@ -198,4 +236,12 @@ readinessProbe:
   failureThreshold: 15
 resources:
   {{- toYaml .values.resources | nindent 2 }}
+{{- end -}}
+
+{{/* Tells the process how much memory its container may use, or its node has, so that Go collects garbage before that is reached. */}}
+{{- define "stallkeeper.memoryLimit" -}}
+- name: CONTAINER_MEMORY_LIMIT
+  valueFrom:
+    resourceFieldRef:
+      resource: limits.memory
 {{- end -}}

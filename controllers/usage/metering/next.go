@@ -36,7 +36,8 @@ type Step struct {
 	Open bool
 	// Measure: the source is to be asked about the interval. Otherwise it is recorded with 0.
 	Measure bool
-	// Lost: nobody knows what was used.
+	// Lost: the amount is not known. The tenant's stop is a step of its own, so that the lost interval does not come back when a
+	// person has settled it and deletes its record.
 	Lost bool
 	// Stopped: the tenant is stopped at Ends.
 	Stopped      bool
@@ -60,7 +61,7 @@ func (a Account) Next(m Moment) (step Step, at time.Time, ok bool) {
 			return a.whole(Step{Ends: a.Until.Add(time.Second), Stopped: true}, now)
 		}
 		if m.GoneSilent && a.Meter.InTenant {
-			return a.whole(Step{Ends: stop, Lost: true, Stopped: true}, now)
+			return a.whole(Step{Ends: stop, Lost: true}, now)
 		}
 	}
 	end, last := a.endAfter(a.Until, stop)
@@ -69,7 +70,7 @@ func (a Account) Next(m Moment) (step Step, at time.Time, ok bool) {
 		for end.Before(oldest) && !last {
 			end, last = a.endAfter(end, stop)
 		}
-		return a.whole(Step{Ends: end, Lost: true, Stopped: last}, now)
+		return a.whole(Step{Ends: end, Lost: true}, now)
 	}
 	if at := end.Add(a.delay(last)); now.Before(at) {
 		return Step{}, at, false

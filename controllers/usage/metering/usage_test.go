@@ -63,6 +63,7 @@ func used(begins, ends string, value metering.Amount, changes ...func(*metering.
 
 func pushed(r *metering.Record)    { r.Pushed = true }
 func attempted(r *metering.Record) { r.Attempted = true }
+func isLost(r *metering.Record)    { r.Lost, r.Unasked = true, true }
 func stops(r *metering.Record)     { r.Stopped = true }
 func byHand(r *metering.Record)    { r.Name = "by-hand-" + r.Name }
 func later(r *metering.Record)     { r.Created = r.Created.Add(time.Hour) }
@@ -142,7 +143,15 @@ func TestNext(t *testing.T) {
 		},
 		"a tenant that never answered and is gone is given up": {
 			meter: inTenant, records: []metering.Record{opened("10:17")},
-			moment: metering.Moment{Now: at("12:00"), StopAt: at("11:30"), GoneSilent: true}, want: "close 10:17 11:30 lost stopped",
+			moment: metering.Moment{Now: at("12:00"), StopAt: at("11:30"), GoneSilent: true}, want: "close 10:17 11:30 lost",
+		},
+		"its stop is a step of its own": {
+			meter: inTenant, records: []metering.Record{opened("10:17"), used("10:17", "11:30", 0, isLost)},
+			moment: metering.Moment{Now: at("12:00"), StopAt: at("11:30"), GoneSilent: true}, want: "close 11:30 11:30:01 stopped",
+		},
+		"a lost interval that was settled and deleted does not come back": {
+			meter: inTenant, records: []metering.Record{opened("10:17"), used("11:30", "11:30:01", 0, stops)},
+			moment: metering.Moment{Now: at("12:00"), StopAt: at("11:30"), GoneSilent: true}, want: "",
 		},
 		"a Prometheus can still be asked when the tenant is gone": {
 			meter: hourly, records: []metering.Record{opened("10:17")},
@@ -156,7 +165,7 @@ func TestNext(t *testing.T) {
 			want: measure("14:00", "15:00"),
 		},
 		"what is too old ends with the stop": {
-			meter: hourly, records: []metering.Record{opened("10:17")}, moment: stopped("40 12:00", "3 12:30"), want: "close 10:17 3 12:30 lost stopped",
+			meter: hourly, records: []metering.Record{opened("10:17")}, moment: stopped("40 12:00", "3 12:30"), want: "close 10:17 3 12:30 lost",
 		},
 		"a meter that is written by hand is asked nothing": {
 			meter: written, records: []metering.Record{used("10:00", "11:00", 5)}, moment: running("20:00"), want: "",

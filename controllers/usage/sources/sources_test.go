@@ -93,7 +93,9 @@ func TestAnswersOfAPrometheus(t *testing.T) {
 }
 
 func meter(service string) v1alpha1.Meter {
-	return v1alpha1.Meter{Name: "requests", HTTP: v1alpha1.MeterHTTP{Service: service, Port: 8080, Path: "/usage"}}
+	return v1alpha1.Meter{Name: "requests", HTTP: v1alpha1.MeterHTTP{
+		ServiceRef: v1alpha1.ServicePortReference{Name: service, Port: 8080}, Path: "/usage",
+	}}
 }
 
 // to sends everything to one server, and tells where it was meant to go.

@@ -18,28 +18,28 @@ import (
 func AskTenant(ctx context.Context, client *http.Client, namespace string, meter v1alpha1.Meter, begins, ends time.Time,
 ) (metering.Amount, error) {
 	target := url.URL{
-		Scheme: "http", Host: meter.HTTP.Service + "." + namespace + ".svc:" + strconv.Itoa(int(meter.HTTP.Port)),
+		Scheme: "http", Host: meter.HTTP.ServiceRef.Name + "." + namespace + ".svc:" + strconv.Itoa(int(meter.HTTP.ServiceRef.Port)),
 		Path: meter.HTTP.Path,
 		RawQuery: url.Values{
 			"meter": {meter.Name}, "from": {begins.UTC().Format(time.RFC3339)}, "to": {ends.UTC().Format(time.RFC3339)},
 		}.Encode(),
 	}
-	if strings.ContainsAny(meter.HTTP.Service, ".:/@?#") {
-		return 0, invalid("Service %q is not a name of a Service in the tenant's namespace", meter.HTTP.Service)
+	if strings.ContainsAny(meter.HTTP.ServiceRef.Name, ".:/@?#") {
+		return 0, invalid("Service %q is not a name of a Service in the tenant's namespace", meter.HTTP.ServiceRef.Name)
 	}
 	status, body, err := get(ctx, client, target.String())
 	switch {
 	case err != nil:
 		return 0, silent("Service %s of the tenant can't be reached on port %d: check its pods and the cluster's network policies",
-			meter.HTTP.Service, meter.HTTP.Port)
+			meter.HTTP.ServiceRef.Name, meter.HTTP.ServiceRef.Port)
 	case status != http.StatusOK:
-		return 0, silent("Service %s of the tenant answers with HTTP %d: see the logs of its pods", meter.HTTP.Service, status)
+		return 0, silent("Service %s of the tenant answers with HTTP %d: see the logs of its pods", meter.HTTP.ServiceRef.Name, status)
 	}
 	var answer struct {
 		Value json.RawMessage `json:"value"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil || len(answer.Value) == 0 {
-		return 0, invalid(`Service %s of the tenant must answer with JSON such as {"value": "12.5"}`, meter.HTTP.Service)
+		return 0, invalid(`Service %s of the tenant must answer with JSON such as {"value": "12.5"}`, meter.HTTP.ServiceRef.Name)
 	}
 	return number(strings.Trim(string(answer.Value), `"`))
 }

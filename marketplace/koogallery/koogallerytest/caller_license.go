@@ -18,7 +18,7 @@ type LicenseRequest struct {
 }
 
 // RefreshLicenseCode changes the paid period of a license code (protocol page 7.1); refresh.InstanceID is not sent. Like all
-// calls of licence products it is signed with the Caller's AccessKey, which has to be the licence key.
+// calls of license products it is signed with the Caller's AccessKey, which has to be the license key.
 func (c Caller) RefreshLicenseCode(ctx context.Context, license string, refresh RefreshOptions) (*Exchange, error) {
 	fields := refresh.fields()
 	delete(fields, "instanceId")
@@ -41,7 +41,7 @@ func (c Caller) ReleaseLicenseCode(ctx context.Context, license, orderID, orderL
 	})
 }
 
-// GetLicenseAsync asks for a licence of an Online License instance (protocol page 7.3).
+// GetLicenseAsync asks for a license of an Online License instance (protocol page 7.3).
 func (c Caller) GetLicenseAsync(ctx context.Context, request LicenseRequest) (*Exchange, error) {
 	return c.call(ctx, koogallery.ActivityGetLicenseAsync, map[string]any{
 		"instanceId":        request.InstanceID,

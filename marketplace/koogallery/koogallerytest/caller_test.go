@@ -63,7 +63,7 @@ func (s *seller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *seller) record(event marketplace.Event) marketplace.Outcome {
 	access := &marketplace.Access{
-		FrontEndURL: "https://shop.example.com/", UserName: "admin", Password: "initial-password", Memo: "开始", License: "THE-LICENCE",
+		FrontEndURL: "https://shop.example.com/", UserName: "admin", Password: "initial-password", Memo: "开始", License: "THE-LICENSE",
 	}
 	outcome := marketplace.Outcome{Instance: marketplace.Instance{ID: "i-1", State: marketplace.StateReady, Access: access}}
 	for _, id := range event.InstanceIDs {

@@ -72,7 +72,7 @@ func (v V1) NewInstance(ctx context.Context, order V1Order) (*Exchange, error) {
 	return v.call(ctx, koogallery.ActivityNewInstance, v.purchase(order))
 }
 
-// GetLicense buys a licence of License 1.0 (protocol page 7.4).
+// GetLicense buys a license of License 1.0 (protocol page 7.4).
 func (v V1) GetLicense(ctx context.Context, order V1Order) (*Exchange, error) {
 	return v.call(ctx, koogallery.ActivityGetLicense, v.purchase(order))
 }

@@ -35,7 +35,7 @@ func v1Activities() map[string]v1Activity {
 	attributes := []marketplace.Attribute{{Name: "idNum", Value: "~~~>>>订"}, {Name: "amount", Value: "5"}, {Name: "diskSize", Value: "100"}}
 	items := []marketplace.Item{{ProductID: "P1", SKUCode: "S1", Quantity: &quantity}}
 	bought := &marketplace.Order{
-		Type: marketplace.OrderTrial, Charging: marketplace.ChargingPeriod, ExpiresAt: expiry, Items: items, Attributes: attributes,
+		Type: marketplace.OrderTrial, Charging: marketplace.ChargingPrepaid, ExpiresAt: expiry, Items: items, Attributes: attributes,
 		CustomerID: "C1", CustomerName: "Zhang San+Söhne", Buyer: marketplace.Buyer{MobilePhone: "15900000000", Email: "buyer@example.com"},
 	}
 	return map[string]v1Activity{
@@ -65,7 +65,7 @@ func v1Activities() map[string]v1Activity {
 			},
 			marketplace.Event{
 				Kind: marketplace.Renew, Scene: "TRIAL_TO_FORMAL", OrderID: "CS2", InstanceID: "i-1", ProductID: "P2",
-				Term: marketplace.TermFormal, ExpiresAt: expiry,
+				Term: marketplace.TermPaid, ExpiresAt: expiry,
 				Order: &marketplace.Order{Type: marketplace.OrderTrialToFormal, Items: []marketplace.Item{{ProductID: "P2"}}},
 			},
 		},
@@ -183,15 +183,15 @@ func TestExchangeOfV1ShowsNoSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if license.License != "THE-LICENCE" {
-		t.Fatalf("licence = %q", license.License)
+	if license.License != "THE-LICENSE" {
+		t.Fatalf("license = %q", license.License)
 	}
 	for _, e := range []*koogallerytest.Exchange{exchange, license} {
 		shown, err := json.Marshal(e.Redacted())
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, secret := range []string{"initial-password", "THE-LICENCE", "authToken", "Zhang", "15900000000", accessKey} {
+		for _, secret := range []string{"initial-password", "THE-LICENSE", "authToken", "Zhang", "15900000000", accessKey} {
 			if strings.Contains(string(shown), secret) {
 				t.Errorf("%q is in %s", secret, shown)
 			}
@@ -252,8 +252,8 @@ func TestCallerFindsBrokenRulesOfV1(t *testing.T) {
 		"an acceptance that is not confirmed": {accept, nil, `{"resultCode":"000004","resultMsg":"ok","instanceId":"i-1"}`, "accepted it has to be 000000"},
 		"no Body-Sign":                        {buy, func(r *reply) { r.bodySign = "" }, bought(app("")), "Body-Sign has to be there once"},
 		"Body-Sign of another key":            {buy, func(r *reply) { r.bodySign = koogallery.BodySign([]byte("k"), []byte(r.body)) }, bought(app("")), "is wrong"},
-		"a licence":                           {license, nil, bought(`,"license":"L"`), ""},
-		"no licence":                          {license, nil, bought(""), "license is missing"},
+		"a license":                           {license, nil, bought(`,"license":"L"`), ""},
+		"no license":                          {license, nil, bought(""), "license is missing"},
 		"a code of Online License":            {license, nil, `{"resultCode":"000900","resultMsg":"ok"}`, "in no table"},
 		"a query with a password in plain":    {ask, nil, `{"resultCode":"000000","resultMsg":"ok","info":[{"instanceId":"i-1"` + app(`,"password":"p"`) + `}]}`, "can't be decrypted"},
 		"usage":                               {ask, nil, usage(`{"usageValue":12.5` + at + `}`), ""},

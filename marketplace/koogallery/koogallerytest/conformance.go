@@ -92,7 +92,7 @@ func (c Case) Name() string {
 type Conformance struct {
 	// Caller makes the calls. Its AccessKey is the one of the basic interfaces.
 	Caller Caller
-	// LicenseKey and NotifyKey are the keys of the licence products and of order notifications; "" means the AccessKey.
+	// LicenseKey and NotifyKey are the keys of the license products and of order notifications; "" means the AccessKey.
 	LicenseKey, NotifyKey string
 	// KitKey is the key of the joint-operations Kit. Without one its cases are played only if they are chosen, with the AccessKey.
 	KitKey string

@@ -14,6 +14,6 @@
 // It talks HTTP/1.1 over a connection of its own, because what it checks, the case of a header's name above all, is lost in
 // net/http's client.
 //
-// An OpenAPI fakes the open API that a seller calls: orders with KooGallery's mock orders, usage, and licences. It checks
+// An OpenAPI fakes the open API that a seller calls: orders with KooGallery's mock orders, usage, and licenses. It checks
 // signatures, keeps what it was told, and fails on demand.
 package koogallerytest

@@ -103,7 +103,7 @@ const hidden = "***"
 
 var secretMember = regexp.MustCompile(`("(?:password|license)"\s*:\s*)"(?:[^"\\]|\\.)*"`)
 
-// Redacted is a copy with stars instead of passwords and licences, for people and logs.
+// Redacted is a copy with stars instead of passwords and licenses, for people and logs.
 func (e *Exchange) Redacted() *Exchange {
 	shown := *e
 	shown.Body = secretMember.ReplaceAllString(e.Body, `$1"`+hidden+`"`)

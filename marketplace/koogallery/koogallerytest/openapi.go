@@ -43,10 +43,10 @@ type OpenAPIOptions struct {
 	Clock func() time.Time
 }
 
-// OpenAPI fakes KooGallery's open API: the order query, both usage pushes, and the activation, query and upload of licences.
+// OpenAPI fakes KooGallery's open API: the order query, both usage pushes, and the activation, query and upload of licenses.
 // It checks the AK/SK signature of all calls, and can be made to fail. It is an http.Handler and safe for concurrent use.
 //
-// Orders are the documented mock orders and those that were added; licence codes are those that were added. What was pushed
+// Orders are the documented mock orders and those that were added; license codes are those that were added. What was pushed
 // and uploaded can be read back. Programs do the same over HTTP, without a signature: POST an orderInfo to OrdersPath, POST a
 // MintedLicense to "/licenses" (of a code that is there, only what is posted changes), GET "/licenses", "/usage",
 // "/usage/pushes" and "/uploads".

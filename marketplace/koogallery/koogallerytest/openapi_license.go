@@ -12,10 +12,10 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/openapi"
 )
 
-// licensesPath takes posted licence codes, and lists them.
+// licensesPath takes posted license codes, and lists them.
 const licensesPath = "/licenses"
 
-// Codes of the licence operations (protocol page 12.4).
+// Codes of the license operations (protocol page 12.4).
 const (
 	licenseDone         = "92020000"
 	licenseInvalid      = "92020002"
@@ -28,7 +28,7 @@ const (
 	licenseBadJSON      = "95000004"
 )
 
-// MintedLicense is a licence code of the fake.
+// MintedLicense is a license code of the fake.
 type MintedLicense struct {
 	// Code is the code, 1 to 64 characters.
 	Code string `json:"code"`
@@ -49,10 +49,10 @@ type MintedLicense struct {
 	Amount int32 `json:"amount,omitempty"`
 }
 
-// AddLicense mints a licence code, or replaces the one of the same code.
+// AddLicense mints a license code, or replaces the one of the same code.
 func (o *OpenAPI) AddLicense(license MintedLicense) error {
 	if license.Code == "" || len(license.Code) > maxID {
-		return fmt.Errorf("adding a licence: code must have 1 to %d characters", maxID)
+		return fmt.Errorf("adding a license: code must have 1 to %d characters", maxID)
 	}
 	if license.Status == "" {
 		license.Status = openapi.LicenseAlive
@@ -69,16 +69,16 @@ func (o *OpenAPI) addLicense(body json.RawMessage) error {
 		Code string `json:"code"`
 	}
 	if err := json.Unmarshal(body, &posted); err != nil {
-		return errors.New("adding a licence: it is not a licence as JSON object")
+		return errors.New("adding a license: it is not a license as JSON object")
 	}
 	license, _ := o.License(posted.Code)
 	if err := json.Unmarshal(body, &license); err != nil {
-		return errors.New("adding a licence: it is not a licence as JSON object")
+		return errors.New("adding a license: it is not a license as JSON object")
 	}
 	return o.AddLicense(license)
 }
 
-// Licenses are all licence codes as they are now, by code.
+// Licenses are all license codes as they are now, by code.
 func (o *OpenAPI) Licenses() []MintedLicense {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -89,7 +89,7 @@ func (o *OpenAPI) Licenses() []MintedLicense {
 	return all
 }
 
-// License is a licence code as it is now; ok is false when there is none.
+// License is a license code as it is now; ok is false when there is none.
 func (o *OpenAPI) License(code string) (license MintedLicense, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -97,7 +97,7 @@ func (o *OpenAPI) License(code string) (license MintedLicense, ok bool) {
 	return license, ok
 }
 
-// licenseCall is the body of the licence operations (protocol page 7.2).
+// licenseCall is the body of the license operations (protocol page 7.2).
 type licenseCall struct {
 	License        string   `json:"license"`
 	LicenseList    []string `json:"license_list"`
@@ -245,7 +245,7 @@ func (o *OpenAPI) state(code string) map[string]any {
 	}
 }
 
-// licenseTime is a time of the licence operations; null when there is none.
+// licenseTime is a time of the license operations; null when there is none.
 func licenseTime(at time.Time) any {
 	if at.IsZero() {
 		return nil

@@ -16,21 +16,21 @@ import (
 const (
 	// uploadsPath lists what was uploaded.
 	uploadsPath = "/uploads"
-	// maxUploadText is the length of a licence as text, and of a file's name (protocol page 7.3).
+	// maxUploadText is the length of a license as text, and of a file's name (protocol page 7.3).
 	maxUploadText = 1024
 )
 
-// uploadForm is where licences are uploaded to; its group is the event's id.
+// uploadForm is where licenses are uploaded to; its group is the event's id.
 var uploadForm = public("v1/market-event/([^/]+)/file")
 
-// UploadedLicense is a licence that was uploaded for a getLicenseAsync call (protocol page 7.3).
+// UploadedLicense is a license that was uploaded for a getLicenseAsync call (protocol page 7.3).
 type UploadedLicense struct {
 	EventID string `json:"eventID"`
 	// Type is "CHARACTERS" or "FILE".
 	Type string `json:"type"`
-	// Text is the licence of type CHARACTERS.
+	// Text is the license of type CHARACTERS.
 	Text string `json:"text,omitempty"`
-	// FileName and File are the licence of type FILE.
+	// FileName and File are the license of type FILE.
 	FileName string `json:"fileName,omitempty"`
 	File     []byte `json:"file,omitempty"`
 }

@@ -11,7 +11,7 @@ import (
 
 const (
 	orderQueryPath = "/api/mkp-openapi-public/global/v1/order/query"
-	// maxID is the length of the ids of orders, lines, instances, products, records and licence codes (protocol page 4 and 7).
+	// maxID is the length of the ids of orders, lines, instances, products, records and license codes (protocol page 4 and 7).
 	maxID = 64
 )
 

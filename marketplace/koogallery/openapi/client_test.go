@@ -310,7 +310,7 @@ func everyOperation(ctx context.Context, client *openapi.Client) map[string]erro
 	}
 }
 
-// An API that repeats the request in its answer must not bring keys, licences or buyers into a log.
+// An API that repeats the request in its answer must not bring keys, licenses or buyers into a log.
 func TestErrorsRepeatNothing(t *testing.T) {
 	echo := func(status int) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {

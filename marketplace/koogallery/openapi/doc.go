@@ -1,12 +1,12 @@
 // Package openapi calls KooGallery's open API: it asks what a buyer has ordered, pushes usage, and activates, queries and
-// delivers licences.
+// delivers licenses.
 //
 //	client := &openapi.Client{BaseURL: base, FallbackURL: fallback, AK: ak, SK: sk, AccessKey: accessKey}
 //	order, raw, err := client.QueryOrder(ctx, orderID, orderLineID)
 //	errs := client.PushUsageEach(ctx, records)
 //	license, err := client.Activate(ctx, code, deliveredAt)
 //	licenses, err := client.QueryLicenses(ctx, codes)
-//	err = client.UploadLicense(ctx, eventID, openapi.LicenseUpload{Text: licence})
+//	err = client.UploadLicense(ctx, eventID, openapi.LicenseUpload{Text: license})
 //
 //	var failed *openapi.Error
 //	if errors.As(err, &failed) && failed.Outlook() == openapi.OutlookPasses { ... }
@@ -18,8 +18,8 @@
 //     with a remedy for a person; it says whether the call can succeed later, whether it may have been carried out, and which
 //     records or codes it is about as far as that is known.
 //   - The server's certificate is verified, plain http is for loopback only, and no redirect is followed.
-//   - No error text holds a key, a signature, a licence or a word of an answer but its code. Printing an Order or a License
-//     shows nothing personal and no licence.
+//   - No error text holds a key, a signature, a license or a word of an answer but its code. Printing an Order or a License
+//     shows nothing personal and no license.
 //   - Decoding is lenient in form (protocol page 4.2 and 7.2) and guesses no quantity and no state.
 //   - Usage is decimal text from end to end and never rounded.
 //

@@ -39,16 +39,16 @@ var (
 	ErrTooOld = errors.New("a usage record began too long ago")
 
 	// ErrLicenseNotFound: the marketplace minted no such code.
-	ErrLicenseNotFound = errors.New("the licence code does not exist")
+	ErrLicenseNotFound = errors.New("the license code does not exist")
 	// ErrLicenseState: the code's state does not allow it. An activation says this also when an earlier one succeeded whose
 	// answer was lost: QueryLicense tells.
-	ErrLicenseState = errors.New("the state of the licence code does not allow it")
+	ErrLicenseState = errors.New("the state of the license code does not allow it")
 	// ErrNotCollected: the buyer has not collected the code yet. Passes when they do.
-	ErrNotCollected = errors.New("the buyer has not collected the licence code")
+	ErrNotCollected = errors.New("the buyer has not collected the license code")
 	// ErrNotActivated: a code was asked for that was never activated.
-	ErrNotActivated = errors.New("the licence code is not activated")
+	ErrNotActivated = errors.New("the license code is not activated")
 	// ErrLicenseBatch: a code of a batch is invalid, and the API does not say which. No other was carried out, as far as is known.
-	ErrLicenseBatch = errors.New("a licence code of the batch is invalid")
+	ErrLicenseBatch = errors.New("a license code of the batch is invalid")
 )
 
 // Outlook says whether the same call can succeed later.
@@ -82,16 +82,17 @@ var kindFacts = map[error]struct {
 	ErrInstanceNotFound: {"compare the instance id with the one that the seller console shows for the order", OutlookRepair},
 	ErrMeteredItem:      {"compare the instance's product and metered items with the seller console", OutlookRepair},
 	ErrTooManyRecords:   {fmt.Sprintf("push at most %d records at once", MaxUsageRecords), OutlookFinal},
+	ErrNotToldApart:     {"push them again: the refused ones are found bit by bit", OutlookPasses},
 	ErrTooOld:           {"settle this usage with KooGallery's support; it can't be pushed any more", OutlookFinal},
 
-	ErrLicenseNotFound: {"compare the licence code with the seller console", OutlookFinal},
-	ErrLicenseState:    {"query the licence code: if it is ALIVE, it is activated already", OutlookFinal},
+	ErrLicenseNotFound: {"compare the license code with the seller console", OutlookFinal},
+	ErrLicenseState:    {"query the license code: if it is ALIVE, it is activated already", OutlookFinal},
 	ErrNotCollected:    {"wait until the buyer has collected the code in their console", OutlookPasses},
-	ErrNotActivated:    {"activate the licence code first", OutlookRepair},
-	ErrLicenseBatch:    {"send each licence code by itself", OutlookFinal},
+	ErrNotActivated:    {"activate the license code first", OutlookRepair},
+	ErrLicenseBatch:    {"send each license code by itself", OutlookFinal},
 }
 
-// Error is a failed call. Its text never holds a key, a signature, a licence or anything that the API said besides its code.
+// Error is a failed call. Its text never holds a key, a signature, a license or anything that the API said besides its code.
 // It may hold the network's own words, such as a port, that differ from call to call: put Kind, Code and Remedy into a
 // condition.
 type Error struct {
@@ -106,7 +107,7 @@ type Error struct {
 	// Uncertain: the call may have had its effect although it failed, because its answer was lost, can't be read, or tells
 	// of an internal error.
 	Uncertain bool
-	// Entries are the indices of the records or licence codes that the error is about, ascending. Nil when that is not known:
+	// Entries are the indices of the records or license codes that the error is about, ascending. Nil when that is not known:
 	// the API refuses a batch as a whole and names none.
 	Entries []int
 	// RetryAfter is how long the API asked to wait, at most an hour; 0 when it did not.

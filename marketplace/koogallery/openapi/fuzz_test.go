@@ -54,7 +54,7 @@ func FuzzAnswers(f *testing.F) {
 		_, listed := client.QueryLicenses(t.Context(), []string{"A", "B"})
 		for _, err := range []error{
 			queried, activated, asked, listed, client.ActivateBatch(t.Context(), []string{"A", "B"}, now), client.PushUsage(t.Context(), usage),
-			client.PushUsageOld(t.Context(), usage), client.UploadLicense(t.Context(), "E1", openapi.LicenseUpload{Text: "LICENCE"}),
+			client.PushUsageOld(t.Context(), usage), client.UploadLicense(t.Context(), "E1", openapi.LicenseUpload{Text: "LICENSE"}),
 		} {
 			if err == nil {
 				continue

@@ -25,7 +25,7 @@ const (
 	MaxLicenses = 100
 )
 
-// licenseKinds are the codes of the licence operations (protocol page 12.4).
+// licenseKinds are the codes of the license operations (protocol page 12.4).
 var licenseKinds = map[string]error{
 	"92020001": ErrUnavailable,
 	"92020002": ErrInvalid,
@@ -41,21 +41,21 @@ var licenseKinds = map[string]error{
 }
 
 var (
-	activation = operation{attempt: "activating licence codes", success: []string{licenseSuccess}, kinds: licenseKinds}
+	activation = operation{attempt: "activating license codes", success: []string{licenseSuccess}, kinds: licenseKinds}
 	// licenseQuery is the query that was called heartbeat.
-	licenseQuery = operation{attempt: "querying licence codes", success: []string{licenseSuccess}, kinds: licenseKinds}
+	licenseQuery = operation{attempt: "querying license codes", success: []string{licenseSuccess}, kinds: licenseKinds}
 )
 
-// States of a licence code (protocol page 7.2).
+// States of a license code (protocol page 7.2).
 const (
 	LicenseAlive    = "ALIVE"
 	LicenseExpired  = "EXPIRED"
 	LicenseReleased = "RELEASED"
 )
 
-// License is what the marketplace says about one licence code. What an answer lacks is empty.
+// License is what the marketplace says about one license code. What an answer lacks is empty.
 type License struct {
-	// Code is the licence code, with which the buyer uses what was sold.
+	// Code is the license code, with which the buyer uses what was sold.
 	Code Confidential
 	// Status is one of the License constants, or a newer one, in upper case.
 	Status string
@@ -70,7 +70,7 @@ type License struct {
 	Amount *int32
 }
 
-// Confidential is text that only code reads, such as a licence code or a licence. Printing, logging or marshalling it shows
+// Confidential is text that only code reads, such as a license code or a license. Printing, logging or marshalling it shows
 // "(hidden)".
 type Confidential string
 
@@ -85,7 +85,7 @@ func (Confidential) MarshalLog() any { return hidden }
 // MarshalJSON hides the text.
 func (Confidential) MarshalJSON() ([]byte, error) { return json.Marshal(hidden) }
 
-// Activate activates one licence code that the buyer has collected (protocol page 7.2, v1). deliveredAt is when the software
+// Activate activates one license code that the buyer has collected (protocol page 7.2, v1). deliveredAt is when the software
 // was really delivered, not before the order; zero leaves it to the marketplace. Every error is an *Error; ErrLicenseState also
 // means that the code is active already, perhaps by an earlier call whose answer was lost.
 func (c *Client) Activate(ctx context.Context, code string, deliveredAt time.Time) (License, error) {
@@ -104,7 +104,7 @@ func (c *Client) Activate(ctx context.Context, code string, deliveredAt time.Tim
 	return license, nil
 }
 
-// ActivateBatch activates 1 to MaxLicenses licence codes (protocol page 7.2, v2). The answer tells nothing about them: query
+// ActivateBatch activates 1 to MaxLicenses license codes (protocol page 7.2, v2). The answer tells nothing about them: query
 // them afterwards. Every error is an *Error; after ErrLicenseBatch and ErrLicenseState, Activate each of them by itself.
 func (c *Client) ActivateBatch(ctx context.Context, codes []string, deliveredAt time.Time) error {
 	if failed := checkCodes(activation, codes); failed != nil {
@@ -151,7 +151,7 @@ func (c *Client) queryLicenses(ctx context.Context, path string, codes []string,
 	return found, nil
 }
 
-// codesBody is the body of all licence operations (protocol page 7.2).
+// codesBody is the body of all license operations (protocol page 7.2).
 type codesBody struct {
 	License        string   `json:"license,omitempty"`
 	LicenseList    []string `json:"license_list,omitempty"`

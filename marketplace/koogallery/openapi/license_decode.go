@@ -10,10 +10,10 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/internal/exact"
 )
 
-// maxNesting is how deep licences are looked for in an answer: data, a list in it, an element, its license_code_info.
+// maxNesting is how deep licenses are looked for in an answer: data, a list in it, an element, its license_code_info.
 const maxNesting = 4
 
-// statusForm is what counts as the state of a licence code; answers have other things of that name.
+// statusForm is what counts as the state of a license code; answers have other things of that name.
 var statusForm = regexp.MustCompile(`^[A-Z][A-Z_]{0,31}$`)
 
 // decodeLicenses finds what an answer tells of the codes, in their order. The shape of the batch's answer is not documented, so
@@ -48,10 +48,10 @@ func decodeLicenses(raw []byte, codes ...string) []License {
 	return found
 }
 
-// licenseSearch looks for licences in an answer. It looks at so many values as are left, in all.
+// licenseSearch looks for licenses in an answer. It looks at so many values as are left, in all.
 type licenseSearch struct{ left int }
 
-// find collects the licences in a value that stands under a name.
+// find collects the licenses in a value that stands under a name.
 func (s *licenseSearch) find(raw json.RawMessage, name string, depth int) []License {
 	if s.left--; s.left < 0 {
 		return nil
@@ -89,7 +89,7 @@ func (s *licenseSearch) find(raw json.RawMessage, name string, depth int) []Lice
 	return found
 }
 
-// decodeLicense reads one licence; ok is false for an object without a state.
+// decodeLicense reads one license; ok is false for an object without a state.
 func decodeLicense(members map[string]json.RawMessage, name string) (license License, ok bool) {
 	read := func(names ...string) text {
 		for _, name := range names {

@@ -36,7 +36,7 @@ func codeList(count int) []string {
 	return codes
 }
 
-// shown makes a licence comparable by what it hides.
+// shown makes a license comparable by what it hides.
 func shown(licenses ...openapi.License) []string {
 	var texts []string
 	for _, l := range licenses {
@@ -102,11 +102,11 @@ func TestActivateAndQueryABatch(t *testing.T) {
 			want = openapi.LicenseReleased
 		}
 		if string(license.Code) != codes[i] || license.Status != want {
-			t.Errorf("licence %d: %v", i, shown(license))
+			t.Errorf("license %d: %v", i, shown(license))
 		}
 	}
 	if len(found) != 100 || api.CallsOf(koogallerytest.QueryLicenses) != 1 || api.CallsOf(koogallerytest.ActivateBatch) != 1 {
-		t.Errorf("%d licences in %d calls", len(found), api.CallsOf(koogallerytest.QueryLicenses))
+		t.Errorf("%d licenses in %d calls", len(found), api.CallsOf(koogallerytest.QueryLicenses))
 	}
 }
 
@@ -299,11 +299,11 @@ func FuzzDecodeLicenses(f *testing.F) {
 		for _, codes := range [][]string{{"A"}, {"A", "B"}} {
 			found := openapi.DecodeLicenses(raw, codes...)
 			if len(found) > len(codes) {
-				t.Fatalf("%d licences for %d codes", len(found), len(codes))
+				t.Fatalf("%d licenses for %d codes", len(found), len(codes))
 			}
 			for _, license := range found {
 				if license.Status == "" || (license.Code != "A" && license.Code != "B") || (license.Amount != nil && *license.Amount < 0) {
-					t.Fatalf("licence %v", shown(license))
+					t.Fatalf("license %v", shown(license))
 				}
 			}
 		}

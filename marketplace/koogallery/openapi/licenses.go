@@ -70,7 +70,7 @@ func (l Licenses) QueryLicenses(ctx context.Context, codes []string) ([]marketpl
 	return result, nil
 }
 
-// UploadLicense delivers a licence (protocol page 7.3).
+// UploadLicense delivers a license (protocol page 7.3).
 func (l Licenses) UploadLicense(ctx context.Context, requestID string, license marketplace.LicenseFile, textName string) error {
 	upload := LicenseUpload{FileName: license.Name, File: Confidential(license.Content)}
 	switch {

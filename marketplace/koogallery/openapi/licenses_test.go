@@ -21,7 +21,7 @@ func newLicenses(t *testing.T) (*koogallerytest.OpenAPI, openapi.Licenses) {
 	return api, openapi.Licenses{Client: client}
 }
 
-func TestLicencesInTheWordsOfAllMarketplaces(t *testing.T) {
+func TestLicensesInTheWordsOfAllMarketplaces(t *testing.T) {
 	api, licenses := newLicenses(t)
 	mint(t, api, "PL1", "PL2")
 	for _, code := range []string{"PL1", "PL2"} {
@@ -70,14 +70,14 @@ func TestAnUnknownStateIsNotTranslated(t *testing.T) {
 	}
 }
 
-func TestLicenceErrorsInTheWordsOfAllMarketplaces(t *testing.T) {
+func TestLicenseErrorsInTheWordsOfAllMarketplaces(t *testing.T) {
 	tests := map[string]struct {
 		code  string
 		fault koogallerytest.Fault
 		want  error
 		text  string
 	}{
-		"a code that was not minted":    {code: "PL9", want: marketplace.ErrLicenseUnknown, text: "the licence code does not exist (HTTP 200, code 92020005): compare"},
+		"a code that was not minted":    {code: "PL9", want: marketplace.ErrLicenseUnknown, text: "the license code does not exist (HTTP 200, code 92020005): compare"},
 		"a code that was not collected": {code: "PL-uncollected", want: marketplace.ErrLicenseNotCollected, text: "wait until the buyer has collected"},
 		"a code that is active":         {code: "PL-active", want: marketplace.ErrLicenseActivated, text: "code 92020003"},
 		"a code that can't be sent":     {code: strings.Repeat("x", 65), want: marketplace.ErrLicenseInvalid, text: "codes must have 1 to 64 characters"},
@@ -119,7 +119,7 @@ func TestLicenceErrorsInTheWordsOfAllMarketplaces(t *testing.T) {
 	}
 }
 
-func TestUploadsOfLicences(t *testing.T) {
+func TestUploadsOfLicenses(t *testing.T) {
 	long := strings.Repeat("许", 1025)
 	tests := map[string]struct {
 		file marketplace.LicenseFile
@@ -144,8 +144,8 @@ func TestUploadsOfLicences(t *testing.T) {
 		})
 	}
 	_, licenses := newLicenses(t)
-	err := licenses.UploadLicense(t.Context(), "a/b", marketplace.LicenseFile{Content: []byte("THE-LICENCE")}, "x")
-	if !errors.Is(err, marketplace.ErrLicenseInvalid) || strings.Contains(err.Error(), "THE-LICENCE") {
+	err := licenses.UploadLicense(t.Context(), "a/b", marketplace.LicenseFile{Content: []byte("THE-LICENSE")}, "x")
+	if !errors.Is(err, marketplace.ErrLicenseInvalid) || strings.Contains(err.Error(), "THE-LICENSE") {
 		t.Errorf("an id that is no part of a path: %v", err)
 	}
 }

@@ -26,10 +26,10 @@ var orderTypes = map[string]marketplace.OrderType{
 }
 
 var charging = map[string]marketplace.Charging{
-	ChargingOnDemand:        marketplace.ChargingOnDemand,
+	ChargingOnDemand:        marketplace.ChargingMetered,
 	ChargingOneTime:         marketplace.ChargingOneTime,
-	ChargingPeriod:          marketplace.ChargingPeriod,
-	ChargingOnDemandPackage: marketplace.ChargingOnDemandPackage,
+	ChargingPeriod:          marketplace.ChargingPrepaid,
+	ChargingOnDemandPackage: marketplace.ChargingMeteredPackage,
 }
 
 // errorKinds says what each kind of error means to somebody who does not know this API.

@@ -28,7 +28,7 @@ func TestReadOrderReadsOneLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Type != marketplace.OrderPurchase || got.Charging != marketplace.ChargingPeriod || got.CustomerID != "c1" || got.CustomerName != "n" ||
+	if got.Type != marketplace.OrderPurchase || got.Charging != marketplace.ChargingPrepaid || got.CustomerID != "c1" || got.CustomerName != "n" ||
 		!got.OrderedAt.Equal(now.Add(-time.Minute)) || !got.ExpiresAt.Equal(now.AddDate(1, 0, 0)) || !strings.Contains(string(got.Raw), `"L2"`) {
 		t.Errorf("order = %v", got)
 	}

@@ -28,10 +28,10 @@ func BenchmarkRefusal(b *testing.B) {
 		"the most lines":                order(`{"orderLine":[` + strings.Repeat(`{},`, 9_000) + `{}]}`),
 		"the most parameters":           order(`{"extendParams":"[` + whole(`{}\u002c`, openapi.MaxAnswer) + `{}]"}`),
 		"the most members":              order(`{` + strings.Repeat(`"a":1,`, 9_000) + `"b":1}`),
-		"the most licences":             licenses(`[` + strings.Repeat(`{},`, 9_000) + `{}]`),
-		"the most lists of licences":    licenses(`[` + strings.Repeat(`[`+strings.Repeat(`{},`, 80)+`{}],`, 100) + `[]]`),
-		"the most licences in a text":   licenses(`"[` + whole(`{}\u002c`, openapi.MaxAnswer) + `{}]"`),
-		"the longest licences, escapes": licenses(`"` + whole(`\u005b`, openapi.MaxAnswer) + `"`),
+		"the most licenses":             licenses(`[` + strings.Repeat(`{},`, 9_000) + `{}]`),
+		"the most lists of licenses":    licenses(`[` + strings.Repeat(`[`+strings.Repeat(`{},`, 80)+`{}],`, 100) + `[]]`),
+		"the most licenses in a text":   licenses(`"[` + whole(`{}\u002c`, openapi.MaxAnswer) + `{}]"`),
+		"the longest licenses, escapes": licenses(`"` + whole(`\u005b`, openapi.MaxAnswer) + `"`),
 	} {
 		b.Run(name, func(b *testing.B) {
 			client := &openapi.Client{

@@ -18,7 +18,7 @@ import (
 
 const (
 	contentJSON = "application/json"
-	// maxAnswer is the size in bytes above which an answer is none of this API. The longest real ones, about 100 licence codes,
+	// maxAnswer is the size in bytes above which an answer is none of this API. The longest real ones, about 100 license codes,
 	// have some 40 KiB.
 	maxAnswer = 256 << 10
 	// maxCommas bounds the values in an answer, each of which costs far more to read than to write. Real ones have up to some 2000.

@@ -18,18 +18,18 @@ import (
 const (
 	uploadPath = "/api/mkp-openapi-public/global/v1/market-event/%s/file"
 
-	// maxUploadText is the length of a licence as text, and of a file's name (protocol page 7.3).
+	// maxUploadText is the length of a license as text, and of a file's name (protocol page 7.3).
 	maxUploadText = 1024
-	// MaxLicenseFile is the size in bytes of a licence file. No limit is documented; a Secret, which it comes from, holds 1 MiB.
+	// MaxLicenseFile is the size in bytes of a license file. No limit is documented; a Secret, which it comes from, holds 1 MiB.
 	MaxLicenseFile = 1 << 20
 
 	licenseText = "CHARACTERS"
 	licenseFile = "FILE"
 )
 
-// licenseUpload accepts success as the licence operations say it and as the others do: the page tells none (protocol page 7.3).
+// licenseUpload accepts success as the license operations say it and as the others do: the page tells none (protocol page 7.3).
 var licenseUpload = operation{
-	attempt: "uploading a licence",
+	attempt: "uploading a license",
 	success: []string{licenseSuccess, successSuffix},
 	kinds:   with(licenseKinds, map[string]error{"9001": ErrInvalid}),
 }
@@ -37,9 +37,9 @@ var licenseUpload = operation{
 // eventForm is what an event id can be: one segment of a path, that every reader of the URL writes in the same way.
 var eventForm = regexp.MustCompile(`^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,63}$`)
 
-// LicenseUpload is a licence to deliver: either Text, or File with FileName.
+// LicenseUpload is a license to deliver: either Text, or File with FileName.
 type LicenseUpload struct {
-	// Text is a licence as text, 1 to 1024 characters.
+	// Text is a license as text, 1 to 1024 characters.
 	Text Confidential
 	// FileName is the name under which the buyer gets the file, 1 to 1024 characters without control characters and slashes.
 	FileName string
@@ -55,8 +55,8 @@ type uploadRequest struct {
 	Characters string `json:"characters,omitempty"`
 }
 
-// UploadLicense delivers the licence that the buyer asked for with a getLicenseAsync call (protocol page 7.3). eventID is that
-// call's eventId, 1 to 64 letters, digits and "._~-". Every error is an *Error. A repeat has to deliver the same licence.
+// UploadLicense delivers the license that the buyer asked for with a getLicenseAsync call (protocol page 7.3). eventID is that
+// call's eventId, 1 to 64 letters, digits and "._~-". Every error is an *Error. A repeat has to deliver the same license.
 func (c *Client) UploadLicense(ctx context.Context, eventID string, upload LicenseUpload) error {
 	if !eventForm.MatchString(eventID) {
 		return licenseUpload.refused(ErrInvalid, errors.New("the event id must have 1 to 64 letters, digits and ._~-"))
@@ -67,7 +67,7 @@ func (c *Client) UploadLicense(ctx context.Context, eventID string, upload Licen
 	}
 	body, contentType, err := multipartBody(described, upload.File)
 	if err != nil {
-		return licenseUpload.refused(ErrInvalid, errors.New("the licence can't be written as multipart"))
+		return licenseUpload.refused(ErrInvalid, errors.New("the license can't be written as multipart"))
 	}
 	_, failed := c.send(ctx, call{
 		operation: licenseUpload, method: http.MethodPost, path: fmt.Sprintf(uploadPath, eventID), contentType: contentType, body: body,
@@ -78,20 +78,20 @@ func (c *Client) UploadLicense(ctx context.Context, eventID string, upload Licen
 	return nil
 }
 
-// describe checks the upload and describes it. Its errors hold nothing of the licence.
+// describe checks the upload and describes it. Its errors hold nothing of the license.
 func (u LicenseUpload) describe() (uploadRequest, error) {
 	switch {
 	case u.Text != "" && (u.File != "" || u.FileName != ""):
-		return uploadRequest{}, errors.New("a licence is either a text or a file")
+		return uploadRequest{}, errors.New("a license is either a text or a file")
 	case u.Text != "":
 		if !utf8.ValidString(string(u.Text)) || utf8.RuneCountInString(string(u.Text)) > maxUploadText {
-			return uploadRequest{}, fmt.Errorf("a licence as text must have at most %d characters; deliver it as a file", maxUploadText)
+			return uploadRequest{}, fmt.Errorf("a license as text must have at most %d characters; deliver it as a file", maxUploadText)
 		}
 		return uploadRequest{Type: licenseText, Characters: string(u.Text)}, nil
 	case u.File == "":
-		return uploadRequest{}, errors.New("the licence is empty")
+		return uploadRequest{}, errors.New("the license is empty")
 	case len(u.File) > MaxLicenseFile:
-		return uploadRequest{}, fmt.Errorf("a licence file must have at most %d bytes", MaxLicenseFile)
+		return uploadRequest{}, fmt.Errorf("a license file must have at most %d bytes", MaxLicenseFile)
 	case !isFileName(u.FileName):
 		return uploadRequest{}, fmt.Errorf("the file's name must have 1 to %d characters, without slashes and control characters", maxUploadText)
 	}

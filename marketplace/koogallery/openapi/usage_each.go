@@ -2,18 +2,21 @@ package openapi
 
 import (
 	"context"
+	"errors"
 	"slices"
 )
 
-// maxSplits bounds the calls that PushUsageEach makes to find refused records: 10 among 1000 can be told apart with it.
+// maxSplits bounds the calls that PushUsageEach makes to find refused records: 10 instances among 1000 can be told apart with it.
 const maxSplits = 100
 
 // PushUsageEach pushes any number of records and finds those that are refused, so that the record of one instance does not
 // hold up the others. Error i is nil when record i was accepted, else an *Error.
 //
-// Records that are wrong by themselves are not sent. A batch that the API refuses because of its records is halved until the
-// refused ones stand alone; that pushes records again, which is harmless by their MeteringSN. Where too many are refused to
-// tell them apart, and where a call fails for another reason, all the records that were not accepted yet have that error.
+// Records that are wrong by themselves are not sent. A batch that the API refuses because of its records is split: between instances
+// until one instance is left, then in halves until one record is. That pushes records again, which is harmless by their MeteringSN. What
+// the API says of an instance holds for all its records. Records that were not told apart from refused ones after maxSplits splits
+// have ErrNotToldApart: they are not refused, and the next push finds more. Where a call fails for another reason, all the records that
+// were not accepted yet have that error.
 func (c *Client) PushUsageEach(ctx context.Context, records []UsageRecord) []error {
 	errs := make([]error, len(records))
 	_, refused := c.usageForm().encodeAll(usagePush, records)
@@ -25,10 +28,12 @@ func (c *Client) PushUsageEach(ctx context.Context, records []UsageRecord) []err
 		}
 		sound = append(sound, i)
 	}
+	sound = byInstance(records, sound)
 	batches := slices.Collect(slices.Chunk(sound, MaxUsageRecords))
 	for splits := 0; len(batches) > 0; {
 		batch := batches[0]
 		failed := c.pushUsage(ctx, pick(records, batch))
+		at := splitAt(records, batch)
 		switch {
 		case failed == nil:
 			batches = batches[1:]
@@ -36,26 +41,73 @@ func (c *Client) PushUsageEach(ctx context.Context, records []UsageRecord) []err
 			// It would be the same for every other batch.
 			setAll(errs, failed, slices.Concat(batches...))
 			return errs
-		case len(batch) > 1 && splits < maxSplits:
-			splits++
-			half := len(batch) / 2
-			batches = slices.Concat([][]int{batch[:half], batch[half:]}, batches[1:])
-		default:
-			failed.Entries = nil
-			if len(batch) == 1 {
-				failed.Entries = batch
-			}
+		case at == 0, failed.aboutInstance() && sameInstance(records, batch):
+			failed.Entries = batch
 			setAll(errs, failed, batch)
+			batches = batches[1:]
+		case splits < maxSplits:
+			splits++
+			batches = slices.Concat([][]int{batch[:at], batch[at:]}, batches[1:])
+		default:
+			setAll(errs, notToldApart(failed), batch)
 			batches = batches[1:]
 		}
 	}
 	return errs
 }
 
+// notToldApart is what is said of records of which some are refused.
+func notToldApart(refused *Error) *Error {
+	failed := usagePush.refused(ErrNotToldApart, refused)
+	failed.Status, failed.Code = refused.Status, refused.Code
+	return failed
+}
+
+// byInstance puts the records of each instance together, the instance with the first record first.
+func byInstance(records []UsageRecord, indices []int) []int {
+	first := map[string]int{}
+	for place, i := range indices {
+		if _, known := first[records[i].InstanceID]; !known {
+			first[records[i].InstanceID] = place
+		}
+	}
+	sorted := slices.Clone(indices)
+	slices.SortStableFunc(sorted, func(a, b int) int { return first[records[a].InstanceID] - first[records[b].InstanceID] })
+	return sorted
+}
+
+// splitAt is where a batch is split in two: between instances, as near to the middle as can be, or in the middle of the one instance. 0
+// for a single record.
+func splitAt(records []UsageRecord, batch []int) int {
+	if sameInstance(records, batch) {
+		return len(batch) / 2
+	}
+	best := 0
+	for i := 1; i < len(batch); i++ {
+		distance := func(at int) int { return max(2*at-len(batch), len(batch)-2*at) }
+		if records[batch[i-1]].InstanceID != records[batch[i]].InstanceID && (best == 0 || distance(i) < distance(best)) {
+			best = i
+		}
+	}
+	return best
+}
+
+func sameInstance(records []UsageRecord, batch []int) bool {
+	return !slices.ContainsFunc(batch, func(i int) bool { return records[i].InstanceID != records[batch[0]].InstanceID })
+}
+
 // aboutRecords reports whether the error may be that of some records of a batch only.
 func (e *Error) aboutRecords() bool {
 	return slices.Contains([]error{ErrInvalid, ErrNotPermitted, ErrInstanceNotFound, ErrMeteredItem, ErrTooOld}, e.Kind)
 }
+
+// aboutInstance reports whether the error is that of every record of an instance.
+func (e *Error) aboutInstance() bool {
+	return slices.Contains([]error{ErrNotPermitted, ErrInstanceNotFound, ErrMeteredItem}, e.Kind)
+}
+
+// ErrNotToldApart: records of the same push are refused, and it is not known which.
+var ErrNotToldApart = errors.New("records of the same push are refused, and too many to find them at once")
 
 func pick(records []UsageRecord, indices []int) []UsageRecord {
 	picked := make([]UsageRecord, 0, len(indices))

@@ -379,6 +379,40 @@ func TestPushUsageEachStops(t *testing.T) {
 	}
 }
 
+// One instance whose records are all refused costs the others nothing, however many they are and in whatever order they come.
+func TestOneInstanceThatIsRefusedRefusesNoOther(t *testing.T) {
+	for name, code := range map[string]string{"by its instance": "MKT.9001", "by its records": "MKT.9004"} {
+		t.Run(name, func(t *testing.T) {
+			api, server := newAPI(t)
+			client, _ := newClient(server)
+			var records []openapi.UsageRecord
+			for i := range 1000 {
+				r := usage(fmt.Sprint(i))
+				r.InstanceID = fmt.Sprint("instance-", i%4)
+				records = append(records, r)
+			}
+			api.RefuseUsage("instance-1", code)
+			refused, untold := 0, 0
+			for i, err := range client.PushUsageEach(t.Context(), records) {
+				switch bad := i%4 == 1; {
+				case !bad && err != nil:
+					t.Fatalf("record %d of another instance: %v", i, err)
+				case bad && errors.Is(err, openapi.ErrNotToldApart):
+					untold++
+				case bad && err != nil:
+					refused++
+				}
+			}
+			if got := len(api.Usage()); got != 750 || refused+untold != 250 || refused == 0 {
+				t.Errorf("%d accepted, %d refused, %d not told apart", got, refused, untold)
+			}
+			if calls := api.CallsOf(koogallerytest.PushUsage); code == "MKT.9001" && calls > 10 {
+				t.Errorf("%d calls", calls)
+			}
+		})
+	}
+}
+
 func TestPushUsageEachTakesMoreThanOnePush(t *testing.T) {
 	api, server := newAPI(t)
 	client, _ := newClient(server)

@@ -52,9 +52,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: value
       type:
         scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.AttributeDeclaration
+  map:
+    fields:
+    - name: default
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Blocker
   map:
     fields:
+    - name: firstSeenTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: message
       type:
         scalar: string
@@ -67,9 +79,44 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: remedy
       type:
         scalar: string
-    - name: since
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Call
+  map:
+    fields:
+    - name: by
+      type:
+        scalar: string
+    - name: id
+      type:
+        scalar: string
+    - name: operation
+      type:
+        scalar: string
+    - name: orderID
+      type:
+        scalar: string
+    - name: orderLineID
+      type:
+        scalar: string
+    - name: pending
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.CallPending
+    - name: previousExpiryTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: reason
+      type:
+        scalar: string
+    - name: source
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderSource
+    - name: time
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: variant
+      type:
+        scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.CallPending
+  scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ChargingMode
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Chart
@@ -81,9 +128,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: oci
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.OCIChart
-    - name: pullSecretRef
-      type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.SecretReference
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ChartTransport
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ConfigMapKeyReference
@@ -93,6 +137,51 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
     - name: name
+      type:
+        scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ConfigMapReference
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Correction
+  map:
+    fields:
+    - name: abandonedOrderIDs
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: acknowledgement
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.AcknowledgementState
+    - name: by
+      type:
+        scalar: string
+    - name: entitlement
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.EntitlementState
+    - name: expiryTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: id
+      type:
+        scalar: string
+    - name: items
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.SoldItem
+          elementRelationship: atomic
+    - name: orderID
+      type:
+        scalar: string
+    - name: packageConsumerRef
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.InstanceReference
+    - name: reason
       type:
         scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.DeletionProtection
@@ -111,12 +200,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: path
       type:
         scalar: string
-    - name: port
+    - name: serviceRef
       type:
-        scalar: numeric
-    - name: service
-      type:
-        scalar: string
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ServicePortReference
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.DisclosurePolicy
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.EffectiveSubscription
@@ -200,6 +286,30 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: state
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.InstanceState
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.InstanceLifecycle
+  map:
+    fields:
+    - name: by
+      type:
+        scalar: string
+    - name: deletionProtection
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.DeletionProtection
+    - name: gracePeriodSeconds
+      type:
+        scalar: numeric
+    - name: reason
+      type:
+        scalar: string
+    - name: retainUntilTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: retentionPeriodSeconds
+      type:
+        scalar: numeric
+    - name: runUntilTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.InstanceReference
   map:
     fields:
@@ -226,13 +336,53 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: podSecurityLevel
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.PodSecurityLevel
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.KooGallery
+  map:
+    fields:
+    - name: api
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.KooGalleryAPI
+    - name: callVersions
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.KooGalleryCallVersion
+          elementRelationship: associative
+    - name: callbackSecretRef
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.SecretReference
+    - name: fieldEncryption
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.FieldEncryption
+    - name: signOnPKCE
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.SignOnPKCE
+    - name: site
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.KooGallerySite
+    - name: usageValues
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageValueForm
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.KooGalleryAPI
+  map:
+    fields:
+    - name: credentialsSecretName
+      type:
+        scalar: string
+    - name: url
+      type:
+        scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.KooGalleryCallVersion
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.KooGallerySite
+  scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.License
   map:
     fields:
-    - name: activatedAt
+    - name: activationTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
-    - name: queriedAt
+    - name: lastQueryTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: state
@@ -246,7 +396,7 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.LicenseRequest
   map:
     fields:
-    - name: deliveredAt
+    - name: deliveryTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: deviceFingerprint
@@ -255,10 +405,10 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: digest
       type:
         scalar: string
-    - name: effectiveAt
+    - name: effectiveTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
-    - name: expiresAt
+    - name: expiryTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: id
@@ -267,7 +417,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: key
       type:
         scalar: string
-    - name: requestedAt
+    - name: requestTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.LicenseState
@@ -276,43 +426,28 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.LicenseType
   scalar: string
-- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Lifecycle
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.LifecyclePolicy
   map:
     fields:
     - name: afterRetention
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.AfterRetention
-    - name: dataKinds
-      type:
-        list:
-          elementType:
-            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.GroupKind
-          elementRelationship: atomic
     - name: deletionProtection
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.DeletionProtection
     - name: gracePeriodSeconds
       type:
         scalar: numeric
-    - name: pendingChange
+    - name: reductions
       type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.PendingChangePolicy
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ReductionPolicy
     - name: retentionPeriodSeconds
       type:
         scalar: numeric
-    - name: suspension
-      type:
-        list:
-          elementType:
-            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.SuspensionPatch
-          elementRelationship: atomic
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Listing
   map:
     fields:
     - name: marketplace
-      type:
-        scalar: string
-    - name: plan
       type:
         scalar: string
     - name: productIDs
@@ -321,7 +456,7 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
-    - name: skuCodes
+    - name: skus
       type:
         list:
           elementType:
@@ -345,6 +480,13 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceStatus
+      default:
+        conditions:
+        - lastTransitionTime: "1970-01-01T00:00:00Z"
+          message: Waiting for the controller
+          reason: Pending
+          status: Unknown
+          type: Ready
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceDisclosure
   map:
     fields:
@@ -372,6 +514,13 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceInstanceStatus
+      default:
+        conditions:
+        - lastTransitionTime: "1970-01-01T00:00:00Z"
+          message: Waiting for the controller
+          reason: Pending
+          status: Unknown
+          type: Ready
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceInstanceSpec
   map:
     fields:
@@ -383,15 +532,15 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
-    - name: deletionProtection
+    - name: correction
       type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.DeletionProtection
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Correction
     - name: desiredState
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.DesiredState
-    - name: minimumQuantity
+    - name: lifecycle
       type:
-        scalar: numeric
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.InstanceLifecycle
     - name: plan
       type:
         scalar: string
@@ -399,6 +548,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductReference
     - name: quantity
+      type:
+        scalar: numeric
+    - name: quantityInUse
       type:
         scalar: numeric
     - name: reconciliation
@@ -422,6 +574,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Blocker
           elementRelationship: atomic
+    - name: blockersTotal
+      type:
+        scalar: numeric
     - name: conditions
       type:
         list:
@@ -439,10 +594,19 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
-    - name: inputsDigest
+    - name: keptObjects
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: namespace
       type:
         scalar: string
-    - name: limits
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: planLimits
       type:
         list:
           elementType:
@@ -450,21 +614,6 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - plan
-    - name: namespace
-      type:
-        scalar: string
-    - name: objectsDigest
-      type:
-        scalar: string
-    - name: observedGeneration
-      type:
-        scalar: numeric
-    - name: orphans
-      type:
-        list:
-          elementType:
-            scalar: string
-          elementRelationship: atomic
     - name: revision
       type:
         scalar: string
@@ -503,12 +652,27 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceProductStatus
+      default:
+        conditions:
+        - lastTransitionTime: "1970-01-01T00:00:00Z"
+          message: Waiting for the controller
+          reason: Pending
+          status: Unknown
+          type: Ready
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceProductSpec
   map:
     fields:
     - name: access
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductAccess
+    - name: attributes
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.AttributeDeclaration
+          elementRelationship: associative
+          keys:
+          - name
     - name: directory
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Directory
@@ -520,16 +684,18 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductLicense
     - name: lifecycle
       type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Lifecycle
-    - name: listings
-      type:
-        list:
-          elementType:
-            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Listing
-          elementRelationship: atomic
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductLifecycle
     - name: login
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductLogin
+    - name: meters
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Meter
+          elementRelationship: associative
+          keys:
+          - name
     - name: plans
       type:
         list:
@@ -541,15 +707,29 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: rollout
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Rollout
+    - name: set
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ValueAssignment
+          elementRelationship: associative
+          keys:
+          - path
     - name: template
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductTemplate
+    - name: values
+      type:
+        namedType: __untyped_atomic_
+    - name: valuesFrom
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ValuesSource
+          elementRelationship: atomic
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceProductStatus
   map:
     fields:
-    - name: chartDigest
-      type:
-        scalar: string
     - name: conditions
       type:
         list:
@@ -566,49 +746,89 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - state
+    - name: latestRevision
+      type:
+        scalar: string
+    - name: latestRevisionGeneration
+      type:
+        scalar: numeric
     - name: observedGeneration
       type:
         scalar: numeric
-    - name: revision
-      type:
-        scalar: string
     - name: rollout
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.RolloutStatus
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceProtocol
   scalar: string
-- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceSite
-  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceRevision
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceRevisionSpec
+    - name: status
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceRevisionStatus
+      default:
+        conditions:
+        - lastTransitionTime: "1970-01-01T00:00:00Z"
+          message: Waiting for the controller
+          reason: Pending
+          status: Unknown
+          type: Ready
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceRevisionSpec
+  map:
+    fields:
+    - name: contentRef
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.RevisionContentReference
+    - name: productRef
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductReference
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceRevisionStatus
+  map:
+    fields:
+    - name: chartDigest
+      type:
+        scalar: string
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: state
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.RevisionState
+    - name: tenants
+      type:
+        scalar: numeric
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceSpec
   map:
     fields:
-    - name: callbackSecretRef
-      type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.SecretReference
     - name: disclosure
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceDisclosure
-    - name: fieldEncryption
+    - name: kooGallery
       type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.FieldEncryption
-    - name: openAPISecretRef
-      type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.SecretReference
-    - name: openAPIURL
-      type:
-        scalar: string
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.KooGallery
     - name: protocol
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceProtocol
-    - name: signOnPKCE
-      type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.SignOnPKCE
-    - name: site
-      type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceSite
-    - name: usageValues
-      type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageValueForm
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceStatus
   map:
     fields:
@@ -623,6 +843,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: observedGeneration
+      type:
+        scalar: numeric
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Meter
   map:
     fields:
@@ -635,18 +858,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
-    - name: package
-      type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterPackage
     - name: prometheus
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterPrometheus
-    - name: push
+    - name: records
       type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterPush
-    - name: source
-      type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterSource
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterRecords
     - name: unit
       type:
         scalar: string
@@ -656,32 +873,11 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: path
       type:
         scalar: string
-    - name: port
+    - name: serviceRef
       type:
-        scalar: numeric
-    - name: service
-      type:
-        scalar: string
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ServicePortReference
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterInterval
   scalar: string
-- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterPackage
-  map:
-    fields:
-    - name: size
-      type:
-        scalar: string
-    - name: usedBy
-      type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.PackageUser
-    - name: warnAtPercent
-      type:
-        list:
-          elementType:
-            scalar: numeric
-          elementRelationship: associative
-    - name: whenUsedUp
-      type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsedUpPolicy
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterPrometheus
   map:
     fields:
@@ -693,12 +889,22 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterPush
   scalar: string
-- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterSource
-  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterRecords
+  map:
+    elementType:
+      scalar: untyped
+      list:
+        elementType:
+          namedType: __untyped_atomic_
+        elementRelationship: atomic
+      map:
+        elementType:
+          namedType: __untyped_deduced_
+        elementRelationship: separable
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterUsage
   map:
     fields:
-    - name: countedUntil
+    - name: countedUntilTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: meter
@@ -710,7 +916,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: packageUsed
       type:
         scalar: string
-    - name: pending
+    - name: pendingRecords
       type:
         scalar: numeric
     - name: relatedInstanceID
@@ -722,9 +928,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: unit
       type:
         scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MissingValuesPolicy
+  scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.OCIChart
   map:
     fields:
+    - name: pullSecretRef
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.SecretReference
     - name: reference
       type:
         scalar: string
@@ -734,55 +945,26 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: version
       type:
         scalar: string
-- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderCall
-  map:
-    fields:
-    - name: activity
-      type:
-        scalar: string
-    - name: lookup
-      type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderLookup
-    - name: orderID
-      type:
-        scalar: string
-    - name: orderLineID
-      type:
-        scalar: string
-    - name: previousExpiresAt
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
-    - name: scene
-      type:
-        scalar: string
-    - name: source
-      type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderSource
-    - name: time
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
-- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderLookup
-  scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderSource
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PackageCheckpoint
   map:
     fields:
-    - name: beginsAt
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: name
       type:
         scalar: string
+    - name: startTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: used
       type:
         scalar: string
-- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PackageUser
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PackageConsumer
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PendingChange
   map:
     fields:
-    - name: effectiveAt
+    - name: effectiveTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: items
@@ -803,28 +985,48 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: quantity
       type:
         scalar: numeric
-- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PendingChangePolicy
-  scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Plan
   map:
     fields:
     - name: lifecycle
       type:
-        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Lifecycle
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.LifecyclePolicy
+    - name: listings
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Listing
+          elementRelationship: associative
+          keys:
+          - marketplace
     - name: meters
       type:
         list:
           elementType:
-            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Meter
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.PlanMeter
           elementRelationship: associative
           keys:
           - name
     - name: name
       type:
         scalar: string
+    - name: package
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsagePackage
     - name: quota
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ResourceList
+    - name: rank
+      type:
+        scalar: numeric
+    - name: set
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ValueAssignment
+          elementRelationship: associative
+          keys:
+          - path
     - name: values
       type:
         namedType: __untyped_atomic_
@@ -840,6 +1042,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: plan
       type:
         scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PlanMeter
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: push
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterPush
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.PodSecurityLevel
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductAccess
@@ -869,6 +1080,42 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: term
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.LicenseTerm
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductLifecycle
+  map:
+    fields:
+    - name: afterRetention
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.AfterRetention
+    - name: dataKinds
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.GroupKind
+          elementRelationship: associative
+          keys:
+          - group
+          - kind
+    - name: deletionProtection
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.DeletionProtection
+    - name: gracePeriodSeconds
+      type:
+        scalar: numeric
+    - name: reductions
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ReductionPolicy
+    - name: retentionPeriodSeconds
+      type:
+        scalar: numeric
+    - name: suspensionPatches
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.SuspensionPatch
+          elementRelationship: associative
+          keys:
+          - group
+          - kind
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ProductLogin
   map:
     fields:
@@ -887,15 +1134,31 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: chart
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Chart
+    - name: configMapRef
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ConfigMapReference
     - name: inline
       type:
         scalar: string
+    - name: missingValues
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MissingValuesPolicy
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Reconciliation
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ReductionPolicy
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ResourceList
   map:
     elementType:
       namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.RevisionContentReference
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.RevisionState
+  scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Rollout
   map:
     fields:
@@ -913,12 +1176,30 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: updated
       type:
         scalar: numeric
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.SecretKeyReference
+  map:
+    fields:
+    - name: key
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.SecretReference
   map:
     fields:
     - name: name
       type:
         scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ServicePortReference
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: port
+      type:
+        scalar: numeric
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.SignOnPKCE
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.SoldItem
@@ -933,7 +1214,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: quantity
       type:
         scalar: numeric
-    - name: skuCode
+    - name: sku
       type:
         scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Subscription
@@ -950,6 +1231,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+    - name: calls
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Call
+          elementRelationship: atomic
     - name: chargingMode
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ChargingMode
@@ -962,12 +1249,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: entitlement
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Entitlement
-    - name: expiresAt
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
-    - name: expiresAtSource
+    - name: expirySource
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ExpirySource
+    - name: expiryTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: instanceID
       type:
         scalar: string
@@ -977,7 +1264,7 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.SoldItem
           elementRelationship: atomic
-    - name: itemsOrderedAt
+    - name: itemsOrderTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: license
@@ -1000,13 +1287,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: orderLineID
       type:
         scalar: string
-    - name: orders
-      type:
-        list:
-          elementType:
-            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.OrderCall
-          elementRelationship: atomic
-    - name: packageUsedBy
+    - name: packageConsumerRef
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.InstanceReference
     - name: pendingChange
@@ -1015,13 +1296,13 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: plan
       type:
         scalar: string
-    - name: purchasedAt
+    - name: purchaseTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: quantity
       type:
         scalar: numeric
-    - name: startsAt
+    - name: startTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: type
@@ -1046,13 +1327,13 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Timetable
   map:
     fields:
-    - name: deleteAt
+    - name: deletionTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
-    - name: expiresAt
+    - name: expiryTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
-    - name: suspendAt
+    - name: suspensionTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UnmeasuredReason
@@ -1060,7 +1341,7 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageCheckpoint
   map:
     fields:
-    - name: packageBeginsAt
+    - name: packageStartTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: packageUsed
@@ -1080,15 +1361,36 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageDelivery
   map:
     fields:
-    - name: attemptedAt
+    - name: attemptTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: packageRef
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.InstanceReference
-    - name: pushedAt
+    - name: pushTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsagePackage
+  map:
+    fields:
+    - name: consumer
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.PackageConsumer
+    - name: meter
+      type:
+        scalar: string
+    - name: size
+      type:
+        scalar: string
+    - name: warnAtPercent
+      type:
+        list:
+          elementType:
+            scalar: numeric
+          elementRelationship: associative
+    - name: whenUsedUp
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsedUpPolicy
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageRecord
   map:
     fields:
@@ -1107,19 +1409,23 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: status
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageRecordStatus
+      default:
+        conditions:
+        - lastTransitionTime: "1970-01-01T00:00:00Z"
+          message: Waiting for the controller
+          reason: Pending
+          status: Unknown
+          type: Ready
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageRecordSpec
   map:
     fields:
-    - name: beginsAt
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: checkpoint
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageCheckpoint
     - name: delivery
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageDelivery
-    - name: endsAt
+    - name: endTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: instanceRef
@@ -1128,7 +1434,10 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: meter
       type:
         scalar: string
-    - name: tenant
+    - name: startTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: tenantActivity
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.TenantActivity
     - name: unmeasured
@@ -1150,6 +1459,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: observedGeneration
+      type:
+        scalar: numeric
     - name: state
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsageRecordState
@@ -1157,6 +1469,34 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsedUpPolicy
   scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ValueAssignment
+  map:
+    fields:
+    - name: as
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ValueType
+    - name: attribute
+      type:
+        scalar: string
+    - name: from
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ValueOrigin
+    - name: path
+      type:
+        scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ValueOrigin
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ValueType
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ValuesSource
+  map:
+    fields:
+    - name: configMapRef
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ConfigMapKeyReference
+    - name: secretRef
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.SecretKeyReference
 - name: io.k8s.apimachinery.pkg.api.resource.Quantity
   scalar: untyped
   list:

@@ -19,8 +19,8 @@ type BlockerApplyConfiguration struct {
 	Message *string `json:"message,omitempty"`
 	// remedy says what to do.
 	Remedy *string `json:"remedy,omitempty"`
-	// since is when it was first seen.
-	Since *v1.Time `json:"since,omitempty"`
+	// firstSeenTime is when it was first seen.
+	FirstSeenTime *v1.Time `json:"firstSeenTime,omitempty"`
 }
 
 // BlockerApplyConfiguration constructs a declarative configuration of the Blocker type for use with
@@ -61,10 +61,10 @@ func (b *BlockerApplyConfiguration) WithRemedy(value string) *BlockerApplyConfig
 	return b
 }
 
-// WithSince sets the Since field in the declarative configuration to the given value
+// WithFirstSeenTime sets the FirstSeenTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Since field is set to the value of the last call.
-func (b *BlockerApplyConfiguration) WithSince(value v1.Time) *BlockerApplyConfiguration {
-	b.Since = &value
+// If called multiple times, the FirstSeenTime field is set to the value of the last call.
+func (b *BlockerApplyConfiguration) WithFirstSeenTime(value v1.Time) *BlockerApplyConfiguration {
+	b.FirstSeenTime = &value
 	return b
 }

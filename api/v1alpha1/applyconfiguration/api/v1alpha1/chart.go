@@ -11,8 +11,6 @@ type ChartApplyConfiguration struct {
 	OCI *OCIChartApplyConfiguration `json:"oci,omitempty"`
 	// configMapRef is a packaged chart (.tgz, at most 1 MiB) in a ConfigMap's binaryData.
 	ConfigMapRef *ConfigMapKeyReferenceApplyConfiguration `json:"configMapRef,omitempty"`
-	// pullSecretRef names a Secret of type kubernetes.io/dockerconfigjson in this namespace.
-	PullSecretRef *SecretReferenceApplyConfiguration `json:"pullSecretRef,omitempty"`
 }
 
 // ChartApplyConfiguration constructs a declarative configuration of the Chart type for use with
@@ -34,13 +32,5 @@ func (b *ChartApplyConfiguration) WithOCI(value *OCIChartApplyConfiguration) *Ch
 // If called multiple times, the ConfigMapRef field is set to the value of the last call.
 func (b *ChartApplyConfiguration) WithConfigMapRef(value *ConfigMapKeyReferenceApplyConfiguration) *ChartApplyConfiguration {
 	b.ConfigMapRef = value
-	return b
-}
-
-// WithPullSecretRef sets the PullSecretRef field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the PullSecretRef field is set to the value of the last call.
-func (b *ChartApplyConfiguration) WithPullSecretRef(value *SecretReferenceApplyConfiguration) *ChartApplyConfiguration {
-	b.PullSecretRef = value
 	return b
 }

@@ -9,7 +9,7 @@ package v1alpha1
 type ConfigMapKeyReferenceApplyConfiguration struct {
 	// name of the ConfigMap.
 	Name *string `json:"name,omitempty"`
-	// key in the ConfigMap's binaryData.
+	// key in the ConfigMap. Whether in its data or its binaryData is said at the field that holds the reference.
 	Key *string `json:"key,omitempty"`
 }
 

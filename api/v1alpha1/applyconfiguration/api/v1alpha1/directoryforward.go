@@ -7,10 +7,8 @@ package v1alpha1
 //
 // DirectoryForward is an HTTP endpoint of the tenant's workload that is told of every change of the directory.
 type DirectoryForwardApplyConfiguration struct {
-	// service is the name of a Service in the tenant's namespace.
-	Service *string `json:"service,omitempty"`
-	// port is the port of the Service.
-	Port *int32 `json:"port,omitempty"`
+	// serviceRef names the Service and its port.
+	ServiceRef *ServicePortReferenceApplyConfiguration `json:"serviceRef,omitempty"`
 	// path is the path that changes are posted to, such as /internal/directory.
 	Path *string `json:"path,omitempty"`
 }
@@ -21,19 +19,11 @@ func DirectoryForward() *DirectoryForwardApplyConfiguration {
 	return &DirectoryForwardApplyConfiguration{}
 }
 
-// WithService sets the Service field in the declarative configuration to the given value
+// WithServiceRef sets the ServiceRef field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Service field is set to the value of the last call.
-func (b *DirectoryForwardApplyConfiguration) WithService(value string) *DirectoryForwardApplyConfiguration {
-	b.Service = &value
-	return b
-}
-
-// WithPort sets the Port field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Port field is set to the value of the last call.
-func (b *DirectoryForwardApplyConfiguration) WithPort(value int32) *DirectoryForwardApplyConfiguration {
-	b.Port = &value
+// If called multiple times, the ServiceRef field is set to the value of the last call.
+func (b *DirectoryForwardApplyConfiguration) WithServiceRef(value *ServicePortReferenceApplyConfiguration) *DirectoryForwardApplyConfiguration {
+	b.ServiceRef = value
 	return b
 }
 

@@ -7,7 +7,7 @@ package v1alpha1
 //
 // GroupKind names a kind of objects.
 type GroupKindApplyConfiguration struct {
-	// group is the API group; not set for the core group.
+	// group is the API group; "" is the core group.
 	Group *string `json:"group,omitempty"`
 	// kind is the kind, such as StatefulSet.
 	Kind *string `json:"kind,omitempty"`

@@ -10,16 +10,16 @@ import (
 // LicenseApplyConfiguration represents a declarative configuration of the License type for use
 // with apply.
 //
-// License is the licence code that a sale is made of. People write its type; the rest are facts that the controller notes.
+// License is the license code that a sale is made of. People write its type; the rest are facts that the controller notes.
 type LicenseApplyConfiguration struct {
-	// type of the licence. The code itself is the subscription's instanceID.
+	// type of the license. The code itself is the subscription's instanceID.
 	Type *apiv1alpha1.LicenseType `json:"type,omitempty"`
-	// activatedAt is when the code was activated at the marketplace.
-	ActivatedAt *v1.Time `json:"activatedAt,omitempty"`
+	// activationTime is when the code was activated at the marketplace.
+	ActivationTime *v1.Time `json:"activationTime,omitempty"`
 	// state is what the marketplace said last about the code.
 	State *apiv1alpha1.LicenseState `json:"state,omitempty"`
-	// queriedAt is when the marketplace was last asked about the code and told its state.
-	QueriedAt *v1.Time `json:"queriedAt,omitempty"`
+	// lastQueryTime is when the marketplace was last asked about the code and told its state.
+	LastQueryTime *v1.Time `json:"lastQueryTime,omitempty"`
 }
 
 // LicenseApplyConfiguration constructs a declarative configuration of the License type for use with
@@ -36,11 +36,11 @@ func (b *LicenseApplyConfiguration) WithType(value apiv1alpha1.LicenseType) *Lic
 	return b
 }
 
-// WithActivatedAt sets the ActivatedAt field in the declarative configuration to the given value
+// WithActivationTime sets the ActivationTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ActivatedAt field is set to the value of the last call.
-func (b *LicenseApplyConfiguration) WithActivatedAt(value v1.Time) *LicenseApplyConfiguration {
-	b.ActivatedAt = &value
+// If called multiple times, the ActivationTime field is set to the value of the last call.
+func (b *LicenseApplyConfiguration) WithActivationTime(value v1.Time) *LicenseApplyConfiguration {
+	b.ActivationTime = &value
 	return b
 }
 
@@ -52,10 +52,10 @@ func (b *LicenseApplyConfiguration) WithState(value apiv1alpha1.LicenseState) *L
 	return b
 }
 
-// WithQueriedAt sets the QueriedAt field in the declarative configuration to the given value
+// WithLastQueryTime sets the LastQueryTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the QueriedAt field is set to the value of the last call.
-func (b *LicenseApplyConfiguration) WithQueriedAt(value v1.Time) *LicenseApplyConfiguration {
-	b.QueriedAt = &value
+// If called multiple times, the LastQueryTime field is set to the value of the last call.
+func (b *LicenseApplyConfiguration) WithLastQueryTime(value v1.Time) *LicenseApplyConfiguration {
+	b.LastQueryTime = &value
 	return b
 }

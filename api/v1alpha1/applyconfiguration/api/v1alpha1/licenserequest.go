@@ -9,24 +9,24 @@ import (
 // LicenseRequestApplyConfiguration represents a declarative configuration of the LicenseRequest type for use
 // with apply.
 //
-// LicenseRequest is a licence that the buyer has asked for. A repeat has the same id and deviceFingerprint.
+// LicenseRequest is a license that the buyer has asked for. A repeat has the same id and deviceFingerprint.
 type LicenseRequestApplyConfiguration struct {
-	// key names the request in the tenant's ConfigMap and in the Secret that delivers its licence. It is the id where that can
+	// key names the request in the tenant's ConfigMap and in the Secret that delivers its license. It is the id where that can
 	// be a key, or else made from id and deviceFingerprint.
 	Key *string `json:"key,omitempty"`
 	// id is the marketplace's number of the request.
 	ID *string `json:"id,omitempty"`
-	// effectiveAt is when the licence has to begin.
-	EffectiveAt *v1.Time `json:"effectiveAt,omitempty"`
-	// expiresAt is when the licence has to end. Not set when the buyer has named no end.
-	ExpiresAt *v1.Time `json:"expiresAt,omitempty"`
-	// deviceFingerprint is what the licence is bound to, as the buyer entered it.
+	// effectiveTime is when the license has to begin.
+	EffectiveTime *v1.Time `json:"effectiveTime,omitempty"`
+	// expiryTime is when the license has to end. Not set when the buyer has named no end.
+	ExpiryTime *v1.Time `json:"expiryTime,omitempty"`
+	// deviceFingerprint is what the license is bound to, as the buyer entered it.
 	DeviceFingerprint *string `json:"deviceFingerprint,omitempty"`
-	// requestedAt is when the marketplace first asked.
-	RequestedAt *v1.Time `json:"requestedAt,omitempty"`
-	// deliveredAt is when the licence was delivered to the marketplace. Not set while it is waited for.
-	DeliveredAt *v1.Time `json:"deliveredAt,omitempty"`
-	// digest is the SHA-256 of the licence that was delivered, in hexadecimal digits.
+	// requestTime is when the marketplace first asked.
+	RequestTime *v1.Time `json:"requestTime,omitempty"`
+	// deliveryTime is when the license was delivered to the marketplace. Not set while it is waited for.
+	DeliveryTime *v1.Time `json:"deliveryTime,omitempty"`
+	// digest is the SHA-256 of the license that was delivered, in hexadecimal digits.
 	Digest *string `json:"digest,omitempty"`
 }
 
@@ -52,19 +52,19 @@ func (b *LicenseRequestApplyConfiguration) WithID(value string) *LicenseRequestA
 	return b
 }
 
-// WithEffectiveAt sets the EffectiveAt field in the declarative configuration to the given value
+// WithEffectiveTime sets the EffectiveTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the EffectiveAt field is set to the value of the last call.
-func (b *LicenseRequestApplyConfiguration) WithEffectiveAt(value v1.Time) *LicenseRequestApplyConfiguration {
-	b.EffectiveAt = &value
+// If called multiple times, the EffectiveTime field is set to the value of the last call.
+func (b *LicenseRequestApplyConfiguration) WithEffectiveTime(value v1.Time) *LicenseRequestApplyConfiguration {
+	b.EffectiveTime = &value
 	return b
 }
 
-// WithExpiresAt sets the ExpiresAt field in the declarative configuration to the given value
+// WithExpiryTime sets the ExpiryTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ExpiresAt field is set to the value of the last call.
-func (b *LicenseRequestApplyConfiguration) WithExpiresAt(value v1.Time) *LicenseRequestApplyConfiguration {
-	b.ExpiresAt = &value
+// If called multiple times, the ExpiryTime field is set to the value of the last call.
+func (b *LicenseRequestApplyConfiguration) WithExpiryTime(value v1.Time) *LicenseRequestApplyConfiguration {
+	b.ExpiryTime = &value
 	return b
 }
 
@@ -76,19 +76,19 @@ func (b *LicenseRequestApplyConfiguration) WithDeviceFingerprint(value string) *
 	return b
 }
 
-// WithRequestedAt sets the RequestedAt field in the declarative configuration to the given value
+// WithRequestTime sets the RequestTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the RequestedAt field is set to the value of the last call.
-func (b *LicenseRequestApplyConfiguration) WithRequestedAt(value v1.Time) *LicenseRequestApplyConfiguration {
-	b.RequestedAt = &value
+// If called multiple times, the RequestTime field is set to the value of the last call.
+func (b *LicenseRequestApplyConfiguration) WithRequestTime(value v1.Time) *LicenseRequestApplyConfiguration {
+	b.RequestTime = &value
 	return b
 }
 
-// WithDeliveredAt sets the DeliveredAt field in the declarative configuration to the given value
+// WithDeliveryTime sets the DeliveryTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the DeliveredAt field is set to the value of the last call.
-func (b *LicenseRequestApplyConfiguration) WithDeliveredAt(value v1.Time) *LicenseRequestApplyConfiguration {
-	b.DeliveredAt = &value
+// If called multiple times, the DeliveryTime field is set to the value of the last call.
+func (b *LicenseRequestApplyConfiguration) WithDeliveryTime(value v1.Time) *LicenseRequestApplyConfiguration {
+	b.DeliveryTime = &value
 	return b
 }
 

@@ -5,16 +5,15 @@ package v1alpha1
 // ListingApplyConfiguration represents a declarative configuration of the Listing type for use
 // with apply.
 //
-// Listing says which of a marketplace's products mean which plan.
+// Listing says which of a marketplace's products and SKUs mean the plan that it stands in. What it names must all fit: with
+// productIDs and skus, one of each.
 type ListingApplyConfiguration struct {
 	// marketplace is the name of the Marketplace in this namespace.
 	Marketplace *string `json:"marketplace,omitempty"`
-	// productIDs are the marketplace's product ids.
+	// productIDs are the marketplace's product ids. Without skus they mean each SKU of these products that no plan lists.
 	ProductIDs []string `json:"productIDs,omitempty"`
-	// skuCodes are the marketplace's specification codes. They win over productIDs of another listing.
-	SKUCodes []string `json:"skuCodes,omitempty"`
-	// plan is the name of the plan in this product.
-	Plan *string `json:"plan,omitempty"`
+	// skus are the marketplace's specification codes. Without productIDs they mean these SKUs of any product.
+	SKUs []string `json:"skus,omitempty"`
 }
 
 // ListingApplyConfiguration constructs a declarative configuration of the Listing type for use with
@@ -41,20 +40,12 @@ func (b *ListingApplyConfiguration) WithProductIDs(values ...string) *ListingApp
 	return b
 }
 
-// WithSKUCodes adds the given value to the SKUCodes field in the declarative configuration
+// WithSKUs adds the given value to the SKUs field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the SKUCodes field.
-func (b *ListingApplyConfiguration) WithSKUCodes(values ...string) *ListingApplyConfiguration {
+// If called multiple times, values provided by each call will be appended to the SKUs field.
+func (b *ListingApplyConfiguration) WithSKUs(values ...string) *ListingApplyConfiguration {
 	for i := range values {
-		b.SKUCodes = append(b.SKUCodes, values[i])
+		b.SKUs = append(b.SKUs, values[i])
 	}
-	return b
-}
-
-// WithPlan sets the Plan field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Plan field is set to the value of the last call.
-func (b *ListingApplyConfiguration) WithPlan(value string) *ListingApplyConfiguration {
-	b.Plan = &value
 	return b
 }

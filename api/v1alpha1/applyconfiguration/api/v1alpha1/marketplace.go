@@ -14,14 +14,14 @@ import (
 // MarketplaceApplyConfiguration represents a declarative configuration of the Marketplace type for use
 // with apply.
 //
-// Marketplace is one connection to a marketplace: where its calls come from, and which keys prove them.
+// Marketplace is a marketplace that sells: where its calls come from, and which keys prove them.
 type MarketplaceApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is the object's metadata.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
-	// spec is the connection.
+	// spec says where the marketplace's calls come from, and which keys prove them.
 	Spec *MarketplaceSpecApplyConfiguration `json:"spec,omitempty"`
-	// status is what is known about the connection.
+	// status is what is known about the Marketplace.
 	Status *MarketplaceStatusApplyConfiguration `json:"status,omitempty"`
 }
 

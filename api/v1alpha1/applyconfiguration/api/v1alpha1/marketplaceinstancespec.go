@@ -10,28 +10,33 @@ import (
 // MarketplaceInstanceSpecApplyConfiguration represents a declarative configuration of the MarketplaceInstanceSpec type for use
 // with apply.
 //
-// MarketplaceInstanceSpec is one sale, or one tenant made by hand.
+// MarketplaceInstanceSpec is one sale, or one tenant made by hand. What people want stands in every field but subscription, which
+// holds what the marketplace has said.
 type MarketplaceInstanceSpecApplyConfiguration struct {
 	// productRef names the product. For a sale it is filled in once the order is known.
 	ProductRef *ProductReferenceApplyConfiguration `json:"productRef,omitempty"`
-	// plan overrides the plan that was sold.
+	// plan overrides the plan that was sold. An instance without a sale needs it only where the product has several.
 	Plan *string `json:"plan,omitempty"`
-	// quantity overrides the quantity that was sold.
+	// quantity overrides the quantity that was sold. To stop a tenant, set desiredState instead of 0.
 	Quantity *int32 `json:"quantity,omitempty"`
 	// attributes override those that were sold, name by name.
 	Attributes []AttributeApplyConfiguration `json:"attributes,omitempty"`
-	// values are merged over the plan's values. They are taken as they stand and are no templates.
+	// values are merged over the product's and the plan's. They are taken as they stand and are no templates.
 	Values *runtime.RawExtension `json:"values,omitempty"`
-	// minimumQuantity is how much of the tenant is in use, as you or a job of yours say. The marketplace is told that a change to
+	// quantityInUse is how much of the tenant is in use, as you or a job of yours say. The marketplace is told that a change to
 	// less is not possible; nothing else depends on it.
-	MinimumQuantity *int32 `json:"minimumQuantity,omitempty"`
+	QuantityInUse *int32 `json:"quantityInUse,omitempty"`
 	// desiredState is what a person wants. Running when not set.
 	DesiredState *apiv1alpha1.DesiredState `json:"desiredState,omitempty"`
 	// reconciliation says whether the controller touches the tenant. Active when not set.
 	Reconciliation *apiv1alpha1.Reconciliation `json:"reconciliation,omitempty"`
-	// deletionProtection says whether deleting this instance is refused. The product's when not set.
-	DeletionProtection *apiv1alpha1.DeletionProtection `json:"deletionProtection,omitempty"`
-	// subscription is what the marketplace has said. Not written by people, but for a correction.
+	// lifecycle is what a person wants for this tenant beside what the product and the plan say, for as long as it stands here.
+	Lifecycle *InstanceLifecycleApplyConfiguration `json:"lifecycle,omitempty"`
+	// correction corrects once what the marketplace has said. The controller applies it, by its own clock, and notes it in
+	// subscription.calls; a later call of the marketplace goes over it. The same correction applied again does nothing.
+	Correction *CorrectionApplyConfiguration `json:"correction,omitempty"`
+	// subscription is what the marketplace has said. A person writes it when a sale from before Stallkeeper is brought here or a
+	// license code is entered, and not afterwards: use lifecycle and correction.
 	Subscription *SubscriptionApplyConfiguration `json:"subscription,omitempty"`
 }
 
@@ -86,11 +91,11 @@ func (b *MarketplaceInstanceSpecApplyConfiguration) WithValues(value runtime.Raw
 	return b
 }
 
-// WithMinimumQuantity sets the MinimumQuantity field in the declarative configuration to the given value
+// WithQuantityInUse sets the QuantityInUse field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the MinimumQuantity field is set to the value of the last call.
-func (b *MarketplaceInstanceSpecApplyConfiguration) WithMinimumQuantity(value int32) *MarketplaceInstanceSpecApplyConfiguration {
-	b.MinimumQuantity = &value
+// If called multiple times, the QuantityInUse field is set to the value of the last call.
+func (b *MarketplaceInstanceSpecApplyConfiguration) WithQuantityInUse(value int32) *MarketplaceInstanceSpecApplyConfiguration {
+	b.QuantityInUse = &value
 	return b
 }
 
@@ -110,11 +115,19 @@ func (b *MarketplaceInstanceSpecApplyConfiguration) WithReconciliation(value api
 	return b
 }
 
-// WithDeletionProtection sets the DeletionProtection field in the declarative configuration to the given value
+// WithLifecycle sets the Lifecycle field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the DeletionProtection field is set to the value of the last call.
-func (b *MarketplaceInstanceSpecApplyConfiguration) WithDeletionProtection(value apiv1alpha1.DeletionProtection) *MarketplaceInstanceSpecApplyConfiguration {
-	b.DeletionProtection = &value
+// If called multiple times, the Lifecycle field is set to the value of the last call.
+func (b *MarketplaceInstanceSpecApplyConfiguration) WithLifecycle(value *InstanceLifecycleApplyConfiguration) *MarketplaceInstanceSpecApplyConfiguration {
+	b.Lifecycle = value
+	return b
+}
+
+// WithCorrection sets the Correction field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Correction field is set to the value of the last call.
+func (b *MarketplaceInstanceSpecApplyConfiguration) WithCorrection(value *CorrectionApplyConfiguration) *MarketplaceInstanceSpecApplyConfiguration {
+	b.Correction = value
 	return b
 }
 

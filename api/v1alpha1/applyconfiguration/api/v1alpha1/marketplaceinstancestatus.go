@@ -12,9 +12,11 @@ import (
 //
 // MarketplaceInstanceStatus is what is known about the tenant. If it is erased, the next pass restores it.
 type MarketplaceInstanceStatusApplyConfiguration struct {
-	// conditions hold Ready, OrderResolved, Acknowledged, Provisioned, Paid, Suspended and Paused; LicenseActivated for a licence
-	// code, LicenseDelivered for a sale whose buyer has asked for a licence, and UsageReported and PackageAvailable for a sale
-	// that is charged by use.
+	// conditions hold Ready, Provisioned, Entitled and Suspended, and of the others those that apply: OrderResolved and
+	// Acknowledged for a sale, Licensed for a license code and for a sale whose buyer has asked for a license, UsageReported and
+	// PackageAvailable for a sale that is charged by use, DirectorySynced where the marketplace has told of users, Corrected with
+	// spec.correction, Paused while reconciliation is paused, and Stalled while somebody must act. True is good, but for
+	// Suspended, Paused and Stalled, which say that something is so.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// state sums the conditions up in one word for people. No code reads it.
 	State *apiv1alpha1.InstanceState `json:"state,omitempty"`
@@ -26,28 +28,26 @@ type MarketplaceInstanceStatusApplyConfiguration struct {
 	Timetable *TimetableApplyConfiguration `json:"timetable,omitempty"`
 	// access is what the buyer is told, but for the secrets.
 	Access *InstanceAccessApplyConfiguration `json:"access,omitempty"`
-	// limits are the plans to which the tenant can't change at every quantity, because a volume claim can't become smaller. The
+	// planLimits are the plans to which the tenant can't change at every quantity, because a volume claim can't become smaller. The
 	// webhook server reads them when the marketplace asks whether a change is possible.
-	Limits []PlanLimitApplyConfiguration `json:"limits,omitempty"`
+	PlanLimits []PlanLimitApplyConfiguration `json:"planLimits,omitempty"`
 	// namespace is the tenant's namespace.
 	Namespace *string `json:"namespace,omitempty"`
-	// revision is the ControllerRevision that runs.
+	// revision is the MarketplaceRevision that runs.
 	Revision *string `json:"revision,omitempty"`
-	// targetRevision is the ControllerRevision that shall run.
+	// targetRevision is the MarketplaceRevision that shall run.
 	TargetRevision *string `json:"targetRevision,omitempty"`
 	// blockers are why the tenant is not where it should be.
 	Blockers []BlockerApplyConfiguration `json:"blockers,omitempty"`
-	// orphans are objects of an earlier revision that hold data and were kept, as Kind/name.
-	Orphans []string `json:"orphans,omitempty"`
+	// blockersTotal is the number of blockers, where there are more than blockers has room for.
+	BlockersTotal *int32 `json:"blockersTotal,omitempty"`
+	// keptObjects are objects of an earlier revision that hold data and were kept, as Kind/name.
+	KeptObjects []string `json:"keptObjects,omitempty"`
 	// usage is what the meters have counted so far, for a sale that is charged by use. The marketplace is told it.
 	Usage []MeterUsageApplyConfiguration `json:"usage,omitempty"`
 	// enterprises are digests of the ids of the enterprises whose users the directory holds. Users whom the marketplace sends are led to
 	// the instance by them; who may come in is asked of the directory itself.
 	Enterprises []string `json:"enterprises,omitempty"`
-	// inputsDigest is the digest of everything that the tenant's objects were made from.
-	InputsDigest *string `json:"inputsDigest,omitempty"`
-	// objectsDigest is the digest of the tenant's objects as they were last applied.
-	ObjectsDigest *string `json:"objectsDigest,omitempty"`
 }
 
 // MarketplaceInstanceStatusApplyConfiguration constructs a declarative configuration of the MarketplaceInstanceStatus type for use with
@@ -109,15 +109,15 @@ func (b *MarketplaceInstanceStatusApplyConfiguration) WithAccess(value *Instance
 	return b
 }
 
-// WithLimits adds the given value to the Limits field in the declarative configuration
+// WithPlanLimits adds the given value to the PlanLimits field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the Limits field.
-func (b *MarketplaceInstanceStatusApplyConfiguration) WithLimits(values ...*PlanLimitApplyConfiguration) *MarketplaceInstanceStatusApplyConfiguration {
+// If called multiple times, values provided by each call will be appended to the PlanLimits field.
+func (b *MarketplaceInstanceStatusApplyConfiguration) WithPlanLimits(values ...*PlanLimitApplyConfiguration) *MarketplaceInstanceStatusApplyConfiguration {
 	for i := range values {
 		if values[i] == nil {
-			panic("nil value passed to WithLimits")
+			panic("nil value passed to WithPlanLimits")
 		}
-		b.Limits = append(b.Limits, *values[i])
+		b.PlanLimits = append(b.PlanLimits, *values[i])
 	}
 	return b
 }
@@ -159,12 +159,20 @@ func (b *MarketplaceInstanceStatusApplyConfiguration) WithBlockers(values ...*Bl
 	return b
 }
 
-// WithOrphans adds the given value to the Orphans field in the declarative configuration
+// WithBlockersTotal sets the BlockersTotal field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BlockersTotal field is set to the value of the last call.
+func (b *MarketplaceInstanceStatusApplyConfiguration) WithBlockersTotal(value int32) *MarketplaceInstanceStatusApplyConfiguration {
+	b.BlockersTotal = &value
+	return b
+}
+
+// WithKeptObjects adds the given value to the KeptObjects field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the Orphans field.
-func (b *MarketplaceInstanceStatusApplyConfiguration) WithOrphans(values ...string) *MarketplaceInstanceStatusApplyConfiguration {
+// If called multiple times, values provided by each call will be appended to the KeptObjects field.
+func (b *MarketplaceInstanceStatusApplyConfiguration) WithKeptObjects(values ...string) *MarketplaceInstanceStatusApplyConfiguration {
 	for i := range values {
-		b.Orphans = append(b.Orphans, values[i])
+		b.KeptObjects = append(b.KeptObjects, values[i])
 	}
 	return b
 }
@@ -189,21 +197,5 @@ func (b *MarketplaceInstanceStatusApplyConfiguration) WithEnterprises(values ...
 	for i := range values {
 		b.Enterprises = append(b.Enterprises, values[i])
 	}
-	return b
-}
-
-// WithInputsDigest sets the InputsDigest field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the InputsDigest field is set to the value of the last call.
-func (b *MarketplaceInstanceStatusApplyConfiguration) WithInputsDigest(value string) *MarketplaceInstanceStatusApplyConfiguration {
-	b.InputsDigest = &value
-	return b
-}
-
-// WithObjectsDigest sets the ObjectsDigest field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ObjectsDigest field is set to the value of the last call.
-func (b *MarketplaceInstanceStatusApplyConfiguration) WithObjectsDigest(value string) *MarketplaceInstanceStatusApplyConfiguration {
-	b.ObjectsDigest = &value
 	return b
 }

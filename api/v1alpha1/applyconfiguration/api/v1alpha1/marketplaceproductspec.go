@@ -2,32 +2,47 @@
 
 package v1alpha1
 
+import (
+	runtime "k8s.io/apimachinery/pkg/runtime"
+)
+
 // MarketplaceProductSpecApplyConfiguration represents a declarative configuration of the MarketplaceProductSpec type for use
 // with apply.
 //
 // MarketplaceProductSpec is what is sold, and what runs for it.
 type MarketplaceProductSpecApplyConfiguration struct {
-	// listings say which of a marketplace's products mean which plan.
-	Listings []ListingApplyConfiguration `json:"listings,omitempty"`
 	// plans are the variants of the product.
 	Plans []PlanApplyConfiguration `json:"plans,omitempty"`
-	// template is what runs for a tenant. Without it nothing does, and a sale has no namespace: for licences of software that
+	// template is what runs for a tenant. Without it nothing does, and a sale has no namespace: for licenses of software that
 	// runs elsewhere.
 	Template *ProductTemplateApplyConfiguration `json:"template,omitempty"`
+	// valuesFrom are values for all plans from ConfigMaps and Secrets, under values. A later one goes over an earlier one. What a
+	// Secret holds stays out of the stored revisions.
+	ValuesFrom []ValuesSourceApplyConfiguration `json:"valuesFrom,omitempty"`
+	// values are given to the template for all plans. What a plan and an instance say goes over them. They may hold templates as a
+	// plan's values.
+	Values *runtime.RawExtension `json:"values,omitempty"`
+	// set assigns single values for all plans without a template, over values and under what a plan says.
+	Set []ValueAssignmentApplyConfiguration `json:"set,omitempty"`
+	// attributes are what a buyer may enter. Each is there for the templates of every sale: as it was entered, or its default.
+	// Others that a sale has are there too.
+	Attributes []AttributeDeclarationApplyConfiguration `json:"attributes,omitempty"`
 	// access is what the buyer is told.
 	Access *ProductAccessApplyConfiguration `json:"access,omitempty"`
 	// lifecycle says what happens when the paid time is over.
-	Lifecycle *LifecycleApplyConfiguration `json:"lifecycle,omitempty"`
+	Lifecycle *ProductLifecycleApplyConfiguration `json:"lifecycle,omitempty"`
 	// isolation says what keeps tenants apart.
 	Isolation *IsolationApplyConfiguration `json:"isolation,omitempty"`
-	// license says which licences a buyer of Online License may ask for.
+	// meters count what sales use. Plans say which of them count for their sales. A change of them is no new revision.
+	Meters []MeterApplyConfiguration `json:"meters,omitempty"`
+	// license says which licenses a buyer of Online License may ask for.
 	License *ProductLicenseApplyConfiguration `json:"license,omitempty"`
 	// rollout says how a new revision reaches tenants.
 	Rollout *RolloutApplyConfiguration `json:"rollout,omitempty"`
-	// directory says what happens with users and departments that the marketplace synchronises. A change of it is no new
+	// directory says what happens with users and departments that the marketplace synchronizes. A change of it is no new
 	// revision.
 	Directory *DirectoryApplyConfiguration `json:"directory,omitempty"`
-	// login lets the users that the marketplace synchronises sign in through `stallkeeper login`. Nobody does when not set. A change
+	// login lets the users that the marketplace synchronizes sign in through `stallkeeper login`. They can't when not set. A change
 	// of it is no new revision.
 	Login *ProductLoginApplyConfiguration `json:"login,omitempty"`
 }
@@ -36,19 +51,6 @@ type MarketplaceProductSpecApplyConfiguration struct {
 // apply.
 func MarketplaceProductSpec() *MarketplaceProductSpecApplyConfiguration {
 	return &MarketplaceProductSpecApplyConfiguration{}
-}
-
-// WithListings adds the given value to the Listings field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the Listings field.
-func (b *MarketplaceProductSpecApplyConfiguration) WithListings(values ...*ListingApplyConfiguration) *MarketplaceProductSpecApplyConfiguration {
-	for i := range values {
-		if values[i] == nil {
-			panic("nil value passed to WithListings")
-		}
-		b.Listings = append(b.Listings, *values[i])
-	}
-	return b
 }
 
 // WithPlans adds the given value to the Plans field in the declarative configuration
@@ -72,6 +74,53 @@ func (b *MarketplaceProductSpecApplyConfiguration) WithTemplate(value *ProductTe
 	return b
 }
 
+// WithValuesFrom adds the given value to the ValuesFrom field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the ValuesFrom field.
+func (b *MarketplaceProductSpecApplyConfiguration) WithValuesFrom(values ...*ValuesSourceApplyConfiguration) *MarketplaceProductSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithValuesFrom")
+		}
+		b.ValuesFrom = append(b.ValuesFrom, *values[i])
+	}
+	return b
+}
+
+// WithValues sets the Values field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Values field is set to the value of the last call.
+func (b *MarketplaceProductSpecApplyConfiguration) WithValues(value runtime.RawExtension) *MarketplaceProductSpecApplyConfiguration {
+	b.Values = &value
+	return b
+}
+
+// WithSet adds the given value to the Set field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Set field.
+func (b *MarketplaceProductSpecApplyConfiguration) WithSet(values ...*ValueAssignmentApplyConfiguration) *MarketplaceProductSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithSet")
+		}
+		b.Set = append(b.Set, *values[i])
+	}
+	return b
+}
+
+// WithAttributes adds the given value to the Attributes field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Attributes field.
+func (b *MarketplaceProductSpecApplyConfiguration) WithAttributes(values ...*AttributeDeclarationApplyConfiguration) *MarketplaceProductSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithAttributes")
+		}
+		b.Attributes = append(b.Attributes, *values[i])
+	}
+	return b
+}
+
 // WithAccess sets the Access field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Access field is set to the value of the last call.
@@ -83,7 +132,7 @@ func (b *MarketplaceProductSpecApplyConfiguration) WithAccess(value *ProductAcce
 // WithLifecycle sets the Lifecycle field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Lifecycle field is set to the value of the last call.
-func (b *MarketplaceProductSpecApplyConfiguration) WithLifecycle(value *LifecycleApplyConfiguration) *MarketplaceProductSpecApplyConfiguration {
+func (b *MarketplaceProductSpecApplyConfiguration) WithLifecycle(value *ProductLifecycleApplyConfiguration) *MarketplaceProductSpecApplyConfiguration {
 	b.Lifecycle = value
 	return b
 }
@@ -93,6 +142,19 @@ func (b *MarketplaceProductSpecApplyConfiguration) WithLifecycle(value *Lifecycl
 // If called multiple times, the Isolation field is set to the value of the last call.
 func (b *MarketplaceProductSpecApplyConfiguration) WithIsolation(value *IsolationApplyConfiguration) *MarketplaceProductSpecApplyConfiguration {
 	b.Isolation = value
+	return b
+}
+
+// WithMeters adds the given value to the Meters field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Meters field.
+func (b *MarketplaceProductSpecApplyConfiguration) WithMeters(values ...*MeterApplyConfiguration) *MarketplaceProductSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithMeters")
+		}
+		b.Meters = append(b.Meters, *values[i])
+	}
 	return b
 }
 

@@ -9,19 +9,21 @@ import (
 // MarketplaceProductStatusApplyConfiguration represents a declarative configuration of the MarketplaceProductStatus type for use
 // with apply.
 //
-// MarketplaceProductStatus is what is known about the product.
+// MarketplaceProductStatus is what is known about the product. If it is erased, the next pass restores it.
 type MarketplaceProductStatusApplyConfiguration struct {
-	// conditions hold Ready.
+	// conditions hold Ready, ListingsResolved for a product that is listed, and Stalled while somebody must act. True is good, but
+	// for Stalled.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// observedGeneration is the generation that revision was made from.
+	// observedGeneration is the generation that the conditions speak of, good or bad.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// revision is the name of the ControllerRevision that new tenants get.
-	Revision *string `json:"revision,omitempty"`
-	// chartDigest is the SHA-256 of the chart's bytes in that revision.
-	ChartDigest *string `json:"chartDigest,omitempty"`
+	// latestRevision is the name of the newest MarketplaceRevision that passed its check. New tenants get it.
+	LatestRevision *string `json:"latestRevision,omitempty"`
+	// latestRevisionGeneration is the generation that latestRevision was made from. Below observedGeneration, the spec of today
+	// has not become a revision: Ready says why.
+	LatestRevisionGeneration *int64 `json:"latestRevisionGeneration,omitempty"`
 	// instances counts the product's instances by state.
 	Instances []InstanceCountApplyConfiguration `json:"instances,omitempty"`
-	// rollout is how far the current revision has come.
+	// rollout is how far the latest revision has come.
 	Rollout *RolloutStatusApplyConfiguration `json:"rollout,omitempty"`
 }
 
@@ -52,19 +54,19 @@ func (b *MarketplaceProductStatusApplyConfiguration) WithObservedGeneration(valu
 	return b
 }
 
-// WithRevision sets the Revision field in the declarative configuration to the given value
+// WithLatestRevision sets the LatestRevision field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Revision field is set to the value of the last call.
-func (b *MarketplaceProductStatusApplyConfiguration) WithRevision(value string) *MarketplaceProductStatusApplyConfiguration {
-	b.Revision = &value
+// If called multiple times, the LatestRevision field is set to the value of the last call.
+func (b *MarketplaceProductStatusApplyConfiguration) WithLatestRevision(value string) *MarketplaceProductStatusApplyConfiguration {
+	b.LatestRevision = &value
 	return b
 }
 
-// WithChartDigest sets the ChartDigest field in the declarative configuration to the given value
+// WithLatestRevisionGeneration sets the LatestRevisionGeneration field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ChartDigest field is set to the value of the last call.
-func (b *MarketplaceProductStatusApplyConfiguration) WithChartDigest(value string) *MarketplaceProductStatusApplyConfiguration {
-	b.ChartDigest = &value
+// If called multiple times, the LatestRevisionGeneration field is set to the value of the last call.
+func (b *MarketplaceProductStatusApplyConfiguration) WithLatestRevisionGeneration(value int64) *MarketplaceProductStatusApplyConfiguration {
+	b.LatestRevisionGeneration = &value
 	return b
 }
 

@@ -9,30 +9,13 @@ import (
 // MarketplaceSpecApplyConfiguration represents a declarative configuration of the MarketplaceSpec type for use
 // with apply.
 //
-// MarketplaceSpec is one connection to a marketplace.
+// MarketplaceSpec says where the calls of one marketplace come from, and which keys prove them. Each protocol has a member of
+// its own, named after it.
 type MarketplaceSpecApplyConfiguration struct {
-	// protocol is the family of calls that this marketplace makes.
+	// protocol is the family of calls that this marketplace makes. It chooses the member that holds everything else.
 	Protocol *apiv1alpha1.MarketplaceProtocol `json:"protocol,omitempty"`
-	// site chooses the marketplace's site and with it the host of its open API.
-	Site *apiv1alpha1.MarketplaceSite `json:"site,omitempty"`
-	// openAPIURL replaces the open API's base URL that follows from site, for a test double or a proxy.
-	OpenAPIURL *string `json:"openAPIURL,omitempty"`
-	// callbackSecretRef names the Secret, in this namespace, that holds the keys of the callbacks: accessKey, and where
-	// used kitAccessKey, licenseAccessKey and notifyAccessKey, each with an optional second one named with the ending Next
-	// while keys are rotated; kitPrivateKey in PEM.
-	CallbackSecretRef *SecretReferenceApplyConfiguration `json:"callbackSecretRef,omitempty"`
-	// openAPISecretRef names the Secret that holds ak and sk, the credentials of the open API. It is looked for in the
-	// namespace where Stallkeeper is installed, which the webhook server can't read.
-	OpenAPISecretRef *SecretReferenceApplyConfiguration `json:"openAPISecretRef,omitempty"`
-	// usageValues says how amounts of use are written when they are pushed. Text when not set; a site that refuses every record for
-	// its value wants Number.
-	UsageValues *apiv1alpha1.UsageValueForm `json:"usageValues,omitempty"`
-	// signOnPKCE says whether users who sign in through Stallkeeper do so with PKCE. Send when not set; a site that refuses to sign
-	// users in for it wants Omit.
-	SignOnPKCE *apiv1alpha1.SignOnPKCE `json:"signOnPKCE,omitempty"`
-	// fieldEncryption says how the initial user name and password are encrypted in answers, where the marketplace wants that:
-	// KooGallery in SaaS V1.0. AES256 when not set. Fields that come encrypted are read in both forms.
-	FieldEncryption *apiv1alpha1.FieldEncryption `json:"fieldEncryption,omitempty"`
+	// kooGallery says how KooGallery is talked to, for protocol KooGallery.
+	KooGallery *KooGalleryApplyConfiguration `json:"kooGallery,omitempty"`
 	// disclosure says what may be shown to whom.
 	Disclosure *MarketplaceDisclosureApplyConfiguration `json:"disclosure,omitempty"`
 }
@@ -51,59 +34,11 @@ func (b *MarketplaceSpecApplyConfiguration) WithProtocol(value apiv1alpha1.Marke
 	return b
 }
 
-// WithSite sets the Site field in the declarative configuration to the given value
+// WithKooGallery sets the KooGallery field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Site field is set to the value of the last call.
-func (b *MarketplaceSpecApplyConfiguration) WithSite(value apiv1alpha1.MarketplaceSite) *MarketplaceSpecApplyConfiguration {
-	b.Site = &value
-	return b
-}
-
-// WithOpenAPIURL sets the OpenAPIURL field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the OpenAPIURL field is set to the value of the last call.
-func (b *MarketplaceSpecApplyConfiguration) WithOpenAPIURL(value string) *MarketplaceSpecApplyConfiguration {
-	b.OpenAPIURL = &value
-	return b
-}
-
-// WithCallbackSecretRef sets the CallbackSecretRef field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the CallbackSecretRef field is set to the value of the last call.
-func (b *MarketplaceSpecApplyConfiguration) WithCallbackSecretRef(value *SecretReferenceApplyConfiguration) *MarketplaceSpecApplyConfiguration {
-	b.CallbackSecretRef = value
-	return b
-}
-
-// WithOpenAPISecretRef sets the OpenAPISecretRef field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the OpenAPISecretRef field is set to the value of the last call.
-func (b *MarketplaceSpecApplyConfiguration) WithOpenAPISecretRef(value *SecretReferenceApplyConfiguration) *MarketplaceSpecApplyConfiguration {
-	b.OpenAPISecretRef = value
-	return b
-}
-
-// WithUsageValues sets the UsageValues field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the UsageValues field is set to the value of the last call.
-func (b *MarketplaceSpecApplyConfiguration) WithUsageValues(value apiv1alpha1.UsageValueForm) *MarketplaceSpecApplyConfiguration {
-	b.UsageValues = &value
-	return b
-}
-
-// WithSignOnPKCE sets the SignOnPKCE field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the SignOnPKCE field is set to the value of the last call.
-func (b *MarketplaceSpecApplyConfiguration) WithSignOnPKCE(value apiv1alpha1.SignOnPKCE) *MarketplaceSpecApplyConfiguration {
-	b.SignOnPKCE = &value
-	return b
-}
-
-// WithFieldEncryption sets the FieldEncryption field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the FieldEncryption field is set to the value of the last call.
-func (b *MarketplaceSpecApplyConfiguration) WithFieldEncryption(value apiv1alpha1.FieldEncryption) *MarketplaceSpecApplyConfiguration {
-	b.FieldEncryption = &value
+// If called multiple times, the KooGallery field is set to the value of the last call.
+func (b *MarketplaceSpecApplyConfiguration) WithKooGallery(value *KooGalleryApplyConfiguration) *MarketplaceSpecApplyConfiguration {
+	b.KooGallery = value
 	return b
 }
 

@@ -9,10 +9,12 @@ import (
 // MarketplaceStatusApplyConfiguration represents a declarative configuration of the MarketplaceStatus type for use
 // with apply.
 //
-// MarketplaceStatus is what is known about the connection.
+// MarketplaceStatus is what is known about the Marketplace. If it is erased, the next pass restores it.
 type MarketplaceStatusApplyConfiguration struct {
-	// conditions hold Ready and CallsArrive.
+	// conditions hold Ready, CallsReceived, and Stalled while somebody must act. True is good, but for Stalled.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
+	// observedGeneration is the generation that the conditions speak of.
+	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// callbackPath is the path of the callback URL, to be entered in the marketplace's console behind the webhook server's
 	// address.
 	CallbackPath *string `json:"callbackPath,omitempty"`
@@ -34,6 +36,14 @@ func (b *MarketplaceStatusApplyConfiguration) WithConditions(values ...*v1.Condi
 		}
 		b.Conditions = append(b.Conditions, *values[i])
 	}
+	return b
+}
+
+// WithObservedGeneration sets the ObservedGeneration field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ObservedGeneration field is set to the value of the last call.
+func (b *MarketplaceStatusApplyConfiguration) WithObservedGeneration(value int64) *MarketplaceStatusApplyConfiguration {
+	b.ObservedGeneration = &value
 	return b
 }
 

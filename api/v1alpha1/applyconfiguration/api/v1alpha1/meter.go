@@ -9,24 +9,21 @@ import (
 // MeterApplyConfiguration represents a declarative configuration of the Meter type for use
 // with apply.
 //
-// Meter counts one thing that a sale is charged for by its use.
+// Meter counts one thing that sales are charged for by their use, or that is only shown. Exactly one of prometheus, http and
+// records says where its amounts come from.
 type MeterApplyConfiguration struct {
 	// name of the meter.
 	Name *string `json:"name,omitempty"`
 	// unit that the amounts are in, as the marketplace's console has it, for people.
 	Unit *string `json:"unit,omitempty"`
-	// source is where the amounts come from.
-	Source *apiv1alpha1.MeterSource `json:"source,omitempty"`
-	// prometheus is the question of source Prometheus.
-	Prometheus *MeterPrometheusApplyConfiguration `json:"prometheus,omitempty"`
-	// http is the question of source HTTP.
-	HTTP *MeterHTTPApplyConfiguration `json:"http,omitempty"`
 	// interval is how often the meter is read: as often as the marketplace bills, or more often.
 	Interval *apiv1alpha1.MeterInterval `json:"interval,omitempty"`
-	// push says how the amounts reach the marketplace. New when not set.
-	Push *apiv1alpha1.MeterPush `json:"push,omitempty"`
-	// package says how much a package holds, for sales that are one.
-	Package *MeterPackageApplyConfiguration `json:"package,omitempty"`
+	// prometheus asks a Prometheus.
+	Prometheus *MeterPrometheusApplyConfiguration `json:"prometheus,omitempty"`
+	// http asks a Service of the tenant.
+	HTTP *MeterHTTPApplyConfiguration `json:"http,omitempty"`
+	// records takes the UsageRecords that a person or a job writes: records: {}.
+	Records *apiv1alpha1.MeterRecords `json:"records,omitempty"`
 }
 
 // MeterApplyConfiguration constructs a declarative configuration of the Meter type for use with
@@ -51,11 +48,11 @@ func (b *MeterApplyConfiguration) WithUnit(value string) *MeterApplyConfiguratio
 	return b
 }
 
-// WithSource sets the Source field in the declarative configuration to the given value
+// WithInterval sets the Interval field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Source field is set to the value of the last call.
-func (b *MeterApplyConfiguration) WithSource(value apiv1alpha1.MeterSource) *MeterApplyConfiguration {
-	b.Source = &value
+// If called multiple times, the Interval field is set to the value of the last call.
+func (b *MeterApplyConfiguration) WithInterval(value apiv1alpha1.MeterInterval) *MeterApplyConfiguration {
+	b.Interval = &value
 	return b
 }
 
@@ -75,26 +72,10 @@ func (b *MeterApplyConfiguration) WithHTTP(value *MeterHTTPApplyConfiguration) *
 	return b
 }
 
-// WithInterval sets the Interval field in the declarative configuration to the given value
+// WithRecords sets the Records field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Interval field is set to the value of the last call.
-func (b *MeterApplyConfiguration) WithInterval(value apiv1alpha1.MeterInterval) *MeterApplyConfiguration {
-	b.Interval = &value
-	return b
-}
-
-// WithPush sets the Push field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Push field is set to the value of the last call.
-func (b *MeterApplyConfiguration) WithPush(value apiv1alpha1.MeterPush) *MeterApplyConfiguration {
-	b.Push = &value
-	return b
-}
-
-// WithPackage sets the Package field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Package field is set to the value of the last call.
-func (b *MeterApplyConfiguration) WithPackage(value *MeterPackageApplyConfiguration) *MeterApplyConfiguration {
-	b.Package = value
+// If called multiple times, the Records field is set to the value of the last call.
+func (b *MeterApplyConfiguration) WithRecords(value apiv1alpha1.MeterRecords) *MeterApplyConfiguration {
+	b.Records = &value
 	return b
 }

@@ -9,10 +9,8 @@ package v1alpha1
 // 2026-01-02T15:00:00Z. It answers {"value": "12.5"}, the amount that was used from the first to before the second, also when it
 // is asked late or again.
 type MeterHTTPApplyConfiguration struct {
-	// service is the name of the Service.
-	Service *string `json:"service,omitempty"`
-	// port is the Service's port.
-	Port *int32 `json:"port,omitempty"`
+	// serviceRef names the Service and its port.
+	ServiceRef *ServicePortReferenceApplyConfiguration `json:"serviceRef,omitempty"`
 	// path of the URL, such as /usage.
 	Path *string `json:"path,omitempty"`
 }
@@ -23,19 +21,11 @@ func MeterHTTP() *MeterHTTPApplyConfiguration {
 	return &MeterHTTPApplyConfiguration{}
 }
 
-// WithService sets the Service field in the declarative configuration to the given value
+// WithServiceRef sets the ServiceRef field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Service field is set to the value of the last call.
-func (b *MeterHTTPApplyConfiguration) WithService(value string) *MeterHTTPApplyConfiguration {
-	b.Service = &value
-	return b
-}
-
-// WithPort sets the Port field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Port field is set to the value of the last call.
-func (b *MeterHTTPApplyConfiguration) WithPort(value int32) *MeterHTTPApplyConfiguration {
-	b.Port = &value
+// If called multiple times, the ServiceRef field is set to the value of the last call.
+func (b *MeterHTTPApplyConfiguration) WithServiceRef(value *ServicePortReferenceApplyConfiguration) *MeterHTTPApplyConfiguration {
+	b.ServiceRef = value
 	return b
 }
 

@@ -23,10 +23,10 @@ type MeterUsageApplyConfiguration struct {
 	PackageSize *string `json:"packageSize,omitempty"`
 	// relatedInstanceID is the marketplace's id of the instance that uses the package, where that is another one.
 	RelatedInstanceID *string `json:"relatedInstanceID,omitempty"`
-	// countedUntil is the end of the last interval that is counted.
-	CountedUntil *v1.Time `json:"countedUntil,omitempty"`
-	// pending is the number of records that the marketplace has not accepted yet.
-	Pending *int32 `json:"pending,omitempty"`
+	// countedUntilTime is the end of the last interval that is counted.
+	CountedUntilTime *v1.Time `json:"countedUntilTime,omitempty"`
+	// pendingRecords is the number of records that the marketplace has not accepted yet.
+	PendingRecords *int32 `json:"pendingRecords,omitempty"`
 }
 
 // MeterUsageApplyConfiguration constructs a declarative configuration of the MeterUsage type for use with
@@ -83,18 +83,18 @@ func (b *MeterUsageApplyConfiguration) WithRelatedInstanceID(value string) *Mete
 	return b
 }
 
-// WithCountedUntil sets the CountedUntil field in the declarative configuration to the given value
+// WithCountedUntilTime sets the CountedUntilTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the CountedUntil field is set to the value of the last call.
-func (b *MeterUsageApplyConfiguration) WithCountedUntil(value v1.Time) *MeterUsageApplyConfiguration {
-	b.CountedUntil = &value
+// If called multiple times, the CountedUntilTime field is set to the value of the last call.
+func (b *MeterUsageApplyConfiguration) WithCountedUntilTime(value v1.Time) *MeterUsageApplyConfiguration {
+	b.CountedUntilTime = &value
 	return b
 }
 
-// WithPending sets the Pending field in the declarative configuration to the given value
+// WithPendingRecords sets the PendingRecords field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Pending field is set to the value of the last call.
-func (b *MeterUsageApplyConfiguration) WithPending(value int32) *MeterUsageApplyConfiguration {
-	b.Pending = &value
+// If called multiple times, the PendingRecords field is set to the value of the last call.
+func (b *MeterUsageApplyConfiguration) WithPendingRecords(value int32) *MeterUsageApplyConfiguration {
+	b.PendingRecords = &value
 	return b
 }

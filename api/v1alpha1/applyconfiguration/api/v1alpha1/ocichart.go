@@ -17,6 +17,8 @@ type OCIChartApplyConfiguration struct {
 	Version *string `json:"version,omitempty"`
 	// transport is HTTPS when not set.
 	Transport *apiv1alpha1.ChartTransport `json:"transport,omitempty"`
+	// pullSecretRef names a Secret of type kubernetes.io/dockerconfigjson in this namespace. None when not set.
+	PullSecretRef *SecretReferenceApplyConfiguration `json:"pullSecretRef,omitempty"`
 }
 
 // OCIChartApplyConfiguration constructs a declarative configuration of the OCIChart type for use with
@@ -46,5 +48,13 @@ func (b *OCIChartApplyConfiguration) WithVersion(value string) *OCIChartApplyCon
 // If called multiple times, the Transport field is set to the value of the last call.
 func (b *OCIChartApplyConfiguration) WithTransport(value apiv1alpha1.ChartTransport) *OCIChartApplyConfiguration {
 	b.Transport = &value
+	return b
+}
+
+// WithPullSecretRef sets the PullSecretRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PullSecretRef field is set to the value of the last call.
+func (b *OCIChartApplyConfiguration) WithPullSecretRef(value *SecretReferenceApplyConfiguration) *OCIChartApplyConfiguration {
+	b.PullSecretRef = value
 	return b
 }

@@ -13,8 +13,8 @@ import (
 type PackageCheckpointApplyConfiguration struct {
 	// name of the package's MarketplaceInstance.
 	Name *string `json:"name,omitempty"`
-	// beginsAt is when the package began that used is about. Not set for the first one.
-	BeginsAt *v1.Time `json:"beginsAt,omitempty"`
+	// startTime is when the package began that used is about. Not set for the first one.
+	StartTime *v1.Time `json:"startTime,omitempty"`
 	// used is what was used of it.
 	Used *string `json:"used,omitempty"`
 }
@@ -33,11 +33,11 @@ func (b *PackageCheckpointApplyConfiguration) WithName(value string) *PackageChe
 	return b
 }
 
-// WithBeginsAt sets the BeginsAt field in the declarative configuration to the given value
+// WithStartTime sets the StartTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the BeginsAt field is set to the value of the last call.
-func (b *PackageCheckpointApplyConfiguration) WithBeginsAt(value v1.Time) *PackageCheckpointApplyConfiguration {
-	b.BeginsAt = &value
+// If called multiple times, the StartTime field is set to the value of the last call.
+func (b *PackageCheckpointApplyConfiguration) WithStartTime(value v1.Time) *PackageCheckpointApplyConfiguration {
+	b.StartTime = &value
 	return b
 }
 

@@ -11,8 +11,8 @@ import (
 //
 // PendingChange is a change that was bought and waits for its date.
 type PendingChangeApplyConfiguration struct {
-	// effectiveAt is when it takes effect.
-	EffectiveAt *v1.Time `json:"effectiveAt,omitempty"`
+	// effectiveTime is when it takes effect.
+	EffectiveTime *v1.Time `json:"effectiveTime,omitempty"`
 	// orderID and orderLineID name the order that bought it.
 	OrderID *string `json:"orderID,omitempty"`
 	// orderLineID names the order's line.
@@ -31,11 +31,11 @@ func PendingChange() *PendingChangeApplyConfiguration {
 	return &PendingChangeApplyConfiguration{}
 }
 
-// WithEffectiveAt sets the EffectiveAt field in the declarative configuration to the given value
+// WithEffectiveTime sets the EffectiveTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the EffectiveAt field is set to the value of the last call.
-func (b *PendingChangeApplyConfiguration) WithEffectiveAt(value v1.Time) *PendingChangeApplyConfiguration {
-	b.EffectiveAt = &value
+// If called multiple times, the EffectiveTime field is set to the value of the last call.
+func (b *PendingChangeApplyConfiguration) WithEffectiveTime(value v1.Time) *PendingChangeApplyConfiguration {
+	b.EffectiveTime = &value
 	return b
 }
 

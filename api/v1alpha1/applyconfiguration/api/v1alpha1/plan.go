@@ -14,17 +14,26 @@ import (
 type PlanApplyConfiguration struct {
 	// name of the plan.
 	Name *string `json:"name,omitempty"`
-	// values are given to the template. String leaves may be templates over .instance, .plan, .quantity, .attributes,
-	// .customer and .trial. A leaf's result is set as a string, or by toInt, toBool or toJSON as that; it is never read as
-	// YAML again.
+	// rank says which of two plans is the larger one: that of the higher rank. A renewal to a smaller plan waits for the end of
+	// the paid period. All plans have a rank, or none has; without ranks a later plan of the list is the larger one.
+	Rank *int32 `json:"rank,omitempty"`
+	// listings say which of the marketplaces' products and SKUs mean this plan. Without one only a person can choose it.
+	Listings []ListingApplyConfiguration `json:"listings,omitempty"`
+	// values are given to the template, over the product's. String leaves may be templates over .instance, .plan, .quantity,
+	// .attributes, .customer, .access and .trial. A leaf's result is set as a string, or by toInt, toBool or toJSON as that; it is
+	// never read as YAML again.
 	Values *runtime.RawExtension `json:"values,omitempty"`
+	// set assigns single values without a template, over values.
+	Set []ValueAssignmentApplyConfiguration `json:"set,omitempty"`
 	// quota is the hard limits of the tenant namespace's ResourceQuota. No quota when not set.
 	Quota *apiv1alpha1.ResourceList `json:"quota,omitempty"`
 	// lifecycle replaces single fields of the product's lifecycle for this plan.
-	Lifecycle *LifecycleApplyConfiguration `json:"lifecycle,omitempty"`
-	// meters count what a sale of this plan uses, where it is charged by use. They hold at once for all tenants, and a change of
-	// them is no new revision.
-	Meters []MeterApplyConfiguration `json:"meters,omitempty"`
+	Lifecycle *LifecyclePolicyApplyConfiguration `json:"lifecycle,omitempty"`
+	// meters are those of the product's meters that count what a sale of this plan uses. They hold at once for all tenants, and a
+	// change of them is no new revision.
+	Meters []PlanMeterApplyConfiguration `json:"meters,omitempty"`
+	// package makes the plan a package of use that is paid in advance.
+	Package *UsagePackageApplyConfiguration `json:"package,omitempty"`
 }
 
 // PlanApplyConfiguration constructs a declarative configuration of the Plan type for use with
@@ -41,11 +50,45 @@ func (b *PlanApplyConfiguration) WithName(value string) *PlanApplyConfiguration 
 	return b
 }
 
+// WithRank sets the Rank field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Rank field is set to the value of the last call.
+func (b *PlanApplyConfiguration) WithRank(value int32) *PlanApplyConfiguration {
+	b.Rank = &value
+	return b
+}
+
+// WithListings adds the given value to the Listings field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Listings field.
+func (b *PlanApplyConfiguration) WithListings(values ...*ListingApplyConfiguration) *PlanApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithListings")
+		}
+		b.Listings = append(b.Listings, *values[i])
+	}
+	return b
+}
+
 // WithValues sets the Values field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Values field is set to the value of the last call.
 func (b *PlanApplyConfiguration) WithValues(value runtime.RawExtension) *PlanApplyConfiguration {
 	b.Values = &value
+	return b
+}
+
+// WithSet adds the given value to the Set field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Set field.
+func (b *PlanApplyConfiguration) WithSet(values ...*ValueAssignmentApplyConfiguration) *PlanApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithSet")
+		}
+		b.Set = append(b.Set, *values[i])
+	}
 	return b
 }
 
@@ -60,7 +103,7 @@ func (b *PlanApplyConfiguration) WithQuota(value apiv1alpha1.ResourceList) *Plan
 // WithLifecycle sets the Lifecycle field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Lifecycle field is set to the value of the last call.
-func (b *PlanApplyConfiguration) WithLifecycle(value *LifecycleApplyConfiguration) *PlanApplyConfiguration {
+func (b *PlanApplyConfiguration) WithLifecycle(value *LifecyclePolicyApplyConfiguration) *PlanApplyConfiguration {
 	b.Lifecycle = value
 	return b
 }
@@ -68,12 +111,20 @@ func (b *PlanApplyConfiguration) WithLifecycle(value *LifecycleApplyConfiguratio
 // WithMeters adds the given value to the Meters field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
 // If called multiple times, values provided by each call will be appended to the Meters field.
-func (b *PlanApplyConfiguration) WithMeters(values ...*MeterApplyConfiguration) *PlanApplyConfiguration {
+func (b *PlanApplyConfiguration) WithMeters(values ...*PlanMeterApplyConfiguration) *PlanApplyConfiguration {
 	for i := range values {
 		if values[i] == nil {
 			panic("nil value passed to WithMeters")
 		}
 		b.Meters = append(b.Meters, *values[i])
 	}
+	return b
+}
+
+// WithPackage sets the Package field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Package field is set to the value of the last call.
+func (b *PlanApplyConfiguration) WithPackage(value *UsagePackageApplyConfiguration) *PlanApplyConfiguration {
+	b.Package = value
 	return b
 }

@@ -9,13 +9,13 @@ import (
 // ProductLicenseApplyConfiguration represents a declarative configuration of the ProductLicense type for use
 // with apply.
 //
-// ProductLicense says which licences a buyer of Online License may ask for.
+// ProductLicense says which licenses a buyer of Online License may ask for.
 type ProductLicenseApplyConfiguration struct {
 	// deviceFingerprint says whether a request needs one. Optional when not set.
 	DeviceFingerprint *apiv1alpha1.LicenseFingerprint `json:"deviceFingerprint,omitempty"`
 	// term says whether a request needs an end. When not set, it does if the sale is charged by the period.
 	Term *apiv1alpha1.LicenseTerm `json:"term,omitempty"`
-	// perUnit is how many licences, that have not ended, one of the bought quantity gives. A device that gets another licence
+	// perUnit is how many licenses, that have not ended, one of the bought quantity gives. A device that gets another license
 	// takes no further place. As many as 128 when not set.
 	PerUnit *int32 `json:"perUnit,omitempty"`
 }

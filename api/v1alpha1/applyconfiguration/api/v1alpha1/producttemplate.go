@@ -2,15 +2,25 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
 // ProductTemplateApplyConfiguration represents a declarative configuration of the ProductTemplate type for use
 // with apply.
 //
-// ProductTemplate is what runs for a tenant: exactly one of chart and inline.
+// ProductTemplate is what runs for a tenant: exactly one of chart, inline and configMapRef.
 type ProductTemplateApplyConfiguration struct {
 	// chart is a Helm chart.
 	Chart *ChartApplyConfiguration `json:"chart,omitempty"`
 	// inline is multi-document YAML in Helm's template language.
 	Inline *string `json:"inline,omitempty"`
+	// configMapRef is a ConfigMap whose data are files in Helm's template language, each with a name that ends in .yaml, .yml or
+	// .tpl. kustomize's configMapGenerator makes one of a folder.
+	ConfigMapRef *ConfigMapReferenceApplyConfiguration `json:"configMapRef,omitempty"`
+	// missingValues says what it means that the template asks for a value that is not there, such as .Values.replica instead of
+	// .Values.replicas. When not set: Warn for a chart, Fail for inline and configMapRef.
+	MissingValues *apiv1alpha1.MissingValuesPolicy `json:"missingValues,omitempty"`
 }
 
 // ProductTemplateApplyConfiguration constructs a declarative configuration of the ProductTemplate type for use with
@@ -32,5 +42,21 @@ func (b *ProductTemplateApplyConfiguration) WithChart(value *ChartApplyConfigura
 // If called multiple times, the Inline field is set to the value of the last call.
 func (b *ProductTemplateApplyConfiguration) WithInline(value string) *ProductTemplateApplyConfiguration {
 	b.Inline = &value
+	return b
+}
+
+// WithConfigMapRef sets the ConfigMapRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ConfigMapRef field is set to the value of the last call.
+func (b *ProductTemplateApplyConfiguration) WithConfigMapRef(value *ConfigMapReferenceApplyConfiguration) *ProductTemplateApplyConfiguration {
+	b.ConfigMapRef = value
+	return b
+}
+
+// WithMissingValues sets the MissingValues field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MissingValues field is set to the value of the last call.
+func (b *ProductTemplateApplyConfiguration) WithMissingValues(value apiv1alpha1.MissingValuesPolicy) *ProductTemplateApplyConfiguration {
+	b.MissingValues = &value
 	return b
 }

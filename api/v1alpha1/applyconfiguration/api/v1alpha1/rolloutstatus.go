@@ -5,11 +5,11 @@ package v1alpha1
 // RolloutStatusApplyConfiguration represents a declarative configuration of the RolloutStatus type for use
 // with apply.
 //
-// RolloutStatus is how far the current revision has come.
+// RolloutStatus is how far the latest revision has come.
 type RolloutStatusApplyConfiguration struct {
 	// total is the number of instances that have a tenant.
 	Total *int32 `json:"total,omitempty"`
-	// updated is the number of those that run the current revision.
+	// updated is the number of those that run the latest revision.
 	Updated *int32 `json:"updated,omitempty"`
 }
 

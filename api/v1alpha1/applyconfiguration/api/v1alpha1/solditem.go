@@ -9,11 +9,11 @@ package v1alpha1
 type SoldItemApplyConfiguration struct {
 	// productID is the marketplace's product id.
 	ProductID *string `json:"productID,omitempty"`
-	// skuCode is the marketplace's specification code.
-	SKUCode *string `json:"skuCode,omitempty"`
+	// sku is the marketplace's specification code.
+	SKU *string `json:"sku,omitempty"`
 	// productName is the product's name in the marketplace.
 	ProductName *string `json:"productName,omitempty"`
-	// quantity is the bought quantity of the item's linear attribute.
+	// quantity is the bought quantity of the item's linear attribute. 0 says that nothing of it is counted.
 	Quantity *int32 `json:"quantity,omitempty"`
 }
 
@@ -31,11 +31,11 @@ func (b *SoldItemApplyConfiguration) WithProductID(value string) *SoldItemApplyC
 	return b
 }
 
-// WithSKUCode sets the SKUCode field in the declarative configuration to the given value
+// WithSKU sets the SKU field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the SKUCode field is set to the value of the last call.
-func (b *SoldItemApplyConfiguration) WithSKUCode(value string) *SoldItemApplyConfiguration {
-	b.SKUCode = &value
+// If called multiple times, the SKU field is set to the value of the last call.
+func (b *SoldItemApplyConfiguration) WithSKU(value string) *SoldItemApplyConfiguration {
+	b.SKU = &value
 	return b
 }
 

@@ -10,27 +10,28 @@ import (
 // SubscriptionApplyConfiguration represents a declarative configuration of the Subscription type for use
 // with apply.
 //
-// Subscription is what the marketplace has said about a sale. It is written by the webhook server and by the order
-// reconciler, and does not belong in Git. A person may correct it.
+// Subscription is what the marketplace has said about a sale, and does not belong in Git. The webhook server and the controller
+// write it. A person writes it once, to bring a sale from before Stallkeeper or to enter a license code; an admission policy
+// refuses it later, and spec.correction and spec.lifecycle are there instead.
 type SubscriptionApplyConfiguration struct {
 	// marketplace is the name of the Marketplace in this namespace that the sale came from.
 	Marketplace *string `json:"marketplace,omitempty"`
 	// instanceID is the id that the marketplace has for the instance: the object's name, unless a sale was live before
-	// Stallkeeper. Of a licence code it is the code itself, as the buyer got it.
+	// Stallkeeper or the marketplace chooses its ids. Of a license code it is the code itself, as the buyer got it.
 	InstanceID *string `json:"instanceID,omitempty"`
 	// orderID is the order of the purchase.
 	OrderID *string `json:"orderID,omitempty"`
 	// orderLineID is the line of the purchase.
 	OrderLineID *string `json:"orderLineID,omitempty"`
-	// purchasedAt is when the marketplace first told us of the sale.
-	PurchasedAt *v1.Time `json:"purchasedAt,omitempty"`
+	// purchaseTime is when the marketplace first told us of the sale.
+	PurchaseTime *v1.Time `json:"purchaseTime,omitempty"`
 	// items are what is sold, in the marketplace's words.
 	Items []SoldItemApplyConfiguration `json:"items,omitempty"`
-	// itemsOrderedAt is the time of the order that items come from; an older order does not replace them.
-	ItemsOrderedAt *v1.Time `json:"itemsOrderedAt,omitempty"`
+	// itemsOrderTime is the time of the order that items come from; an older order does not replace them.
+	ItemsOrderTime *v1.Time `json:"itemsOrderTime,omitempty"`
 	// plan is the plan that items mean, by the product's listings.
 	Plan *string `json:"plan,omitempty"`
-	// quantity is the quantity that was sold.
+	// quantity is the quantity that was sold. 0, or nothing, says that the marketplace counts none: one is what runs.
 	Quantity *int32 `json:"quantity,omitempty"`
 	// attributes are properties that the buyer chose or entered.
 	Attributes []AttributeApplyConfiguration `json:"attributes,omitempty"`
@@ -42,30 +43,30 @@ type SubscriptionApplyConfiguration struct {
 	Type *apiv1alpha1.SubscriptionType `json:"type,omitempty"`
 	// chargingMode is how the sale is charged.
 	ChargingMode *apiv1alpha1.ChargingMode `json:"chargingMode,omitempty"`
-	// packageUsedBy names the instance that is charged by use and uses this package, which then has no tenant of its own. It is
-	// found by buyer and product when the order of a plan with package.usedBy: OnDemandInstance is read; where not exactly one
-	// instance fits, a person names it here.
-	PackageUsedBy *InstanceReferenceApplyConfiguration `json:"packageUsedBy,omitempty"`
-	// startsAt is when the paid time began.
-	StartsAt *v1.Time `json:"startsAt,omitempty"`
-	// expiresAt is when the paid time ends. A sale without it never ends by the clock.
-	ExpiresAt *v1.Time `json:"expiresAt,omitempty"`
-	// expiresAtSource is who said expiresAt.
-	ExpiresAtSource *apiv1alpha1.ExpirySource `json:"expiresAtSource,omitempty"`
-	// entitlement is what the buyer is entitled to. Only a licence code that was just entered has none; it counts as Active,
+	// packageConsumerRef names the instance that is charged by use and uses this package, which then has no tenant of its own. It is
+	// found by buyer and product when the order of a plan with package.consumer: MeteredInstance is read; where not exactly one
+	// instance fits, a person names it by a correction.
+	PackageConsumerRef *InstanceReferenceApplyConfiguration `json:"packageConsumerRef,omitempty"`
+	// startTime is when the paid time began.
+	StartTime *v1.Time `json:"startTime,omitempty"`
+	// expiryTime is when the paid time ends. A sale without it never ends by the clock.
+	ExpiryTime *v1.Time `json:"expiryTime,omitempty"`
+	// expirySource is who said expiryTime.
+	ExpirySource *apiv1alpha1.ExpirySource `json:"expirySource,omitempty"`
+	// entitlement is what the buyer is entitled to. Only a license code that was just entered has none; it counts as Active,
 	// and nothing runs before the code is activated.
 	Entitlement *EntitlementApplyConfiguration `json:"entitlement,omitempty"`
-	// acknowledgement says whether the marketplace is known to have heard that the sale was stored. Not set for sales of which
-	// nobody awaits it.
+	// acknowledgement says whether the marketplace is known to have heard that the sale was stored. Not set for sales of marketplaces
+	// that do not come back to ask.
 	Acknowledgement *AcknowledgementApplyConfiguration `json:"acknowledgement,omitempty"`
 	// pendingChange was bought and waits for its date.
 	PendingChange *PendingChangeApplyConfiguration `json:"pendingChange,omitempty"`
-	// orders are the calls already applied, oldest first. When full the oldest goes.
-	Orders []OrderCallApplyConfiguration `json:"orders,omitempty"`
-	// license makes this the sale of a licence code, which the marketplace mints. A person or the seller's software makes the
+	// calls are the calls already applied, and the corrections, oldest first. When full the oldest goes.
+	Calls []CallApplyConfiguration `json:"calls,omitempty"`
+	// license makes this the sale of a license code, which the marketplace mints. A person or the seller's software makes the
 	// instance when a buyer enters the code; the controller activates it and asks the marketplace about it every day.
 	License *LicenseApplyConfiguration `json:"license,omitempty"`
-	// licenseRequests are the licences that the buyer has asked for, oldest first, with when they were delivered.
+	// licenseRequests are the licenses that the buyer has asked for, oldest first, with when they were delivered.
 	LicenseRequests []LicenseRequestApplyConfiguration `json:"licenseRequests,omitempty"`
 }
 
@@ -107,11 +108,11 @@ func (b *SubscriptionApplyConfiguration) WithOrderLineID(value string) *Subscrip
 	return b
 }
 
-// WithPurchasedAt sets the PurchasedAt field in the declarative configuration to the given value
+// WithPurchaseTime sets the PurchaseTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the PurchasedAt field is set to the value of the last call.
-func (b *SubscriptionApplyConfiguration) WithPurchasedAt(value v1.Time) *SubscriptionApplyConfiguration {
-	b.PurchasedAt = &value
+// If called multiple times, the PurchaseTime field is set to the value of the last call.
+func (b *SubscriptionApplyConfiguration) WithPurchaseTime(value v1.Time) *SubscriptionApplyConfiguration {
+	b.PurchaseTime = &value
 	return b
 }
 
@@ -128,11 +129,11 @@ func (b *SubscriptionApplyConfiguration) WithItems(values ...*SoldItemApplyConfi
 	return b
 }
 
-// WithItemsOrderedAt sets the ItemsOrderedAt field in the declarative configuration to the given value
+// WithItemsOrderTime sets the ItemsOrderTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ItemsOrderedAt field is set to the value of the last call.
-func (b *SubscriptionApplyConfiguration) WithItemsOrderedAt(value v1.Time) *SubscriptionApplyConfiguration {
-	b.ItemsOrderedAt = &value
+// If called multiple times, the ItemsOrderTime field is set to the value of the last call.
+func (b *SubscriptionApplyConfiguration) WithItemsOrderTime(value v1.Time) *SubscriptionApplyConfiguration {
+	b.ItemsOrderTime = &value
 	return b
 }
 
@@ -197,35 +198,35 @@ func (b *SubscriptionApplyConfiguration) WithChargingMode(value apiv1alpha1.Char
 	return b
 }
 
-// WithPackageUsedBy sets the PackageUsedBy field in the declarative configuration to the given value
+// WithPackageConsumerRef sets the PackageConsumerRef field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the PackageUsedBy field is set to the value of the last call.
-func (b *SubscriptionApplyConfiguration) WithPackageUsedBy(value *InstanceReferenceApplyConfiguration) *SubscriptionApplyConfiguration {
-	b.PackageUsedBy = value
+// If called multiple times, the PackageConsumerRef field is set to the value of the last call.
+func (b *SubscriptionApplyConfiguration) WithPackageConsumerRef(value *InstanceReferenceApplyConfiguration) *SubscriptionApplyConfiguration {
+	b.PackageConsumerRef = value
 	return b
 }
 
-// WithStartsAt sets the StartsAt field in the declarative configuration to the given value
+// WithStartTime sets the StartTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the StartsAt field is set to the value of the last call.
-func (b *SubscriptionApplyConfiguration) WithStartsAt(value v1.Time) *SubscriptionApplyConfiguration {
-	b.StartsAt = &value
+// If called multiple times, the StartTime field is set to the value of the last call.
+func (b *SubscriptionApplyConfiguration) WithStartTime(value v1.Time) *SubscriptionApplyConfiguration {
+	b.StartTime = &value
 	return b
 }
 
-// WithExpiresAt sets the ExpiresAt field in the declarative configuration to the given value
+// WithExpiryTime sets the ExpiryTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ExpiresAt field is set to the value of the last call.
-func (b *SubscriptionApplyConfiguration) WithExpiresAt(value v1.Time) *SubscriptionApplyConfiguration {
-	b.ExpiresAt = &value
+// If called multiple times, the ExpiryTime field is set to the value of the last call.
+func (b *SubscriptionApplyConfiguration) WithExpiryTime(value v1.Time) *SubscriptionApplyConfiguration {
+	b.ExpiryTime = &value
 	return b
 }
 
-// WithExpiresAtSource sets the ExpiresAtSource field in the declarative configuration to the given value
+// WithExpirySource sets the ExpirySource field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ExpiresAtSource field is set to the value of the last call.
-func (b *SubscriptionApplyConfiguration) WithExpiresAtSource(value apiv1alpha1.ExpirySource) *SubscriptionApplyConfiguration {
-	b.ExpiresAtSource = &value
+// If called multiple times, the ExpirySource field is set to the value of the last call.
+func (b *SubscriptionApplyConfiguration) WithExpirySource(value apiv1alpha1.ExpirySource) *SubscriptionApplyConfiguration {
+	b.ExpirySource = &value
 	return b
 }
 
@@ -253,15 +254,15 @@ func (b *SubscriptionApplyConfiguration) WithPendingChange(value *PendingChangeA
 	return b
 }
 
-// WithOrders adds the given value to the Orders field in the declarative configuration
+// WithCalls adds the given value to the Calls field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the Orders field.
-func (b *SubscriptionApplyConfiguration) WithOrders(values ...*OrderCallApplyConfiguration) *SubscriptionApplyConfiguration {
+// If called multiple times, values provided by each call will be appended to the Calls field.
+func (b *SubscriptionApplyConfiguration) WithCalls(values ...*CallApplyConfiguration) *SubscriptionApplyConfiguration {
 	for i := range values {
 		if values[i] == nil {
-			panic("nil value passed to WithOrders")
+			panic("nil value passed to WithCalls")
 		}
-		b.Orders = append(b.Orders, *values[i])
+		b.Calls = append(b.Calls, *values[i])
 	}
 	return b
 }

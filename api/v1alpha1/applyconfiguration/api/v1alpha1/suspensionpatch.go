@@ -11,11 +11,12 @@ import (
 //
 // SuspensionPatch says how objects of a kind are stopped without losing data.
 type SuspensionPatchApplyConfiguration struct {
-	// group is the API group; not set for the core group.
+	// group is the API group; "" is the core group.
 	Group *string `json:"group,omitempty"`
 	// kind is the kind, such as Cluster.
 	Kind *string `json:"kind,omitempty"`
-	// patch is merged into each such object while the tenant is suspended (JSON merge patch, RFC 7396).
+	// patch is merged into each such object while the tenant is suspended (JSON merge patch, RFC 7396). The empty patch says that
+	// the template itself stops the object.
 	Patch *runtime.RawExtension `json:"patch,omitempty"`
 }
 

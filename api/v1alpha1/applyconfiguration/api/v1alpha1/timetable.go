@@ -11,12 +11,12 @@ import (
 //
 // Timetable is what will happen by itself, and when.
 type TimetableApplyConfiguration struct {
-	// expiresAt is when the paid time ends.
-	ExpiresAt *v1.Time `json:"expiresAt,omitempty"`
-	// suspendAt is when the tenant is stopped if nothing else happens.
-	SuspendAt *v1.Time `json:"suspendAt,omitempty"`
-	// deleteAt is when the tenant is deleted with its data if nothing else happens.
-	DeleteAt *v1.Time `json:"deleteAt,omitempty"`
+	// expiryTime is when the paid time ends.
+	ExpiryTime *v1.Time `json:"expiryTime,omitempty"`
+	// suspensionTime is when the tenant is stopped if nothing else happens.
+	SuspensionTime *v1.Time `json:"suspensionTime,omitempty"`
+	// deletionTime is when the tenant is deleted with its data if nothing else happens.
+	DeletionTime *v1.Time `json:"deletionTime,omitempty"`
 }
 
 // TimetableApplyConfiguration constructs a declarative configuration of the Timetable type for use with
@@ -25,26 +25,26 @@ func Timetable() *TimetableApplyConfiguration {
 	return &TimetableApplyConfiguration{}
 }
 
-// WithExpiresAt sets the ExpiresAt field in the declarative configuration to the given value
+// WithExpiryTime sets the ExpiryTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ExpiresAt field is set to the value of the last call.
-func (b *TimetableApplyConfiguration) WithExpiresAt(value v1.Time) *TimetableApplyConfiguration {
-	b.ExpiresAt = &value
+// If called multiple times, the ExpiryTime field is set to the value of the last call.
+func (b *TimetableApplyConfiguration) WithExpiryTime(value v1.Time) *TimetableApplyConfiguration {
+	b.ExpiryTime = &value
 	return b
 }
 
-// WithSuspendAt sets the SuspendAt field in the declarative configuration to the given value
+// WithSuspensionTime sets the SuspensionTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the SuspendAt field is set to the value of the last call.
-func (b *TimetableApplyConfiguration) WithSuspendAt(value v1.Time) *TimetableApplyConfiguration {
-	b.SuspendAt = &value
+// If called multiple times, the SuspensionTime field is set to the value of the last call.
+func (b *TimetableApplyConfiguration) WithSuspensionTime(value v1.Time) *TimetableApplyConfiguration {
+	b.SuspensionTime = &value
 	return b
 }
 
-// WithDeleteAt sets the DeleteAt field in the declarative configuration to the given value
+// WithDeletionTime sets the DeletionTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the DeleteAt field is set to the value of the last call.
-func (b *TimetableApplyConfiguration) WithDeleteAt(value v1.Time) *TimetableApplyConfiguration {
-	b.DeleteAt = &value
+// If called multiple times, the DeletionTime field is set to the value of the last call.
+func (b *TimetableApplyConfiguration) WithDeletionTime(value v1.Time) *TimetableApplyConfiguration {
+	b.DeletionTime = &value
 	return b
 }

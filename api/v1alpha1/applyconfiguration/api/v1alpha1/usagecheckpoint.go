@@ -9,12 +9,12 @@ import (
 // UsageCheckpointApplyConfiguration represents a declarative configuration of the UsageCheckpoint type for use
 // with apply.
 //
-// UsageCheckpoint is what was used until a record's endsAt. The records before it are removed, and it stands for them.
+// UsageCheckpoint is what was used until a record's endTime. The records before it are removed, and it stands for them.
 type UsageCheckpointApplyConfiguration struct {
-	// total is all that was used since the record's beginsAt.
+	// total is all that was used since the record's startTime.
 	Total *string `json:"total,omitempty"`
-	// packageBeginsAt is when the package began that packageUsed is about. Not set for the first one.
-	PackageBeginsAt *v1.Time `json:"packageBeginsAt,omitempty"`
+	// packageStartTime is when the package began that packageUsed is about. Not set for the first one.
+	PackageStartTime *v1.Time `json:"packageStartTime,omitempty"`
 	// packageUsed is what was used of that package.
 	PackageUsed *string `json:"packageUsed,omitempty"`
 	// packages are the packages that the use was deducted from, where they are instances of their own.
@@ -35,11 +35,11 @@ func (b *UsageCheckpointApplyConfiguration) WithTotal(value string) *UsageCheckp
 	return b
 }
 
-// WithPackageBeginsAt sets the PackageBeginsAt field in the declarative configuration to the given value
+// WithPackageStartTime sets the PackageStartTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the PackageBeginsAt field is set to the value of the last call.
-func (b *UsageCheckpointApplyConfiguration) WithPackageBeginsAt(value v1.Time) *UsageCheckpointApplyConfiguration {
-	b.PackageBeginsAt = &value
+// If called multiple times, the PackageStartTime field is set to the value of the last call.
+func (b *UsageCheckpointApplyConfiguration) WithPackageStartTime(value v1.Time) *UsageCheckpointApplyConfiguration {
+	b.PackageStartTime = &value
 	return b
 }
 

@@ -9,16 +9,16 @@ import (
 // UsageDeliveryApplyConfiguration represents a declarative configuration of the UsageDelivery type for use
 // with apply.
 //
-// UsageDelivery is what became of the push of a record. The controller writes it; a person does to settle a push of which
-// nobody knows whether it has arrived: with pushedAt if the marketplace's console shows the usage, else by removing delivery.
+// UsageDelivery is what became of the push of a record. The controller writes it; a person does to settle a push that may or may
+// not have arrived: with pushTime if the marketplace's console shows the usage, else by removing delivery.
 type UsageDeliveryApplyConfiguration struct {
 	// packageRef names the package, an instance of its own, that the use is deducted from. Written before the push, so that
 	// every push of the record says the same.
 	PackageRef *InstanceReferenceApplyConfiguration `json:"packageRef,omitempty"`
-	// attemptedAt is when a push was begun that must not be made twice, because the marketplace could not tell a repeat.
-	AttemptedAt *v1.Time `json:"attemptedAt,omitempty"`
-	// pushedAt is when the marketplace accepted the record.
-	PushedAt *v1.Time `json:"pushedAt,omitempty"`
+	// attemptTime is when a push was begun that must not be made twice, because the marketplace could not tell a repeat.
+	AttemptTime *v1.Time `json:"attemptTime,omitempty"`
+	// pushTime is when the marketplace accepted the record.
+	PushTime *v1.Time `json:"pushTime,omitempty"`
 }
 
 // UsageDeliveryApplyConfiguration constructs a declarative configuration of the UsageDelivery type for use with
@@ -35,18 +35,18 @@ func (b *UsageDeliveryApplyConfiguration) WithPackageRef(value *InstanceReferenc
 	return b
 }
 
-// WithAttemptedAt sets the AttemptedAt field in the declarative configuration to the given value
+// WithAttemptTime sets the AttemptTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the AttemptedAt field is set to the value of the last call.
-func (b *UsageDeliveryApplyConfiguration) WithAttemptedAt(value v1.Time) *UsageDeliveryApplyConfiguration {
-	b.AttemptedAt = &value
+// If called multiple times, the AttemptTime field is set to the value of the last call.
+func (b *UsageDeliveryApplyConfiguration) WithAttemptTime(value v1.Time) *UsageDeliveryApplyConfiguration {
+	b.AttemptTime = &value
 	return b
 }
 
-// WithPushedAt sets the PushedAt field in the declarative configuration to the given value
+// WithPushTime sets the PushTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the PushedAt field is set to the value of the last call.
-func (b *UsageDeliveryApplyConfiguration) WithPushedAt(value v1.Time) *UsageDeliveryApplyConfiguration {
-	b.PushedAt = &value
+// If called multiple times, the PushTime field is set to the value of the last call.
+func (b *UsageDeliveryApplyConfiguration) WithPushTime(value v1.Time) *UsageDeliveryApplyConfiguration {
+	b.PushTime = &value
 	return b
 }

@@ -16,18 +16,19 @@ type UsageRecordSpecApplyConfiguration struct {
 	InstanceRef *InstanceReferenceApplyConfiguration `json:"instanceRef,omitempty"`
 	// meter is the name of a meter of the instance's plan.
 	Meter *string `json:"meter,omitempty"`
-	// beginsAt is when the interval begins: not before the sale, and at most 21 days ago when it is pushed.
-	BeginsAt *v1.Time `json:"beginsAt,omitempty"`
-	// endsAt is when the interval ends. It is pushed only afterwards.
-	EndsAt *v1.Time `json:"endsAt,omitempty"`
+	// startTime is when the interval begins: not before the sale, and not longer ago than the
+	// marketplace accepts when it is pushed.
+	StartTime *v1.Time `json:"startTime,omitempty"`
+	// endTime is when the interval ends. It is pushed only afterwards.
+	EndTime *v1.Time `json:"endTime,omitempty"`
 	// value is what was used, in the meter's unit: a decimal number with at most 8 digits before the point and 4 behind it, such
 	// as "12.5". With 0 nothing is pushed.
 	Value *string `json:"value,omitempty"`
-	// tenant says what the tenant did after endsAt. Running when not set. Written by the controller.
-	Tenant *apiv1alpha1.TenantActivity `json:"tenant,omitempty"`
+	// tenantActivity says what the tenant did after endTime. Running when not set. Written by the controller.
+	TenantActivity *apiv1alpha1.TenantActivity `json:"tenantActivity,omitempty"`
 	// unmeasured is why the meter's source was not asked about the interval. Written by the controller.
 	Unmeasured *apiv1alpha1.UnmeasuredReason `json:"unmeasured,omitempty"`
-	// checkpoint makes the record stand for all those of its meter that ended until endsAt. Written by the controller.
+	// checkpoint makes the record stand for all those of its meter that ended until endTime. Written by the controller.
 	Checkpoint *UsageCheckpointApplyConfiguration `json:"checkpoint,omitempty"`
 	// delivery is what became of the push.
 	Delivery *UsageDeliveryApplyConfiguration `json:"delivery,omitempty"`
@@ -55,19 +56,19 @@ func (b *UsageRecordSpecApplyConfiguration) WithMeter(value string) *UsageRecord
 	return b
 }
 
-// WithBeginsAt sets the BeginsAt field in the declarative configuration to the given value
+// WithStartTime sets the StartTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the BeginsAt field is set to the value of the last call.
-func (b *UsageRecordSpecApplyConfiguration) WithBeginsAt(value v1.Time) *UsageRecordSpecApplyConfiguration {
-	b.BeginsAt = &value
+// If called multiple times, the StartTime field is set to the value of the last call.
+func (b *UsageRecordSpecApplyConfiguration) WithStartTime(value v1.Time) *UsageRecordSpecApplyConfiguration {
+	b.StartTime = &value
 	return b
 }
 
-// WithEndsAt sets the EndsAt field in the declarative configuration to the given value
+// WithEndTime sets the EndTime field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the EndsAt field is set to the value of the last call.
-func (b *UsageRecordSpecApplyConfiguration) WithEndsAt(value v1.Time) *UsageRecordSpecApplyConfiguration {
-	b.EndsAt = &value
+// If called multiple times, the EndTime field is set to the value of the last call.
+func (b *UsageRecordSpecApplyConfiguration) WithEndTime(value v1.Time) *UsageRecordSpecApplyConfiguration {
+	b.EndTime = &value
 	return b
 }
 
@@ -79,11 +80,11 @@ func (b *UsageRecordSpecApplyConfiguration) WithValue(value string) *UsageRecord
 	return b
 }
 
-// WithTenant sets the Tenant field in the declarative configuration to the given value
+// WithTenantActivity sets the TenantActivity field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Tenant field is set to the value of the last call.
-func (b *UsageRecordSpecApplyConfiguration) WithTenant(value apiv1alpha1.TenantActivity) *UsageRecordSpecApplyConfiguration {
-	b.Tenant = &value
+// If called multiple times, the TenantActivity field is set to the value of the last call.
+func (b *UsageRecordSpecApplyConfiguration) WithTenantActivity(value apiv1alpha1.TenantActivity) *UsageRecordSpecApplyConfiguration {
+	b.TenantActivity = &value
 	return b
 }
 

@@ -12,8 +12,11 @@ import (
 //
 // UsageRecordStatus is what is known about the push. If it is erased, the controller restores it.
 type UsageRecordStatusApplyConfiguration struct {
-	// conditions hold Pushed, with the marketplace's word.
+	// conditions hold Ready; Pushed, with the marketplace's word, for a record that is to be pushed; and Stalled while somebody
+	// must act. True is good, but for Stalled.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
+	// observedGeneration is the generation that the conditions speak of.
+	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// state sums the conditions up in one word for people. No code reads it.
 	State *apiv1alpha1.UsageRecordState `json:"state,omitempty"`
 }
@@ -34,6 +37,14 @@ func (b *UsageRecordStatusApplyConfiguration) WithConditions(values ...*v1.Condi
 		}
 		b.Conditions = append(b.Conditions, *values[i])
 	}
+	return b
+}
+
+// WithObservedGeneration sets the ObservedGeneration field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ObservedGeneration field is set to the value of the last call.
+func (b *UsageRecordStatusApplyConfiguration) WithObservedGeneration(value int64) *UsageRecordStatusApplyConfiguration {
+	b.ObservedGeneration = &value
 	return b
 }
 

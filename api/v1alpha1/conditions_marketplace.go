@@ -1,0 +1,28 @@
+package v1alpha1
+
+// Reasons of Ready of a Marketplace.
+const (
+	// ReasonMarketplaceReady surfaces when every key that is needed can be read.
+	ReasonMarketplaceReady = "MarketplaceReady"
+	// ReasonCallbackSecretNotFound surfaces when the Secret of the callbacks' keys does not exist.
+	ReasonCallbackSecretNotFound = "CallbackSecretNotFound"
+	// ReasonCallbackKeyMissing surfaces when a key of the callbacks is missing or unreadable.
+	ReasonCallbackKeyMissing = "CallbackKeyMissing"
+	// ReasonAPICredentialsMissing surfaces when the Secret with ak and sk is missing or incomplete.
+	ReasonAPICredentialsMissing = "APICredentialsMissing"
+	// ReasonAPICredentialsRefused surfaces when the marketplace refuses ak and sk, which were tried out on a mock order.
+	ReasonAPICredentialsRefused = "APICredentialsRefused"
+	// ReasonClockSkew surfaces when well-signed calls are refused only for their time.
+	ReasonClockSkew = "ClockSkew"
+)
+
+// ConditionCallsReceived of a Marketplace is False while it has notified us of an order whose call did not come.
+const ConditionCallsReceived = "CallsReceived"
+
+// Reasons of CallsReceived.
+const (
+	// ReasonCallsReceived surfaces when no call is known to be missing.
+	ReasonCallsReceived = "CallsReceived"
+	// ReasonCallMissing surfaces when an order was notified a while ago and no call has named it.
+	ReasonCallMissing = "CallMissing"
+)

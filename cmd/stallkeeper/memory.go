@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/go-logr/logr"
+)
+
+const (
+	// envMemoryLimit has the container's limit of memory in bytes, as the chart's downward API gives it.
+	envMemoryLimit = "CONTAINER_MEMORY_LIMIT"
+	// heapPercent is how much of it Go may use before it collects with all its might. The rest is for what Go does not count: the kernel's
+	// buffers of our connections, and the binary.
+	heapPercent = 80
+)
+
+// limitMemory tells Go how much memory there is: by itself it lets garbage grow to the size of what is in use, and the container is killed
+// with half of it free. GOMEMLIMIT, which Go has read itself, goes before.
+func limitMemory(env func(string) string, log logr.Logger) error {
+	text := env(envMemoryLimit)
+	if text == "" || env("GOMEMLIMIT") != "" {
+		return nil
+	}
+	limit, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || limit < 1 {
+		return fmt.Errorf("the variable %s must be a number of bytes, at least 1", envMemoryLimit)
+	}
+	if limit > math.MaxInt64/heapPercent {
+		return nil // as good as none
+	}
+	debug.SetMemoryLimit(limit * heapPercent / 100)
+	log.V(1).Info("Memory is limited", "container", limit, "percent", heapPercent)
+	return nil
+}

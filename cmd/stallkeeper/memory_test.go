@@ -1,0 +1,41 @@
+package main
+
+import (
+	"math"
+	"runtime/debug"
+	"testing"
+
+	"github.com/go-logr/logr"
+)
+
+func TestGoIsToldOfTheContainersMemory(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	t.Cleanup(func() { debug.SetMemoryLimit(before) })
+	tests := map[string]struct {
+		limit, goLimit string
+		want           int64 // 0 for what is not touched, -1 for an error
+	}{
+		"256 MiB":                        {"268435456", "", 214748364},
+		"none":                           {"", "", 0},
+		"a limit that was set by hand":   {"268435456", "100MiB", 0},
+		"the memory of a whole node":     {"9223372036854775807", "", 0},
+		"a word":                         {"256Mi", "", -1},
+		"nothing at all":                 {"0", "", -1},
+		"less than there is of anything": {"-5", "", -1},
+	}
+	for sentence, tc := range tests {
+		t.Run(sentence, func(t *testing.T) {
+			debug.SetMemoryLimit(math.MaxInt64)
+			env := map[string]string{envMemoryLimit: tc.limit, "GOMEMLIMIT": tc.goLimit}
+			err := limitMemory(func(name string) string { return env[name] }, logr.Discard())
+			got := debug.SetMemoryLimit(-1)
+			want := tc.want
+			if want <= 0 {
+				want = math.MaxInt64
+			}
+			if got != want || (err != nil) != (tc.want < 0) {
+				t.Errorf("the limit is %d, %v; want %d", got, err, want)
+			}
+		})
+	}
+}

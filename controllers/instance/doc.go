@@ -1,0 +1,18 @@
+// Package instance makes each tenant what its MarketplaceInstance says. One pass reads:
+//
+//	gather     reads the sale, what the features want of it, and what stands in the tenant's namespace; decides
+//	power      stops or resumes what stands; needs no product, revision or rendering
+//	shape      renders, and keeps the objects on the tenant's revision or moves them to the target, all or nothing
+//	remove     deletes the namespace, on what is read live in that moment and by the API server's clock
+//	look       judges the objects, says whether anything still runs, asks pods for the reason
+//	report     one status, written once, also after a failure; events after it was written
+//
+// Promises:
+//
+//   - Stopping and resuming never wait for rendering, for a revision, or for another object's refusal.
+//   - A tenant whose target can't be rendered or is refused stays wholly on its revision, Ready as it was.
+//   - Where the product or plan is gone, the periods recorded with the tenant hold; where none are recorded, its data are never due.
+//   - A tenant is deleted only if the live instance, the live namespace and the API server's clock all say so.
+//   - A pass with nothing to do asks the API server nothing; after a restart, a tenant is rendered once.
+//   - The package knows no feature. What usage, licenses and directories want is a sale.Extension.
+package instance

@@ -1,0 +1,165 @@
+package product
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+	kjson "sigs.k8s.io/json"
+
+	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/controllers/workload"
+)
+
+const (
+	// maxObjectBytes is what the API server stores of one object at most, and a little less.
+	maxObjectBytes = 1 << 20
+	// maxSchemaProblems bounds the problems that a message names.
+	maxSchemaProblems = 10
+)
+
+// schemaProblems are what the API server would refuse of objects of Kubernetes' own kinds: fields that there are not, values of another
+// type, list entries with one key, objects that are too large. Other kinds are left to the API server, whose schemas are not at hand
+// without asking. Texts of values are left out.
+func schemaProblems(objects []*unstructured.Unstructured) []string {
+	var problems []string
+	for _, object := range objects {
+		name := object.GetKind() + "/" + object.GetName()
+		for _, problem := range objectProblems(object) {
+			if text := name + ": " + problem; !slices.Contains(problems, text) {
+				problems = append(problems, text)
+			}
+		}
+		if len(problems) >= maxSchemaProblems {
+			return problems[:maxSchemaProblems]
+		}
+	}
+	return problems
+}
+
+func objectProblems(object *unstructured.Unstructured) []string {
+	raw, err := json.Marshal(object.Object)
+	if err != nil {
+		return []string{"it has no JSON form"}
+	}
+	if len(raw) > maxObjectBytes {
+		return []string{fmt.Sprintf("it has %d bytes, and the API server stores at most %d in one object: divide it", len(raw), maxObjectBytes)}
+	}
+	into, err := scheme.Scheme.New(object.GroupVersionKind())
+	if err != nil {
+		return nil // a kind of somebody else's
+	}
+	strict, err := kjson.UnmarshalStrict(raw, into)
+	if err != nil {
+		return []string{typeProblem(err)}
+	}
+	var problems []string
+	for _, one := range strict {
+		if field, ok := errors.AsType[kjson.FieldError](one); ok {
+			problems = append(problems, fmt.Sprintf("there is no field %s: correct its name or its place", field.FieldPath()))
+		}
+	}
+	return append(problems, doubled(into, object)...)
+}
+
+// goType is how Go's decoder says where it was; the value itself is left out.
+var goType = regexp.MustCompile(`cannot unmarshal (\w+)(?: .*)? into Go struct field \w+\.(\S+) of type (\S+)`)
+
+// typeProblem words an error of decoding.
+func typeProblem(err error) string {
+	if found := goType.FindStringSubmatch(err.Error()); found != nil {
+		return fmt.Sprintf("%s is a %s, and must be a %s: quote a text, and do not quote a number", found[2], found[1], kindOf(found[3]))
+	}
+	return report.Cut(strings.TrimPrefix(err.Error(), "json: "), 200)
+}
+
+// kindOf is a type of Go in the words of YAML.
+func kindOf(goType string) string {
+	switch {
+	case strings.HasPrefix(goType, "[]"):
+		return "list"
+	case strings.HasPrefix(goType, "map["), strings.Contains(goType, "."):
+		return "map"
+	case strings.HasPrefix(goType, "int"), strings.HasPrefix(goType, "uint"), strings.HasPrefix(goType, "float"):
+		return "number"
+	case goType == "bool":
+		return "boolean"
+	default:
+		return "text"
+	}
+}
+
+// doubled are entries of lists that have one key: server-side apply refuses them, or keeps the last one.
+func doubled(into runtime.Object, object *unstructured.Unstructured) []string {
+	if service, ok := into.(*corev1.Service); ok {
+		keys := map[string]int{}
+		for _, port := range service.Spec.Ports {
+			keys[fmt.Sprintf("port %d/%s", port.Port, orTCP(port.Protocol))]++
+		}
+		return twice("spec.ports", keys)
+	}
+	path := workload.PodTemplatePath(object.GroupVersionKind().GroupKind())
+	if path == nil {
+		return nil
+	}
+	pod, found, err := unstructured.NestedMap(object.Object, append(slices.Clone(path), "spec")...)
+	if !found || err != nil {
+		return nil
+	}
+	var spec corev1.PodSpec
+	if runtime.DefaultUnstructuredConverter.FromUnstructured(pod, &spec) != nil {
+		return nil
+	}
+	var problems []string
+	names := map[string]int{}
+	for _, container := range slices.Concat(spec.InitContainers, spec.Containers) {
+		names[fmt.Sprintf("container %q", container.Name)]++
+		problems = append(problems, doubledIn(container)...)
+	}
+	volumes := map[string]int{}
+	for _, volume := range spec.Volumes {
+		volumes[fmt.Sprintf("volume %q", volume.Name)]++
+	}
+	return append(append(problems, twice("containers", names)...), twice("volumes", volumes)...)
+}
+
+func doubledIn(container corev1.Container) []string {
+	env, ports, mounts := map[string]int{}, map[string]int{}, map[string]int{}
+	for _, variable := range container.Env {
+		env[fmt.Sprintf("variable %q", variable.Name)]++
+	}
+	for _, port := range container.Ports {
+		ports[fmt.Sprintf("port %d/%s", port.ContainerPort, orTCP(port.Protocol))]++
+	}
+	for _, mount := range container.VolumeMounts {
+		mounts[fmt.Sprintf("path %q", mount.MountPath)]++
+	}
+	of := fmt.Sprintf("container %q ", container.Name)
+	return slices.Concat(twice(of+"env", env), twice(of+"ports", ports), twice(of+"volumeMounts", mounts))
+}
+
+func orTCP(protocol corev1.Protocol) corev1.Protocol {
+	if protocol == "" {
+		return corev1.ProtocolTCP
+	}
+	return protocol
+}
+
+// twice are the keys of a list that stand more than once.
+func twice(list string, keys map[string]int) []string {
+	var problems []string
+	for key, count := range keys {
+		if count > 1 {
+			problems = append(problems, fmt.Sprintf("%s has the %s %d times: leave it once", list, key, count))
+		}
+	}
+	slices.Sort(problems)
+	return problems
+}

@@ -1,0 +1,96 @@
+package product
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/controllers/revision"
+	"github.com/stallkeeper/stallkeeper/controllers/template"
+)
+
+// silly finds what is wrong in a product by itself and what the kind's schema can't refuse, or only at too high a cost. Each problem
+// names its field and what to do.
+func silly(product *v1alpha1.MarketplaceProduct) error {
+	var problems []string
+	spec := &product.Spec
+	problems = append(problems, ownValues("values", spec.Values != nil, rawOf(spec.Values))...)
+	for _, plan := range spec.Plans {
+		at := fmt.Sprintf("plans[%s]", plan.Name)
+		problems = append(problems, ownValues(at+".values", plan.Values != nil, rawOf(plan.Values))...)
+		problems = append(problems, negative(at+".quota", plan.Quota)...)
+		problems = append(problems, overlaps(at+".set", spec.Set, plan.Set)...)
+		problems = append(problems, pushedTwice(at+".meters", plan)...)
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return report.Problem(v1alpha1.ReasonInvalidValues, strings.Join(problems, "; "))
+}
+
+// ownValues refuses what Stallkeeper itself sets.
+func ownValues(field string, set bool, raw []byte) []string {
+	if !set {
+		return nil
+	}
+	values, err := template.DecodeValues(raw)
+	if err != nil {
+		return []string{field + " must be a map"}
+	}
+	if _, taken := values["stallkeeper"]; taken {
+		return []string{field + ".stallkeeper is set by Stallkeeper: remove it"}
+	}
+	return nil
+}
+
+func negative(field string, quota v1alpha1.ResourceList) []string {
+	var problems []string
+	for _, name := range slices.Sorted(maps.Keys(quota)) {
+		if quantity := quota[name]; quantity.Sign() < 0 {
+			problems = append(problems, fmt.Sprintf("%s: %s is negative: a quota is 0 or more", field, name))
+		}
+	}
+	return problems
+}
+
+// overlaps finds assignments of a plan that lie within one of the product's, or the other way round. The same path is meant: the plan's
+// counts.
+func overlaps(field string, ofProduct, ofPlan []v1alpha1.ValueAssignment) []string {
+	var problems []string
+	for _, mine := range ofPlan {
+		for _, theirs := range ofProduct {
+			a, b := revision.PathKeys(mine.Path), revision.PathKeys(theirs.Path)
+			if shorter := min(len(a), len(b)); len(a) != len(b) && slices.Equal(a[:shorter], b[:shorter]) {
+				problems = append(problems, fmt.Sprintf("%s: %s and the product's %s lie within each other: only one of them can be set",
+					field, mine.Path, theirs.Path))
+			}
+		}
+	}
+	return problems
+}
+
+// pushedTwice finds plans that push more than one meter: the marketplace charges by one number.
+func pushedTwice(field string, plan v1alpha1.Plan) []string {
+	var pushed []string
+	for _, meter := range plan.Meters {
+		if meter.Push != v1alpha1.MeterPushNone {
+			pushed = append(pushed, meter.Name)
+		}
+	}
+	if len(pushed) < 2 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: %s are pushed, and a marketplace charges one amount: set push: None for all but one", field, strings.Join(pushed, " and "))}
+}
+
+func rawOf(values *runtime.RawExtension) []byte {
+	if values == nil {
+		return nil
+	}
+	return values.Raw
+}

@@ -1,0 +1,10 @@
+// Package report is how every reconciler says things.
+//
+//	Verdict        a condition's status, reason and message, with when to look again
+//	Set            writes a verdict into conditions
+//	Owner          a reconciler's part of an instance's status, by server-side apply
+//	Announcement   which changes of a condition become an event
+//	StateOf        an instance's conditions in one word, for people
+//
+// Messages do not tick: they hold no clock reading, random name or resource version, because the write would trigger the next pass.
+package report

@@ -1,0 +1,109 @@
+package subscription
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
+// IsCorrected says whether a correction with that id stands among a sale's calls: it is not applied again.
+func IsCorrected(sub *v1alpha1.Subscription, id string) bool {
+	return sub != nil && slices.ContainsFunc(sub.Calls, func(call v1alpha1.Call) bool {
+		return call.Operation == v1alpha1.OperationCorrection && call.ID == id
+	})
+}
+
+// isCorrected says whether a correction was applied at an instant.
+func isCorrected(sub *v1alpha1.Subscription, at metav1.Time) bool {
+	return slices.ContainsFunc(sub.Calls, func(call v1alpha1.Call) bool {
+		return call.Operation == v1alpha1.OperationCorrection && call.Time.Equal(&at)
+	})
+}
+
+// CheckCorrection says why spec.correction can't be what it says, by the instance alone; nil when there is none or it was applied. The
+// error's text names field and remedy.
+func CheckCorrection(spec v1alpha1.MarketplaceInstanceSpec) error {
+	c, sub := spec.Correction, spec.Subscription
+	switch {
+	case c.ID == "" || IsCorrected(sub, c.ID):
+		return nil
+	case sub == nil:
+		return fmt.Errorf("this instance is no sale, so there is nothing to correct: remove spec.correction")
+	case c.OrderID != "" && sub.OrderID != "" && c.OrderID != sub.OrderID:
+		return fmt.Errorf("the order of the purchase is %s, and orderID can only add one where the marketplace did not say it: leave it"+
+			" out, and correct items, expiryTime or entitlement", sub.OrderID)
+	case c.PackageConsumerRef.Name != "" && sub.PackageConsumerRef.Name == "" && len(sub.Items) > 0:
+		return fmt.Errorf("the package has a tenant of its own since its order was read, so packageConsumerRef can't be added")
+	case !c.ExpiryTime.IsZero() && !sub.StartTime.IsZero() && c.ExpiryTime.Before(&sub.StartTime):
+		return fmt.Errorf("expiryTime is before %s, when the paid time began: set it to that or later", sub.StartTime.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// ApplyCorrection folds spec.correction into what is known of the sale, with the entry in calls that keeps it from being applied
+// again. It returns a new value and never changes spec; changed is false, and sub is spec.subscription itself, when there is no
+// correction, when its id stands in calls, and when CheckCorrection refuses it. now is the controller's clock: a call of the marketplace
+// that is sent later goes over it.
+//
+// What items mean is left to orders.Correct, which knows the products.
+func ApplyCorrection(spec v1alpha1.MarketplaceInstanceSpec, now time.Time) (sub *v1alpha1.Subscription, changed bool) {
+	c := spec.Correction
+	if c.ID == "" || IsCorrected(spec.Subscription, c.ID) || CheckCorrection(spec) != nil {
+		return spec.Subscription, false
+	}
+	sub = spec.Subscription.DeepCopy()
+	at := WholeSecond(now)
+	entry := v1alpha1.Call{Operation: v1alpha1.OperationCorrection, ID: c.ID, By: c.By, Reason: c.Reason, Time: at}
+	abandon(sub, c.AbandonedOrderIDs)
+	correctEntitlement(sub, c.Entitlement, at)
+	if !c.ExpiryTime.IsZero() {
+		entry.PreviousExpiryTime = sub.ExpiryTime
+		sub.ExpiryTime, sub.ExpirySource = WholeSecond(c.ExpiryTime.Time), v1alpha1.ExpiryFromPerson
+	}
+	if c.Acknowledgement == v1alpha1.AcknowledgementReceived && sub.Acknowledgement.State != v1alpha1.AcknowledgementReceived {
+		sub.Acknowledgement = v1alpha1.Acknowledgement{State: v1alpha1.AcknowledgementReceived, By: v1alpha1.AcknowledgedByPerson, Time: at}
+	}
+	if c.OrderID != "" && sub.OrderID == "" {
+		sub.OrderID, entry.OrderID, entry.Pending = c.OrderID, c.OrderID, v1alpha1.CallPendingPurchase
+	}
+	if len(c.Items) > 0 {
+		sub.Items, sub.ItemsOrderTime, sub.PendingChange = c.DeepCopy().Items, at, v1alpha1.PendingChange{}
+		entry.Pending = ""
+		// What a person says was bought is not waited for.
+		abandon(sub, []string{sub.OrderID})
+	}
+	if c.PackageConsumerRef.Name != "" {
+		sub.PackageConsumerRef = c.PackageConsumerRef
+	}
+	appendCall(sub, entry)
+	return sub, true
+}
+
+func correctEntitlement(sub *v1alpha1.Subscription, state v1alpha1.EntitlementState, at metav1.Time) {
+	if state == "" {
+		return
+	}
+	sub.Entitlement = v1alpha1.Entitlement{State: state, Time: at}
+	if state != v1alpha1.EntitlementActive {
+		sub.Entitlement.Reason = v1alpha1.EntitlementByPerson
+	}
+	if state == v1alpha1.EntitlementReleased {
+		sub.PendingChange = v1alpha1.PendingChange{}
+	}
+}
+
+// abandon ends the waiting for orders. A change that one of them has bought for a later date goes too.
+func abandon(sub *v1alpha1.Subscription, orderIDs []string) {
+	for i := range sub.Calls {
+		if slices.Contains(orderIDs, sub.Calls[i].OrderID) && sub.Calls[i].OrderID != "" {
+			sub.Calls[i].Pending = ""
+		}
+	}
+	if sub.PendingChange.OrderID != "" && slices.Contains(orderIDs, sub.PendingChange.OrderID) {
+		sub.PendingChange = v1alpha1.PendingChange{}
+	}
+}

@@ -1,0 +1,148 @@
+package permissions_test
+
+import "testing"
+
+func TestNamespacesOfTenants(t *testing.T) {
+	const (
+		labels      = "are written by Stallkeeper's controller only. For another level"
+		annotations = "but for stallkeeper.io/adopt"
+		own         = "may not write its own namespace"
+		sold        = "/api/v1/namespaces/tenant-sold"
+	)
+	change := func(who, path, metadata string) request { return as(who, "MERGE "+path, "metadata: {"+metadata+"}") }
+	create := func(who, metadata string) request {
+		return as(who, "POST /api/v1/namespaces", "{apiVersion: v1, kind: Namespace, metadata: {name: tenant-new, "+metadata+"}}")
+	}
+	const tenants = "labels: {stallkeeper.io/instance: new, stallkeeper.io/instance-namespace: sales, pod-security.kubernetes.io/enforce: restricted}"
+	try(t, map[string]attempt{
+		"one's own labels":                                {change(admin, sold, "labels: {team: a}"), ""},
+		"one's own annotations":                           {change(admin, sold, "annotations: {note: a}"), ""},
+		"no other Pod Security level":                     {change(admin, sold, "labels: {pod-security.kubernetes.io/enforce: privileged}"), labels},
+		"no other version of it":                          {change(admin, sold, "labels: {pod-security.kubernetes.io/enforce-version: v1.0}"), labels},
+		"no level removed":                                {change(admin, sold, "labels: {pod-security.kubernetes.io/enforce: null}"), labels},
+		"no other instance":                               {change(admin, sold, "labels: {stallkeeper.io/instance: other}"), labels},
+		"no instance removed":                             {change(admin, sold, "labels: {stallkeeper.io/instance: null}"), labels},
+		"no other sales namespace":                        {change(admin, sold, "labels: {stallkeeper.io/instance-namespace: other}"), labels},
+		"no other revision":                               {change(admin, sold, "labels: {stallkeeper.io/revision: shop-9}"), labels},
+		"no protection lifted":                            {change(admin, sold, "labels: {stallkeeper.io/deletion-protection: null}"), labels},
+		"not by its status":                               {change(admin, sold+"/status", "labels: {pod-security.kubernetes.io/enforce: privileged}"), labels},
+		"not by its finalizers":                           {as(admin, "PUT "+sold+"/finalize", "{apiVersion: v1, kind: Namespace, metadata: {name: tenant-sold}, spec: {finalizers: [kubernetes]}}"), labels},
+		"nor by who restores others":                      {change(gitOps, sold, "labels: {pod-security.kubernetes.io/enforce: privileged}"), labels},
+		"an adoption is agreed to":                        {change(admin, sold, "annotations: {stallkeeper.io/adopt: Allow}"), ""},
+		"an adoption is not agreed to otherwise":          {change(admin, sold, "annotations: {stallkeeper.io/adopt: 'yes'}"), annotations},
+		"hooks run again":                                 {change(admin, sold, "annotations: {stallkeeper.io/hooks: null}"), ""},
+		"hooks are not called done":                       {change(admin, sold, "annotations: {stallkeeper.io/hooks: x}"), annotations},
+		"the owner is not changed":                        {change(admin, sold, "annotations: {stallkeeper.io/instance-uid: other}"), annotations},
+		"the retention is not shortened":                  {change(admin, sold, "annotations: {stallkeeper.io/lifecycle: '{\"retention\":0}'}"), annotations},
+		"the retention is not forgotten":                  {change(admin, sold, "annotations: {stallkeeper.io/lifecycle: null}"), annotations},
+		"the consent to a restore is given":               {change(admin, sold, "annotations: {stallkeeper.io/restore: Allow}"), ""},
+		"consent and change do not come in one write":     {change(admin, sold, "annotations: {stallkeeper.io/restore: Allow}, labels: {stallkeeper.io/revision: shop-9}"), labels},
+		"with the consent labels are restored":            {change(admin, "/api/v1/namespaces/tenant-back", "labels: {stallkeeper.io/revision: shop-1}"), ""},
+		"a backup tool restores labels":                   {change(restorer, sold, "labels: {stallkeeper.io/revision: shop-1}"), ""},
+		"a person makes no tenant's namespace":            {create(admin, tenants), labels},
+		"a tenant's namespace is restored":                {create(admin, tenants+", annotations: {stallkeeper.io/restore: Allow, stallkeeper.io/instance-uid: u}"), ""},
+		"a backup tool restores a namespace":              {create(restorer, tenants), ""},
+		"a namespace is not made a tenant's":              {change(admin, "/api/v1/namespaces/elsewhere", "labels: {stallkeeper.io/instance: sold}"), labels},
+		"a namespace of no tenant is its owner's":         {change(admin, "/api/v1/namespaces/elsewhere", "labels: {pod-security.kubernetes.io/enforce: baseline}"), ""},
+		"another release's tenant is its own affair":      {change(admin, "/api/v1/namespaces/tenant-foreign", "labels: {pod-security.kubernetes.io/enforce: baseline}"), ""},
+		"a tenant lifts no Pod Security from itself":      {change(tenant, sold, "labels: {pod-security.kubernetes.io/enforce: privileged}"), own},
+		"a tenant changes nothing of its namespace":       {change(tenant, sold, "labels: {team: a}"), own},
+		"a tenant gives itself no consent":                {change(tenant, sold, "annotations: {stallkeeper.io/restore: Allow}"), own},
+		"a tenant does not delete its namespace":          {as(tenant, "DELETE "+sold), byPolicy},
+		"nor where it is not protected":                   {as(freeTenant, "DELETE /api/v1/namespaces/tenant-free"), own},
+		"the namespace controller finishes what it began": {as(collector, "PUT /api/v1/namespaces/tenant-free/finalize", "{apiVersion: v1, kind: Namespace, metadata: {name: tenant-free, labels: {kubernetes.io/metadata.name: tenant-free, stallkeeper.io/instance: free, stallkeeper.io/instance-namespace: sales, pod-security.kubernetes.io/enforce: restricted}}, spec: {finalizers: []}}"), ""},
+	})
+}
+
+func TestObjectsOfTenants(t *testing.T) {
+	const (
+		core     = "/api/v1/namespaces/tenant-sold"
+		apps     = "/apis/apps/v1/namespaces/tenant-sold"
+		batch    = "/apis/batch/v1/namespaces/tenant-sold"
+		net      = "/apis/networking.k8s.io/v1/namespaces/tenant-sold"
+		hostName = "must name hosts that end with .apps.example.com"
+		cloud    = "gives the tenant a cloud account's rights"
+		named    = "may not choose a volume"
+		csi      = "an inline CSI volume"
+		class    = "leave priorityClassName out"
+	)
+	apply := func(path, body string) request { return as(controller, "APPLY "+path, body) }
+	workload := func(pod string) string {
+		return `{spec: {selector: {matchLabels: {app: app}}, template: {metadata: {labels: {app: app}}, spec: {containers: [{name: app, image: app}], ` + pod + `}}}}`
+	}
+	job := func(pod string) string {
+		return `{spec: {schedule: "0 0 * * *", jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: app, image: app}], ` + pod + `}}}}}}`
+	}
+	ingress := func(spec string) string { return "spec: {" + spec + "}" }
+	const backend = "http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}"
+	claim := func(more string) string {
+		return "spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}" + more + "}"
+	}
+	set := func(more string) string {
+		return `{spec: {serviceName: db, selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: db, image: db}]}},
+			volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}` + more + `}}]}}`
+	}
+	try(t, map[string]attempt{
+		"a Service":                                     {apply(core+"/services/web", "spec: {ports: [{port: 80}]}"), ""},
+		"no Service with external addresses":            {apply(core+"/services/web", "spec: {ports: [{port: 80}], externalIPs: [10.0.0.1]}"), "externalIPs"},
+		"no Service that is another host":               {apply(core+"/services/web", "spec: {type: ExternalName, externalName: metadata.google.internal}"), "ExternalName"},
+		"a Service from before the rule":                {as(controller, "MERGE "+core+"/services/old", "metadata: {annotations: {a: b}}"), ""},
+		"no more addresses for it":                      {as(controller, "MERGE "+core+"/services/old", "spec: {externalIPs: [192.0.2.1, 192.0.2.2]}"), "externalIPs"},
+		"a person may":                                  {as(admin, "MERGE "+core+"/services/old", "spec: {externalIPs: [192.0.2.1, 192.0.2.2]}"), ""},
+		"an Ingress of a tenant's host":                 {apply(net+"/ingresses/web", ingress("rules: [{host: a.apps.example.com, "+backend+"}], tls: [{hosts: [a.apps.example.com]}]")), ""},
+		"no Ingress of another host":                    {apply(net+"/ingresses/web", ingress("rules: [{host: www.example.com, "+backend+"}]")), hostName},
+		"no certificate of another host":                {apply(net+"/ingresses/web", ingress("rules: [{host: a.apps.example.com, "+backend+"}], tls: [{hosts: [www.example.com]}]")), hostName},
+		"no Ingress of every host":                      {apply(net+"/ingresses/web", ingress("rules: [{"+backend+"}]")), hostName},
+		"no Ingress with a default backend":             {apply(net+"/ingresses/web", ingress("defaultBackend: {service: {name: web, port: {number: 80}}}")), hostName},
+		"no Ingress of the callbacks' host":             {apply(net+"/ingresses/web", ingress("rules: [{host: hooks.apps.example.com, "+backend+"}]")), "a host of Stallkeeper itself"},
+		"no Ingress of many hosts with the callbacks'":  {apply(net+"/ingresses/web", ingress("rules: [{host: '*.apps.example.com', "+backend+"}]")), "a host of Stallkeeper itself"},
+		"no Ingress of the sign-on's host":              {apply(net+"/ingresses/web", ingress("rules: [{host: login.example.com, "+backend+"}]")), "a host of Stallkeeper itself"},
+		"no pods on a chosen node":                      {apply(apps+"/deployments/web", workload("nodeName: node-1")), "use nodeSelector"},
+		"no pods on a chosen node from time to time":    {apply(batch+"/cronjobs/web", job("nodeName: node-1")), "use nodeSelector"},
+		"pods of a class that is allowed":               {apply(apps+"/deployments/web", workload("priorityClassName: tenants")), ""},
+		"no pods of another class":                      {apply(apps+"/deployments/web", workload("priorityClassName: system-cluster-critical")), class},
+		"no such pods from time to time":                {apply(batch+"/cronjobs/web", job("priorityClassName: system-cluster-critical")), class},
+		"an inline volume that is allowed":              {apply(apps+"/deployments/web", workload("volumes: [{name: v, csi: {driver: secrets.example.com}}]")), ""},
+		"no other inline volume":                        {apply(apps+"/deployments/web", workload("volumes: [{name: v, csi: {driver: hostpath.example.com}}]")), csi},
+		"a Deployment from before the rules is stopped": {as(controller, "MERGE "+apps+"/deployments/old", "spec: {replicas: 0}"), ""},
+		"a Deployment from before gets no other node":   {as(controller, "MERGE "+apps+"/deployments/old", "spec: {template: {spec: {nodeName: node-2}}}"), "use nodeSelector"},
+		"a claim":                                         {apply(core+"/persistentvolumeclaims/data", claim("")), ""},
+		"no claim of a chosen volume":                     {apply(core+"/persistentvolumeclaims/data", claim(", volumeName: pv-1")), named},
+		"a StatefulSet":                                   {apply(apps+"/statefulsets/db", set("")), ""},
+		"no StatefulSet of a chosen volume":               {apply(apps+"/statefulsets/db", set(", volumeName: pv-1")), named},
+		"a ServiceAccount":                                {apply(core+"/serviceaccounts/new", "metadata: {annotations: {a: b}}"), ""},
+		"a cloud account that is allowed":                 {apply(core+"/serviceaccounts/new", "metadata: {annotations: {iam.gke.io/gcp-service-account: a}}"), ""},
+		"no other cloud account":                          {apply(core+"/serviceaccounts/new", "metadata: {annotations: {eks.amazonaws.com/role-arn: a}}"), cloud},
+		"no cloud account of pods":                        {apply(apps+"/deployments/web", `{spec: {selector: {matchLabels: {app: app}}, template: {metadata: {labels: {app: app}, annotations: {iam.amazonaws.com/role: a}}, spec: {containers: [{name: app, image: app}]}}}}`), cloud},
+		"elsewhere people do as they are allowed":         {as(admin, "APPLY /api/v1/namespaces/elsewhere/serviceaccounts/new", "metadata: {annotations: {eks.amazonaws.com/role-arn: a}}"), ""},
+		"a tenant's own account writes its configuration": {as(tenant, "APPLY "+core+"/configmaps/c", "data: {}"), ""},
+		"a tenant's own account opens no host":            {as(tenant, "APPLY "+net+"/ingresses/web", ingress("rules: [{host: www.example.com, "+backend+"}]")), hostName},
+		"a tenant's own account opens no wall":            {as(tenant, "DELETE "+net+"/networkpolicies/deny"), "by which the tenant is bounded"},
+		"a tenant's own account makes no wall's twin":     {as(tenant, "APPLY "+net+"/networkpolicies/open", "spec: {podSelector: {}, ingress: [{}]}"), "by which the tenant is bounded"},
+		"the controller removes a wall":                   {as(controller, "DELETE "+net+"/networkpolicies/deny"), ""},
+	})
+}
+
+func TestRolesOfTenants(t *testing.T) {
+	const (
+		rbac    = "/apis/rbac.authorization.k8s.io/v1/namespaces/tenant-sold"
+		refused = "a tenant's Role may have no *"
+	)
+	role := func(who, group, resources, verbs string) request {
+		return as(who, "APPLY "+rbac+"/roles/r", "rules: [{apiGroups: ['"+group+"'], resources: ["+resources+"], verbs: ["+verbs+"]}]")
+	}
+	try(t, map[string]attempt{
+		"a Role of configuration":                {role(controller, "", "configmaps", "list, create, patch"), ""},
+		"a Role that reads walls":                {role(controller, "networking.k8s.io", "networkpolicies", "list, watch"), ""},
+		"no Role on its namespace":               {role(controller, "", "namespaces", "get, patch, delete"), refused},
+		"no Role that writes walls":              {role(controller, "networking.k8s.io", "networkpolicies", "delete"), refused},
+		"no Role that writes quotas":             {role(controller, "", "resourcequotas", "patch"), refused},
+		"no Role that writes limits":             {role(controller, "", "limitranges", "patch"), refused},
+		"no Role that writes accounts":           {role(controller, "", "serviceaccounts", "patch"), refused},
+		"no Role that binds one":                 {as(controller, "APPLY "+rbac+"/rolebindings/b", "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: stallkeeper-controller}\nsubjects: [{kind: ServiceAccount, name: app, namespace: tenant-sold}]"), "may bind no ClusterRole"},
+		"no binding to the cluster's admin":      {as(controller, "APPLY "+rbac+"/rolebindings/b", "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}\nsubjects: [{kind: ServiceAccount, name: app, namespace: tenant-sold}]"), "may bind no ClusterRole"},
+		"a tenant's account writes no Role":      {role(tenant, "", "configmaps", "list"), "by which the tenant is bounded"},
+		"a tenant's account deletes no Role":     {as(tenant, "DELETE "+rbac+"/roles/reader"), "by which the tenant is bounded"},
+		"a person may, in what the tenant needs": {role(admin, "", "namespaces", "get"), ""},
+	})
+}
