@@ -178,7 +178,7 @@ func stopWanted(f Facts, p Policy) (Decision, bool) {
 	if !f.StopWanted {
 		return Decision{}, false
 	}
-	return Decision{Phase: Suspend, Rule: RuleStopWanted, Until: nextPayment(f, p), DeleteAt: unpaidDeletion(f, p)}, true
+	return Decision{Phase: Suspend, Rule: RuleStopWanted, Until: first(nextPayment(f, p), f.UnacknowledgedAt), DeleteAt: unpaidDeletion(f, p)}, true
 }
 
 func held(f Facts, p Policy) (Decision, bool) {
