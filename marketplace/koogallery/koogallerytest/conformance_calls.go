@@ -11,7 +11,7 @@ import (
 )
 
 // longest is an id of the documented length.
-var longest = strings.Repeat("0123456789abcdef", 4)
+var longest = strings.Repeat("0123456789abcdefghijklmnopqrstuv", 2)
 
 // debugExpiry is the end of all paid periods: a date ahead, the same in every run so that a repeat is one.
 var debugExpiry = time.Date(2099, time.December, 31, 23, 59, 59, 0, time.UTC)
