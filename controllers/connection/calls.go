@@ -26,10 +26,12 @@ const (
 	callDue = 15 * time.Minute
 	// notificationsKept is how long a notification is kept whose call does not come.
 	notificationsKept = 7 * 24 * time.Hour
-	// maxNotifications is how many notifications of one connection are looked at in a pass.
-	maxNotifications = 500
-	// orderTypeTimeout bounds the question what an order is for. Other connections wait for it.
-	orderTypeTimeout = 10 * time.Second
+	// notificationPage is how many notifications are read at once.
+	notificationPage = 500
+	// orderTypeTimeout bounds the questions of a pass what orders are for, and orderTypeQuestions their number. Other connections wait for
+	// them.
+	orderTypeTimeout   = 10 * time.Second
+	orderTypeQuestions = 20
 )
 
 // notification is what the marketplace has told about an order that it also makes a call about.
@@ -81,8 +83,10 @@ func (r *Reconciler) checkCalls(ctx context.Context, mp *v1alpha1.Marketplace) (
 	var overdue []notification
 	for _, n := range notified {
 		switch {
-		case n.order == "", now.Sub(n.at) >= notificationsKept, called(sales[n.order], n):
+		case n.order == "", called(sales[n.order], n):
 			errs = append(errs, r.forget(ctx, n))
+		case now.Sub(n.at) >= notificationsKept:
+			errs = append(errs, r.giveUp(ctx, mp, n))
 		case now.Sub(n.at) >= callDue:
 			overdue = append(overdue, n)
 		}
@@ -94,15 +98,33 @@ func (r *Reconciler) checkCalls(ctx context.Context, mp *v1alpha1.Marketplace) (
 	return report.False(v1alpha1.ReasonCallMissing, missingText(mp, missing)), errors.Join(errs...)
 }
 
-// notifications are read live, because only the label tells these Secrets from all others: a cache would hold the keys too.
+// notifications are read live, because only the label tells these Secrets from all others: a cache would hold the keys too. All of them
+// are: which ones come first says nothing about which of their calls are missing.
 func (r *Reconciler) notifications(ctx context.Context, mp *v1alpha1.Marketplace) ([]notification, error) {
-	secrets := &corev1.SecretList{}
-	err := r.APIReader.List(ctx, secrets, client.InNamespace(mp.Namespace), client.Limit(maxNotifications), client.MatchingLabels{
-		v1alpha1.CallLabel: string(v1alpha1.CallNotification), v1alpha1.MarketplaceLabel: mp.Name,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("listing the notifications of orders: %w", err)
+	var notified []notification
+	for page := ""; ; {
+		secrets := &corev1.SecretList{}
+		err := r.APIReader.List(ctx, secrets, client.InNamespace(mp.Namespace), client.Limit(notificationPage), client.Continue(page),
+			client.MatchingLabels{v1alpha1.CallLabel: string(v1alpha1.CallNotification), v1alpha1.MarketplaceLabel: mp.Name})
+		if err != nil {
+			return nil, fmt.Errorf("listing the notifications of orders: %w", err)
+		}
+		notified = append(notified, notificationsIn(secrets)...)
+		if page = secrets.Continue; page == "" {
+			break
+		}
 	}
+	slices.SortFunc(notified, func(a, b notification) int {
+		if order := a.at.Compare(b.at); order != 0 {
+			return order
+		}
+		return strings.Compare(a.order+a.line, b.order+b.line)
+	})
+	r.orderTypes.keep(client.ObjectKeyFromObject(mp), notified)
+	return notified, nil
+}
+
+func notificationsIn(secrets *corev1.SecretList) []notification {
 	var notified []notification
 	for i := range secrets.Items {
 		secret := &secrets.Items[i]
@@ -114,14 +136,7 @@ func (r *Reconciler) notifications(ctx context.Context, mp *v1alpha1.Marketplace
 			at: secret.CreationTimestamp.Time, secret: client.ObjectKeyFromObject(secret), uid: secret.UID,
 		})
 	}
-	slices.SortFunc(notified, func(a, b notification) int {
-		if order := a.at.Compare(b.at); order != 0 {
-			return order
-		}
-		return strings.Compare(a.order+a.line, b.order+b.line)
-	})
-	r.orderTypes.keep(client.ObjectKeyFromObject(mp), notified)
-	return notified, nil
+	return notified
 }
 
 // salesOf are the connection's sales that an order is recorded on, by order, for those that were notified.
@@ -167,19 +182,23 @@ func sameLine(sub *v1alpha1.Subscription, ofCall, notified string) bool {
 }
 
 // withoutUnsubscriptions leaves out, and forgets, orders that give something back: the release that they bring may name another
-// order, or none. The marketplace is asked about one order in a pass; those not asked about yet wait, and those about which it
+// order, or none. The marketplace is asked about a few orders in a pass; those not asked about yet wait, and those about which it
 // gives no answer count as missing.
 func (r *Reconciler) withoutUnsubscriptions(ctx context.Context, mp *v1alpha1.Marketplace, overdue []notification,
 	now time.Time,
 ) ([]notification, error) {
 	var missing []notification
 	var errs []error
-	asked := false
+	asked := 0
+	asking, cancel := context.WithTimeout(ctx, orderTypeTimeout)
+	defer cancel()
 	for _, n := range overdue {
 		known, ok := r.orderTypes[n.uid]
-		if !asked && (!ok || !known.again.IsZero() && !now.Before(known.again)) {
-			asked, ok = true, true
-			known = r.askType(ctx, mp, n, now)
+		// A marketplace that does not answer is left alone by the rest: the first question takes all the time that there is.
+		if asked < orderTypeQuestions && asking.Err() == nil && (!ok || !known.again.IsZero() && !now.Before(known.again)) {
+			asked++
+			ok = true
+			known = r.askType(asking, mp, n, now)
 			r.remember(n, known)
 		}
 		switch {
@@ -195,8 +214,6 @@ func (r *Reconciler) withoutUnsubscriptions(ctx context.Context, mp *v1alpha1.Ma
 
 // askType asks the marketplace what an order is for.
 func (r *Reconciler) askType(ctx context.Context, mp *v1alpha1.Marketplace, n notification, now time.Time) orderType {
-	ctx, cancel := context.WithTimeout(ctx, orderTypeTimeout)
-	defer cancel()
 	unknown := orderType{of: client.ObjectKeyFromObject(mp), again: now.Add(queue.OrderProblemRetry)}
 	reader, err := r.Clients.Orders(ctx, mp)
 	if err != nil {
@@ -214,6 +231,19 @@ func (r *Reconciler) remember(n notification, known orderType) {
 		r.orderTypes = orderTypes{}
 	}
 	r.orderTypes[n.uid] = known
+}
+
+// giveUp forgets an order that has brought no call for a week, and says so: nothing else names it any more.
+func (r *Reconciler) giveUp(ctx context.Context, mp *v1alpha1.Marketplace, n notification) error {
+	if err := r.forget(ctx, n); err != nil {
+		return err
+	}
+	if !r.orderTypes[n.uid].unsubscribes {
+		r.Recorder.Eventf(mp, nil, corev1.EventTypeWarning, v1alpha1.ReasonCallMissing, "Reconcile",
+			"Order %q was notified %d days ago, and no call about it was recorded: it is forgotten now. Look for it in the seller console",
+			report.Cut(n.order, 64), int(notificationsKept.Hours()/24))
+	}
+	return nil
 }
 
 // forget deletes the Secret of a notification. One that is gone already is forgotten.

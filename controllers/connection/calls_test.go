@@ -1,10 +1,12 @@
 package connection
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -207,10 +209,95 @@ func TestManyMissingCallsAreNamedInAMessageThatFits(t *testing.T) {
 	}
 	w := watch(t, objects...)
 	var condition metav1.Condition
-	for range 40 {
+	for range 2 {
 		condition = w.pass()
 	}
 	if !strings.Contains(condition.Message, "and 30 more") || len(condition.Message) > 2000 {
 		t.Errorf("%d bytes: %s", len(condition.Message), condition.Message)
+	}
+}
+
+// paged answers lists of Secrets in pages of at most two, as the API server does with many.
+type paged struct{ client.Client }
+
+func (p paged) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	if err := p.Client.List(ctx, list, options...); err != nil {
+		return err
+	}
+	secrets, ok := list.(*corev1.SecretList)
+	if !ok {
+		return nil
+	}
+	asked := &client.ListOptions{}
+	asked.ApplyOptions(options)
+	from, _ := strconv.Atoi(asked.Continue)
+	to := min(from+2, len(secrets.Items))
+	if secrets.Items = secrets.Items[from:to]; len(secrets.Items) == 2 {
+		secrets.Continue = strconv.Itoa(to)
+	}
+	return nil
+}
+
+// Whichever notifications the API server lists first: those whose calls came are settled, and the one that is missing is named.
+func TestEveryNotificationIsLookedAt(t *testing.T) {
+	old := salestest.Day(1).Add(-time.Hour)
+	var objects []client.Object
+	for i := range 9 {
+		order := fmt.Sprintf("n%d", i)
+		objects = append(objects, notifiedOf(order, "", old))
+		if i < 8 {
+			objects = append(objects, salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) {
+				mpi.Name, mpi.UID = "sale-"+order, types.UID("uid-"+order)
+				mpi.Spec.Subscription.OrderID, mpi.Spec.Subscription.Calls = order, nil
+			}))
+		}
+	}
+	w := watch(t, objects...)
+	w.APIReader = paged{w.client}
+	if condition := w.pass(); condition.Status != metav1.ConditionFalse || !strings.Contains(condition.Message, `"n8"`) {
+		t.Errorf("%s: %s", condition.Reason, condition.Message)
+	}
+	if diff := cmp.Diff([]string{"n8"}, w.kept()); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnOrderThatIsForgottenIsNamedOnce(t *testing.T) {
+	w := watch(t, notifiedOf("o1", "o1-1", salestest.Day(1).Add(-notificationsKept)))
+	w.pass()
+	w.pass()
+	if len(w.recorder.Events) != 1 {
+		t.Fatalf("%d events", len(w.recorder.Events))
+	}
+	if event := <-w.recorder.Events; !strings.HasPrefix(event, "Warning CallMissing") || !strings.Contains(event, `"o1"`) {
+		t.Error(event)
+	}
+}
+
+// Keys are taken back at the marketplace's console, and nothing in the cluster changes then.
+func TestCredentialsThatAreRevokedAreNoticed(t *testing.T) {
+	w := watch(t)
+	known := w.Clients.Protocols[v1alpha1.ProtocolKooGallery]
+	known.SampleOrder = "MOCK"
+	w.Clients.Protocols[v1alpha1.ProtocolKooGallery] = known
+	w.orders.Answers["MOCK"] = salestest.OrderAnswer{Order: marketplace.Order{Type: marketplace.OrderPurchase}}
+	ready := func() string {
+		w.pass()
+		mp := &v1alpha1.Marketplace{}
+		if err := w.client.Get(t.Context(), types.NamespacedName{Namespace: "sales", Name: "koogallery"}, mp); err != nil {
+			t.Fatal(err)
+		}
+		return meta.FindStatusCondition(mp.Status.Conditions, v1alpha1.ConditionReady).Reason
+	}
+	if got := ready(); got != v1alpha1.ReasonMarketplaceReady {
+		t.Fatal(got)
+	}
+	w.orders.Answers["MOCK"] = salestest.OrderAnswer{Err: &marketplace.CallError{Kind: marketplace.ErrOrderRefused}}
+	if got := ready(); got != v1alpha1.ReasonMarketplaceReady || w.asked["MOCK"] != 1 {
+		t.Errorf("%s, asked %d times within the hour", got, w.asked["MOCK"])
+	}
+	w.clock.Step(time.Hour)
+	if got := ready(); got != v1alpha1.ReasonAPICredentialsRefused {
+		t.Error(got)
 	}
 }

@@ -16,12 +16,15 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
+// trialRecheck is how long credentials that were taken are trusted.
+const trialRecheck = time.Hour
+
 // trial is what became of the last trial of a Marketplace's credentials. Lost, they are tried again.
 type trial struct {
 	// of is a digest of the credentials and of the address that they were tried at.
 	of      [sha256.Size]byte
 	refused report.Verdict
-	// again is when to try once more; zero once the marketplace has taken them.
+	// again is when to try once more. Also of those that were taken: keys are taken back at the marketplace's console, where no event tells.
 	again time.Time
 }
 
@@ -39,13 +42,13 @@ func (r *Reconciler) tryCredentials(ctx context.Context, mp *v1alpha1.Marketplac
 	}
 	now := r.Clock.Now()
 	last, tried := r.trials[mp.UID]
-	if tried && last.of == digest && (last.again.IsZero() || now.Before(last.again)) {
+	if tried && last.of == digest && now.Before(last.again) {
 		return last.refused, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, orderTypeTimeout)
 	defer cancel()
 	_, err = reader.ReadOrder(ctx, order, "")
-	made := trial{of: digest}
+	made := trial{of: digest, again: now.Add(trialRecheck)}
 	switch {
 	case errors.Is(err, marketplace.ErrOrderRefused):
 		made.again = now.Add(queue.OrderProblemRetry)
