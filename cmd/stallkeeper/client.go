@@ -37,12 +37,12 @@ type processFlags struct {
 func (f *processFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.namespaces, "namespaces", nil,
-		"sales namespaces, where Marketplaces, products and instances live; separated by commas (required)")
-	flags.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address of the metrics, 0 for none")
-	flags.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz, 0 for none")
-	flags.StringVar(&f.logFormat, "log-format", "json", "json or text")
-	flags.IntVar(&f.logLevel, "log-level", 0, "how much is logged, from 0 to 7; from 1 on also what changes nothing. More is taken for 7: "+
-		"above it libraries log what Secrets hold")
+		"comma-separated namespaces that hold the Marketplaces, MarketplaceProducts and MarketplaceInstances (required)")
+	flags.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address of the metrics endpoint; 0 disables it")
+	flags.StringVar(&f.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 disables them")
+	flags.StringVar(&f.logFormat, "log-format", "json", "log format: json or text")
+	flags.IntVar(&f.logLevel, "log-level", 0, "log verbosity from 0 to 7; 1 and above include work that changes nothing. Higher values count as 7, "+
+		"because beyond it libraries log the contents of Secrets")
 	goFlags := flag.NewFlagSet("", flag.ContinueOnError)
 	config.RegisterFlags(goFlags)
 	flags.AddGoFlagSet(goFlags)
@@ -64,7 +64,7 @@ func (f *processFlags) logger() (logr.Logger, error) {
 
 func (f *processFlags) loggerTo(out io.Writer) (logr.Logger, error) {
 	if f.logLevel < 0 {
-		return logr.Logger{}, fmt.Errorf("--log-level must be a number from 0 to %d, not %d", maxLogLevel, f.logLevel)
+		return logr.Logger{}, fmt.Errorf("--log-level must be from 0 to %d, not %d", maxLogLevel, f.logLevel)
 	}
 	// logr's verbosities are slog's levels below Info, one by one.
 	options := &slog.HandlerOptions{Level: slog.Level(-min(f.logLevel, maxLogLevel))}
@@ -80,7 +80,7 @@ func (f *processFlags) loggerTo(out io.Writer) (logr.Logger, error) {
 // salesNamespaces are the namespaces of the flag, each once.
 func (f *processFlags) salesNamespaces() ([]string, error) {
 	if len(f.namespaces) == 0 {
-		return nil, fmt.Errorf("--namespaces is required: name the namespaces where Marketplaces live")
+		return nil, fmt.Errorf("--namespaces is required: name the namespaces that hold the Marketplaces")
 	}
 	for _, name := range f.namespaces {
 		if problems := validation.IsDNS1123Label(name); len(problems) > 0 {

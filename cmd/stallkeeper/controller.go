@@ -53,7 +53,7 @@ func newControllerCommand() *cobra.Command {
 	f := &controllerFlags{}
 	cmd := &cobra.Command{
 		Use:   "controller",
-		Short: "Run the tenants of the MarketplaceInstances",
+		Short: "Run the reconcilers, which create and manage a tenant for each MarketplaceInstance",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runController(cmd.Context(), f)
@@ -62,29 +62,29 @@ func newControllerCommand() *cobra.Command {
 	f.add(cmd)
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.tenantKinds, "tenant-kinds", nil,
-		"kinds that may be made for tenants, as resource.version.group such as deployments.v1.apps or services.v1 (required)")
+		"kinds that tenants may contain, as resource.version.group, such as deployments.v1.apps or services.v1 (required)")
 	flags.StringVar(&f.tenantPrefix, "tenant-namespace-prefix", v1alpha1.DefaultTenantPrefix,
-		"beginning of the names of tenants' namespaces, at most 16 characters")
+		"prefix of tenants' namespace names, at most 16 characters")
 	flags.StringVar(&f.credentialsNamespace, "credentials-namespace", "",
-		"namespace of the Secrets with the credentials of the marketplaces' open APIs (required)")
+		"namespace of the Secrets that hold the credentials for the marketplaces' APIs (required)")
 	flags.StringVar(&f.leaseNamespace, "leader-election-namespace", "",
-		"namespace of the Lease by which one of several controllers leads; not set: the pod's own")
-	flags.StringVar(&f.leaseName, "leader-election-id", "controller.stallkeeper.io", "name of that Lease")
+		"namespace of the leader election Lease; defaults to the pod's namespace")
+	flags.StringVar(&f.leaseName, "leader-election-id", "controller.stallkeeper.io", "name of the leader election Lease")
 	flags.BoolVar(&f.driftSecrets, "drift-secrets", false,
-		"notice changed Secrets of tenants at once; needs the right to read every Secret of the cluster")
-	flags.BoolVar(&f.tenantRBAC, "tenant-rbac", false, "accept Roles and RoleBindings in templates")
+		"watch tenants' Secrets and correct drift immediately; requires permission to read every Secret in the cluster")
+	flags.BoolVar(&f.tenantRBAC, "tenant-rbac", false, "allow Roles and RoleBindings in templates")
 	flags.StringVar(&f.maxPodSecurity, "max-pod-security-level", string(v1alpha1.PodSecurityBaseline),
-		"most permissive Pod Security level of tenants: restricted, baseline or privileged")
+		"most permissive Pod Security level that a product may request: restricted, baseline or privileged")
 	flags.DurationVar(&f.licenseQueryInterval, "license-query-interval", license.DefaultQueryInterval,
-		"pause between two queries of a license code, at least 1s; marketplaces ask for one every day")
+		"interval between queries about the same license code, at least 1s; marketplaces expect one query a day")
 	flags.StringVar(&f.podNamespace, "pod-namespace", "",
-		"namespace of the controller's own pods, which tenants let in where a meter asks them; not set: none is let in")
-	flags.StringToStringVar(&f.podLabels, "pod-labels", nil, "labels of those pods, as key=value,key=value")
+		"namespace of the controller's own pods, for the NetworkPolicies that let them reach tenants' Services; if empty, tenants do not let them in")
+	flags.StringToStringVar(&f.podLabels, "pod-labels", nil, "labels of the controller's own pods, as key=value,key=value")
 	flags.StringVar(&f.prometheusURL, "usage-prometheus-url", "",
-		"base URL of the Prometheus that meters ask which name none; not set: every such meter has to name one")
+		"default Prometheus base URL for meters that set none; if empty, every Prometheus meter must set one")
 	flags.DurationVar(&f.usageRetention, "usage-retention", defaultUsageRetention,
-		"how long UsageRecords are kept once nothing more becomes of them, at least 24h")
-	flags.StringVar(&f.clockSkewURL, "clock-skew-url", "", "address of the webhook servers' /clock-skew; not set: not asked")
+		"how long completed UsageRecords are kept, at least 24h")
+	flags.StringVar(&f.clockSkewURL, "clock-skew-url", "", "URL of the webhook servers' /clock-skew; if empty, clock skew is not checked")
 	return cmd
 }
 

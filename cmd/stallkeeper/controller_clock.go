@@ -37,15 +37,15 @@ func (c *clockSkews) of(ctx context.Context, marketplace types.NamespacedName) (
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, http.NoBody)
 	if err != nil {
-		return 0, fmt.Errorf("asking for the clock skew: %w", err)
+		return 0, fmt.Errorf("querying the clock skew: %w", err)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return 0, fmt.Errorf("asking for the clock skew: %w", err)
+		return 0, fmt.Errorf("querying the clock skew: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("asking for the clock skew: HTTP %d", resp.StatusCode)
+		return 0, fmt.Errorf("querying the clock skew: HTTP %d", resp.StatusCode)
 	}
 	var measured []measuredSkew
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxClockSkews)).Decode(&measured); err != nil {

@@ -25,7 +25,7 @@ type tenantKinds struct {
 // that of an operator that is installed later, is left out until the next start.
 func resolveTenantKinds(config *rest.Config, resources []string, secrets bool) (tenantKinds, error) {
 	if len(resources) == 0 {
-		return tenantKinds{}, fmt.Errorf("--tenant-kinds is required: name the resources as the chart does")
+		return tenantKinds{}, fmt.Errorf("--tenant-kinds is required: name the resources as resource.version.group, such as deployments.v1.apps")
 	}
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
@@ -53,7 +53,7 @@ func resolveTenantKinds(config *rest.Config, resources []string, secrets bool) (
 			return tenantKinds{}, fmt.Errorf("--tenant-kinds: looking up %q: %w", resource, err)
 		}
 		if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
-			return tenantKinds{}, fmt.Errorf("--tenant-kinds: %q is cluster-scoped, which no tenant may have", resource)
+			return tenantKinds{}, fmt.Errorf("--tenant-kinds: %q is cluster-scoped; tenants can only contain namespaced kinds", resource)
 		}
 		kinds.all = append(kinds.all, gvk)
 		if secrets || gvk.GroupKind() != (schema.GroupKind{Kind: "Secret"}) {

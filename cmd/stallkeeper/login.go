@@ -23,7 +23,7 @@ func newLoginCommand() *cobra.Command {
 	f := &loginFlags{}
 	cmd := &cobra.Command{
 		Use:   "login",
-		Short: "Sign the users of buyers' enterprises in at the marketplace, for applications without OAuth2 of their own",
+		Short: "Run the sign-on bridge, which signs users in at the marketplace for applications without their own OAuth2 support",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runLogin(cmd.Context(), f)
@@ -31,10 +31,10 @@ func newLoginCommand() *cobra.Command {
 	}
 	f.addServer(cmd, "logins")
 	flags := cmd.Flags()
-	flags.StringVar(&f.url, "url", "", "where browsers reach the sign-on, such as https://login.example.com (required)")
-	flags.IntVar(&f.maxConcurrent, "max-concurrent-logins", login.DefaultMaxConcurrent, "users about whom a marketplace is asked at once; more wait")
+	flags.StringVar(&f.url, "url", "", "URL at which browsers reach the sign-on bridge, such as https://login.example.com (required)")
+	flags.IntVar(&f.maxConcurrent, "max-concurrent-logins", login.DefaultMaxConcurrent, "maximum concurrent sign-on requests to the marketplaces; further ones queue")
 	flags.BoolVar(&f.loopbackHTTP, "allow-loopback-http", false,
-		"let enterprises' domains and front ends be http:// on 127.0.0.1; for tests only")
+		"allow http:// on 127.0.0.1 for enterprises' domains and front ends; for tests only")
 	return cmd
 }
 
@@ -54,7 +54,7 @@ func runLogin(ctx context.Context, f *loginFlags) error {
 		return err
 	}
 	if f.url == "" {
-		return errors.New("--url is required: https:// and the host where browsers reach the sign-on")
+		return errors.New("--url is required: https:// and the host at which browsers reach the sign-on bridge")
 	}
 	mgr, err := f.newManager(ctx, namespaces, log, map[string]client.IndexerFunc{login.EnterpriseField: login.EnterprisesOf})
 	if err != nil {

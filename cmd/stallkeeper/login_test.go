@@ -26,7 +26,7 @@ func TestLoginRefusesFlagsThatCannotWork(t *testing.T) {
 		"no logins at once":            {[]string{"--namespaces=sales", "--url=https://a.example.com", "--max-concurrent-logins=0"}, "at least 1"},
 		"no connections":               {[]string{"--namespaces=sales", "--url=https://a.example.com", "--max-connections=0"}, "--max-connections"},
 		"no connections of an address": {[]string{"--namespaces=sales", "--url=https://a.example.com", "--max-connections-per-address=0"}, "at least 1"},
-		"a delay that is negative":     {[]string{"--namespaces=sales", "--url=https://a.example.com", "--shutdown-delay=-1s"}, "not negative"},
+		"a delay that is negative":     {[]string{"--namespaces=sales", "--url=https://a.example.com", "--shutdown-delay=-1s"}, "must not be negative"},
 		"an argument":                  {[]string{"sales"}, "unknown command"},
 	}
 	for name, tc := range tests {

@@ -31,7 +31,7 @@ func exitCode(err error) int {
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "stallkeeper",
-		Short: "Runs software that is sold on cloud marketplaces: one isolated workload for each sale",
+		Short: "Run software sold on cloud marketplaces, with one isolated tenant per sale",
 		// main prints errors; how to use the command does not help with a cluster that can't be reached.
 		SilenceErrors: true,
 		SilenceUsage:  true,

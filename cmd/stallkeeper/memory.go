@@ -26,7 +26,7 @@ func limitMemory(env func(string) string, log logr.Logger) error {
 	}
 	limit, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || limit < 1 {
-		return fmt.Errorf("the variable %s must be a number of bytes, at least 1", envMemoryLimit)
+		return fmt.Errorf("environment variable %s must be a number of bytes, at least 1", envMemoryLimit)
 	}
 	if limit > math.MaxInt64/heapPercent {
 		return nil // as good as none

@@ -20,16 +20,16 @@ func newRenderWorkerCommand() *cobra.Command {
 	var limits render.Limits
 	cmd := &cobra.Command{
 		Use:    renderWorkerName,
-		Short:  "Renders templates for the controller, which starts it",
+		Short:  "Render templates on behalf of the controller, which starts this process",
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return render.Serve(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), limits)
 		},
 	}
-	cmd.Flags().DurationVar(&limits.Time, "time", 10*time.Second, "what one rendering may take")
-	cmd.Flags().Int64Var(&limits.Memory, "memory", 512<<20, "what the process may have of memory, in bytes")
-	cmd.Flags().Int64Var(&limits.Stack, "stack", 64<<20, "the largest stack, in bytes")
+	cmd.Flags().DurationVar(&limits.Time, "time", 10*time.Second, "time limit for one rendering")
+	cmd.Flags().Int64Var(&limits.Memory, "memory", 512<<20, "memory limit of the process, in bytes")
+	cmd.Flags().Int64Var(&limits.Stack, "stack", 64<<20, "stack limit, in bytes")
 	return cmd
 }
 

@@ -39,22 +39,22 @@ type serverFlags struct {
 func (f *serverFlags) addServer(cmd *cobra.Command, what string) {
 	f.add(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&f.address, "bind-address", ":8443", "address of the "+what)
-	flags.StringVar(&f.certFile, "tls-cert-file", "", "PEM file of the TLS certificate; plain HTTP when not set, for an ingress that ends TLS")
-	flags.StringVar(&f.keyFile, "tls-private-key-file", "", "PEM file of the certificate's private key")
+	flags.StringVar(&f.address, "bind-address", ":8443", "address to serve "+what+" on")
+	flags.StringVar(&f.certFile, "tls-cert-file", "", "PEM file with the TLS certificate; if empty, plain HTTP is served, for an ingress that terminates TLS")
+	flags.StringVar(&f.keyFile, "tls-private-key-file", "", "PEM file with the certificate's private key")
 	flags.DurationVar(&f.shutdownDelay, "shutdown-delay", 5*time.Second,
-		"time for which "+what+" are still taken after the end was asked for and readiness is false")
+		"how long "+what+" are still accepted after the process was asked to stop and reports not ready")
 	flags.IntVar(&f.maxConnections, "max-connections", listener.DefaultMaxConnections,
-		"connections that are open at once; for each newer one the oldest of a caller who has proved nothing is closed")
+		"maximum open connections; beyond it, each new connection closes the oldest unauthenticated one")
 	flags.IntVar(&f.maxPerAddress, "max-connections-per-address", listener.DefaultMaxPerAddress,
-		"how many of them one address may have, or one /64 of IPv6; as many as there are behind an ingress, which is one address for everybody")
+		"maximum open connections per client address (IPv6: per /64); behind an ingress, which is a single client, set it to --max-connections")
 }
 
 // check finds flags that can't work.
 func (f *serverFlags) check() error {
 	switch {
 	case f.shutdownDelay < 0:
-		return errors.New("--shutdown-delay must be a time that is not negative")
+		return errors.New("--shutdown-delay must not be negative")
 	case f.maxConnections < 1 || f.maxPerAddress < 1:
 		return errors.New("--max-connections and --max-connections-per-address must be at least 1")
 	}

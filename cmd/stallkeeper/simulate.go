@@ -51,8 +51,8 @@ func simulateGroups() []simulateGroup {
 			newQueryCommand(),
 			newRenewCommand(),
 			newUpgradeCommand(),
-			newStatusCommand("freeze", koogallery.StatusFreeze, "Stop an instance, as at expiry or for a violation"),
-			newStatusCommand("unfreeze", koogallery.StatusUnfreeze, "Take a freeze back"),
+			newStatusCommand("freeze", koogallery.StatusFreeze, "Freeze an instance, for example at expiry or after a violation"),
+			newStatusCommand("unfreeze", koogallery.StatusUnfreeze, "Lift a freeze"),
 			newReleaseCommand(),
 			newCheckCommand(),
 			newLicenseRequestCommand(),
@@ -62,20 +62,20 @@ func simulateGroups() []simulateGroup {
 			newV1QueryCommand(),
 			newV1RenewCommand(),
 			newV1UpgradeCommand(),
-			newV1EndCommand("v1-expire", "Stop an instance whose time is over (expireInstance)", basicKey, koogallerytest.V1.ExpireInstance),
-			newV1StatusCommand("v1-freeze", koogallery.StatusFreeze, "Stop an instance that is charged by use"),
-			newV1StatusCommand("v1-unfreeze", koogallery.StatusNormal, "Take that back"),
-			newV1EndCommand("v1-release", "End a sale for good (releaseInstance)", basicKey, koogallerytest.V1.ReleaseInstance),
+			newV1EndCommand("v1-expire", "Expire an instance at the end of its paid period (expireInstance)", basicKey, koogallerytest.V1.ExpireInstance),
+			newV1StatusCommand("v1-freeze", koogallery.StatusFreeze, "Freeze an instance that is billed by usage"),
+			newV1StatusCommand("v1-unfreeze", koogallery.StatusNormal, "Lift that freeze"),
+			newV1EndCommand("v1-release", "End a sale permanently (releaseInstance)", basicKey, koogallerytest.V1.ReleaseInstance),
 		}},
 		{"License codes 2.0:", []*cobra.Command{
 			newCodeRenewCommand(),
-			newCodeStatusCommand("code-freeze", koogallery.StatusFreeze, "Stop a license code"),
-			newCodeStatusCommand("code-unfreeze", koogallery.StatusUnfreeze, "Take a freeze back"),
+			newCodeStatusCommand("code-freeze", koogallery.StatusFreeze, "Freeze a license code"),
+			newCodeStatusCommand("code-unfreeze", koogallery.StatusUnfreeze, "Lift a freeze"),
 			newCodeReleaseCommand(),
 		}},
 		{"License 1.0:", []*cobra.Command{
 			newLicense1PurchaseCommand(),
-			newV1EndCommand("license1-release", "End the sale of a license for good (releaseLicense)", licenseKey, koogallerytest.V1.ReleaseLicense),
+			newV1EndCommand("license1-release", "End the sale of a license permanently (releaseLicense)", licenseKey, koogallerytest.V1.ReleaseLicense),
 		}},
 		{"Order notification:", []*cobra.Command{newNotifyCommand()}},
 		{"Joint operations:", newKitCommands()},
@@ -104,7 +104,7 @@ KooGallery has a key for each kind of interface: calls of license products take 
 notifications from $NOTIFY_ACCESS_KEY, the joint-operations Kit from $KIT_ACCESS_KEY, and all from $ACCESS_KEY where that is not
 set.
 
-The exit code is 0 when the answer is good, 1 when it is not or when there is none, and 2 when a flag is wrong.`,
+The exit code is 0 if the answer is good, 1 if it is not or no answer arrives, and 2 if a flag is invalid.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -127,8 +127,8 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	if cmd.HasSubCommands() {
 		return usageError("unknown command %q: see %s --help", args[0], cmd.CommandPath())
 	}
-	return usageError("unexpected argument %q: everything is given with flags, see %s --help", args[0], cmd.CommandPath())
+	return usageError("unexpected argument %q: this command takes flags only, see %s --help", args[0], cmd.CommandPath())
 }
 
 // errAnswer is the end of a call whose answer was not good; what is wrong was printed before.
-var errAnswer = exitError{exitAnswer, errors.New("the answer is not one that KooGallery would accept here")}
+var errAnswer = exitError{exitAnswer, errors.New("KooGallery would not accept this answer here")}

@@ -88,8 +88,8 @@ func newPurchaseCommand() *cobra.Command {
 	var order orderFlags
 	cmd := &cobra.Command{
 		Use:   "purchase",
-		Short: "Make a purchase known (newInstance)",
-		Long: `Make a purchase known (newInstance). The answer holds the instance id.
+		Short: "Announce a purchase (newInstance)",
+		Long: `Announce a purchase (newInstance). The answer contains the instance id.
 
 Without --debug this makes a sale. The order must be known to the open API that the endpoint asks: a real order, one of
 KooGallery's mock orders such as MOCKPERIODYEARNEW, or one posted to "stallkeeper simulate openapi".`,
@@ -118,18 +118,18 @@ func newQueryCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "query",
-		Short: "Ask for the access data of instances (queryInstance)",
+		Short: "Query the access data of instances (queryInstance)",
 	}
-	cmd.Flags().StringSliceVar(&instances, "instance", nil, "instance ids, as the answers to the purchases had them; at most 100")
-	cmd.Flags().BoolVar(&wait, "wait", false, "ask again while the answer is 000004 (in progress)")
-	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "how long --wait waits")
-	cmd.Flags().DurationVar(&interval, "interval", time.Second, "how long --wait pauses between two calls")
+	cmd.Flags().StringSliceVar(&instances, "instance", nil, "instance ids from the answers to the purchases, at most 100")
+	cmd.Flags().BoolVar(&wait, "wait", false, "retry while the answer is 000004 (in progress)")
+	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "how long --wait retries")
+	cmd.Flags().DurationVar(&interval, "interval", time.Second, "how long --wait pauses between retries")
 	return newCallCommand(cmd, func(flags *callFlags) (call, error) {
 		if len(instances) == 0 && flags.debug {
 			instances = []string{debugInstance}
 		}
 		if len(instances) == 0 {
-			return call{}, usageError("--instance is missing: only calls with --debug have a default for it")
+			return call{}, usageError("--instance is required unless --debug is set")
 		}
 		if timeout <= 0 || interval <= 0 {
 			return call{}, usageError("--timeout and --interval must be longer than 0")
@@ -171,13 +171,13 @@ func newRenewCommand() *cobra.Command {
 	}
 	order.register(cmd, "order that caused the change (default with --debug: the mock order of the scene)")
 	instance.register(cmd)
-	cmd.Flags().StringVar(&scene, "scene", "RENEWAL", "RENEWAL, TRIAL_TO_FORMAL, UNSUBSCRIBE_RENEWAL_PERIOD (a renewal given back) or RENEWAL_CHANGE")
-	cmd.Flags().StringVar(&product, "product-id", "", "new product id, where the length of the period changes")
+	cmd.Flags().StringVar(&scene, "scene", "RENEWAL", "RENEWAL, TRIAL_TO_FORMAL, UNSUBSCRIBE_RENEWAL_PERIOD (a refunded renewal) or RENEWAL_CHANGE")
+	cmd.Flags().StringVar(&product, "product-id", "", "new product id, if the billing period changes")
 	cmd.Flags().StringVar(&expiresAt, "expires", "", newEndMeaning)
 	return newCallCommand(cmd, func(flags *callFlags) (call, error) {
 		mock, known := renewalOrders[scene]
 		if !known {
-			return call{}, usageError("--scene: %q is none of RENEWAL, TRIAL_TO_FORMAL, UNSUBSCRIBE_RENEWAL_PERIOD and RENEWAL_CHANGE", scene)
+			return call{}, usageError("--scene must be RENEWAL, TRIAL_TO_FORMAL, UNSUBSCRIBE_RENEWAL_PERIOD or RENEWAL_CHANGE, not %q", scene)
 		}
 		if err := order.complete(flags.debug, mock); err != nil {
 			return call{}, err
@@ -189,7 +189,7 @@ func newRenewCommand() *cobra.Command {
 			expiresAt = "+8760h"
 		}
 		if expiresAt == "" {
-			return call{}, usageError("--expires is missing: only calls with --debug have a default for it")
+			return call{}, usageError("--expires is required unless --debug is set")
 		}
 		expiry, err := parseTime("expires", expiresAt, time.Now())
 		if err != nil {
@@ -210,9 +210,9 @@ func newUpgradeCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "upgrade",
-		Short: "Make a change order known (upgradeInstance)",
-		Long: `Make a change order known (upgradeInstance). The call has no content: the endpoint asks the open API what was bought, so
-the order must be known there, with the orderType CHANGE.`,
+		Short: "Announce a change order (upgradeInstance)",
+		Long: `Announce a change order (upgradeInstance). The call has no content: the endpoint queries the open API for what was bought, so
+the order must exist there, with the orderType CHANGE.`,
 	}
 	order.register(cmd, "order of the upgrade (default with --debug: MOCKMONTYCHANGE)")
 	instance.register(cmd)
@@ -248,8 +248,8 @@ func newReleaseCommand() *cobra.Command {
 		order    orderFlags
 		instance instanceFlag
 	)
-	cmd := &cobra.Command{Use: "release", Short: "End a sale for good (releaseInstance)"}
-	order.register(cmd, "order of the unsubscription, where one caused the release")
+	cmd := &cobra.Command{Use: "release", Short: "End a sale permanently (releaseInstance)"}
+	order.register(cmd, "unsubscription order that caused the release, if any")
 	instance.register(cmd)
 	return newCallCommand(cmd, func(flags *callFlags) (call, error) {
 		if err := order.complete(flags.debug, ""); err != nil {
@@ -297,7 +297,7 @@ KooGallery refuses the buyer's change. Use --expect to try a refusal.`,
 			target.SKUCode = "debug-sku"
 		}
 		if target == (koogallerytest.Product{}) {
-			return call{}, usageError("the change is missing: give --product-id, --sku-code or --quantity")
+			return call{}, usageError("no change is given: set --product-id, --sku-code or --quantity")
 		}
 		return call{expected: onlySuccess, make: func(ctx context.Context, caller koogallerytest.Caller) (*koogallerytest.Exchange, error) {
 			return caller.ChangeInstanceCheck(ctx, string(instance), target)

@@ -15,7 +15,7 @@ import (
 )
 
 // errConformance is the end of a run in which not every case was good; which ones was printed before.
-var errConformance = exitError{exitAnswer, errors.New("KooGallery would not accept every answer")}
+var errConformance = exitError{exitAnswer, errors.New("KooGallery would not accept all answers")}
 
 // conformanceFlags say which cases are played, and with which keys.
 type conformanceFlags struct {
@@ -33,11 +33,11 @@ func (f *conformanceFlags) register(cmd *cobra.Command) {
 	f.kit.register(cmd, "kit-")
 	flags := cmd.Flags()
 	flags.StringVar(&f.kitPublicKeyFile, "kit-public-key-file", "",
-		"PEM file with the public key to kitPrivateKey; without it applicationSync is played as a deletion")
+		"PEM file with the public key for kitPrivateKey; without it, applicationSync is run as a deletion")
 	flags.StringSliceVar(&f.generations, "generation", nil,
-		"play the cases of these only: "+joined(koogallerytest.Generations()))
+		"run only the cases of these generations: "+joined(koogallerytest.Generations()))
 	flags.StringSliceVar(&f.types, "product-type", nil,
-		"play only what products of these types need: "+joined(koogallerytest.ProductTypes()))
+		"run only the cases that products of these types need: "+joined(koogallerytest.ProductTypes()))
 }
 
 // plan is the run that the flags describe.
@@ -70,19 +70,19 @@ func newConformanceCommand(clock func() time.Time) *cobra.Command {
 	var flags conformanceFlags
 	cmd := &cobra.Command{
 		Use:   "conformance",
-		Short: "Play every debug case that KooGallery plays, and calls that have to be refused",
-		Long: `Play every debug case that KooGallery plays from its console, and again every morning and afternoon while a product is on
-sale, and calls that a correct server refuses. Every call that can be understood carries testFlag 1, so nothing is created or
+		Short: "Run every debug case of KooGallery, and calls that must be refused",
+		Long: `Run every debug case that KooGallery runs from its console, and repeats every morning and afternoon while a product is on
+sale, and calls that a correct server refuses. Every call that can be decoded carries testFlag 1, so nothing is created or
 changed.
 
-A case is good when every answer of it follows the rules: HTTP status 200, JSON, the fields and their lengths, Body-Sign, within
-5 s, and the code 000000, or a refusal where one is due. Cases marked with * rest on what we conclude, because no page of
-KooGallery says it.
+A case is good if all its answers follow the rules: HTTP status 200, JSON, the fields and their lengths, Body-Sign, within
+5 s, and the code 000000, or a refusal where one is due. Cases marked with * are not stated in KooGallery's documentation, but
+inferred from it.
 
-Without a key of its own, a kind of interface is called with the access key of the basic interfaces. The cases of the
-joint-operations Kit are left out without its key, unless --generation names them.
+A kind of interface without a key of its own is called with the access key of the basic interfaces. The cases of the
+joint-operations Kit are skipped without its key, unless --generation names them.
 
-The exit code is 0 when every case is good, 1 when one is not, and 2 when a flag is wrong.`,
+The exit code is 0 if every case is good, 1 if one is not, and 2 if a flag is invalid.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			run, err := flags.plan()
@@ -109,7 +109,7 @@ func choices[T ~string](flag string, given []string, known []T) ([]T, error) {
 	var chosen []T
 	for _, value := range given {
 		if !slices.Contains(known, T(value)) {
-			return nil, usageError("--%s: %q is none of %s", flag, value, joined(known))
+			return nil, usageError("--%s: %q must be one of %s", flag, value, joined(known))
 		}
 		chosen = append(chosen, T(value))
 	}

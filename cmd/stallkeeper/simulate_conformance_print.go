@@ -69,7 +69,7 @@ func newConformanceReport(address string, results []koogallerytest.CaseResult) c
 		report.Notes = append(report.Notes, "no case has this generation and this product type")
 	}
 	if why := unfitFor(address); why != "" {
-		report.Notes = append(report.Notes, "this URL can't stand in the seller console: "+why)
+		report.Notes = append(report.Notes, "the seller console does not accept this URL: "+why)
 	}
 	return report
 }
@@ -121,7 +121,7 @@ func (r conformanceReport) text() string {
 		}
 	}
 	if slices.ContainsFunc(r.Cases, func(c caseDocument) bool { return c.Basis == koogallerytest.Inferred }) {
-		text.WriteString("* no page of KooGallery says so: it follows from what they say, or is what Stallkeeper holds to be right\n")
+		text.WriteString("* not stated in KooGallery's documentation: inferred from it, or Stallkeeper's interpretation\n")
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintf(&text, "Note: %s\n", note)

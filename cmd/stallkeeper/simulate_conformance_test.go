@@ -596,8 +596,8 @@ Order notification
   orderNotify  all            -     -     0 ms  not good
       - there was no answer
 
-* no page of KooGallery says so: it follows from what they say, or is what Stallkeeper holds to be right
-Note: this URL can't stand in the seller console: KooGallery wants a domain name, not an IP address
+* not stated in KooGallery's documentation: inferred from it, or Stallkeeper's interpretation
+Note: the seller console does not accept this URL: KooGallery wants a domain name, not an IP address
 Verdict: not good, 1 of 3 cases are good
 `
 	want = strings.ReplaceAll(want, `\u001b`, `\x1b`)

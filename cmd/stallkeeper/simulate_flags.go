@@ -47,7 +47,7 @@ type keyFlags struct {
 func (f *keyFlags) register(cmd *cobra.Command, prefix string) {
 	f.prefix = prefix
 	cmd.Flags().StringVar(&f.value, prefix+"access-key", "", fmt.Sprintf(
-		"access key of %s; better in $%s or a file, where other users of this machine can't see it", f.kind.of, f.kind.variable))
+		"access key of %s; prefer $%s or a file, which other users of this machine can't see", f.kind.of, f.kind.variable))
 	cmd.Flags().StringVar(&f.file, prefix+"access-key-file", "", "file with that key")
 }
 
@@ -56,7 +56,7 @@ func (f *keyFlags) optional() (string, error) {
 	name := "--" + f.prefix + "access-key"
 	switch {
 	case f.value != "" && f.file != "":
-		return "", usageError("%s and %s-file exclude each other", name, name)
+		return "", usageError("%s and %s-file are mutually exclusive", name, name)
 	case f.value != "":
 		return f.value, nil
 	case f.file == "":
@@ -80,7 +80,7 @@ func (f *keyFlags) required() (string, error) {
 		key = os.Getenv(envAccessKey)
 	}
 	if key == "" && err == nil {
-		err = usageError("the access key is missing: set $%s or --%saccess-key-file", f.kind.variable, f.prefix)
+		err = usageError("an access key is required: set $%s or --%saccess-key-file", f.kind.variable, f.prefix)
 	}
 	return key, err
 }
@@ -101,10 +101,10 @@ func (f *connectionFlags) register(cmd *cobra.Command, kind keyKind) {
 	f.key.kind = kind
 	f.key.register(cmd, "")
 	flags.StringVar(&f.caFile, "ca-file", "",
-		"PEM file with the authorities to trust instead of the system's (default $"+envCAFile+")")
-	flags.BoolVar(&f.skipVerify, "insecure-skip-verify", false, "don't check the server's certificate; KooGallery does")
+		"PEM file with the CA certificates to trust instead of the system's (default $"+envCAFile+")")
+	flags.BoolVar(&f.skipVerify, "insecure-skip-verify", false, "skip verification of the server's certificate; KooGallery does verify it")
 	flags.StringVarP(&f.output, "output", "o", "text", "text or json")
-	flags.DurationVar(&f.timeout, "request-timeout", 20*time.Second, "how long one call may take; KooGallery waits 5 to 20 s")
+	flags.DurationVar(&f.timeout, "request-timeout", 20*time.Second, "timeout of each call; KooGallery's are 5 to 20 s")
 }
 
 // caller is KooGallery as the flags describe it.
@@ -143,11 +143,11 @@ func (f *connectionFlags) address() (string, error) {
 		address = os.Getenv(envURL)
 	}
 	if address == "" {
-		return "", usageError("--url is missing: the callback URL, as it will stand in the seller console")
+		return "", usageError("--url is required: the callback URL, exactly as entered in the seller console")
 	}
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.Host == "" || parsed.Scheme != "https" && parsed.Scheme != "http" {
-		return "", usageError("--url must be a URL that begins with https:// (or http:// for a test)")
+		return "", usageError("--url must begin with https:// (or http:// for a test)")
 	}
 	if parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "" {
 		return "", usageError("--url must have no user name, no query and no fragment: KooGallery adds the query itself")
@@ -166,19 +166,19 @@ func (f *callFlags) register(cmd *cobra.Command, kind keyKind) {
 	f.connectionFlags.register(cmd, kind)
 	flags := cmd.Flags()
 	flags.BoolVar(&f.debug, "debug", false,
-		"send testFlag 1, as the debug console and the daily probes do: nothing is created or changed")
-	flags.BoolVar(&f.showSecrets, "show-secrets", false, "print passwords and licenses as they are")
-	flags.StringSliceVar(&f.expect, "expect", nil, "result codes that count as good, such as 000003, instead of the usual ones")
+		"send testFlag 1, like the debug console and the daily probes: nothing is created or changed")
+	flags.BoolVar(&f.showSecrets, "show-secrets", false, "print passwords and licenses unmasked")
+	flags.StringSliceVar(&f.expect, "expect", nil, "result codes to accept instead of the default ones, such as 000003")
 }
 
 // check says what is wrong with the flags that no other function looks at.
 func (f *callFlags) check() error {
 	if f.debug && len(f.expect) > 0 {
-		return usageError("--expect and --debug exclude each other: the debug console takes nothing but 000000")
+		return usageError("--expect and --debug are mutually exclusive: the debug console accepts only 000000")
 	}
 	for _, code := range f.expect {
 		if len(code) != 6 || strings.Trim(code, "0123456789") != "" {
-			return usageError("--expect: %q is no result code, they have six digits", code)
+			return usageError("--expect: %q is not a result code, which has six digits", code)
 		}
 	}
 	return nil
@@ -202,7 +202,7 @@ func (f *connectionFlags) tlsConfig() (*tls.Config, error) {
 	}
 	authorities := x509.NewCertPool()
 	if !authorities.AppendCertsFromPEM(pem) {
-		return nil, usageError("--ca-file: %s holds no certificate in PEM", file)
+		return nil, usageError("--ca-file: %s contains no PEM certificate", file)
 	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities}, nil
 }
@@ -223,9 +223,9 @@ func (f *orderFlags) complete(debug bool, standIn string) error {
 	}
 	switch {
 	case f.order == "" && standIn != "":
-		return usageError("--order is missing: only calls with --debug have a default for it")
+		return usageError("--order is required unless --debug is set")
 	case f.order == "" && f.line != "":
-		return usageError("--line needs --order")
+		return usageError("--line requires --order")
 	case f.order != "" && f.line == "":
 		f.line = f.order + "-000001"
 	}
@@ -239,7 +239,7 @@ const debugInstance = "debug-instance"
 type instanceFlag string
 
 func (f *instanceFlag) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar((*string)(f), "instance", "", "instance id, as the answer to the purchase had it")
+	cmd.Flags().StringVar((*string)(f), "instance", "", "instance id from the answer to the purchase")
 }
 
 func (f *instanceFlag) complete(debug bool) error {
@@ -247,26 +247,26 @@ func (f *instanceFlag) complete(debug bool) error {
 		*f = debugInstance
 	}
 	if *f == "" {
-		return usageError("--instance is missing: only calls with --debug have a default for it")
+		return usageError("--instance is required unless --debug is set")
 	}
 	return nil
 }
 
 // newEndMeaning explains the flag of a renewal's date.
-const newEndMeaning = "new end: a time like 2027-01-31T23:59:59Z, or a length from now like +720h (default with --debug: +8760h)"
+const newEndMeaning = "new end: a time such as 2027-01-31T23:59:59Z, or a duration from now such as +720h (default with --debug: +8760h)"
 
 // parseTime reads the moment of a flag, or with a plus sign a length from now.
 func parseTime(flag, text string, now time.Time) (time.Time, error) {
 	if length, isLength := strings.CutPrefix(text, "+"); isLength {
 		duration, err := time.ParseDuration(length)
 		if err != nil || duration < 0 {
-			return time.Time{}, usageError("--%s: %q is no length, write for example +720h", flag, text)
+			return time.Time{}, usageError("--%s: %q is not a duration such as +720h", flag, text)
 		}
 		return now.Add(duration), nil
 	}
 	moment, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return time.Time{}, usageError("--%s: %q is neither a time like 2027-01-31T23:59:59Z nor a length like +720h", flag, text)
+		return time.Time{}, usageError("--%s: %q is neither a time such as 2027-01-31T23:59:59Z nor a duration such as +720h", flag, text)
 	}
 	return moment, nil
 }

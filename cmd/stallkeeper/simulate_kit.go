@@ -41,11 +41,11 @@ type kitVerb struct {
 
 var kitVerbs = []kitVerb{
 	{
-		use: "kit-tenant", activity: koogallery.ActivityTenantSync, short: "Tell of an enterprise", highest: koogallery.FlagModify,
+		use: "kit-tenant", activity: koogallery.ActivityTenantSync, short: "Synchronize an enterprise", highest: koogallery.FlagModify,
 		own: func(cmd *cobra.Command, f *kitFlags) {
-			cmd.Flags().StringVar(&f.order, "order", "", "order id; empty before there is an order")
+			cmd.Flags().StringVar(&f.order, "order", "", "order id; empty if there is no order yet")
 			cmd.Flags().StringVar(&f.name, "name", "Example Enterprise", "the enterprise's name")
-			cmd.Flags().StringVar(&f.domain, "domain", "https://login.example.com", "where its users sign in")
+			cmd.Flags().StringVar(&f.domain, "domain", "https://login.example.com", "domain at which its users sign in")
 		},
 		make: func(ctx context.Context, kit koogallerytest.Kit, f *kitFlags) (*koogallerytest.Exchange, error) {
 			return kit.TenantSync(ctx, koogallerytest.KitTenant{
@@ -54,12 +54,12 @@ var kitVerbs = []kitVerb{
 		},
 	},
 	{
-		use: "kit-application", activity: koogallery.ActivityApplicationSync, short: "Hand out the OAuth2 client", highest: koogallery.FlagModify,
+		use: "kit-application", activity: koogallery.ActivityApplicationSync, short: "Synchronize an application and its OAuth2 client", highest: koogallery.FlagModify,
 		own: func(cmd *cobra.Command, f *kitFlags) {
 			cmd.Flags().StringVar(&f.clientID, "client-id", "example-client", "client id")
-			cmd.Flags().StringVar(&f.clientSecret, "client-secret", "example-client-secret", "client secret, in plain: it is encrypted on the way")
+			cmd.Flags().StringVar(&f.clientSecret, "client-secret", "example-client-secret", "client secret in plain text; the call encrypts it")
 			cmd.Flags().StringVar(&f.publicKeyFile, "public-key-file", "",
-				"PEM file with the public key to kitPrivateKey, as it is uploaded in the seller console (required unless --flag is 0; a debug call without it deletes)")
+				"PEM file with the public key for kitPrivateKey, as uploaded in the seller console (required unless --flag is 0; a debug call without it deletes)")
 		},
 		make: func(ctx context.Context, kit koogallerytest.Kit, f *kitFlags) (*koogallerytest.Exchange, error) {
 			return kit.ApplicationSync(ctx, koogallerytest.KitApplication{
@@ -69,7 +69,7 @@ var kitVerbs = []kitVerb{
 		},
 	},
 	{
-		use: "kit-users", activity: koogallery.ActivityAuthSync, short: "Give users the application, or take it away", highest: koogallery.FlagWithdraw,
+		use: "kit-users", activity: koogallery.ActivityAuthSync, short: "Authorize users for the application, or withdraw that", highest: koogallery.FlagWithdraw,
 		own: func(cmd *cobra.Command, f *kitFlags) {
 			cmd.Flags().StringSliceVar(&f.users, "user", []string{"example.user"}, "account names, at most 500")
 			cmd.Flags().StringVar(&f.role, "role", "user", "user or admin")
@@ -78,7 +78,7 @@ var kitVerbs = []kitVerb{
 		make: kitUsers,
 	},
 	{
-		use: "kit-department", activity: koogallery.ActivitySingleOrgSync, short: "Tell of one department", highest: koogallery.FlagModify,
+		use: "kit-department", activity: koogallery.ActivitySingleOrgSync, short: "Synchronize one department", highest: koogallery.FlagModify,
 		own: func(cmd *cobra.Command, f *kitFlags) {
 			cmd.Flags().StringSliceVar(&f.departmentCode, "code", []string{"D1"}, "the department's code")
 		},
@@ -87,9 +87,9 @@ var kitVerbs = []kitVerb{
 		},
 	},
 	{
-		use: "kit-departments", activity: koogallery.ActivityAllOrgSync, short: "Tell of all departments",
+		use: "kit-departments", activity: koogallery.ActivityAllOrgSync, short: "Synchronize all departments",
 		own: func(cmd *cobra.Command, f *kitFlags) {
-			cmd.Flags().StringSliceVar(&f.departments, "codes", []string{"D1", "D2"}, "the departments' codes; those that are left out are gone")
+			cmd.Flags().StringSliceVar(&f.departments, "codes", []string{"D1", "D2"}, "the departments' codes; departments left out are deleted")
 		},
 		make: func(ctx context.Context, kit koogallerytest.Kit, f *kitFlags) (*koogallerytest.Exchange, error) {
 			return kit.AllOrgSync(ctx, f.instance, f.tenantID, kitDepartments(f.departments)...)
@@ -129,12 +129,12 @@ func newKitVerbCommand(verb kitVerb) *cobra.Command {
 	f := &kitFlags{}
 	cmd := &cobra.Command{Use: verb.use, Short: verb.short + " (" + verb.activity + ")"}
 	flags := cmd.Flags()
-	flags.BoolVar(&f.v1, "v1", false, "speak the Kit's V1 instead of V2")
-	flags.StringVar(&f.instance, "instance", "", "instance id; empty before there is an order, and in debug calls")
+	flags.BoolVar(&f.v1, "v1", false, "use V1 of the Kit instead of V2")
+	flags.StringVar(&f.instance, "instance", "", "instance id; empty if there is no order yet, and in debug calls")
 	flags.StringVar(&f.tenantID, "tenant-id", "example-tenant", "KooGallery's id of the enterprise")
 	flags.StringVar(&f.appID, "app-id", "example-app", "KooGallery's id of the application")
 	if verb.highest > 0 {
-		flags.IntVar(&f.flag, "flag", koogallery.FlagAdd, "0 delete, 1 add, 2 modify, 3 authorisation withdrawn (users only)")
+		flags.IntVar(&f.flag, "flag", koogallery.FlagAdd, "0 delete, 1 add, 2 modify, 3 withdraw authorization (users only)")
 	}
 	verb.own(cmd, f)
 	return newKeyedCallCommand(cmd, kitKey, func(flags *callFlags) (call, error) {
@@ -163,11 +163,11 @@ func (f *kitFlags) check(verb kitVerb) (err error) {
 	case f.flag < 0 || f.flag > verb.highest:
 		return usageError("--flag must be from 0 to %d", verb.highest)
 	case verb.activity == koogallery.ActivitySingleOrgSync && len(f.departmentCode) != 1:
-		return usageError("--code must be one code")
+		return usageError("--code must be a single code")
 	case verb.activity != koogallery.ActivityApplicationSync || f.flag == koogallery.FlagDelete:
 		return nil
 	case f.publicKeyFile == "":
-		return usageError("--public-key-file is missing: make it with openssl rsa -in kitPrivateKey -pubout")
+		return usageError("--public-key-file is required: create it with openssl rsa -in kitPrivateKey -pubout")
 	}
 	f.publicKey, err = readPublicKey("public-key-file", f.publicKeyFile)
 	return err
@@ -181,11 +181,11 @@ func readPublicKey(flag, file string) (*rsa.PublicKey, error) {
 	}
 	block, _ := pem.Decode(content)
 	if block == nil {
-		return nil, usageError("--%s: %s holds no PEM", flag, file)
+		return nil, usageError("--%s: %s is not a PEM file", flag, file)
 	}
 	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if key, ok := parsed.(*rsa.PublicKey); err == nil && ok {
 		return key, nil
 	}
-	return nil, usageError("--%s: %s holds no RSA public key: make it with openssl rsa -in kitPrivateKey -pubout", flag, file)
+	return nil, usageError("--%s: %s contains no RSA public key: create it with openssl rsa -in kitPrivateKey -pubout", flag, file)
 }

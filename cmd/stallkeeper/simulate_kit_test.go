@@ -99,10 +99,10 @@ func TestTheKitsDebugCasesAreGood(t *testing.T) {
 
 func TestKitFlags(t *testing.T) {
 	for args, want := range map[string]string{
-		"application": "--public-key-file is missing",
+		"application": "--public-key-file is required",
 		"application --public-key-file /nonexistent": "reading --public-key-file",
 		"tenant --flag 3":       "--flag must be from 0 to 2",
-		"department --code a,b": "--code must be one code",
+		"department --code a,b": "--code must be a single code",
 	} {
 		cmd := newSimulateCommand()
 		cmd.SetOut(&strings.Builder{})

@@ -24,7 +24,7 @@ func (f *licenseFlag) complete(debug bool) error {
 		*f = debugLicense
 	}
 	if *f == "" {
-		return usageError("--license is missing: only calls with --debug have a default for it")
+		return usageError("--license is required unless --debug is set")
 	}
 	return nil
 }
@@ -45,12 +45,12 @@ func newCodeRenewCommand() *cobra.Command {
 	order.register(cmd, "order that caused the change (default with --debug: MOCKMONTYRENEW)")
 	license.register(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&refresh.Scene, "scene", koogallery.SceneRenewal, "RENEWAL or UNSUBSCRIBE_RENEWAL_PERIOD (a renewal given back)")
-	flags.StringVar(&refresh.ProductID, "product-id", "", "new product id, where the length of the period changes")
+	flags.StringVar(&refresh.Scene, "scene", koogallery.SceneRenewal, "RENEWAL or UNSUBSCRIBE_RENEWAL_PERIOD (a refunded renewal)")
+	flags.StringVar(&refresh.ProductID, "product-id", "", "new product id, if the billing period changes")
 	flags.StringVar(&expires, "expires", "", newEndMeaning)
 	return newKeyedCallCommand(cmd, licenseKey, func(flags *callFlags) (call, error) {
 		if refresh.Scene != koogallery.SceneRenewal && refresh.Scene != koogallery.SceneRenewalReturned {
-			return call{}, usageError("--scene: %q is neither RENEWAL nor UNSUBSCRIBE_RENEWAL_PERIOD", refresh.Scene)
+			return call{}, usageError("--scene must be RENEWAL or UNSUBSCRIBE_RENEWAL_PERIOD, not %q", refresh.Scene)
 		}
 		if err := order.complete(flags.debug, "MOCKMONTYRENEW"); err != nil {
 			return call{}, err
@@ -62,7 +62,7 @@ func newCodeRenewCommand() *cobra.Command {
 			expires = orText(expires, "+8760h")
 		}
 		if expires == "" {
-			return call{}, usageError("--expires is missing: only calls with --debug have a default for it")
+			return call{}, usageError("--expires is required unless --debug is set")
 		}
 		var err error
 		if refresh.ExpireTime, err = optionalTime("expires", expires); err != nil {
@@ -94,8 +94,8 @@ func newCodeReleaseCommand() *cobra.Command {
 		order   orderFlags
 		license licenseFlag
 	)
-	cmd := &cobra.Command{Use: "code-release", Short: "End the sale of a license code for good (releaseLicenseCode)"}
-	order.register(cmd, "order of the unsubscription, where one caused the release")
+	cmd := &cobra.Command{Use: "code-release", Short: "End the sale of a license code permanently (releaseLicenseCode)"}
+	order.register(cmd, "unsubscription order that caused the release, if any")
 	license.register(cmd)
 	return newKeyedCallCommand(cmd, licenseKey, func(flags *callFlags) (call, error) {
 		if err := order.complete(flags.debug, ""); err != nil {
@@ -121,18 +121,18 @@ func newLicenseRequestCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "license-request",
-		Short: "Ask for a license of an instance (getLicenseAsync)",
-		Long: `Ask for a license of an instance of Online License (getLicenseAsync). The license itself goes to the open API, where
+		Short: "Request a license for an instance (getLicenseAsync)",
+		Long: `Request a license for an instance of Online License (getLicenseAsync). The license itself goes to the open API, where
 "stallkeeper simulate openapi" shows it at /uploads. The instance comes from the calls of SaaS V2.0, made with the key of the
 license products.`,
 	}
 	instance.register(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&request.EventID, "event", "",
-		"number of the request; the same with the same fingerprint is a repeat (default with --debug: "+debugEvent+")")
-	flags.StringVar(&effective, "effective", "+0s", "begin: a time like 2027-01-31T00:00:00Z, or a length from now")
-	flags.StringVar(&expires, "expires", "", "end: a time, or a length from now; products sold for a period need one")
-	flags.StringVar(&request.DeviceFingerprint, "device-fingerprint", "", "what the license is bound to")
+		"request id; the same id with the same fingerprint is a retry (default with --debug: "+debugEvent+")")
+	flags.StringVar(&effective, "effective", "+0s", "start: a time such as 2027-01-31T00:00:00Z, or a duration from now")
+	flags.StringVar(&expires, "expires", "", "end: a time, or a duration from now; required for products sold for a period")
+	flags.StringVar(&request.DeviceFingerprint, "device-fingerprint", "", "fingerprint of the device that the license is bound to")
 	return newKeyedCallCommand(cmd, licenseKey, func(flags *callFlags) (call, error) {
 		if err := instance.complete(flags.debug); err != nil {
 			return call{}, err
@@ -141,7 +141,7 @@ license products.`,
 			request.EventID = orText(request.EventID, debugEvent)
 		}
 		if request.EventID == "" {
-			return call{}, usageError("--event is missing: only calls with --debug have a default for it")
+			return call{}, usageError("--event is required unless --debug is set")
 		}
 		var err error
 		if request.EffectiveTime, err = optionalTime("effective", effective); err != nil {
@@ -163,7 +163,7 @@ license products.`,
 
 func newNotifyCommand() *cobra.Command {
 	var order orderFlags
-	cmd := &cobra.Command{Use: "notify", Short: "Tell that an order was made (orderNotify)"}
+	cmd := &cobra.Command{Use: "notify", Short: "Notify of an order (orderNotify)"}
 	order.register(cmd, "order id (default with --debug: MOCKPERIODYEARNEW)")
 	return newKeyedCallCommand(cmd, notifyKey, func(flags *callFlags) (call, error) {
 		if err := order.complete(flags.debug, "MOCKPERIODYEARNEW"); err != nil {

@@ -57,16 +57,16 @@ and the chart's controller.trustedCAConfigMap.`,
 			options.AK = orEnvironment(options.AK, "AK")
 			options.SK = orEnvironment(options.SK, "SK")
 			if options.AK == "" || options.SK == "" {
-				return usageError("the credentials are missing: set $AK and $SK to what the Marketplace's open API Secret holds")
+				return usageError("credentials are required: set $AK and $SK to the values in the Marketplace's open API Secret")
 			}
 			if (pair.certificate == "") != (pair.privateKey == "") {
-				return usageError("--tls-cert-file and --tls-private-key-file need each other")
+				return usageError("--tls-cert-file and --tls-private-key-file must be set together")
 			}
 			options.AccessKey = orEnvironment(options.AccessKey, envAccessKey)
 			api := koogallerytest.NewOpenAPI(options)
 			for instance, code := range refused {
 				if !resultCode.MatchString(code) {
-					return usageError("--refuse-usage: %q is no code of KooGallery's, such as MKT.9001", code)
+					return usageError("--refuse-usage: %q is not a KooGallery error code such as MKT.9001", code)
 				}
 				api.RefuseUsage(instance, code)
 			}
@@ -74,15 +74,15 @@ and the chart's controller.trustedCAConfigMap.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&address, "bind-address", "127.0.0.1:8480", "address to serve on; with port 0 a free one is taken")
-	flags.StringVar(&pair.certificate, "tls-cert-file", "", "PEM file with the certificate to serve HTTPS with; plain HTTP when empty")
+	flags.StringVar(&address, "bind-address", "127.0.0.1:8480", "address to serve on; port 0 picks a free port")
+	flags.StringVar(&pair.certificate, "tls-cert-file", "", "PEM file with the TLS certificate; if empty, plain HTTP is served")
 	flags.StringVar(&pair.privateKey, "tls-private-key-file", "", "PEM file with its private key")
-	flags.StringVar(&options.AK, "ak", "", "access key id that calls must be signed with (default $AK)")
-	flags.StringVar(&options.SK, "sk", "", "secret access key that calls must be signed with; better in $SK, where other users of this machine can't see it")
+	flags.StringVar(&options.AK, "ak", "", "access key id that must sign the calls (default $AK)")
+	flags.StringVar(&options.SK, "sk", "", "secret access key that must sign the calls; prefer $SK, which other users of this machine can't see")
 	flags.StringVar(&options.AccessKey, "access-key", "",
-		"access key of the basic interfaces, with which the body of usage must be signed (default $"+envAccessKey+"); without it"+
+		"access key of the basic interfaces, which must sign the body of usage (default $"+envAccessKey+"); without it"+
 			" every push by the new interface is refused")
-	flags.StringToStringVar(&refused, "refuse-usage", nil, "instances whose usage is refused, each with a code, such as s7fj=MKT.9001")
+	flags.StringToStringVar(&refused, "refuse-usage", nil, "instances whose usage is refused, with the error code, such as s7fj=MKT.9001")
 	flags.StringVar(&options.ProductID, "product-id", "", "product id that the mock orders sell")
 	flags.StringVar(&options.SKUCode, "sku-code", "", "specification code that the mock orders sell")
 	return cmd

@@ -35,7 +35,7 @@ func (r callResult) problems() []string {
 	problems := slices.Clone(r.exchange.Problems)
 	// Problems speaks of the code of a debug call, and of one that is missing.
 	if code := r.exchange.ResultCode; code != "" && !r.debug && !slices.Contains(r.expected, code) {
-		problems = append(problems, fmt.Sprintf("the result code is %s; expected was %s", withMeaning(code), oneOf(r.expected)))
+		problems = append(problems, fmt.Sprintf("the result code is %s, expected %s", withMeaning(code), oneOf(r.expected)))
 	}
 	return problems
 }

@@ -420,7 +420,7 @@ func TestSimulateEndsWaiting(t *testing.T) {
 	}))
 	defer server.Close()
 	output, code := simulate(t, server.URL, "query", "--instance", testInstance, "--wait", "--interval", "1ms", "--timeout", "20ms")
-	if code != exitAnswer || !strings.Contains(output, "the result code is 000004 (in progress); expected was 000000 (success)") {
+	if code != exitAnswer || !strings.Contains(output, "the result code is 000004 (in progress), expected 000000 (success)") {
 		t.Errorf("exit code %d:\n%s", code, output)
 	}
 }
@@ -451,7 +451,7 @@ func TestSimulateFindsWhatKooGalleryRefuses(t *testing.T) {
 			answer: func(w http.ResponseWriter, r *http.Request) {
 				newEndpoint(t, ready).ServeHTTP(w, r)
 			},
-			want: []string{"the result code is 000000 (success); expected was 000003 (the instance does not exist)"},
+			want: []string{"the result code is 000000 (success), expected 000003 (the instance does not exist)"},
 		},
 		"another key": {
 			args: []string{"--access-key", "another"},
@@ -522,41 +522,41 @@ func TestSimulateRefusesWrongFlags(t *testing.T) {
 		"an unknown flag":                             {[]string{"purchase", "--ordr", "x"}, "unknown flag"},
 		"an unknown command":                          {[]string{"buy"}, `unknown command "buy"`},
 		"an argument":                                 {[]string{"purchase", "CS1"}, `unexpected argument "CS1"`},
-		"no order in a real purchase":                 {[]string{"purchase"}, "--order is missing"},
-		"a line without an order":                     {[]string{"release", "--instance", "i", "--line", "1"}, "--line needs --order"},
-		"no instance in a real call":                  {[]string{"freeze"}, "--instance is missing"},
-		"no instance in a real query":                 {[]string{"query"}, "--instance is missing"},
-		"no date in a real renewal":                   {[]string{"renew", "--order", "o", "--instance", "i"}, "--expires is missing"},
+		"no order in a real purchase":                 {[]string{"purchase"}, "--order is required"},
+		"a line without an order":                     {[]string{"release", "--instance", "i", "--line", "1"}, "--line requires --order"},
+		"no instance in a real call":                  {[]string{"freeze"}, "--instance is required"},
+		"no instance in a real query":                 {[]string{"query"}, "--instance is required"},
+		"no date in a real renewal":                   {[]string{"renew", "--order", "o", "--instance", "i"}, "--expires is required"},
 		"a date that is none":                         {[]string{"renew", "--debug", "--expires", "tomorrow"}, `"tomorrow" is neither`},
-		"a length that is none":                       {[]string{"renew", "--debug", "--expires", "+5 days"}, "is no length"},
+		"a length that is none":                       {[]string{"renew", "--debug", "--expires", "+5 days"}, "is not a duration"},
 		"an unknown scene":                            {[]string{"renew", "--debug", "--scene", "RENEW"}, "--scene"},
-		"a check of nothing":                          {[]string{"check", "--instance", "i"}, "the change is missing"},
+		"a check of nothing":                          {[]string{"check", "--instance", "i"}, "no change is given"},
 		"a quantity below zero":                       {[]string{"check", "--debug", "--quantity=-1"}, "--quantity"},
 		"an unknown output":                           {[]string{"purchase", "--debug", "-o", "yaml"}, "--output"},
-		"a result code that is none":                  {[]string{"freeze", "--instance", "i", "--expect", "ok"}, "is no result code"},
-		"an expected code in a debug call":            {[]string{"freeze", "--debug", "--expect", "000003"}, "exclude each other"},
-		"a URL without a scheme":                      {[]string{"purchase", "--debug", "--url", "shop.example.com"}, "--url must be a URL"},
+		"a result code that is none":                  {[]string{"freeze", "--instance", "i", "--expect", "ok"}, "is not a result code"},
+		"an expected code in a debug call":            {[]string{"freeze", "--debug", "--expect", "000003"}, "are mutually exclusive"},
+		"a URL without a scheme":                      {[]string{"purchase", "--debug", "--url", "shop.example.com"}, "--url must begin with https://"},
 		"a URL with a query":                          {[]string{"purchase", "--debug", "--url", "https://shop.example.com/?a=b"}, "no query"},
-		"two keys":                                    {[]string{"purchase", "--debug", "--access-key", "a", "--access-key-file", empty}, "exclude each other"},
+		"two keys":                                    {[]string{"purchase", "--debug", "--access-key", "a", "--access-key-file", empty}, "are mutually exclusive"},
 		"a key file that is empty":                    {[]string{"purchase", "--debug", "--access-key-file", empty}, "is empty"},
-		"an authority that is none":                   {[]string{"purchase", "--debug", "--ca-file", empty}, "no certificate"},
-		"no product in a purchase of V1":              {[]string{"v1-purchase", "--order", "o"}, "--product-id is missing"},
-		"no order in a renewal of V1":                 {[]string{"v1-renew", "--instance", "i", "--expires", "+1h"}, "--order or --expires is missing"},
-		"no instance in an expiry of V1":              {[]string{"v1-expire"}, "--instance is missing"},
-		"no instance in a query of V1":                {[]string{"v1-query"}, "--instance is missing"},
-		"no specification in an upgrade of V1":        {[]string{"v1-upgrade", "--instance", "i", "--order", "o", "--product-id", "p"}, "--sku-code is missing"},
+		"an authority that is none":                   {[]string{"purchase", "--debug", "--ca-file", empty}, "no PEM certificate"},
+		"no product in a purchase of V1":              {[]string{"v1-purchase", "--order", "o"}, "--product-id is required"},
+		"no order in a renewal of V1":                 {[]string{"v1-renew", "--instance", "i", "--expires", "+1h"}, "--order and --expires are required"},
+		"no instance in an expiry of V1":              {[]string{"v1-expire"}, "--instance is required"},
+		"no instance in a query of V1":                {[]string{"v1-query"}, "--instance is required"},
+		"no specification in an upgrade of V1":        {[]string{"v1-upgrade", "--instance", "i", "--order", "o", "--product-id", "p"}, "--sku-code is required"},
 		"an amount of eight digits":                   {[]string{"v1-purchase", "--debug", "--amount", "10000000"}, "--amount must be"},
 		"a parameter without a value":                 {[]string{"v1-purchase", "--debug", "--param", "title"}, "is not name=value"},
 		"an unknown charging mode":                    {[]string{"v1-purchase", "--debug", "--charging", "free"}, `--charging: "free"`},
 		"an acceptance that is no time":               {[]string{"v1-purchase", "--debug", "--accepted", "now"}, "--accepted"},
-		"no license code":                             {[]string{"code-freeze"}, "--license is missing"},
+		"no license code":                             {[]string{"code-freeze"}, "--license is required"},
 		"a scene that license codes don't have":       {[]string{"code-renew", "--debug", "--scene", "RENEWAL_CHANGE"}, "--scene"},
-		"no date in a renewal of a license code":      {[]string{"code-renew", "--license", "l", "--order", "o"}, "--expires is missing"},
-		"no event in a request for a license":         {[]string{"license-request", "--instance", "i"}, "--event is missing"},
-		"an unknown generation":                       {[]string{"conformance", "--generation", "saas-v3"}, `--generation: "saas-v3" is none of saas-v2, saas-v1`},
-		"an unknown product type":                     {[]string{"conformance", "--product-type", "free"}, `--product-type: "free" is none of one-time`},
-		"two license keys":                            {[]string{"conformance", "--license-access-key", "a", "--license-access-key-file", empty}, "--license-access-key and --license-access-key-file exclude"},
-		"an open API without credentials":             {[]string{"openapi"}, "the credentials are missing"},
+		"no date in a renewal of a license code":      {[]string{"code-renew", "--license", "l", "--order", "o"}, "--expires is required"},
+		"no event in a request for a license":         {[]string{"license-request", "--instance", "i"}, "--event is required"},
+		"an unknown generation":                       {[]string{"conformance", "--generation", "saas-v3"}, `--generation: "saas-v3" must be one of saas-v2, saas-v1`},
+		"an unknown product type":                     {[]string{"conformance", "--product-type", "free"}, `--product-type: "free" must be one of one-time`},
+		"two license keys":                            {[]string{"conformance", "--license-access-key", "a", "--license-access-key-file", empty}, "--license-access-key and --license-access-key-file are mutually exclusive"},
+		"an open API without credentials":             {[]string{"openapi"}, "credentials are required"},
 		"an open API on an address that can't be had": {[]string{"openapi", "--ak", "a", "--sk", "b", "--bind-address", "256.0.0.1:0"}, "--bind-address"},
 	}
 	for name, tc := range tests {

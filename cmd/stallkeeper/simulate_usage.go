@@ -26,8 +26,8 @@ func newUsageCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "usage",
 		Short: "Show the usage that was pushed to \"simulate openapi\", and its verdict",
-		Long: `Show the usage that was pushed to "simulate openapi": each record with what KooGallery would answer to it by its
-documentation. A record that came again under its metering_sn is marked as a repeat; it is charged once.
+		Long: `Show the usage that was pushed to "simulate openapi": each record with the answer that KooGallery's
+documentation prescribes. A record that was pushed again with the same metering_sn is marked as a repeat; it is charged once.
 
 The exit code is 1 when the last push of a record was refused.`,
 		Args: noArguments,
@@ -37,7 +37,7 @@ The exit code is 1 when the last push of a record was refused.`,
 			}
 			base, err := url.Parse(address)
 			if err != nil || base.Host == "" {
-				return usageError("--url must be the address that \"simulate openapi\" has printed, such as http://127.0.0.1:8480")
+				return usageError("--url must be the address that \"simulate openapi\" printed, such as http://127.0.0.1:8480")
 			}
 			pushes, err := readPushes(cmd, base.JoinPath("/usage/pushes").String())
 			if err != nil {
@@ -56,17 +56,17 @@ The exit code is 1 when the last push of a record was refused.`,
 func readPushes(cmd *cobra.Command, address string) ([]koogallerytest.UsagePush, error) {
 	req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return nil, fmt.Errorf("asking the fake open API: %w", err)
+		return nil, fmt.Errorf("querying the fake open API: %w", err)
 	}
 	answer, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("asking the fake open API, which \"stallkeeper simulate openapi\" serves: %w", err)
+		return nil, fmt.Errorf("querying the fake open API, which \"stallkeeper simulate openapi\" serves: %w", err)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	var pushes []koogallerytest.UsagePush
 	const most = 64 << 20
 	if err := json.NewDecoder(io.LimitReader(answer.Body, most)).Decode(&pushes); err != nil || answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("asking the fake open API: the answer at %s is not a list of pushes (HTTP %d)", address, answer.StatusCode)
+		return nil, fmt.Errorf("querying the fake open API: the answer at %s is not a list of pushes (HTTP %d)", address, answer.StatusCode)
 	}
 	return pushes, nil
 }
@@ -76,7 +76,7 @@ var verdicts = map[string]string{
 	"MKT.0000": "accepted", "MKT.0100": "a value is wrong", "MKT.0101": "a parameter is wrong",
 	"MKT.0102": "the signature over the body is wrong",
 	"MKT.0150": "not an instance of this seller", "MKT.0199": "a parameter is missing or wrong", "MKT.9001": "no such instance",
-	"MKT.9002": "not a metered item", "MKT.9003": "more than 1000 records", "MKT.9004": "begun more than 21 days ago",
+	"MKT.9002": "not a metered item", "MKT.9003": "more than 1000 records", "MKT.9004": "started more than 21 days ago",
 }
 
 // printPushes prints each record with its verdict.
@@ -126,7 +126,7 @@ func recordVerdict(push koogallerytest.UsagePush, i int) string {
 	text := verdict(push.Verdicts[i])
 	switch {
 	case push.Verdicts[i] == "MKT.0000" && push.Code != "MKT.0000":
-		text = "good, but refused with the others of its push: " + verdict(push.Code)
+		text = "good, but refused with the rest of its push: " + verdict(push.Code)
 	case slices.Contains(push.Repeated, i):
 		text += ", a repeat"
 	}
@@ -150,7 +150,7 @@ func refusedLast(pushes []koogallerytest.UsagePush, instance string) error {
 		}
 	}
 	if refused > 0 {
-		return exitError{exitAnswer, errors.New("records are refused: " + fmt.Sprint(refused))}
+		return exitError{exitAnswer, errors.New("records were refused: " + fmt.Sprint(refused))}
 	}
 	return nil
 }

@@ -63,7 +63,7 @@ func TestSimulatedUsageIsShownWithItsVerdict(t *testing.T) {
 	want := []string{
 		"PUSHED | INSTANCE | BEGINS | ENDS | VALUE | METERING SN | VERDICT",
 		"11:05:00 | i-good | 20260102T100000Z | 20260102T110000Z | 12.5 | good | " +
-			"good, but refused with the others of its push: MKT.9001 no such instance",
+			"good, but refused with the rest of its push: MKT.9001 no such instance",
 		"11:05:00 | i-bad | 20260102T100000Z | 20260102T110000Z | 3 | bad | MKT.9001 no such instance",
 		"11:05:00 | i-good | 20260102T100000Z | 20260102T110000Z | 12.5 | good | MKT.0000 accepted",
 		"11:05:00 | i-good | 20260102T100000Z | 20260102T110000Z | 12.5 | good | MKT.0000 accepted, a repeat",

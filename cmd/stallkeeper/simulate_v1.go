@@ -40,23 +40,23 @@ func (f *v1OrderFlags) registerItem(cmd *cobra.Command) {
 	flags.IntVar(&f.amount, "amount", 0, "quantity")
 	flags.IntVar(&f.diskSize, "disk-size", 0, "size of the disk in GB")
 	flags.IntVar(&f.bandWidth, "bandwidth", 0, "bandwidth in Mbps")
-	flags.StringArrayVar(&f.params, "param", nil, "what the buyer has filled in, as name=value; may be given again")
+	flags.StringArrayVar(&f.params, "param", nil, "attribute that the buyer filled in, as name=value; repeatable")
 }
 
 // registerPurchase makes the others.
 func (f *v1OrderFlags) registerPurchase(cmd *cobra.Command) {
 	f.registerItem(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&f.order.CustomerID, "customer-id", "", "the buyer's account (an invented one when empty)")
+	flags.StringVar(&f.order.CustomerID, "customer-id", "", "the buyer's account (generated if empty)")
 	flags.StringVar(&f.order.CustomerName, "customer-name", "", "the account's name")
-	flags.StringVar(&f.order.MobilePhone, "phone", "", "the buyer's phone number; it is encrypted on the way")
-	flags.StringVar(&f.order.Email, "email", "", "the buyer's mail address; it is encrypted on the way")
-	flags.StringVar(&f.charging, "charging", "", "how the product is charged: "+joined(koogallerytest.ProductTypes()))
+	flags.StringVar(&f.order.MobilePhone, "phone", "", "the buyer's phone number; the call encrypts it")
+	flags.StringVar(&f.order.Email, "email", "", "the buyer's mail address; the call encrypts it")
+	flags.StringVar(&f.charging, "charging", "", "how the product is billed: "+joined(koogallerytest.ProductTypes()))
 	flags.StringVar(&f.order.PeriodType, "period-type", "", "year or month")
-	flags.IntVar(&f.order.PeriodNumber, "period-number", 0, "how many of them")
-	flags.StringVar(&f.expires, "expires", "", "estimated end: a time like 2027-01-31T23:59:59Z, or a length from now like +720h")
-	flags.StringVar(&f.accepted, "accepted", "", "when the buyer accepted, in the second delivery of an order: a time, or +0s for now")
-	flags.BoolVar(&f.order.Trial, "trial", false, "a trial")
+	flags.IntVar(&f.order.PeriodNumber, "period-number", 0, "number of periods")
+	flags.StringVar(&f.expires, "expires", "", "estimated end: a time such as 2027-01-31T23:59:59Z, or a duration from now such as +720h")
+	flags.StringVar(&f.accepted, "accepted", "", "when the buyer accepted the order, in its second delivery: a time, or +0s for now")
+	flags.BoolVar(&f.order.Trial, "trial", false, "the sale is a trial")
 }
 
 // complete fills in what was left out, and reads what has a form.
@@ -68,7 +68,7 @@ func (f *v1OrderFlags) complete(cmd *cobra.Command, debug bool) error {
 	}
 	for _, id := range []struct{ flag, value string }{{"order", f.order.OrderID}, {"product-id", f.order.ProductID}} {
 		if id.value == "" {
-			return usageError("--%s is missing: only calls with --debug have a default for it", id.flag)
+			return usageError("--%s is required unless --debug is set", id.flag)
 		}
 	}
 	for flag, target := range map[string]struct {
@@ -101,7 +101,7 @@ func (f *v1OrderFlags) completePurchase() (err error) {
 	if f.charging != "" {
 		mode, known := chargingModes[koogallerytest.ProductType(f.charging)]
 		if !known {
-			return usageError("--charging: %q is none of %s", f.charging, joined(koogallerytest.ProductTypes()))
+			return usageError("--charging: %q must be one of %s", f.charging, joined(koogallerytest.ProductTypes()))
 		}
 		f.order.ChargingMode = &mode
 	}
@@ -138,8 +138,8 @@ func newV1PurchaseCommand() *cobra.Command {
 	var order v1OrderFlags
 	cmd := &cobra.Command{
 		Use:   "v1-purchase",
-		Short: "Make a purchase known, or its acceptance, or ask for the access data (newInstance)",
-		Long: `Make a purchase known (newInstance of SaaS V1.0). The call carries the whole order, and the answer the access data.
+		Short: "Announce a purchase or its acceptance, or query the access data (newInstance)",
+		Long: `Announce a purchase (newInstance of SaaS V1.0). The call carries the whole order, and the answer the access data.
 
 KooGallery makes the same call again when the buyer opens the page of the resource, and with the time of the acceptance when the
 buyer accepts what was bought (--accepted).`,
@@ -163,15 +163,15 @@ func newV1QueryCommand() *cobra.Command {
 	var instances []string
 	cmd := &cobra.Command{
 		Use:   "v1-query",
-		Short: "Ask for the access data and the use of instances (queryInstance)",
+		Short: "Query the access data and the usage of instances (queryInstance)",
 	}
-	cmd.Flags().StringSliceVar(&instances, "instance", nil, "instance ids, as the answers to the purchases had them; at most 100")
+	cmd.Flags().StringSliceVar(&instances, "instance", nil, "instance ids from the answers to the purchases, at most 100")
 	return newCallCommand(cmd, func(flags *callFlags) (call, error) {
 		if len(instances) == 0 && flags.debug {
 			instances = []string{debugInstance}
 		}
 		if len(instances) == 0 {
-			return call{}, usageError("--instance is missing: only calls with --debug have a default for it")
+			return call{}, usageError("--instance is required unless --debug is set")
 		}
 		return v1Call(onlySuccess, func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
 			return v.QueryInstance(ctx, instances...)
@@ -187,14 +187,14 @@ func newV1RenewCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "v1-renew",
-		Short: "Change the paid period, or make a trial formal (refreshInstance)",
+		Short: "Change the paid period, or convert a trial into a purchase (refreshInstance)",
 	}
 	instance.register(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&refresh.OrderID, "order", "", "order of the renewal (default with --debug: "+debugOrder+")")
-	flags.StringVar(&refresh.ProductID, "product-id", "", "new product id, where the length of the period changes")
+	flags.StringVar(&refresh.ProductID, "product-id", "", "new product id, if the billing period changes")
 	flags.StringVar(&expires, "expires", "", newEndMeaning)
-	flags.BoolVar(&refresh.TrialToFormal, "trial-to-formal", false, "a trial becomes formal")
+	flags.BoolVar(&refresh.TrialToFormal, "trial-to-formal", false, "convert a trial into a purchase")
 	return newCallCommand(cmd, func(flags *callFlags) (call, error) {
 		if err := instance.complete(flags.debug); err != nil {
 			return call{}, err
@@ -203,7 +203,7 @@ func newV1RenewCommand() *cobra.Command {
 			refresh.OrderID, expires = orText(refresh.OrderID, debugOrder), orText(expires, "+8760h")
 		}
 		if refresh.OrderID == "" || expires == "" {
-			return call{}, usageError("--order or --expires is missing: only calls with --debug have defaults for them")
+			return call{}, usageError("--order and --expires are required unless --debug is set")
 		}
 		var err error
 		if refresh.ExpireTime, err = optionalTime("expires", expires); err != nil {
@@ -223,7 +223,7 @@ func newV1UpgradeCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "v1-upgrade",
-		Short: "Make a change order known (upgrade)",
+		Short: "Announce a change order (upgrade)",
 	}
 	instance.register(cmd)
 	order.registerItem(cmd)
@@ -235,7 +235,7 @@ func newV1UpgradeCommand() *cobra.Command {
 			return call{}, err
 		}
 		if order.order.SKUCode == "" {
-			return call{}, usageError("--sku-code is missing: an upgrade names the new one, or the old one again")
+			return call{}, usageError("--sku-code is required: the new one, or the current one if it does not change")
 		}
 		return v1Call(onlySuccess, func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
 			return v.Upgrade(ctx, string(instance), order.order)
@@ -267,7 +267,7 @@ func newV1EndCommand(use, short string, kind keyKind, does endOfSale) *cobra.Com
 	)
 	cmd := &cobra.Command{Use: use, Short: short}
 	instance.register(cmd)
-	cmd.Flags().StringVar(&order, "order", "", "order of the purchase; may be left out")
+	cmd.Flags().StringVar(&order, "order", "", "order of the purchase (optional)")
 	return newKeyedCallCommand(cmd, kind, func(flags *callFlags) (call, error) {
 		if err := instance.complete(flags.debug); err != nil {
 			return call{}, err
@@ -282,8 +282,8 @@ func newLicense1PurchaseCommand() *cobra.Command {
 	var order v1OrderFlags
 	cmd := &cobra.Command{
 		Use:   "license1-purchase",
-		Short: "Buy a license (getLicense)",
-		Long:  `Buy a license (getLicense of License 1.0). The answer holds the instance id and the license.`,
+		Short: "Purchase a license (getLicense)",
+		Long:  `Purchase a license (getLicense of License 1.0). The answer contains the instance id and the license.`,
 	}
 	order.registerPurchase(cmd)
 	return newKeyedCallCommand(cmd, licenseKey, func(flags *callFlags) (call, error) {

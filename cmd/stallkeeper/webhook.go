@@ -26,14 +26,14 @@ func newWebhookCommand() *cobra.Command {
 	f := &webhookFlags{}
 	cmd := &cobra.Command{
 		Use:   "webhook",
-		Short: "Take the marketplaces' callbacks and store them as MarketplaceInstances",
+		Short: "Run the callback server, which stores the marketplaces' calls as MarketplaceInstances",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runWebhook(cmd.Context(), f)
 		},
 	}
 	f.addServer(cmd, "callbacks")
-	cmd.Flags().IntVar(&f.maxConcurrent, "max-concurrent-callbacks", webhook.DefaultMaxConcurrent, "verified callbacks at work at once; more wait")
+	cmd.Flags().IntVar(&f.maxConcurrent, "max-concurrent-callbacks", webhook.DefaultMaxConcurrent, "maximum concurrently processed verified callbacks; further ones queue")
 	return cmd
 }
 
@@ -64,7 +64,7 @@ func runWebhook(ctx context.Context, f *webhookFlags) error {
 		return err
 	}
 	if err := mgr.AddMetricsServerExtraHandler(webhook.ClockSkewPath, http.HandlerFunc(handler.ServeClockSkews)); err != nil {
-		return fmt.Errorf("serving the clocks' differences: %w", err)
+		return fmt.Errorf("serving the clock skew: %w", err)
 	}
 	return f.serve(ctx, mgr, "callbacks", handler, log, "namespaces", namespaces)
 }
@@ -79,7 +79,7 @@ func tellChanges(ctx context.Context, mgr ctrl.Manager, handler *webhook.Handler
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("following MarketplaceInstances: %w", err)
+		return fmt.Errorf("watching MarketplaceInstances: %w", err)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func TestWebhookRefusesFlagsThatCannotWork(t *testing.T) {
 		"no callbacks at once":         {[]string{"--namespaces=sales", "--max-concurrent-callbacks=0"}, "at least 1"},
 		"no connections":               {[]string{"--namespaces=sales", "--max-connections=0"}, "--max-connections"},
 		"no connections of an address": {[]string{"--namespaces=sales", "--max-connections-per-address=0"}, "at least 1"},
-		"a delay that is negative":     {[]string{"--namespaces=sales", "--shutdown-delay=-1s"}, "not negative"},
+		"a delay that is negative":     {[]string{"--namespaces=sales", "--shutdown-delay=-1s"}, "must not be negative"},
 		"an argument that is no flag":  {[]string{"sales"}, "unknown command"},
 	}
 	for name, tc := range tests {
