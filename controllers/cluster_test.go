@@ -241,7 +241,7 @@ type shop struct {
 	t testing.TB
 	// name is the namespace's.
 	name string
-	// orders is the marketplace's order API, licenses its licence API.
+	// orders is the marketplace's order API, licenses its license API.
 	orders   *salestest.OrderAPI
 	licenses *licenseAPI
 	// kinds are those of the tenants that the operator watches.

@@ -64,7 +64,7 @@ type Config struct {
 	PrometheusURL string
 	// UsageRetention is how long records of usage are kept once nothing more becomes of them.
 	UsageRetention time.Duration
-	// LicenseQueryInterval is the pause between two queries of a licence code.
+	// LicenseQueryInterval is the pause between two queries of a license code.
 	LicenseQueryInterval time.Duration
 	// ServerTime is told the API server's time by the manager's clients: its Wrap belongs into their configuration. Without it, no
 	// tenant is deleted.

@@ -179,7 +179,7 @@ func TestASaleWithoutAWorkload(t *testing.T) {
 	x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("acme") }).Should(BeNil())
 }
 
-func TestWhatTheAPIServerTakesOfLicences(t *testing.T) {
+func TestWhatTheAPIServerTakesOfLicenses(t *testing.T) {
 	t.Parallel()
 	x := newShop(t, "sales-rules")
 	refused := func(err error, message string) { t.Helper(); x.Expect(err).To(MatchError(ContainSubstring(message))) }
@@ -220,7 +220,7 @@ func TestAWorkloadOutlivesItsProductsTemplate(t *testing.T) {
 	x.Expect(x.client.Get(t.Context(), client.ObjectKey{Namespace: running.Status.Namespace, Name: "web"}, &appsv1.Deployment{})).To(Succeed())
 }
 
-// asksFor stores a request for a licence as the webhook server does.
+// asksFor stores a request for a license as the webhook server does.
 func (x *shop) asksFor(mpi *v1alpha1.MarketplaceInstance, keys ...string) {
 	x.t.Helper()
 	change(x, mpi, func(mpi *v1alpha1.MarketplaceInstance) {
@@ -240,7 +240,7 @@ func (x *shop) gives(namespace, name string, data map[string][]byte) {
 	}
 }
 
-func TestLicencesAreDelivered(t *testing.T) {
+func TestLicensesAreDelivered(t *testing.T) {
 	t.Parallel()
 	x := newShop(t, "sales-delivery")
 	x.operate()
@@ -251,7 +251,7 @@ func TestLicencesAreDelivered(t *testing.T) {
 	}))
 	x.create(mpi)
 	ready := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
-	x.Expect(ready.Status.Conditions).NotTo(ContainElement(HaveField("Type", HavePrefix("License"))), "most sales have no licences")
+	x.Expect(ready.Status.Conditions).NotTo(ContainElement(HaveField("Type", HavePrefix("License"))), "most sales have no licenses")
 
 	x.asksFor(mpi, "E1", "E2")
 	waiting := x.says("acme", v1alpha1.ConditionLicensed, "Unknown LicenseAwaited")

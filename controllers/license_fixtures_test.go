@@ -12,7 +12,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
-// licenseAPI is a marketplace's licence API with codes that a test mints.
+// licenseAPI is a marketplace's license API with codes that a test mints.
 type licenseAPI struct {
 	mu      sync.Mutex
 	codes   map[string]*licenseCode
@@ -161,7 +161,7 @@ func listedAs(productID string) salestest.ProductChange {
 	}
 }
 
-// enters creates the instance of a licence code as a person does.
+// enters creates the instance of a license code as a person does.
 func (x *shop) enters(name, code string, changes ...salestest.InstanceChange) *v1alpha1.MarketplaceInstance {
 	x.t.Helper()
 	mpi := &v1alpha1.MarketplaceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: name}}

@@ -147,7 +147,7 @@ func TestWhatBecomesOfACallThatWasStoredByHalf(t *testing.T) {
 	x.says("acme", v1alpha1.ConditionOrderResolved, "False CallIncomplete")
 	x.says("acme", v1alpha1.ConditionProvisioned, "True Provisioned")
 
-	t.Run("a person can end the wait for an order that was cancelled", func(*testing.T) {
+	t.Run("a person can end the wait for an order that was canceled", func(*testing.T) {
 		given := x.isToldOf("given-up", now.Add(-6*time.Hour), upgrade("up-1", now.Add(-5*time.Hour)))
 		x.brings(given, given.Spec.Subscription.Calls[0], inCall(x, marketplace.OrderPurchase, "shop-small", 3))
 		x.says("given-up", v1alpha1.ConditionProvisioned, "True Provisioned")

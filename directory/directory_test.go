@@ -154,7 +154,7 @@ func TestFold(t *testing.T) {
 		"removed and added again":                {[]marketplace.Sync{users(1, put, named("u")), users(2, remove, named("u")), users(3, put, named("u"))}, []string{user("u", whole+`,"name":"U"`)}},
 		"withdrawn by name only":                 {[]marketplace.Sync{users(1, put, named("u")), users(2, withdraw, marketplace.User{UserName: "u"})}, []string{user("u", `false,"enabled":true,"role":"User","name":"U"`)}},
 		"withdrawn before it was known":          {[]marketplace.Sync{users(2, withdraw, marketplace.User{UserName: "u"}), users(1, put, named("u"))}, []string{user("u", `false,"enabled":true,"role":"User","name":"U"`)}},
-		"withdrawn and authorised again":         {[]marketplace.Sync{users(1, withdraw, named("u")), users(2, put, named("u"))}, []string{user("u", whole+`,"name":"U"`)}},
+		"withdrawn and authorized again":         {[]marketplace.Sync{users(1, withdraw, named("u")), users(2, put, named("u"))}, []string{user("u", whole+`,"name":"U"`)}},
 		"an account that is switched off":        {[]marketplace.Sync{users(1, put, marketplace.User{UserName: "u", Role: marketplace.RoleAdmin, Disabled: true})}, []string{user("u", `true,"enabled":false,"role":"Admin"`)}},
 		"a department that a full list lacks":    {[]marketplace.Sync{departments(1, put, "d1"), allDepartments(2, "d2")}, []string{`{"tenantId":"t1","code":"d2","name":"D2"}`}},
 		"a full list that comes late":            {[]marketplace.Sync{departments(3, put, "d1"), allDepartments(2, "d2")}, []string{`{"tenantId":"t1","code":"d1","name":"D1"}`, `{"tenantId":"t1","code":"d2","name":"D2"}`}},

@@ -109,7 +109,7 @@ func TestWhoIsNotLetIn(t *testing.T) {
 		"one whose account is switched off":      {user(koogallerytest.SignOnUser{Tenant: enterprise, UserName: "wang.wu"}), 403, "Disabled"},
 		"one whose two names are two users":      {user(koogallerytest.SignOnUser{Tenant: enterprise, UserName: "li.si", LoginName: "zhang.san"}), 403, "AmbiguousUser"},
 		"one who differs in the case of letters": {user(koogallerytest.SignOnUser{Tenant: enterprise, UserName: "Zhang.San"}), 403, "UnknownUser"},
-		"one whose authorisation was withdrawn": {func(s *stand) {
+		"one whose authorization was withdrawn": {func(s *stand) {
 			s.told(usersSync(noon, marketplace.SyncWithdraw, marketplace.User{UserName: "zhang.san"}))
 		}, 403, "Withdrawn"},
 		"one who was deleted": {func(s *stand) {

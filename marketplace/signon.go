@@ -75,7 +75,7 @@ type SignedOn struct {
 // Format shows nothing personal, whatever the verb.
 func (s SignedOn) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, "SignedOn{}") }
 
-// SignOn signs an enterprise's users in, by OAuth2's authorisation code flow. It is safe for concurrent use.
+// SignOn signs an enterprise's users in, by OAuth2's authorization code flow. It is safe for concurrent use.
 type SignOn interface {
 	// AuthorizeURL is where the browser is sent to. The error wraps ErrSignOnDomain.
 	AuthorizeURL(attempt SignOnAttempt) (string, error)

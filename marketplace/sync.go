@@ -27,7 +27,7 @@ const (
 	MaxSyncDepartments = 10_000
 )
 
-// Sync is what a marketplace's user management says of one enterprise: a buyer's organisation, whose users a marketplace signs
+// Sync is what a marketplace's user management says of one enterprise: a buyer's organization, whose users a marketplace signs
 // in. Exactly one of Enterprise, Application, Users and Departments is set; Departments may be empty with AllDepartments. Later
 // ones win by At, in whatever order they arrive. It holds personal data and a secret: it belongs in a Secret and nowhere else.
 // Printing, logging or marshalling it shows the action and the numbers; EncodeSync writes all of it.
@@ -49,7 +49,7 @@ type Sync struct {
 	AllDepartments bool
 }
 
-// Enterprise is a buyer's organisation. With SyncRemove all but its id may be empty.
+// Enterprise is a buyer's organization. With SyncRemove all but its id may be empty.
 type Enterprise struct {
 	// Code is the enterprise's short name, up to 64 characters; Name its full one, up to 255.
 	Code string `json:"code,omitempty"`

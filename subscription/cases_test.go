@@ -76,15 +76,15 @@ func TestWhatBecomesOfASale(t *testing.T) {
 			sub: sale(), events: []marketplace.Event{renewal("r1", 20, 60), cancellation("r1", 21, 30)},
 			want: outcome{Ends: at(30), State: v1alpha1.EntitlementActive},
 		},
-		"a cancelled change stays cancelled, the cancellation with the renewal's order came first": {
+		"a canceled change stays canceled, the cancellation with the renewal's order came first": {
 			sub: sale(), events: []marketplace.Event{cancellation("r1", 20, 30), renewalWithChange("r1", 21, 60)},
 			want: outcome{Ends: at(30), State: v1alpha1.EntitlementActive},
 		},
-		"a cancelled change stays cancelled, the cancellation with an order of its own came first": {
+		"a canceled change stays canceled, the cancellation with an order of its own came first": {
 			sub: sale(), events: []marketplace.Event{cancellation("c1", 20, 30), after(renewalWithChange("r1", 19, 60), time.Hour)},
 			want: outcome{Ends: at(30), State: v1alpha1.EntitlementActive},
 		},
-		"a cancelled change stays cancelled, the renewal is made again after its cancellation": {
+		"a canceled change stays canceled, the renewal is made again after its cancellation": {
 			sub: sale(), events: []marketplace.Event{cancellation("c1", 20, 30), after(renewalWithChange("r1", 20, 60), time.Hour)},
 			want: outcome{Ends: at(60), State: v1alpha1.EntitlementActive},
 		},

@@ -8,7 +8,7 @@
 //   - An argument is never changed. A result that equals the argument means that nothing is to be written.
 //   - A repeated call changes nothing. Of late calls the one that was sent last counts, whatever the order of arrival.
 //   - A release is final, but for a person.
-//   - A renewal never shortens the paid time, and a renewal's change that was cancelled is not applied, whichever came first.
+//   - A renewal never shortens the paid time, and a renewal's change that was canceled is not applied, whichever came first.
 //   - A correction is applied once ([ApplyCorrection]); a call that was sent later goes over it.
 //   - Lists stay within their bounds; a call is never refused because a list is full, a request for a license may be.
 //   - [Changeable] and the order that follows agree on the plan, because both ask [FindPlans].

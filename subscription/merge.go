@@ -111,21 +111,21 @@ func accepted(sub *v1alpha1.Subscription, c change) *v1alpha1.Subscription {
 func renew(sub *v1alpha1.Subscription, c change) {
 	call := c.orderCall()
 	call.PreviousExpiryTime = sub.ExpiryTime
-	cancelled := !c.Cancels && hasOtherScene(sub.Calls, c.Event)
+	canceled := !c.Cancels && hasOtherScene(sub.Calls, c.Event)
 	next := nextCall(sub.Calls, c, func(call v1alpha1.Call) bool { return movesExpiry(call, c) })
 	switch {
 	case next != nil:
 		// The call came late: it goes into the history before next, whose date stays in force.
-		cancelled = cancelled || !c.Cancels && awaitsRenewal(sub, *next)
+		canceled = canceled || !c.Cancels && awaitsRenewal(sub, *next)
 		call.PreviousExpiryTime, next.PreviousExpiryTime = next.PreviousExpiryTime, WholeSecond(c.ExpiresAt)
-		if !c.Cancels && !cancelled && !isTakenBackLater(sub, c) {
+		if !c.Cancels && !canceled && !isTakenBackLater(sub, c) {
 			setExpiry(sub, c)
 		}
-	case !cancelled:
-		cancelled = !c.Cancels && cancelledLately(sub, c)
+	case !canceled:
+		canceled = !c.Cancels && canceledLately(sub, c)
 		setExpiry(sub, c)
 	}
-	if cancelled && call.Pending == v1alpha1.CallPendingRenewal {
+	if canceled && call.Pending == v1alpha1.CallPendingRenewal {
 		// Taken back before it came: else the order reconciler would apply its change.
 		call.Pending = ""
 	}
@@ -147,9 +147,9 @@ func movesExpiry(call v1alpha1.Call, c change) bool {
 // hours, each time with another time.
 const cancellationPatience = 4 * time.Hour
 
-// cancelledLately says whether the latest change of the end is a cancellation whose renewal has not come yet. The renewal's change
+// canceledLately says whether the latest change of the end is a cancellation whose renewal has not come yet. The renewal's change
 // must not be applied then; its date is, because it may also be another renewal, and paid time is not taken away by a guess.
-func cancelledLately(sub *v1alpha1.Subscription, c change) bool {
+func canceledLately(sub *v1alpha1.Subscription, c change) bool {
 	var latest *v1alpha1.Call
 	for i := range sub.Calls {
 		if call := &sub.Calls[i]; movesExpiry(*call, c) && (latest == nil || !call.Time.Before(&latest.Time)) {

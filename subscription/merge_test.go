@@ -236,12 +236,12 @@ func TestMerge(t *testing.T) {
 			sub: sale(), events: []marketplace.Event{renewal("r2", 21, 90), renewal("r1", 20, 60)},
 			want: sale(expires(90), heard(refreshed("RENEWAL", "r2", 21, 60)), heard(refreshed("RENEWAL", "r1", 20, 30))),
 		},
-		"a cancelled renewal sets the date back, though it carries the renewal's order": {
+		"a canceled renewal sets the date back, though it carries the renewal's order": {
 			sub: sale(), events: []marketplace.Event{renewal("r1", 20, 60), cancellation("r1", 21, 30)},
 			want: sale(expires(30), heard(refreshed("RENEWAL", "r1", 20, 30)),
 				heard(refreshed("UNSUBSCRIBE_RENEWAL_PERIOD", "r1", 21, 60))),
 		},
-		"a renewal that is repeated after it was cancelled does not put the date forward again": {
+		"a renewal that is repeated after it was canceled does not put the date forward again": {
 			sub:    sale(),
 			events: []marketplace.Event{renewal("r1", 20, 60), cancellation("r1", 21, 30), renewal("r1", 22, 60)},
 			want: sale(expires(30), heard(refreshed("RENEWAL", "r1", 20, 30)),
@@ -268,7 +268,7 @@ func TestMerge(t *testing.T) {
 			sub: sale(expires(90), pending("r1", 30)), events: []marketplace.Event{cancellation("c1", 21, 60)},
 			want: sale(expires(60), pending("r1", 30), heard(refreshed("UNSUBSCRIBE_RENEWAL_PERIOD", "c1", 21, 90))),
 		},
-		"the order of a cancelled renewal is not looked up any more": {
+		"the order of a canceled renewal is not looked up any more": {
 			sub: sale(), events: []marketplace.Event{renewalWithChange("r1", 20, 60), cancellation("c1", 21, 30)},
 			want: sale(expires(30), heard(refreshed("RENEWAL_CHANGE", "r1", 20, 30)),
 				heard(refreshed("UNSUBSCRIBE_RENEWAL_PERIOD", "c1", 21, 60))),

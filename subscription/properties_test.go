@@ -123,7 +123,7 @@ func TestMergeOfRenewalsAndCancellationsComesToWhatWasSentLast(t *testing.T) {
 		for sent := range rapid.IntRange(1, 8).Draw(t, "events") {
 			order, end := fmt.Sprintf("r%d", sent), ends[len(ends)-1]
 			last := len(events) - 1
-			if len(ends) > 1 && !events[last].Cancels && rapid.IntRange(0, 2).Draw(t, "cancelled") == 0 {
+			if len(ends) > 1 && !events[last].Cancels && rapid.IntRange(0, 2).Draw(t, "canceled") == 0 {
 				ends = ends[:len(ends)-1]
 				events = append(events, cancellation(order, sent+1, ends[len(ends)-1]))
 				continue

@@ -33,7 +33,7 @@ func TestAnswers(t *testing.T) {
 		"a purchase that is ready is a success": {
 			objects: []client.Object{instance(soldName, provisioned)}, call: newInstance, want: "000000", wantID: soldName,
 		},
-		"a purchase of an unknown SKU is in progress for ever, so that the order is not cancelled": {
+		"a purchase of an unknown SKU is in progress for ever, so that the order is not canceled": {
 			objects: []client.Object{instance(soldName, unknownSKU)}, at: 3 * time.Hour,
 			call: newInstance, want: "000004", wantID: soldName,
 		},

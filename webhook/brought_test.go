@@ -123,7 +123,7 @@ func TestAPurchaseThatBringsItsOrderIsStoredWithIt(t *testing.T) {
 	}
 	if secret.Type != v1alpha1.CallSecretType || !ptr.Deref(secret.Immutable, false) || len(secret.OwnerReferences) != 1 ||
 		secret.OwnerReferences[0].UID != mpi.UID || secret.Labels[v1alpha1.InstanceLabel] != mpi.Name {
-		t.Errorf("the Secret is %s, immutable %v, of %v, labelled %v", secret.Type, secret.Immutable, secret.OwnerReferences, secret.Labels)
+		t.Errorf("the Secret is %s, immutable %v, of %v, labeled %v", secret.Type, secret.Immutable, secret.OwnerReferences, secret.Labels)
 	}
 	order, err := marketplace.DecodeOrder(secret.Data[v1alpha1.CallOrderKey])
 	if err != nil || order.CustomerName != "Zhang" || order.Items[0].SKUCode != "sku" {

@@ -94,7 +94,7 @@ func TestARepeatUndoesNothing(t *testing.T) {
 		"a purchase, released since":        {newInstance, releaseOf(soldName)},
 		"a query, of one released since":    {query("i1"), releaseOf("i1")},
 		"a check, of one released since":    {checkOf("i1"), releaseOf("i1")},
-		"a synchronisation, a removal then": {send(`{"activity":"orderNotify","orderId":"o","orderLineId":"l"}`), releaseOf("i1")},
+		"a synchronization, a removal then": {send(`{"activity":"orderNotify","orderId":"o","orderLineId":"l"}`), releaseOf("i1")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStand(t, []client.Object{instance("i1")})

@@ -43,7 +43,7 @@ func (r *recorder) synchronize(ctx context.Context, of *v1alpha1.Marketplace, ev
 func syncContent(s marketplace.Sync) (content, error) {
 	encoded, err := marketplace.EncodeSync(s)
 	if err != nil {
-		return content{}, fmt.Errorf("%w: what was synchronised can't be encoded", marketplace.ErrMalformed)
+		return content{}, fmt.Errorf("%w: what was synchronized can't be encoded", marketplace.ErrMalformed)
 	}
 	var compressed bytes.Buffer
 	writer, err := gzip.NewWriterLevel(&compressed, gzip.BestSpeed)
@@ -55,7 +55,7 @@ func syncContent(s marketplace.Sync) (content, error) {
 	}
 	switch {
 	case err != nil:
-		return content{}, unavailable("compressing what was synchronised", err)
+		return content{}, unavailable("compressing what was synchronized", err)
 	case compressed.Len() > maxKept:
 		return content{}, fmt.Errorf("%w: send fewer users or departments in one call", marketplace.ErrTooLarge)
 	}

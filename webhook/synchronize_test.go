@@ -84,7 +84,7 @@ func tenantSync(id string, flag int) a {
 	}
 }
 
-func TestSynchronisationsAreKeptBeforeTheAnswer(t *testing.T) {
+func TestSynchronizationsAreKeptBeforeTheAnswer(t *testing.T) {
 	s := newKitStand(t, []client.Object{instance("i1")})
 	s.do(tenantSync("", koogallery.FlagAdd), "000000")
 	first := s.do(authSync("i1", koogallery.FlagAdd, "u1", "u2"), "000000")
@@ -104,7 +104,7 @@ func TestSynchronisationsAreKeptBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-func TestASynchronisationShowsThatTheMarketplaceKnowsOfTheSale(t *testing.T) {
+func TestASynchronizationShowsThatTheMarketplaceKnowsOfTheSale(t *testing.T) {
 	s := newKitStand(t, []client.Object{instance("i1", subscribed(awaiting)), instance("i2", subscribed(awaiting)), instance("old")})
 	s.do(tenantSync("i1", koogallery.FlagAdd), "000000")
 	s.do(tenantSync("old", koogallery.FlagAdd), "000000")
@@ -118,7 +118,7 @@ func TestASynchronisationShowsThatTheMarketplaceKnowsOfTheSale(t *testing.T) {
 	}
 }
 
-func TestSynchronisationsOfUnknownInstances(t *testing.T) {
+func TestSynchronizationsOfUnknownInstances(t *testing.T) {
 	s := newKitStand(t, []client.Object{instance("gone", releasedSale)})
 	for _, id := range []string{"never", "gone"} {
 		s.do(authSync(id, koogallery.FlagAdd, "u1"), "000003")
@@ -131,7 +131,7 @@ func TestSynchronisationsOfUnknownInstances(t *testing.T) {
 	}
 }
 
-func TestADebugSynchronisationKeepsNothing(t *testing.T) {
+func TestADebugSynchronizationKeepsNothing(t *testing.T) {
 	s := newKitStand(t, nil)
 	s.caller = s.caller.With(koogallerytest.Options{Debug: true})
 	s.do(authSync("", koogallery.FlagAdd, "u1"), "000000")
@@ -144,7 +144,7 @@ func TestADebugSynchronisationKeepsNothing(t *testing.T) {
 	}
 }
 
-func TestASynchronisationThatIsNotKeptIsToBeRepeated(t *testing.T) {
+func TestASynchronizationThatIsNotKeptIsToBeRepeated(t *testing.T) {
 	down := true
 	s := newKitStand(t, []client.Object{instance("i1")}, between(interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {

@@ -61,7 +61,7 @@ const (
 	// because the marketplace does not call for it before its buyer asks for a license.
 	ReasonAcknowledgementOverdue = "AcknowledgementOverdue"
 	// ReasonNotAcknowledged surfaces, on Suspended and Ready too, when the marketplace has not called for hours, which it does
-	// after each sale that it knows of: the order was most likely cancelled. The tenant is stopped and the data are kept.
+	// after each sale that it knows of: the order was most likely canceled. The tenant is stopped and the data are kept.
 	ReasonNotAcknowledged = "NotAcknowledged"
 )
 

@@ -62,7 +62,7 @@ type Correction struct {
 	// +optional
 	PackageConsumerRef InstanceReference `json:"packageConsumerRef,omitempty,omitzero"`
 
-	// abandonedOrderIDs are orders that are not waited for any more, because the marketplace has cancelled them.
+	// abandonedOrderIDs are orders that are not waited for any more, because the marketplace has canceled them.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

@@ -184,7 +184,7 @@ func indented(body json.RawMessage) string {
 	return "  " + printable(lines.String()) + "\n"
 }
 
-// printable is text in which nothing moves the cursor or changes a terminal's colours: an answer is written by others.
+// printable is text in which nothing moves the cursor or changes a terminal's colors: an answer is written by others.
 func printable(text string) string {
 	var safe strings.Builder
 	for _, r := range text {

@@ -142,7 +142,7 @@ func foldInto(ctx context.Context, stored *storedDirectory, calls []marketplace.
 func fullOrUnreadable(err error) (report.Verdict, error) {
 	if errors.Is(err, directory.ErrFull) {
 		return failing(v1alpha1.ReasonDirectoryFull, fmt.Sprintf("The directory has no room for more: %d Secrets hold about 100,000 users;"+
-			" ask the enterprise to authorise fewer; later changes wait", directory.MaxShards)), nil
+			" ask the enterprise to authorize fewer; later changes wait", directory.MaxShards)), nil
 	}
 	return unreadable(err)
 }

@@ -75,7 +75,7 @@ func TestTheMissingCallIsReportedWhenItIsDue(t *testing.T) {
 		"also while nobody knows what was sold": {
 			nil, false, []string{waits, "4h0m0s False NotAcknowledged Suspend Unacknowledged"},
 		},
-		"a product that nobody asks for before its buyer wants a licence runs on": {
+		"a product that nobody asks for before its buyer wants a license runs on": {
 			salestest.Product(), true, []string{waits, "4h0m0s False AcknowledgementOverdue Run Paid"},
 		},
 	}

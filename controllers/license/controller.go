@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	// apiTimeout bounds one call of the licence API with its repeats.
+	// apiTimeout bounds one call of the license API with its repeats.
 	apiTimeout = 30 * time.Second
 	// staleAfter is how many intervals a code may go without an answer before that is reported.
 	staleAfter = 3
@@ -38,7 +38,7 @@ var statusOwner = report.Owner{
 	Name: v1alpha1.FieldOwner + "/license", Conditions: []string{v1alpha1.ConditionLicensed},
 }
 
-// Reconciler activates licence codes, and delivers the licences that buyers have asked for. It owns the condition
+// Reconciler activates license codes, and delivers the licenses that buyers have asked for. It owns the condition
 // Licensed.
 type Reconciler struct {
 	client.Client
@@ -53,7 +53,7 @@ type Reconciler struct {
 	QueryInterval time.Duration
 }
 
-// Reconcile brings one sale's licence code and licence requests up to date.
+// Reconcile brings one sale's license code and license requests up to date.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	mpi := &v1alpha1.MarketplaceInstance{}
 	if err := r.Get(ctx, req.NamespacedName, mpi); err != nil {
@@ -84,7 +84,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return result, nil
 }
 
-// licensed is the one verdict about a code and the licences that were asked for: the activation comes first, because without it nothing
+// licensed is the one verdict about a code and the licenses that were asked for: the activation comes first, because without it nothing
 // is delivered, unless the deliveries need a person and it does not.
 func licensed(activated, delivered report.Verdict) report.Verdict {
 	weight := map[metav1.ConditionStatus]int{metav1.ConditionFalse: 3, metav1.ConditionUnknown: 2, metav1.ConditionTrue: 1}
@@ -94,13 +94,13 @@ func licensed(activated, delivered report.Verdict) report.Verdict {
 	return activated
 }
 
-// sellsLicenses says whether an instance has anything to do with licences.
+// sellsLicenses says whether an instance has anything to do with licenses.
 func sellsLicenses(mpi *v1alpha1.MarketplaceInstance) bool {
 	sub := mpi.Spec.Subscription
 	return licenses.IsCode(sub) || sub != nil && len(sub.LicenseRequests) > 0
 }
 
-// activate makes sure that a licence code is activated, and says how it stands.
+// activate makes sure that a license code is activated, and says how it stands.
 func (r *Reconciler) activate(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (report.Verdict, error) {
 	sub := mpi.Spec.Subscription
 	if !licenses.IsCode(sub) {
@@ -126,7 +126,7 @@ func (r *Reconciler) activateCode(ctx context.Context, mpi *v1alpha1.Marketplace
 	}
 	if twin != "" {
 		return protocol.WaitsForPerson(v1alpha1.ReasonLicenseDuplicate, fmt.Sprintf(
-			"MarketplaceInstance %q has the same licence code, and a code is one sale: delete this instance", twin)), nil
+			"MarketplaceInstance %q has the same license code, and a code is one sale: delete this instance", twin)), nil
 	}
 	api, found, err := r.api(ctx, mpi)
 	if api == nil || err != nil {
@@ -183,7 +183,7 @@ func (r *Reconciler) twin(ctx context.Context, mpi *v1alpha1.MarketplaceInstance
 	err := r.APIReader.List(ctx, list, client.InNamespace(mpi.Namespace),
 		client.MatchingFields{instanceIDField: mpi.Spec.Subscription.InstanceID})
 	if err != nil {
-		return "", fmt.Errorf("looking for another instance with the same licence code: %w", err)
+		return "", fmt.Errorf("looking for another instance with the same license code: %w", err)
 	}
 	for i := range list.Items {
 		other := &list.Items[i]
@@ -226,7 +226,7 @@ func (r *Reconciler) api(ctx context.Context, mpi *v1alpha1.MarketplaceInstance)
 		return nil, report.Verdict{}, err
 	case api == nil:
 		return nil, protocol.WaitsForPerson(v1alpha1.ReasonLicenseUnsupported, fmt.Sprintf(
-			"Protocol %q of Marketplace %q has no licences", mp.Spec.Protocol, mp.Name)), nil
+			"Protocol %q of Marketplace %q has no licenses", mp.Spec.Protocol, mp.Name)), nil
 	}
 	return api, report.Verdict{}, nil
 }
@@ -240,7 +240,7 @@ var activation = protocol.Failure{
 	}, refusals...),
 }
 
-// refusals are the answers that every call of the licence API may get.
+// refusals are the answers that every call of the license API may get.
 var refusals = []protocol.Mistake{
 	{Kind: marketplace.ErrLicenseRefused, Reason: v1alpha1.ReasonLicenseAPIRefused, After: queue.RefusedRetry},
 	{Reason: v1alpha1.ReasonLicenseRefused},
@@ -250,9 +250,9 @@ func activationFailed(err error) (report.Verdict, error) {
 	if errors.Is(err, marketplace.ErrLicenseActivated) {
 		// The query was made already, and says that it is not active.
 		return protocol.WaitsForPerson(v1alpha1.ReasonLicenseRefused,
-			"The licence code is not activated, and its state allows no activation: compare it with the seller console"), nil
+			"The license code is not activated, and its state allows no activation: compare it with the seller console"), nil
 	}
-	return activation.FromCallError(err, "The licence code")
+	return activation.FromCallError(err, "The license code")
 }
 
 // codeVerdict says how a code stands that is activated, or whose sale has ended. It comes from the facts in the spec alone.

@@ -28,7 +28,7 @@ import (
 // textFile is the end of the name under which a text is delivered that is too long for one.
 const textFile = ".lic"
 
-// deliver uploads the licences that were asked for and are there, and says how it stands. Nothing tells when one is there: the
+// deliver uploads the licenses that were asked for and are there, and says how it stands. Nothing tells when one is there: the
 // Secrets are read again after a pause that grows with the age of the youngest request.
 func (r *Reconciler) deliver(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (report.Verdict, error) {
 	sub := mpi.Spec.Subscription
@@ -39,11 +39,11 @@ func (r *Reconciler) deliver(ctx context.Context, mpi *v1alpha1.MarketplaceInsta
 	case len(open) == 0:
 		return allDelivered(), nil
 	case sub.Entitlement.State != v1alpha1.EntitlementActive:
-		return report.Unknown(v1alpha1.ReasonLicenseHeld, "Licences are not delivered while the sale is frozen or released"), nil
+		return report.Unknown(v1alpha1.ReasonLicenseHeld, "Licenses are not delivered while the sale is frozen or released"), nil
 	}
 	given, err := r.givenLicenses(ctx, mpi)
 	if err != nil {
-		return report.Unknown(v1alpha1.ReasonLicenseAwaited, "The Secrets with the licences can't be read now; it is tried again"), err
+		return report.Unknown(v1alpha1.ReasonLicenseAwaited, "The Secrets with the licenses can't be read now; it is tried again"), err
 	}
 	var waiting []string
 	var problem report.Verdict
@@ -73,28 +73,28 @@ func (r *Reconciler) deliver(ctx context.Context, mpi *v1alpha1.MarketplaceInsta
 }
 
 func allDelivered() report.Verdict {
-	return report.True(v1alpha1.ReasonLicenseDelivered, "Every licence that was asked for is delivered")
+	return report.True(v1alpha1.ReasonLicenseDelivered, "Every license that was asked for is delivered")
 }
 
-// awaited says which licences are waited for, and where they belong.
+// awaited says which licenses are waited for, and where they belong.
 func awaited(mpi *v1alpha1.MarketplaceInstance, keys []string) string {
 	const most = 3
 	text := strings.Join(keys[:min(len(keys), most)], ", ")
 	if more := len(keys) - most; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Sprintf("Waiting for the licence of request %s: put it under that key into Secret %q in this namespace, or have the"+
+	return fmt.Sprintf("Waiting for the license of request %s: put it under that key into Secret %q in this namespace, or have the"+
 		" workload put it into Secret %q in its own", text, v1alpha1.LicensesSecretName(mpi.Name), v1alpha1.TenantLicensesSecretName)
 }
 
-// upload delivers one licence and notes that it was. A licence that was delivered and could not be noted is delivered again,
+// upload delivers one license and notes that it was. A license that was delivered and could not be noted is delivered again,
 // which does no harm.
 func (r *Reconciler) upload(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, request v1alpha1.LicenseRequest,
 	file marketplace.LicenseFile,
 ) (report.Verdict, error) {
 	if len(file.Content) == 0 {
 		return protocol.WaitsForPerson(v1alpha1.ReasonLicenseInvalid, fmt.Sprintf(
-			"The licence for request %s is empty: put another one into its Secret", request.Key)), nil
+			"The license for request %s is empty: put another one into its Secret", request.Key)), nil
 	}
 	api, found, err := r.api(ctx, mpi)
 	if api == nil || err != nil {
@@ -103,7 +103,7 @@ func (r *Reconciler) upload(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 	callCtx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
 	if err := api.UploadLicense(callCtx, request.ID, file, request.Key+textFile); err != nil {
-		return uploading.FromCallError(err, "Uploading the licence of request "+request.Key)
+		return uploading.FromCallError(err, "Uploading the license of request "+request.Key)
 	}
 	sum := sha256.Sum256(file.Content)
 	after := licenses.Delivered(mpi.Spec.Subscription, request.Key, hex.EncodeToString(sum[:]), r.Clock.Now())
@@ -112,11 +112,11 @@ func (r *Reconciler) upload(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 
 // uploading says what a failed upload means.
 var uploading = protocol.Failure{
-	Unavailable: v1alpha1.ReasonLicenseAPIUnavailable, Unanswered: "The licences can't be uploaded now; it is tried again", Mistakes: refusals,
+	Unavailable: v1alpha1.ReasonLicenseAPIUnavailable, Unanswered: "The licenses can't be uploaded now; it is tried again", Mistakes: refusals,
 }
 
-// licenseFor finds the licence of a request: under its key it is a text, and under its key with a dot and an ending a file of
-// that name. given is empty for a request whose licence is not there. The content is trimmed of the line end that a text made
+// licenseFor finds the license of a request: under its key it is a text, and under its key with a dot and an ending a file of
+// that name. given is empty for a request whose license is not there. The content is trimmed of the line end that a text made
 // from a file carries.
 func licenseFor(given map[string][]byte, request string) (file marketplace.LicenseFile, key string) {
 	if content, ok := given[request]; ok {
@@ -130,7 +130,7 @@ func licenseFor(given map[string][]byte, request string) (file marketplace.Licen
 	return marketplace.LicenseFile{}, ""
 }
 
-// givenLicenses reads the two Secrets in which licences are given. What a person has put beside the instance comes before what
+// givenLicenses reads the two Secrets in which licenses are given. What a person has put beside the instance comes before what
 // the workload has written.
 func (r *Reconciler) givenLicenses(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (map[string][]byte, error) {
 	given, err := r.fromTenant(ctx, mpi)

@@ -13,13 +13,13 @@ import (
 	"github.com/stallkeeper/stallkeeper/subscription/licenses"
 )
 
-// Metrics says whether the marketplaces answer about licences, and how many buyers wait. Its labels are names of sales
+// Metrics says whether the marketplaces answer about licenses, and how many buyers wait. Its labels are names of sales
 // namespaces and Marketplaces, and fixed words.
 //
 //	stallkeeper_license_queries_total{namespace, marketplace, result}                  questions about codes: Answered, Failed
 //	stallkeeper_license_last_answer_timestamp_seconds{namespace, marketplace}          when one was last answered
 //	stallkeeper_license_oldest_answer_timestamp_seconds{namespace, marketplace}        the same of the code that waits longest
-//	stallkeeper_licenses_waiting{namespace, marketplace, step}                         Activation of a code, Delivery of a licence
+//	stallkeeper_licenses_waiting{namespace, marketplace, step}                         Activation of a code, Delivery of a license
 type Metrics struct {
 	reader  client.Reader
 	queries *prometheus.CounterVec
@@ -28,12 +28,12 @@ type Metrics struct {
 var (
 	marketplaceLabels = []string{"namespace", "marketplace"}
 	lastAnswerDesc    = prometheus.NewDesc("stallkeeper_license_last_answer_timestamp_seconds",
-		"When a marketplace last answered a query about a licence code, by namespace and Marketplace.", marketplaceLabels, nil)
+		"When a marketplace last answered a query about a license code, by namespace and Marketplace.", marketplaceLabels, nil)
 	oldestAnswerDesc = prometheus.NewDesc("stallkeeper_license_oldest_answer_timestamp_seconds",
-		"When a marketplace last answered about the licence code that waits longest for an answer, by namespace and Marketplace.",
+		"When a marketplace last answered about the license code that waits longest for an answer, by namespace and Marketplace.",
 		marketplaceLabels, nil)
 	waitingDesc = prometheus.NewDesc("stallkeeper_licenses_waiting",
-		"Licence codes that are not activated and licences that are not delivered, by namespace, Marketplace and step (Activation, Delivery).",
+		"License codes that are not activated and licenses that are not delivered, by namespace, Marketplace and step (Activation, Delivery).",
 		[]string{"namespace", "marketplace", "step"}, nil)
 )
 
@@ -43,7 +43,7 @@ func NewMetrics(reader client.Reader) *Metrics {
 		reader: reader,
 		queries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "stallkeeper_license_queries_total",
-			Help: "Queries about licence codes, by namespace, Marketplace and result (Answered, Failed).",
+			Help: "Queries about license codes, by namespace, Marketplace and result (Answered, Failed).",
 		}, []string{"namespace", "marketplace", "result"}),
 	}
 }

@@ -45,17 +45,17 @@ func TestLicenseMetricsTellWhoWaitsAndWhoAnswers(t *testing.T) {
 	m.queried(true, code("told", 2, 9))
 	m.queried(false, code("silent", 3, 0), code("told", 2, 9))
 	want := fmt.Sprintf(`
-		# HELP stallkeeper_license_last_answer_timestamp_seconds When a marketplace last answered a query about a licence code, by namespace and Marketplace.
+		# HELP stallkeeper_license_last_answer_timestamp_seconds When a marketplace last answered a query about a license code, by namespace and Marketplace.
 		# TYPE stallkeeper_license_last_answer_timestamp_seconds gauge
 		stallkeeper_license_last_answer_timestamp_seconds{marketplace="koogallery",namespace="sales"} %d
-		# HELP stallkeeper_license_oldest_answer_timestamp_seconds When a marketplace last answered about the licence code that waits longest for an answer, by namespace and Marketplace.
+		# HELP stallkeeper_license_oldest_answer_timestamp_seconds When a marketplace last answered about the license code that waits longest for an answer, by namespace and Marketplace.
 		# TYPE stallkeeper_license_oldest_answer_timestamp_seconds gauge
 		stallkeeper_license_oldest_answer_timestamp_seconds{marketplace="koogallery",namespace="sales"} %d
-		# HELP stallkeeper_license_queries_total Queries about licence codes, by namespace, Marketplace and result (Answered, Failed).
+		# HELP stallkeeper_license_queries_total Queries about license codes, by namespace, Marketplace and result (Answered, Failed).
 		# TYPE stallkeeper_license_queries_total counter
 		stallkeeper_license_queries_total{marketplace="koogallery",namespace="sales",result="Answered"} 1
 		stallkeeper_license_queries_total{marketplace="koogallery",namespace="sales",result="Failed"} 2
-		# HELP stallkeeper_licenses_waiting Licence codes that are not activated and licences that are not delivered, by namespace, Marketplace and step (Activation, Delivery).
+		# HELP stallkeeper_licenses_waiting License codes that are not activated and licenses that are not delivered, by namespace, Marketplace and step (Activation, Delivery).
 		# TYPE stallkeeper_licenses_waiting gauge
 		stallkeeper_licenses_waiting{marketplace="koogallery",namespace="sales",step="Activation"} 1
 		stallkeeper_licenses_waiting{marketplace="koogallery",namespace="sales",step="Delivery"} 0

@@ -26,10 +26,10 @@ import (
 	"github.com/stallkeeper/stallkeeper/subscription/orders"
 )
 
-// DefaultQueryInterval is the pause between two queries of a licence code that marketplaces ask for.
+// DefaultQueryInterval is the pause between two queries of a license code that marketplaces ask for.
 const DefaultQueryInterval = 24 * time.Hour
 
-// QueryReconciler asks a marketplace every day about each of its licence codes, so that calls which never came are
+// QueryReconciler asks a marketplace every day about each of its license codes, so that calls which never came are
 // noticed. Its objects are the Marketplaces: one is asked about many codes at once, and never twice at a time.
 type QueryReconciler struct {
 	client.Client
@@ -138,7 +138,7 @@ func (r *QueryReconciler) ask(ctx context.Context, api marketplace.LicenseClient
 		if errors.Is(err, marketplace.ErrUnavailable) || errors.Is(err, marketplace.ErrLicenseRefused) {
 			return err
 		}
-		ctrl.LoggerFrom(ctx).Info("A licence code could not be asked about", "instance", klog.KObj(mpi), "why", err.Error())
+		ctrl.LoggerFrom(ctx).Info("A license code could not be asked about", "instance", klog.KObj(mpi), "why", err.Error())
 	}
 	return nil
 }
@@ -161,7 +161,7 @@ func (r *QueryReconciler) askTogether(ctx context.Context, api marketplace.Licen
 	defer cancel()
 	told, err := api.QueryLicenses(ctx, codes)
 	if errors.Is(err, marketplace.ErrLicenseRefused) {
-		return nil, fmt.Errorf("asking about %d licence codes: %w", len(codes), err)
+		return nil, fmt.Errorf("asking about %d license codes: %w", len(codes), err)
 	}
 	for _, answer := range told {
 		answers[answer.Code] = answer
@@ -177,7 +177,7 @@ func (r *QueryReconciler) askAlone(ctx context.Context, api marketplace.LicenseC
 	answer, err := api.QueryLicense(callCtx, mpi.Spec.Subscription.InstanceID)
 	r.Metrics.queried(err == nil, mpi)
 	if err != nil {
-		return fmt.Errorf("asking about a licence code: %w", err)
+		return fmt.Errorf("asking about a license code: %w", err)
 	}
 	return r.note(ctx, mpi, answer, asked)
 }
@@ -193,9 +193,9 @@ func (r *QueryReconciler) note(ctx context.Context, mpi *v1alpha1.MarketplaceIns
 		return err
 	}
 	texts := map[licenses.Finding]string{
-		licenses.FoundRenewal: "The marketplace says that the licence code is paid for longer; no call had told",
-		licenses.FoundExpiry:  "The marketplace says that the licence code has expired; no call had told",
-		licenses.FoundRelease: "The marketplace says that the licence code was released; no call had told. The data are kept for the retention period",
+		licenses.FoundRenewal: "The marketplace says that the license code is paid for longer; no call had told",
+		licenses.FoundExpiry:  "The marketplace says that the license code has expired; no call had told",
+		licenses.FoundRelease: "The marketplace says that the license code was released; no call had told. The data are kept for the retention period",
 	}
 	ctrl.LoggerFrom(ctx).Info("A query found what no call had told", "instance", klog.KObj(mpi), "finding", finding)
 	r.Recorder.Eventf(mpi, nil, corev1.EventTypeWarning, "LicenseQuery"+string(finding), "Query", "%s", texts[finding])

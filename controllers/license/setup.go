@@ -19,7 +19,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/subscription/licenses"
 )
 
-// workers are how many licence codes are activated, and licences delivered, at once.
+// workers are how many license codes are activated, and licenses delivered, at once.
 const workers = 8
 
 // SetupWithManager makes the reconciler run.
@@ -34,7 +34,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		mpi, ok := object.(*v1alpha1.MarketplaceInstance)
 		return ok && sellsLicenses(mpi)
 	})
-	// A person who has put a licence into its Secret can annotate the instance, and need not wait for the next look.
+	// A person who has put a license into its Secret can annotate the instance, and need not wait for the next look.
 	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, notReported())
 	return ctrl.NewControllerManagedBy(mgr).Named("license").
 		Watches(&v1alpha1.MarketplaceInstance{}, queue.InstanceEvents(), builder.WithPredicates(ofLicenses, changed)).
@@ -43,7 +43,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// notReported lets an instance through whose status says nothing of its licences.
+// notReported lets an instance through whose status says nothing of its licenses.
 func notReported() predicate.Predicate {
 	return predicate.NewPredicateFuncs(func(object client.Object) bool {
 		mpi, ok := object.(*v1alpha1.MarketplaceInstance)

@@ -49,7 +49,7 @@ func (r *Reconciler) notBrought(call v1alpha1.Call) report.Verdict {
 	if r.Clock.Since(call.Time.Time) >= broughtPatience {
 		return protocol.WaitsForPerson(v1alpha1.ReasonCallIncomplete, fmt.Sprintf("The call %s about order %s is only partially stored"+
 			" (this instance knows of it, its order's Secret does not exist), and the marketplace has not called again: start the call again in"+
-			" the marketplace's console; if it has cancelled the order, name it in spec.correction.abandonedOrderIDs", call.Operation, call.OrderID))
+			" the marketplace's console; if it has canceled the order, name it in spec.correction.abandonedOrderIDs", call.Operation, call.OrderID))
 	}
 	return report.Unknown(v1alpha1.ReasonOrderPending, fmt.Sprintf("The call %s about order %s is only partially stored;"+
 		" waiting for the marketplace to repeat it", call.Operation, call.OrderID)).Again(queue.CallSecretRetry)

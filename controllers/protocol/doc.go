@@ -1,7 +1,7 @@
 // Package protocol is what the controllers know of marketplaces' protocols, and how they call marketplaces' open APIs.
 //
 // The command gives [Protocols]: a protocol of each kind. [Clients] reads the credentials that a Marketplace names and makes a client
-// of the API for orders, licences or usage. A call that fails becomes a condition by the API's [Failure].
+// of the API for orders, licenses or usage. A call that fails becomes a condition by the API's [Failure].
 //
 // Promises:
 //

@@ -16,7 +16,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
-// OpenAPI is where and as whom a marketplace's open API is called: for orders, licences and usage.
+// OpenAPI is where and as whom a marketplace's open API is called: for orders, licenses and usage.
 type OpenAPI struct {
 	// Site is the Marketplace's spec.site.
 	Site string
@@ -37,7 +37,7 @@ type Protocol struct {
 	NewOrderReader func(api OpenAPI) (marketplace.OrderReader, error)
 	// SampleOrder is an order that every account may read, by which credentials are tried out; empty where there is none.
 	SampleOrder string
-	// NewLicenseClient makes a client of the licence API; nil for a marketplace that sells no licences.
+	// NewLicenseClient makes a client of the license API; nil for a marketplace that sells no licenses.
 	NewLicenseClient func(api OpenAPI) (marketplace.LicenseClient, error)
 	// NewUsagePusher makes a client that pushes usage. callbackKeys is the data of the callback Secret.
 	NewUsagePusher func(api OpenAPI, callbackKeys map[string][]byte) (marketplace.UsagePusher, error)
@@ -81,7 +81,7 @@ func (c Clients) Orders(ctx context.Context, mp *v1alpha1.Marketplace) (marketpl
 	return protocol.NewOrderReader(api)
 }
 
-// Licenses makes a client of the licence API; nil when the marketplace has none.
+// Licenses makes a client of the license API; nil when the marketplace has none.
 func (c Clients) Licenses(ctx context.Context, mp *v1alpha1.Marketplace) (marketplace.LicenseClient, error) {
 	if protocol, ok := c.Protocols[mp.Spec.Protocol]; ok && protocol.NewLicenseClient == nil {
 		return nil, nil

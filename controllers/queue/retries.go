@@ -12,7 +12,7 @@ import (
 const (
 	// NotDoneRetry: a pass that did not finish, or that met what the cache does not show yet.
 	NotDoneRetry = time.Second
-	// QueryPause: between two batches of licence queries, so that thousands of codes do not reach a rate limit.
+	// QueryPause: between two batches of license queries, so that thousands of codes do not reach a rate limit.
 	QueryPause = time.Second
 	// CountPause: the shortest time between two counts of a product's instances.
 	CountPause = 5 * time.Second
@@ -38,7 +38,7 @@ const (
 	ForwardPendingRetry = time.Minute
 	// CallSecretRetry: the Secret of a call that is only partly stored.
 	CallSecretRetry = time.Minute
-	// NotCollectedRetry: a licence code that the buyer has not collected.
+	// NotCollectedRetry: a license code that the buyer has not collected.
 	NotCollectedRetry = time.Minute
 	// RefusedRetry: a call that the marketplace refuses with these credentials.
 	RefusedRetry = time.Minute
@@ -61,7 +61,7 @@ const (
 	// PushFirst and PushLast: usage that a marketplace does not take because it does not answer.
 	PushFirst = 30 * time.Second
 	PushLast  = 10 * time.Minute
-	// QueryFirst and QueryLast: a licence code that could not be asked about.
+	// QueryFirst and QueryLast: a license code that could not be asked about.
 	QueryFirst = time.Minute
 	QueryLast  = 6 * time.Hour
 	// passLast is the last pause after a pass that failed.

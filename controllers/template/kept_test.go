@@ -188,7 +188,7 @@ func TestAPasswordStaysWhateverBecomesOfItsTemplate(t *testing.T) {
 			files{"templates/s.yaml": secretHead + "stringData: {password: {{ randAlphaNum 8 }}}\n"},
 			files{"templates/s.yaml": strings.Replace(secretHead, "db", "db-2", 1) + "stringData: {password: {{ randAlphaNum 8 }}}\n"},
 		},
-		"its neighbour goes before it": {
+		"its neighbor goes before it": {
 			files{"templates/s.yaml": secretHead + "stringData:\n  password: {{ randAlphaNum 8 }}\n  z: {{ randAlphaNum 8 }}\n"},
 			files{"templates/s.yaml": secretHead + "stringData:\n  z: {{ randAlphaNum 8 }}\n  a: {{ randAlphaNum 8 }}\n  password: {{ randAlphaNum 8 }}\n"},
 		},
@@ -217,7 +217,7 @@ func TestAPasswordStaysWhateverBecomesOfItsTemplate(t *testing.T) {
 				t.Error("the password changed on the way back")
 			}
 			if z := after["Secret/db/z"]; z != "" && (z != before["Secret/db/z"] || after["Secret/db/a"] == z || after["Secret/db/a"] == want) {
-				t.Error("its neighbours changed, or a new one is as an old one")
+				t.Error("its neighbors changed, or a new one is as an old one")
 			}
 		})
 	}

@@ -47,7 +47,7 @@ type UnreadableError struct {
 
 func (e *UnreadableError) Error() string {
 	return fmt.Sprintf("Secret %q is not what Stallkeeper wrote: restore it from a backup, or delete it, and ask the enterprise's"+
-		" administrator to synchronise again", e.Secret)
+		" administrator to synchronize again", e.Secret)
 }
 
 // Stored is a directory and the Secrets that it was read from.

@@ -19,37 +19,37 @@ const (
 
 // printer writes for people. Its methods are called by one goroutine at a time.
 type printer struct {
-	out     io.Writer
-	colours bool
+	out    io.Writer
+	colors bool
 }
 
-// newPrinter colours only what a person sees: not files, not pipes, and not where NO_COLOR is set.
+// newPrinter colors only what a person sees: not files, not pipes, and not where NO_COLOR is set.
 func newPrinter(out *os.File) *printer {
 	info, err := out.Stat()
 	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0
-	return &printer{out: out, colours: terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	return &printer{out: out, colors: terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
 }
 
-func (p *printer) coloured(colour, text string) string {
-	if !p.colours {
+func (p *printer) colored(color, text string) string {
+	if !p.colors {
 		return text
 	}
-	return colour + text + plain
+	return color + text + plain
 }
 
 // title begins a part.
 func (p *printer) title(text string) {
-	fmt.Fprintf(p.out, "\n%s\n", p.coloured(bold, text))
+	fmt.Fprintf(p.out, "\n%s\n", p.colored(bold, text))
 }
 
 // step begins one of the preparations.
 func (p *printer) step(number, of int, text string) {
-	fmt.Fprintf(p.out, "%s %s\n", p.coloured(bold, fmt.Sprintf("[%d/%d]", number, of)), text)
+	fmt.Fprintf(p.out, "%s %s\n", p.colored(bold, fmt.Sprintf("[%d/%d]", number, of)), text)
 }
 
 // took ends a preparation.
 func (p *printer) took(duration time.Duration) {
-	p.line("%s", p.coloured(faint, fmt.Sprintf("%.1f s", duration.Seconds())))
+	p.line("%s", p.colored(faint, fmt.Sprintf("%.1f s", duration.Seconds())))
 }
 
 // line writes one line, a step to the right.
@@ -59,12 +59,12 @@ func (p *printer) line(format string, args ...any) {
 
 // called says what the marketplace did and what it was answered.
 func (p *printer) called(text, answer string) {
-	p.line("%s %s %s", p.coloured(bold, "KooGallery:"), text, p.coloured(faint, "-> "+answer))
+	p.line("%s %s %s", p.colored(bold, "KooGallery:"), text, p.colored(faint, "-> "+answer))
 }
 
 // true says what came true.
 func (p *printer) true(format string, args ...any) {
-	p.line("%s %s", p.coloured(green, "ok"), fmt.Sprintf(format, args...))
+	p.line("%s %s", p.colored(green, "ok"), fmt.Sprintf(format, args...))
 }
 
 // block writes somebody else's lines as they are.
@@ -104,5 +104,5 @@ func (i *indented) Write(part []byte) (int, error) {
 
 // failure ends the output of a run that did not come true.
 func (p *printer) failure(err error) {
-	fmt.Fprintf(p.out, "\n%s %v\n", p.coloured(red, "The demo failed:"), err)
+	fmt.Fprintf(p.out, "\n%s %v\n", p.colored(red, "The demo failed:"), err)
 }

@@ -9,7 +9,7 @@ import (
 
 // signedForms returns what the sender may have signed other than the raw bytes: the body in canonical form (protocol page
 // 3.1). Its top level is sorted and free of nulls, what is nested keeps its order, and nothing has white space. The first
-// form keeps strings as they were escaped, the second, if it is another, writes them as KooGallery's Java serialiser does, and the
+// form keeps strings as they were escaped, the second, if it is another, writes them as KooGallery's Java serializer does, and the
 // third, if it is another, has its numbers as texts too, because KooGallery's own sample reads a body into texts before it signs
 // (protocol page 16). A body that is no JSON object has no such form.
 func signedForms(body []byte) [][]byte {

@@ -34,7 +34,7 @@ var (
 	errTooLong        = fmt.Errorf("the text has more than %d bytes", MaxSensitive)
 	errNotEncrypted   = errors.New("the value is not 16 characters and base64 of whole AES blocks")
 	errWrongFieldKey  = errors.New("the value was encrypted with another key or length")
-	errUnencryptableV = errors.New("the initialisation vector must have 16 ASCII characters")
+	errUnencryptableV = errors.New("the initialization vector must have 16 ASCII characters")
 )
 
 // keySize is the length of the AES key in bytes; 0 for a type that does not exist.
@@ -48,7 +48,7 @@ func (e EncryptType) keySize() int {
 	return 0
 }
 
-// EncryptField encrypts a sensitive field, such as a password in an answer, with a random initialisation vector. It fails for
+// EncryptField encrypts a sensitive field, such as a password in an answer, with a random initialization vector. It fails for
 // texts above MaxSensitive and for an unknown type.
 func EncryptField(accessKey []byte, kind EncryptType, text string) (string, error) {
 	// The vector is text, which KooGallery expects to consist of letters and digits: base32 has 26 of them.

@@ -94,7 +94,7 @@ func TestCorrections(t *testing.T) {
 		"with an empty id":                     {is: correction(`entitlement: Active`), then: []string{`spec: {correction: {id: ""}}`}, at: "spec.correction.id", says: "at least 1 chars"},
 		"with a time":                          {is: correction(`entitlement: Released, time: "2027-01-31T12:00:00Z"`), says: `unknown field "spec.correction.time"`},
 		"as in the subscription":               {is: correction(`entitlement: {state: Active}`), says: `unknown field "spec.correction.entitlement.state"`},
-		"of a state unknown":                   {is: correction(`entitlement: Cancelled`), at: "spec.correction.entitlement", says: `"Active", "Frozen", "Released"`},
+		"of a state unknown":                   {is: correction(`entitlement: Canceled`), at: "spec.correction.entitlement", says: `"Active", "Frozen", "Released"`},
 		"that awaits again":                    {is: correction(`acknowledgement: Awaited`), at: "spec.correction.acknowledgement", says: "acknowledgement can be Received only"},
 		"of items that are none":               {is: correction(`items: []`), at: "spec.correction.items", says: "should have at least 1 items"},
 		"of an item by its name":               {is: correction(`items: [{productName: Hello}]`), at: "spec.correction.items", says: "each of items needs productID or sku"},

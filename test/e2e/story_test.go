@@ -79,9 +79,9 @@ var _ = Describe("Stallkeeper as it ships", Ordered, func() {
 
 		By("going from one tenant to the other")
 		Expect(policies(ctx, first)).To(Succeed())
-		neighbour, err := second.address(ctx, "web")
+		neighbor, err := second.address(ctx, "web")
 		Expect(err).NotTo(HaveOccurred())
-		_, err = first.inside(ctx, "timeout", "5", "wget", "-q", "-O", "-", "http://"+neighbour+"/")
+		_, err = first.inside(ctx, "timeout", "5", "wget", "-q", "-O", "-", "http://"+neighbor+"/")
 		if err == nil {
 			remark("NetworkPolicy is not enforced by this cluster's network: the tenants' policies were checked as objects only")
 			return

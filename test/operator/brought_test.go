@@ -304,20 +304,20 @@ func otherBroughtSales() {
 		Entry("with bare plus signs", "phone-plus", koogallery.EncryptAES256, koogallerytest.Options{BarePlus: true}),
 	)
 
-	It("by License 1.0 is answered with the licence as soon as somebody has made it", func(ctx SpecContext) {
+	It("by License 1.0 is answered with the license as soon as somebody has made it", func(ctx SpecContext) {
 		c := connect(ctx, "licensed", withoutOrderAPI)
-		c.setKeys(ctx, map[string]string{"accessKey": c.key, "licenseAccessKey": c.key + "-licence"})
-		world.hidden.add("the licence key", c.key+"-licence")
+		c.setKeys(ctx, map[string]string{"accessKey": c.key, "licenseAccessKey": c.key + "-license"})
+		world.hidden.add("the license key", c.key+"-license")
 		offer(ctx, product("licensed", web, listedBy(c)), ready)
 		b := c.orders("licensed")
-		buyer := c.callerWith(c.key + "-licence").V1()
+		buyer := c.callerWith(c.key + "-license").V1()
 		Eventually(ctx, func() (string, error) {
 			exchange, err := buyer.GetLicense(ctx, b.ordered)
 			return exchange.ResultCode, err
 		}).Should(Equal(koogallery.ResultInProgress))
 		b.becomes(ctx, look{state: v1alpha1.StateRunning})
 		license := "LICENCE-" + random(20)
-		world.hidden.add("a licence", license)
+		world.hidden.add("a license", license)
 		create(ctx, &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: salesNamespace, Name: v1alpha1.LicenseSecretName(b.id)},
 			StringData: map[string]string{v1alpha1.LicenseKey: license + "\n"},
@@ -348,7 +348,7 @@ func otherBroughtSales() {
 		}
 		c.setKeys(ctx, keys)
 		debug := koogallerytest.Options{Debug: true}
-		basic, licence, notify := c.caller().With(debug), c.callerWith(keys["licenseAccessKey"]).With(debug), c.callerWith(keys["notifyAccessKey"]).With(debug)
+		basic, license, notify := c.caller().With(debug), c.callerWith(keys["licenseAccessKey"]).With(debug), c.callerWith(keys["notifyAccessKey"]).With(debug)
 		Eventually(ctx, func() (string, error) {
 			exchange, err := notify.OrderNotify(ctx, "CS1", "CS1-1")
 			return exchange.ResultCode, err
@@ -356,8 +356,8 @@ func otherBroughtSales() {
 		// Each answer is checked for what its generation has to be told, and for the signature with the key that made the call.
 		answered(basic.NewInstance(ctx, "CS1", "CS1-1"))(koogallery.ResultSuccess)
 		answered(basic.V1().NewInstance(ctx, koogallerytest.V1Order{OrderID: "CS1", ProductID: "p1"}))(koogallery.ResultSuccess)
-		answered(licence.V1().GetLicense(ctx, koogallerytest.V1Order{OrderID: "CS1", ProductID: "p1"}))(koogallery.ResultSuccess)
-		answered(licence.ReleaseLicenseCode(ctx, "PL1", "", ""))(koogallery.ResultSuccess)
+		answered(license.V1().GetLicense(ctx, koogallerytest.V1Order{OrderID: "CS1", ProductID: "p1"}))(koogallery.ResultSuccess)
+		answered(license.ReleaseLicenseCode(ctx, "PL1", "", ""))(koogallery.ResultSuccess)
 		answered(notify.OrderNotify(ctx, "CS1", "CS1-1"))(koogallery.ResultSuccess)
 		// Errors are signed too, and a key opens no other interface than its own.
 		answered(c.callerWith(keys["licenseAccessKey"]).V1().NewInstance(ctx, koogallerytest.V1Order{OrderID: "CS1", ProductID: "p1"}))(

@@ -60,7 +60,7 @@ func directories() {
 		debug := c.callerWith(kitKey).With(koogallerytest.Options{Debug: true}).Kit()
 		answered(debug.ApplicationSync(ctx, application))(koogallery.ResultSuccess)
 
-		By("buying, and authorising users")
+		By("buying, and authorizing users")
 		s := c.buys(ctx, "joint", orderOptions{quantity: 1})
 		users := koogallerytest.KitUsers{InstanceID: s.id, TenantID: enterprise, AppID: "app-1", Flag: koogallery.FlagAdd, Users: []koogallerytest.KitUser{
 			{UserName: "zhang.san." + enterprise, Name: realName, OrgCode: "d1", Role: "admin", Enable: "true", Mobile: mobile},
@@ -147,7 +147,7 @@ func tenantSecret(ctx SpecContext, namespace, name string) map[string][]byte {
 	return secret.Data
 }
 
-// waitingCalls counts the synchronisations that no directory holds yet.
+// waitingCalls counts the synchronizations that no directory holds yet.
 func waitingCalls(ctx SpecContext) int {
 	GinkgoHelper()
 	list := &corev1.SecretList{}

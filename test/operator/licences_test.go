@@ -37,7 +37,7 @@ func mint(code string, change func(*koogallerytest.MintedLicense)) {
 	Expect(world.main.api.AddLicense(license)).To(Succeed())
 }
 
-// enterCode makes the instance of a licence code as the seller's software does.
+// enterCode makes the instance of a license code as the seller's software does.
 func enterCode(ctx SpecContext, name, code string) {
 	GinkgoHelper()
 	create(ctx, &v1alpha1.MarketplaceInstance{
@@ -48,8 +48,8 @@ func enterCode(ctx SpecContext, name, code string) {
 	})
 }
 
-// sellLicences sells codes that KooGallery mints, and licences that the seller makes.
-func sellLicences() {
+// sellLicenses sells codes that KooGallery mints, and licenses that the seller makes.
+func sellLicenses() {
 	It("code runs from its activation to its release, also when the calls never come", func(ctx SpecContext) {
 		offer(ctx, product("codes", web, mintedAs("product-of-codes")), ready)
 		code := "PL" + strings.ToUpper(random(8))
@@ -132,19 +132,19 @@ func sellLicences() {
 			g.Expect(t.configMaps[v1alpha1.LicenseRequestsName].Data[v1alpha1.LicenseRequestsKey]).To(ContainSubstring(`"deviceFingerprint": "device-1"`))
 		})
 
-		licence := "LICENCE-" + random(20)
-		world.hidden.add("a licence", licence)
+		license := "LICENCE-" + random(20)
+		world.hidden.add("a license", license)
 		create(ctx, &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: tenantNamespace(s.id), Name: v1alpha1.TenantLicensesSecretName},
-			StringData: map[string]string{request.EventID: licence},
+			StringData: map[string]string{request.EventID: license},
 		})
 		s.becomes(ctx, look{conditions: map[string]string{"Licensed": "True LicenseDelivered"}})
-		Expect(s.api.Uploads()).To(ContainElement(koogallerytest.UploadedLicense{EventID: request.EventID, Type: "CHARACTERS", Text: licence}))
+		Expect(s.api.Uploads()).To(ContainElement(koogallerytest.UploadedLicense{EventID: request.EventID, Type: "CHARACTERS", Text: license}))
 		answered(s.caller().GetLicenseAsync(ctx, request))(koogallery.ResultSuccess)
 
 		By("taking one from a person who has put it beside the instance")
 		file := "FILE-" + random(20)
-		world.hidden.add("a licence in a file", file)
+		world.hidden.add("a license in a file", file)
 		again := request
 		again.EventID = "EV-" + random(6)
 		answered(s.caller().GetLicenseAsync(ctx, again))(koogallery.ResultInProgress)

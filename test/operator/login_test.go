@@ -26,7 +26,7 @@ import (
 
 // logins are users who come in through the login server, and one who does not any more.
 func logins() {
-	It("reaches the tenant's front end with a token of that tenant, until the authorisation is withdrawn", func(ctx SpecContext) {
+	It("reaches the tenant's front end with a token of that tenant, until the authorization is withdrawn", func(ctx SpecContext) {
 		private, err := rsa.GenerateKey(rand.Reader, 3072)
 		Expect(err).NotTo(HaveOccurred())
 		kitKey, secret, enterprise := random(20), random(20), "tenant-"+random(8)

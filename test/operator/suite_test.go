@@ -39,7 +39,7 @@ var _ = Describe("Stallkeeper", func() {
 	Describe("A seller's own chart", sellersCharts)
 	Describe("The debug cases", debugCases)
 	Describe("What a buyer types", buyersTexts)
-	Describe("A licence", sellLicences)
+	Describe("A license", sellLicenses)
 	Describe("A person", people)
 	Describe("A tenant", tenants)
 	Describe("A call that was lost", lostCalls)

@@ -369,7 +369,7 @@ func TestControllerAndTenants(t *testing.T) {
 		"deletes a Deployment":                         {as(controller, "DELETE "+apps+"/deployments/app"), ""},
 		"lists Deployments of the cluster":             {as(controller, "GET /apis/apps/v1/deployments"), ""},
 		"reads no tenant's Secret":                     {as(controller, "GET "+tenant+"/secrets/access"), byRBAC},
-		"reads the licences that a workload gives":     {as(controller, "GET "+tenant+"/secrets/stallkeeper-licenses"), ""},
+		"reads the licenses that a workload gives":     {as(controller, "GET "+tenant+"/secrets/stallkeeper-licenses"), ""},
 		"lists no tenant's Secrets":                    {as(controller, "GET "+tenant+"/secrets"), byRBAC},
 		"makes no bare Pod":                            {as(controller, "POST "+tenant+"/pods", "{}"), byRBAC},
 		"makes no DaemonSet":                           {as(controller, "POST "+apps+"/daemonsets", "{}"), byRBAC},

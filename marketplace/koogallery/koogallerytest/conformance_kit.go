@@ -22,11 +22,11 @@ func kitCases(v Generation) []Case {
 		{v, everyType, tenant, "", "deleted twice", repeated(kitTenant(v, remove), 2), accepted, "2.2", Documented},
 		{v, everyType, application, "", "", repeated(kitApplication(v, add), 1), accepted, "8.3", Documented},
 		{v, everyType, application, "", "deleted twice", repeated(kitApplication(v, remove), 2), accepted, "2.2", Documented},
-		{v, everyType, users, "", "", repeated(kitAuthorised(v, add, 1), 1), accepted, "8.2", Documented},
-		{v, everyType, users, "", "again", repeated(kitAuthorised(v, add, 1), 2), accepted, "2.2", Documented},
-		{v, everyType, users, "", "500 users", repeated(kitAuthorised(v, add, 500), 1), accepted, "8.2", Documented},
-		{v, everyType, users, "", "modified", repeated(kitAuthorised(v, modify, 1), 1), accepted, "8.2", Documented},
-		{v, everyType, users, "", "deleted twice", repeated(kitAuthorised(v, remove, 1), 2), accepted, "2.2", Documented},
+		{v, everyType, users, "", "", repeated(kitAuthorized(v, add, 1), 1), accepted, "8.2", Documented},
+		{v, everyType, users, "", "again", repeated(kitAuthorized(v, add, 1), 2), accepted, "2.2", Documented},
+		{v, everyType, users, "", "500 users", repeated(kitAuthorized(v, add, 500), 1), accepted, "8.2", Documented},
+		{v, everyType, users, "", "modified", repeated(kitAuthorized(v, modify, 1), 1), accepted, "8.2", Documented},
+		{v, everyType, users, "", "deleted twice", repeated(kitAuthorized(v, remove, 1), 2), accepted, "2.2", Documented},
 		{v, everyType, one, "", "", repeated(kitDepartment(v, add), 1), accepted, "8.2", Documented},
 		{v, everyType, one, "", "deleted twice", repeated(kitDepartment(v, remove), 2), accepted, "2.2", Documented},
 		{v, everyType, all, "", "", repeated(kitDepartments(v), 1), accepted, "8.2", Documented},
@@ -37,7 +37,7 @@ func kitCases(v Generation) []Case {
 	}
 	return append(cases, []Case{
 		{v, everyType, tenant, "", "modified", repeated(kitTenant(v, modify), 1), accepted, "8.2", Documented},
-		{v, everyType, users, "", "authorisation withdrawn", repeated(kitAuthorised(v, koogallery.FlagWithdraw, 1), 1), accepted, "8.2", Documented},
+		{v, everyType, users, "", "authorization withdrawn", repeated(kitAuthorized(v, koogallery.FlagWithdraw, 1), 1), accepted, "8.2", Documented},
 		{v, everyType, tenant, "", "signed in lower case", with(lowerHex, told), accepted, "8.1", Documented},
 		{v, everyType, tenant, "", "members in another order", with(inAnotherOrder, told), accepted, "8.1", Inferred},
 		{v, everyType, tenant, "", "sent five minutes before", spoiled(skewed(-5*time.Minute), told), refused, "8.1", Documented},
@@ -79,7 +79,7 @@ func kitApplication(v Generation, flag int) debugCall {
 	}
 }
 
-func kitAuthorised(v Generation, flag, count int) debugCall {
+func kitAuthorized(v Generation, flag, count int) debugCall {
 	return func(ctx context.Context, a *attempt) (*Exchange, error) {
 		call := KitUsers{TenantID: kitTenantID, AppID: kitAppID, Flag: flag}
 		for range count {

@@ -1,4 +1,4 @@
-// Package signon signs an enterprise's users in at KooGallery (protocol page 9): the authorisation code flow of OAuth2, the question
+// Package signon signs an enterprise's users in at KooGallery (protocol page 9): the authorization code flow of OAuth2, the question
 // who the user is, and logging out.
 //
 //	var signOn marketplace.SignOn = &signon.SignOn{}

@@ -33,7 +33,7 @@ type CorrectionApplyConfiguration struct {
 	Items []SoldItemApplyConfiguration `json:"items,omitempty"`
 	// packageConsumerRef names the instance that uses this package.
 	PackageConsumerRef *InstanceReferenceApplyConfiguration `json:"packageConsumerRef,omitempty"`
-	// abandonedOrderIDs are orders that are not waited for any more, because the marketplace has cancelled them.
+	// abandonedOrderIDs are orders that are not waited for any more, because the marketplace has canceled them.
 	AbandonedOrderIDs []string `json:"abandonedOrderIDs,omitempty"`
 }
 
