@@ -189,3 +189,52 @@ func TestAJumpOfTheClockDeletesNothing(t *testing.T) {
 	x.ready("acme")
 	x.Expect(x.replicas(ns, "web")).To(BeEquivalentTo(2))
 }
+
+// The Secret is what the webhook reads before it stores a purchase. It has to be there before the instance is gone, and to outlive it.
+func TestASaleIsRememberedBeforeItsInstanceGoes(t *testing.T) {
+	t.Parallel()
+	x := newShop(t, "sales-remembered")
+	x.operate()
+	x.sells()
+	remembered := func(order string) error {
+		secret := &corev1.Secret{}
+		err := x.client.Get(t.Context(), client.ObjectKey{Namespace: x.name, Name: v1alpha1.SoldSecretName("koogallery", order, order+"-1")}, secret)
+		if err == nil && (secret.Type != v1alpha1.SoldSecretType || len(secret.OwnerReferences)+len(secret.Data) != 0) {
+			t.Errorf("the Secret is %s, owned by %v, with %d keys", secret.Type, secret.OwnerReferences, len(secret.Data))
+		}
+		return err
+	}
+	of := func(order string) func(*v1alpha1.Subscription) {
+		return func(sub *v1alpha1.Subscription) { sub.OrderID, sub.OrderLineID = order, order+"-1" }
+	}
+	x.bought("withtenant", of("CS1"))
+	_, namespace := x.ready("withtenant")
+	x.bought("released", of("CS2"), func(sub *v1alpha1.Subscription) {
+		sub.Entitlement = v1alpha1.Entitlement{
+			State: v1alpha1.EntitlementReleased, Reason: v1alpha1.EntitlementByMarketplace, Time: metav1.NewTime(ago(100)),
+		}
+	})
+	// As the webhook makes every sale.
+	change(x, x.instance("released"), func(mpi *v1alpha1.MarketplaceInstance) { mpi.Finalizers = []string{v1alpha1.TenantFinalizer} })
+	x.buys("byhand")
+	_, byHand := x.ready("byhand")
+	x.Expect(remembered("CS1")).NotTo(Succeed(), "while the sale stands")
+
+	for _, name := range []string{"withtenant", "released", "byhand"} {
+		x.Expect(x.client.Delete(t.Context(), x.instance(name))).To(Succeed())
+	}
+	x.eventually(func() error { return remembered("CS1") }).Should(Succeed(), "while its namespace goes")
+	x.Expect(x.instance("withtenant")).NotTo(BeNil())
+	x.namespaceGoes(namespace)
+	x.namespaceGoes(byHand)
+	for _, name := range []string{"withtenant", "released", "byhand"} {
+		x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance(name) }).Should(BeNil())
+	}
+	x.Expect(remembered("CS1")).To(Succeed())
+	x.Expect(remembered("CS2")).To(Succeed())
+	secrets := &corev1.SecretList{}
+	x.Expect(x.client.List(t.Context(), secrets, client.InNamespace(x.name), client.HasLabels{v1alpha1.SoldLabel})).To(Succeed())
+	for _, secret := range secrets.Items {
+		x.Expect(secret.Labels).To(HaveKeyWithValue(v1alpha1.InstanceLabel, Not(Equal("byhand"))), "it was sold by no marketplace")
+	}
+}

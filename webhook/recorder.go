@@ -80,7 +80,9 @@ func (r *recorder) purchase(ctx context.Context, of *v1alpha1.Marketplace, event
 	outcome := marketplace.Outcome{Instance: marketplace.Instance{ID: event.InstanceID}}
 	instance, err := r.soldBefore(ctx, of, event)
 	if err == nil && instance == nil {
-		instance, err = r.create(ctx, of, event)
+		if err = r.notDeleted(ctx, of, event); err == nil {
+			instance, err = r.create(ctx, of, event)
+		}
 	}
 	if err == nil {
 		outcome.Instance.ID = instance.Spec.Subscription.InstanceID
@@ -94,8 +96,7 @@ func (r *recorder) purchase(ctx context.Context, of *v1alpha1.Marketplace, event
 		ID: instance.Spec.Subscription.InstanceID, State: progress(instance, r.clock.Now()),
 	}
 	if !instance.DeletionTimestamp.IsZero() && outcome.Instance.State != marketplace.StateReleased {
-		// Somebody is deleting it, so to say "stored" would lose a paid sale. When it is gone, the repeated call makes it
-		// anew.
+		// To say "stored" while a person deletes it would lose a paid sale. The repeated call is refused once it is gone.
 		outcome.Err = fmt.Errorf("%w: MarketplaceInstance %s is being deleted", marketplace.ErrUnavailable, instance.Name)
 	}
 	return outcome

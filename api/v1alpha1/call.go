@@ -64,11 +64,15 @@ const callNameHash = 26
 // owner's UID, so that an owner that was made anew does not meet what is about to go with the former one, and on what tells
 // the call from others: a repeat of the call has the same name. An owner's name of up to 220 characters fits.
 func CallSecretName(owner string, uid types.UID, call ...string) string {
+	return owner + "-call-" + hashOf(append([]string{string(uid)}, call...)...)
+}
+
+func hashOf(parts ...string) string {
 	hash := sha256.New()
-	for _, part := range append([]string{string(uid)}, call...) {
+	for _, part := range parts {
 		// With its length before each part, two lists can't run together into one.
 		_ = binary.Write(hash, binary.BigEndian, uint64(len(part)))
 		hash.Write([]byte(part))
 	}
-	return owner + "-call-" + strings.ToLower(base32.StdEncoding.EncodeToString(hash.Sum(nil))[:callNameHash])
+	return strings.ToLower(base32.StdEncoding.EncodeToString(hash.Sum(nil))[:callNameHash])
 }

@@ -26,7 +26,7 @@ import (
 )
 
 // Reconciler checks that the keys of each connection can be read, and that calls come about the orders that the
-// marketplace notifies us of.
+// marketplace notifies us of. It forgets sales whose instances were deleted long ago.
 type Reconciler struct {
 	client.Client
 	// APIReader reads Secrets, which are never cached.
@@ -41,6 +41,8 @@ type Reconciler struct {
 
 	orderTypes orderTypes
 	trials     map[types.UID]trial
+	// forgets are when remembered sales are looked through next, by the Marketplace's UID.
+	forgets map[types.UID]time.Time
 }
 
 // Reconcile brings one connection's status up to date.
@@ -67,7 +69,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		report.Announcement{Condition: v1alpha1.ConditionCallsReceived, Action: "Reconcile", OnlyFalse: true, Messages: true}.Announce(
 			r.Recorder, mp, before.Status.Conditions, mp.Status.Conditions, nil)
 	}
-	return ctrl.Result{RequeueAfter: queue.ConnectionRecheck}, callsErr
+	return ctrl.Result{RequeueAfter: queue.ConnectionRecheck}, errors.Join(callsErr, r.forgetSales(ctx, mp))
 }
 
 // stalled says what Ready says while somebody must act.

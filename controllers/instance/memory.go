@@ -21,6 +21,8 @@ type memory struct {
 	pods    podsMemory
 	// stopSeen is when a pass first saw that the tenant has to be stopped while something still needs it running.
 	stopSeen time.Time
+	// remembered is when a deleted instance whose sale was noted may go; zero while it was not.
+	remembered time.Time
 	// announced is the last state of each condition that an event was made of.
 	announced report.Announced
 }

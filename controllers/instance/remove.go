@@ -48,7 +48,12 @@ func (r *Reconciler) remove(ctx context.Context, p *pass) outcome {
 			return outcome{err: fmt.Errorf("deleting namespace %s: %w", p.Namespace, err)}
 		}
 	}
-	return outcome{did: removing, again: p.now.Add(queue.RemovalRecheck), blockers: removalBlockers(p.standing)}
+	o := outcome{did: removing, again: p.now.Add(queue.RemovalRecheck), blockers: removalBlockers(p.standing)}
+	if !p.Instance.DeletionTimestamp.IsZero() {
+		// Now already, so that the instance need not wait for it when the namespace is gone.
+		_, o.err = r.rememberSale(ctx, p)
+	}
+	return o
 }
 
 // stillDue decides once more whether the tenant is to be removed, on the instance as it is now, and by the API server's clock.
@@ -77,6 +82,13 @@ func (r *Reconciler) removed(ctx context.Context, p *pass) outcome {
 	}
 	if p.now.Before(p.KeepUntil) {
 		return outcome{did: absent, again: p.KeepUntil, blockers: p.Keeping}
+	}
+	goes, err := r.rememberSale(ctx, p)
+	switch {
+	case err != nil:
+		return outcome{did: absent, err: err}
+	case p.now.Before(goes):
+		return outcome{did: absent, again: goes}
 	}
 	for _, loss := range p.Losses {
 		r.Recorder.Eventf(p.Instance, nil, corev1.EventTypeWarning, loss.Reason, "Remove", "%s", loss.Message)

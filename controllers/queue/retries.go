@@ -28,6 +28,9 @@ const (
 	CredentialsRetry = 30 * time.Second
 	// RemovalRecheck: a namespace that is being deleted, should its last event be missed.
 	RemovalRecheck = 30 * time.Second
+	// RememberedSale: a deleted instance, after its sale was noted. It is longer than a purchase takes from looking for the note to
+	// storing the sale.
+	RememberedSale = 2 * time.Second
 	// ProblemRetry: a tenant that waits for a person.
 	ProblemRetry = time.Minute
 	// ChartRecheck: a chart that can change under the same name, or that is not there yet.
@@ -46,6 +49,8 @@ const (
 	DirectoryProblemRetry = 5 * time.Minute
 	// OrderProblemRetry: an order that waits for a person; what changes at the marketplace is not noticed.
 	OrderProblemRetry = 10 * time.Minute
+	// SoldRecheck: remembered sales, for those old enough to be forgotten.
+	SoldRecheck = time.Hour
 	// RefusedPushRetry: a usage record that the marketplace refused.
 	RefusedPushRetry = time.Hour
 )

@@ -53,6 +53,8 @@ func fixtures() []*unstructured.Unstructured {
 			namespace: sales, labels: {stallkeeper.io/instance: sold, stallkeeper.io/call: Order}}, stringData: {order.json: v}}`,
 		`{apiVersion: v1, kind: Secret, type: stallkeeper.io/directory, metadata: {name: sold-directory, namespace: sales,
 			labels: {stallkeeper.io/instance: sold}}, stringData: {head.json: v}}`,
+		`{apiVersion: v1, kind: Secret, type: stallkeeper.io/sold, immutable: true, metadata: {name: sold-remembered, namespace: sales,
+			labels: {stallkeeper.io/instance: gone, stallkeeper.io/sold: koogallery}}}`,
 		`{apiVersion: v1, kind: Secret, metadata: {name: access, namespace: tenant-sold}, stringData: {password: v}}`,
 		`{apiVersion: v1, kind: Secret, metadata: {name: stallkeeper-licenses, namespace: tenant-sold}, stringData: {EV1: v}}`,
 		`{apiVersion: v1, kind: ConfigMap, metadata: {name: chart, namespace: sales}, data: {k: v}}`,
