@@ -25,7 +25,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/subscription/licenses"
 )
 
-func TestALicenceCodeBecomesASale(t *testing.T) {
+func TestALicenseCodeBecomesASale(t *testing.T) {
 	t.Parallel()
 	x := newShop(t, "sales-code")
 	x.licenses.mints("PL1", "P1")
@@ -44,7 +44,7 @@ func TestALicenceCodeBecomesASale(t *testing.T) {
 	x.Expect(x.client.Get(t.Context(), client.ObjectKey{Namespace: mpi.Status.Namespace, Name: "web"}, &appsv1.Deployment{})).To(Succeed())
 }
 
-func TestWhatKeepsALicenceCodeFromBeingActivated(t *testing.T) {
+func TestWhatKeepsALicenseCodeFromBeingActivated(t *testing.T) {
 	t.Parallel()
 	x := newShop(t, "sales-refused")
 	refused := func(kind error) func(*licenseCode) { return func(c *licenseCode) { c.err = licenseError(kind) } }
@@ -279,7 +279,7 @@ func TestLicensesAreDelivered(t *testing.T) {
 	}).ShouldNot(ContainSubstring(`"delivered": false`))
 }
 
-func TestWhatKeepsALicenceFromBeingDelivered(t *testing.T) {
+func TestWhatKeepsALicenseFromBeingDelivered(t *testing.T) {
 	t.Parallel()
 	x := newShop(t, "sales-undelivered")
 	x.licenses.refuses(licenseError(marketplace.ErrLicenseInvalid), nil)

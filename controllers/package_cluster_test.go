@@ -93,7 +93,7 @@ func TestAPackageIsUsedByTheInstanceThatTheBuyerHas(t *testing.T) {
 		x.says("acme", v1alpha1.ConditionSuspended, "True PackageUsedUp")
 	})
 
-	t.Run("and without any is charged by use again", func(*testing.T) {
+	t.Run("and without any is billed by usage again", func(*testing.T) {
 		for _, name := range []string{"pack", "pack-2"} {
 			change(x.shop, &v1alpha1.MarketplaceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: name}},
 				func(mpi *v1alpha1.MarketplaceInstance) {

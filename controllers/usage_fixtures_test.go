@@ -95,7 +95,7 @@ func (x *meteredShop) restart() {
 	}
 }
 
-// sellsByUse creates an instance that is charged by use, since the start.
+// sellsByUse creates an instance that is billed by usage, since the start.
 func (x *meteredShop) sellsByUse(name string, changes ...salestest.InstanceChange) *v1alpha1.MarketplaceInstance {
 	x.t.Helper()
 	mpi := here(x.shop, salestest.Sale(append([]salestest.InstanceChange{func(mpi *v1alpha1.MarketplaceInstance) {

@@ -13,7 +13,7 @@ import (
 const maxDecoded = 64 << 20
 
 // errUnreadable quotes nothing of what it could not read.
-var errUnreadable = errors.New("it is not what this version of Stallkeeper writes")
+var errUnreadable = errors.New("the content is not in the format of this version of Stallkeeper")
 
 // Decode reads a head.
 func Decode(head []byte) (*Directory, error) {

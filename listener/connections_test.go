@@ -87,7 +87,7 @@ func TestAStrangerMakesRoomForACaller(t *testing.T) {
 		t.Errorf("the one at work got %q", got)
 	}
 	want := `
-# HELP stallkeeper_connections_shed_total Connections that were closed to make room for a newer one, by the bound that was reached: Total, or that of one Address.
+# HELP stallkeeper_connections_shed_total Connections closed to make room for newer ones, by the limit that was reached: Total, or Address for that of one client address.
 # TYPE stallkeeper_connections_shed_total counter
 stallkeeper_connections_shed_total{bound="Address"} 0
 stallkeeper_connections_shed_total{bound="Total"} 1

@@ -17,15 +17,15 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		open: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "stallkeeper_connections_open",
-			Help: "Connections that are open.",
+			Help: "Open connections.",
 		}),
 		shed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "stallkeeper_connections_shed_total",
-			Help: "Connections that were closed to make room for a newer one, by the bound that was reached: Total, or that of one Address.",
+			Help: "Connections closed to make room for newer ones, by the limit that was reached: Total, or Address for that of one client address.",
 		}, []string{"bound"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "stallkeeper_connections_refused_total",
-			Help: "New connections that were closed at once, because all others are at work or have just begun, by the bound that was reached.",
+			Help: "New connections closed immediately, because all others were busy or new, by the limit that was reached.",
 		}, []string{"bound"}),
 	}
 	for _, collector := range []prometheus.Collector{m.open, m.shed, m.refused} {

@@ -82,7 +82,7 @@ type Server struct {
 // before anything starts.
 func New(handler http.Handler, options Options) (*Server, error) {
 	if options.MaxConnections < 0 || options.MaxPerAddress < 0 || options.IdleTimeout < 0 {
-		return nil, errors.New("the most connections, those of one address, and the time that one may be idle can't be negative")
+		return nil, errors.New("the maximum connections, the maximum per address and the idle timeout can't be negative")
 	}
 	options.MaxConnections = cmp.Or(options.MaxConnections, DefaultMaxConnections)
 	options.MaxPerAddress = min(cmp.Or(options.MaxPerAddress, DefaultMaxPerAddress), options.MaxConnections)
@@ -115,7 +115,7 @@ func New(handler http.Handler, options Options) (*Server, error) {
 
 func (s *Server) listen() (net.Listener, error) {
 	if (s.options.CertFile == "") != (s.options.KeyFile == "") {
-		return nil, errors.New("a TLS certificate needs its private key, and the key its certificate: give both files or none")
+		return nil, errors.New("the TLS certificate and its private key must be given together")
 	}
 	if s.options.CertFile != "" {
 		var err error
@@ -163,7 +163,7 @@ func (s *Server) Start(ctx context.Context) error {
 	if s.certs != nil {
 		go func() {
 			if err := s.certs.Start(serveCtx); err != nil {
-				s.options.Log.Error(err, "Certificate is not watched any more")
+				s.options.Log.Error(err, "Watching the TLS certificate ended")
 			}
 		}()
 	}

@@ -59,7 +59,7 @@ func nonceOf(query url.Values) (string, error) {
 		return "", nil
 	}
 	if len(given) != 1 || len(given[0]) < minNonce || len(given[0]) > maxNonce || strings.Trim(given[0], nonceCharacters) != "" {
-		return "", fmt.Errorf("%w: nonce must be one text of %d to %d letters, digits, - and _", errNonce, minNonce, maxNonce)
+		return "", fmt.Errorf("%w: nonce must be given once, with %d to %d letters, digits, - and _", errNonce, minNonce, maxNonce)
 	}
 	return given[0], nil
 }
@@ -87,18 +87,18 @@ func open(sealed string, key []byte, instance types.NamespacedName, now time.Tim
 	}
 	token, err := jwt.ParseEncrypted(sealed, []jose.KeyAlgorithm{jose.DIRECT}, []jose.ContentEncryption{jose.A256GCM})
 	if err != nil {
-		return attempt{}, fmt.Errorf("%w: the cookie is none of ours", errNoAttempt)
+		return attempt{}, fmt.Errorf("%w: the cookie can't be decrypted", errNoAttempt)
 	}
 	var (
 		claims jwt.Claims
 		a      attempt
 	)
 	if token.Claims(key, &claims, &a) != nil {
-		return attempt{}, fmt.Errorf("%w: the cookie is none of this instance", errNoAttempt)
+		return attempt{}, fmt.Errorf("%w: the cookie belongs to another instance", errNoAttempt)
 	}
 	expected := jwt.Expected{AnyAudience: jwt.Audience{instance.String()}, Time: now}
 	if claims.Expiry == nil || claims.ValidateWithLeeway(expected, 0) != nil || a.State == "" {
-		return attempt{}, fmt.Errorf("%w: the cookie is too old", errNoAttempt)
+		return attempt{}, fmt.Errorf("%w: the cookie has expired", errNoAttempt)
 	}
 	return a, nil
 }

@@ -93,7 +93,7 @@ func NewHandler(options Options) (*Handler, error) {
 	case err != nil:
 		return nil, err
 	case len(options.Namespaces) == 0:
-		return nil, errors.New("no sales namespaces are given")
+		return nil, errors.New("at least one sales namespace is required")
 	case options.Client == nil || options.APIReader == nil || options.Registerer == nil:
 		return nil, errors.New("each of Client, APIReader and Registerer is required")
 	}
@@ -121,7 +121,7 @@ func publicHost(text string) (string, error) {
 	address, err := url.Parse(text)
 	if err != nil || address.Scheme != "https" || address.Host == "" || address.User != nil || strings.Trim(address.Path, "/") != "" ||
 		address.RawQuery != "" || address.Fragment != "" {
-		return "", errors.New("the URL where browsers reach the sign-on must be https:// and a host, without a path")
+		return "", errors.New("the URL at which browsers reach the sign-on bridge must be https:// and a host, without a path")
 	}
 	return address.Host, nil
 }
@@ -159,7 +159,7 @@ type visit struct {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/" || r.URL.Path == "" {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = fmt.Fprintln(w, "Stallkeeper's sign-on is here.")
+		_, _ = fmt.Fprintln(w, "This is Stallkeeper's sign-on bridge.")
 		return
 	}
 	begin := time.Now()

@@ -75,7 +75,7 @@ func (l *limits) allow(instance types.NamespacedName, state stateDigest) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.used.Contains(state) {
-		return fmt.Errorf("%w: the state was used", errCode)
+		return fmt.Errorf("%w: the state was already used", errCode)
 	}
 	if l.of[instance] >= maxPerInstance {
 		return errBusy

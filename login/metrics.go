@@ -27,7 +27,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "stallkeeper_login_requests_total",
-			Help: "Requests of users who sign in or out, by step and by result: what became of them, or why nothing did.",
+			Help: "Sign-on and sign-out requests, by step and by result: success, or the reason for the refusal.",
 		}, []string{"namespace", "step", "result"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "stallkeeper_login_duration_seconds",
@@ -36,7 +36,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		}, []string{"step"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "stallkeeper_logins_in_flight",
-			Help: "Users about whom a marketplace is being asked.",
+			Help: "Sign-on requests to a marketplace that are in progress.",
 		}),
 	}
 	for _, collector := range []prometheus.Collector{m.requests, m.duration, m.inFlight} {

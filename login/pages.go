@@ -28,7 +28,7 @@ var (
 var handoverPage = template.Must(template.New("").Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Signing in</title><style>` + style + `</style></head><body>
 <form method="post" action="{{.Action}}"><input type="hidden" name="token" value="{{.Token}}">
-<p>You are signed in.</p><p><button>Go on to the application</button></p></form>
+<p>You are signed in.</p><p><button>Continue to the application</button></p></form>
 <script>` + submitScript + `</script>
 </body></html>
 `))

@@ -21,53 +21,53 @@ type refusal struct {
 func (r *refusal) Error() string { return r.title }
 
 const (
-	askAdministrator = "Ask the administrator of your enterprise."
-	askSeller        = "Tell the seller of this application the word below."
-	waitAMoment      = "Wait a moment, then try again."
+	askAdministrator = "Contact the administrator of your enterprise."
+	askSeller        = "Contact the seller of this application and quote the code below."
+	waitAMoment      = "Wait a moment and try again."
 )
 
 // The refusals. docs/login.md explains each by its reason.
 var (
 	errNotFound = &refusal{"NotFound", http.StatusNotFound, "There is no sign-on at this address",
-		"Open the application as you usually do, or ask its seller for the address.", false}
-	errMethod = &refusal{"Method", http.StatusMethodNotAllowed, "This is not how this address is used", "Open it in a browser.", false}
+		"Open the application the way you usually do, or ask its seller for the address.", false}
+	errMethod = &refusal{"Method", http.StatusMethodNotAllowed, "This address can't be used this way", "Open the address in a browser.", false}
 
-	errNonce = &refusal{"Nonce", http.StatusBadRequest, "The application has begun the sign-on in a way that can't be used", askSeller, false}
+	errNonce = &refusal{"Nonce", http.StatusBadRequest, "The application sent an invalid sign-on request", askSeller, false}
 
 	errSuspended = &refusal{"Suspended", http.StatusServiceUnavailable, "The application is suspended",
-		"Its paid time may be over. " + askAdministrator, false}
-	errNotRunning = &refusal{"NotRunning", http.StatusServiceUnavailable, "The application does not run yet", waitAMoment, true}
+		"Its paid period may have ended. " + askAdministrator, false}
+	errNotRunning = &refusal{"NotRunning", http.StatusServiceUnavailable, "The application is not running yet", waitAMoment, true}
 	errFrontEnd   = &refusal{"FrontEnd", http.StatusServiceUnavailable, "The application can't be reached", askSeller, false}
-	errNoClient   = &refusal{"NoClient", http.StatusForbidden, "Your enterprise is not connected with this application",
-		"The marketplace has not connected it, or has ended that. " + askAdministrator, false}
-	errDomain = &refusal{"Domain", http.StatusServiceUnavailable, "The address of your enterprise's sign-on can't be used",
+	errNoClient   = &refusal{"NoClient", http.StatusForbidden, "Your enterprise is not connected to this application",
+		"The marketplace has not connected it yet, or has ended the connection. " + askAdministrator, false}
+	errDomain = &refusal{"Domain", http.StatusServiceUnavailable, "The address of your enterprise's sign-on is invalid",
 		askAdministrator + " " + askSeller, false}
 
-	errNoAttempt = &refusal{"NoAttempt", http.StatusBadRequest, "The sign-on took too long, or was begun elsewhere",
-		"Sign in again, in this browser, with cookies allowed.", true}
-	errState  = &refusal{"State", http.StatusBadRequest, "This is the answer to another sign-on", "Sign in again, in one window.", true}
-	errDenied = &refusal{"Denied", http.StatusForbidden, "You were not signed in", "Sign in again, and agree.", true}
-	errCode   = &refusal{"Code", http.StatusBadRequest, "The sign-on took too long, or was used already", "Sign in again.", true}
+	errNoAttempt = &refusal{"NoAttempt", http.StatusBadRequest, "The sign-on took too long, or was started in another browser",
+		"Sign in again in this browser, with cookies enabled.", true}
+	errState  = &refusal{"State", http.StatusBadRequest, "This response belongs to another sign-on", "Sign in again, using a single window.", true}
+	errDenied = &refusal{"Denied", http.StatusForbidden, "You were not signed in", "Sign in again and give your consent.", true}
+	errCode   = &refusal{"Code", http.StatusBadRequest, "The sign-on took too long, or was already used", "Sign in again.", true}
 
 	errClientRefused = &refusal{"ClientRefused", http.StatusBadGateway, "The marketplace refuses this application",
 		askAdministrator + " " + askSeller, false}
-	errSignOn = &refusal{"SignOn", http.StatusBadGateway, "The marketplace's sign-on answered something unexpected",
+	errSignOn = &refusal{"SignOn", http.StatusBadGateway, "The marketplace's sign-on returned an unexpected response",
 		askSeller, true}
-	errSignOnUnavailable = &refusal{"SignOnUnavailable", http.StatusBadGateway, "The marketplace's sign-on does not answer", waitAMoment, true}
+	errSignOnUnavailable = &refusal{"SignOnUnavailable", http.StatusBadGateway, "The marketplace's sign-on is not responding", waitAMoment, true}
 
 	errOtherEnterprise = &refusal{"OtherEnterprise", http.StatusForbidden, "This application belongs to another enterprise",
-		"Sign out at the marketplace, and sign in with the account of the enterprise that bought it.", false}
-	errUnknownUser = &refusal{"UnknownUser", http.StatusForbidden, "You may not use this application",
-		askAdministrator + " The application has to be given to you.", false}
-	errAmbiguousUser = &refusal{"AmbiguousUser", http.StatusForbidden, "Your account can't be told from another",
+		"Sign out at the marketplace, then sign in with an account of the enterprise that bought it.", false}
+	errUnknownUser = &refusal{"UnknownUser", http.StatusForbidden, "You are not authorized to use this application",
+		askAdministrator + " They can assign the application to you.", false}
+	errAmbiguousUser = &refusal{"AmbiguousUser", http.StatusForbidden, "Your account can't be uniquely identified",
 		askAdministrator + " " + askSeller, false}
-	errWithdrawn = &refusal{"Withdrawn", http.StatusForbidden, "You may no longer use this application",
-		askAdministrator + " The application was taken back from you.", false}
-	errDisabled = &refusal{"Disabled", http.StatusForbidden, "Your account is switched off", askAdministrator, false}
+	errWithdrawn = &refusal{"Withdrawn", http.StatusForbidden, "You are no longer authorized to use this application",
+		askAdministrator + " Your access was withdrawn.", false}
+	errDisabled = &refusal{"Disabled", http.StatusForbidden, "Your account is disabled", askAdministrator, false}
 
-	errBusy        = &refusal{"Busy", http.StatusServiceUnavailable, "Too many users sign in at once", waitAMoment, true}
-	errUnavailable = &refusal{"Unavailable", http.StatusServiceUnavailable, "The sign-on can't be used just now", waitAMoment, true}
-	errPanic       = &refusal{"Panic", http.StatusInternalServerError, "The sign-on has failed", askSeller, true}
+	errBusy        = &refusal{"Busy", http.StatusServiceUnavailable, "Too many users are signing in right now", waitAMoment, true}
+	errUnavailable = &refusal{"Unavailable", http.StatusServiceUnavailable, "The sign-on is temporarily unavailable", waitAMoment, true}
+	errPanic       = &refusal{"Panic", http.StatusInternalServerError, "The sign-on failed", askSeller, true}
 )
 
 // refusalOf is the refusal that an error wraps.

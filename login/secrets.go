@@ -51,7 +51,7 @@ func (k known) client(enterprise, application string) (directory.Client, error) 
 	for _, c := range k.clients {
 		if (enterprise == "" || c.TenantID == enterprise) && (application == "" || c.AppID == application) {
 			if c.ClientID == "" || c.ClientSecret == "" || c.DomainName == "" {
-				return c, fmt.Errorf("%w: the directory has no client id, no client secret or no domain name", errNoClient)
+				return c, fmt.Errorf("%w: the directory lacks a client id, a client secret or a domain name", errNoClient)
 			}
 			return c, nil
 		}

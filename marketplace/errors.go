@@ -8,9 +8,9 @@ var (
 	// ErrUnauthenticated: the signature is missing or wrong. Nothing in the request may be believed.
 	ErrUnauthenticated = errors.New("the request is not authentic")
 	// ErrStale: well signed, but outside the time window. Wraps ErrUnauthenticated. Many of them mean that a clock is wrong.
-	ErrStale = kind{"the request's time is outside the window", ErrUnauthenticated}
+	ErrStale = kind{"the request's time is outside the allowed window", ErrUnauthenticated}
 	// ErrReplayed: well signed, but its nonce was answered before. Wraps ErrUnauthenticated.
-	ErrReplayed = kind{"the request was answered before", ErrUnauthenticated}
+	ErrReplayed = kind{"the request is a replay", ErrUnauthenticated}
 	// ErrMalformed: authentic, but not what the protocol describes. The text names the field and what it has to be.
 	ErrMalformed = errors.New("the request is malformed")
 	// ErrTooLarge: the body or the query is longer than any real call. Wraps ErrMalformed.

@@ -168,7 +168,7 @@ type Instance struct {
 	// Access is set when the State is StateReady, and in the Outcome of a Purchase that Wants something as soon as that is
 	// known.
 	Access *Access
-	// Usage is what was used so far, for sales that are charged by use, one element for each billed item; nil for others.
+	// Usage is what was used so far, for sales that are billed by usage, one element for each billed item; nil for others.
 	Usage []Usage
 }
 

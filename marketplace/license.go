@@ -15,15 +15,15 @@ var (
 	// ErrLicenseNotCollected: the buyer has not collected the code yet.
 	ErrLicenseNotCollected = errors.New("the buyer has not collected the license code")
 	// ErrLicenseActivated: the code's state allows no activation, perhaps because an earlier one was successful. A query tells.
-	ErrLicenseActivated = errors.New("the state of the license code allows no activation")
+	ErrLicenseActivated = errors.New("the state of the license code does not allow activation")
 	// ErrLicenseNotActivated: a code was asked about that was never activated.
 	ErrLicenseNotActivated = errors.New("the license code is not activated")
 	// ErrLicenseBatch: one of several codes can't be asked about, and the marketplace does not say which. Ask for each by itself.
-	ErrLicenseBatch = errors.New("one of the license codes can't be asked about")
+	ErrLicenseBatch = errors.New("one of the license codes can't be queried")
 	// ErrLicenseRefused: the marketplace does not accept these credentials.
-	ErrLicenseRefused = errors.New("the license API refuses the credentials")
+	ErrLicenseRefused = errors.New("the license API rejects the credentials")
 	// ErrLicenseInvalid: the marketplace calls the question or the license wrong. Asking again does not help.
-	ErrLicenseInvalid = errors.New("the marketplace does not take it")
+	ErrLicenseInvalid = errors.New("the marketplace rejects it")
 )
 
 // MaxLicenseBatch is how many codes a LicenseClient can be asked about at once.

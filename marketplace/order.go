@@ -13,7 +13,7 @@ var (
 	// ErrOrderNotFound: the marketplace knows no such order, perhaps not yet.
 	ErrOrderNotFound = errors.New("the order does not exist")
 	// ErrOrderRefused: the marketplace does not let this seller account read the order.
-	ErrOrderRefused = errors.New("the order may not be read")
+	ErrOrderRefused = errors.New("reading the order is not permitted")
 	// ErrOrderInvalid: the marketplace's answer can't be used, or it calls the question wrong. Asking again does not help.
 	ErrOrderInvalid = errors.New("the order can't be used")
 )
@@ -44,7 +44,7 @@ const (
 	ChargingPrepaid Charging = "Prepaid"
 	// ChargingOneTime is charged once.
 	ChargingOneTime Charging = "OneTime"
-	// ChargingMetered is charged by use.
+	// ChargingMetered is billed by usage.
 	ChargingMetered Charging = "Metered"
 	// ChargingMeteredPackage is a package of use, paid in advance.
 	ChargingMeteredPackage Charging = "MeteredPackage"

@@ -77,7 +77,7 @@ func DecodeOrder(raw []byte) (Order, error) {
 		}
 	}
 	if err != nil {
-		return Order{}, &CallError{Kind: ErrOrderInvalid, Detail: "as it was stored: " + err.Error()}
+		return Order{}, &CallError{Kind: ErrOrderInvalid, Detail: "the stored order is invalid: " + err.Error()}
 	}
 	order := Order{
 		Type: encoded.Type, OrderedAt: encoded.OrderedAt.UTC(), Charging: encoded.Charging, ExpiresAt: encoded.ExpiresAt.UTC(),
@@ -94,8 +94,8 @@ func DecodeOrder(raw []byte) (Order, error) {
 
 // What can be wrong with an encoded order.
 var (
-	errOrderSize   = fmt.Errorf("it has more than %d bytes, or a time that no calendar has", maxEncodedOrder)
-	errOrderForm   = errors.New("it is not the JSON of an order")
+	errOrderSize   = fmt.Errorf("it has more than %d bytes, or an invalid time", maxEncodedOrder)
+	errOrderForm   = errors.New("it is not an order in JSON")
 	errOrderType   = errors.New("it has no type")
 	errOrderCharge = errors.New("its charging is unknown")
 	errOrderLists  = fmt.Errorf("it has more than %d items or %d attributes", maxOrderItems, maxAttributes)

@@ -11,13 +11,13 @@ import (
 // code, token or secret, and no word of an answer but the codes that OAuth2 defines.
 var (
 	// ErrSignOnCode: the code is unknown, used or too old. The user can sign in once more.
-	ErrSignOnCode = errors.New("the sign-on server does not take the code")
+	ErrSignOnCode = errors.New("the sign-on server rejects the code")
 	// ErrSignOnClient: the sign-on server does not accept the application's client id or secret.
-	ErrSignOnClient = errors.New("the sign-on server refuses the OAuth2 client")
+	ErrSignOnClient = errors.New("the sign-on server rejects the OAuth2 client")
 	// ErrSignOnDomain: the address where users sign in is none that is called.
-	ErrSignOnDomain = errors.New("the address of the sign-on server can't be used")
+	ErrSignOnDomain = errors.New("the address of the sign-on server is invalid")
 	// ErrSignOnAnswer: the sign-on server refused for another reason, or answered what is no answer.
-	ErrSignOnAnswer = errors.New("the sign-on server answered something else")
+	ErrSignOnAnswer = errors.New("the sign-on server returned an unexpected response")
 )
 
 // SignOnClient is an application's OAuth2 client, and where its users sign in.

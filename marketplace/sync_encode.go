@@ -51,7 +51,7 @@ const maxSyncThings = MaxSyncDepartments + MaxSyncUsers
 // maxSyncText is the length in bytes above which no text of a Sync is: 512 characters.
 const maxSyncText = 4 * 512
 
-var errNoSync = errors.New("it is not a synchronization as this version writes it")
+var errNoSync = errors.New("it is not a synchronization in the format of this version")
 
 // DecodeSync reads what EncodeSync wrote, whoever may have changed it: data that would be decoded to more than a Sync can hold are refused
 // before there is memory for it. Its error quotes nothing of it.

@@ -25,11 +25,11 @@ func Changeable(instance *v1alpha1.MarketplaceInstance, product *v1alpha1.Market
 		return nil
 	}
 	if minimum := ptr.Deref(instance.Spec.QuantityInUse, 0); quantity < minimum {
-		return refused("%d are in use, which is more than %d", minimum, quantity)
+		return refused("the quantity %d is below the %d in use", quantity, minimum)
 	}
 	for _, limit := range instance.Status.PlanLimits {
 		if limit.Plan == plan && quantity < limit.MinimumQuantity {
-			return refused("with plan %s and quantity %d the volume %s would become smaller than its data may need; the least is %d",
+			return refused("plan %s with quantity %d would shrink the volume %s below what its data may need; the minimum is %d",
 				plan, quantity, limit.Claim, limit.MinimumQuantity)
 		}
 	}
@@ -52,7 +52,7 @@ func targetPlan(instance *v1alpha1.MarketplaceInstance, product *v1alpha1.Market
 		// Of several, which are the seller's mistake, the first listed: it is not known that the change is impossible.
 		return plans[0].Plan, nil
 	}
-	return "", refused("SKU %q, product ID %q is not one of the product that this instance has", event.SKUCode, event.ProductID)
+	return "", refused("SKU %q, product ID %q does not belong to this instance's product", event.SKUCode, event.ProductID)
 }
 
 // targetQuantity is the quantity that would run; false when nobody can tell, because it is not certain that the call has it.

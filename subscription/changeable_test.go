@@ -75,15 +75,15 @@ func TestChangeable(t *testing.T) {
 		"more of the same":                        {runsFive(), shop(), checkFor("sku-large", "", ptr.To(int32(9))), ""},
 		"less, and nothing is in the way":         {runsFive(), shop(), checkFor("sku-large", "", ptr.To(int32(3))), ""},
 		"less than the volume needs":              {runsFive(), shop(), checkFor("sku-large", "", ptr.To(int32(2))), "PersistentVolumeClaim/data"},
-		"a smaller plan, whose volume is smaller": {runsFive(), shop(), checkFor("sku-small", "", ptr.To(int32(5))), "the least is 6"},
+		"a smaller plan, whose volume is smaller": {runsFive(), shop(), checkFor("sku-small", "", ptr.To(int32(5))), "the minimum is 6"},
 		"a smaller plan of which nothing is known at this quantity": {
 			runsFive(), shop(), checkFor("sku-small", "", ptr.To(int32(6))), "",
 		},
 		"before anything is known of the volumes": {runsFive(noLimits), shop(), checkFor("sku-small", "", ptr.To(int32(1))), ""},
-		"less than is in use":                     {runsFive(inUse(4)), shop(), checkFor("sku-large", "", ptr.To(int32(3))), "4 are in use"},
+		"less than is in use":                     {runsFive(inUse(4)), shop(), checkFor("sku-large", "", ptr.To(int32(3))), "below the 4 in use"},
 		"as much as is in use":                    {runsFive(inUse(4)), shop(), checkFor("sku-large", "", ptr.To(int32(4))), ""},
 		"less than is in use of a product that is gone": {
-			runsFive(inUse(4)), nil, checkFor("sku-large", "", ptr.To(int32(3))), "4 are in use",
+			runsFive(inUse(4)), nil, checkFor("sku-large", "", ptr.To(int32(3))), "below the 4 in use",
 		},
 		"a product id, where no SKU code is listed": {runsFive(), shop(), checkFor("sku-new", "p-rest", ptr.To(int32(1))), "plan rest"},
 		"an unknown SKU":                      {runsFive(), shop(), checkFor("sku-other", "p-other", ptr.To(int32(9))), `SKU "sku-other"`},

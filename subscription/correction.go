@@ -32,14 +32,14 @@ func CheckCorrection(spec v1alpha1.MarketplaceInstanceSpec) error {
 	case c.ID == "" || IsCorrected(sub, c.ID):
 		return nil
 	case sub == nil:
-		return fmt.Errorf("this instance is no sale, so there is nothing to correct: remove spec.correction")
+		return fmt.Errorf("this instance is not a sale, so there is nothing to correct: remove spec.correction")
 	case c.OrderID != "" && sub.OrderID != "" && c.OrderID != sub.OrderID:
-		return fmt.Errorf("the order of the purchase is %s, and orderID can only add one where the marketplace did not say it: leave it"+
+		return fmt.Errorf("the order of the purchase is %s, and orderID can only add one that the marketplace did not name: leave it"+
 			" out, and correct items, expiryTime or entitlement", sub.OrderID)
 	case c.PackageConsumerRef.Name != "" && sub.PackageConsumerRef.Name == "" && len(sub.Items) > 0:
-		return fmt.Errorf("the package has a tenant of its own since its order was read, so packageConsumerRef can't be added")
+		return fmt.Errorf("the package has had its own tenant since its order was read, so packageConsumerRef can't be added")
 	case !c.ExpiryTime.IsZero() && !sub.StartTime.IsZero() && c.ExpiryTime.Before(&sub.StartTime):
-		return fmt.Errorf("expiryTime is before %s, when the paid time began: set it to that or later", sub.StartTime.UTC().Format(time.RFC3339))
+		return fmt.Errorf("expiryTime is before %s, when the paid period began: set it to that or later", sub.StartTime.UTC().Format(time.RFC3339))
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func MergeLicenseRequest(sub *v1alpha1.Subscription, request marketplace.License
 	case sub == nil:
 		return nil, marketplace.ErrUnknownInstance
 	case sub.Entitlement.State == v1alpha1.EntitlementReleased:
-		return nil, fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
+		return nil, fmt.Errorf("%w: the instance was released", marketplace.ErrUnknownInstance)
 	case FindLicenseRequest(sub, request) != nil:
 		return sub.DeepCopy(), nil
 	}

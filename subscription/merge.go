@@ -58,11 +58,11 @@ func Merge(sub *v1alpha1.Subscription, event marketplace.Event, now time.Time) (
 	rule, ok := rules[event.Kind]
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("%w: there is no rule for an event of kind %q", marketplace.ErrMalformed, event.Kind)
+		return nil, fmt.Errorf("%w: events of kind %q are not supported", marketplace.ErrMalformed, event.Kind)
 	case sub == nil:
 		return nil, marketplace.ErrUnknownInstance
 	case sub.Entitlement.State == v1alpha1.EntitlementReleased && event.Kind != marketplace.Release:
-		return nil, fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
+		return nil, fmt.Errorf("%w: the instance was released", marketplace.ErrUnknownInstance)
 	case sub.Entitlement.State == v1alpha1.EntitlementReleased, isRepeat(sub.Calls, event):
 		return acknowledged(sub, c), nil
 	}

@@ -293,7 +293,7 @@ func another(mpi *v1alpha1.MarketplaceInstance) *v1alpha1.MarketplaceInstance {
 	return mpi
 }
 
-// Each product of an order that is charged by use is a sale.
+// Each product of an order that is billed by usage is a sale.
 func TestTwoProductsOfOneOrderByUseAreTwoSales(t *testing.T) {
 	s := newStand(t, nil)
 	ids := map[string]bool{}
@@ -341,7 +341,7 @@ func TestACallIsNotAcknowledgedWhereTheKindsAreTooOldForIt(t *testing.T) {
 		},
 	}))
 	s.do(buys(), koogallery.ResultInternalError)
-	if !strings.Contains(s.log.text(), "older version") || len(s.callSecrets()) != 0 {
+	if !strings.Contains(s.log.text(), "older than this binary") || len(s.callSecrets()) != 0 {
 		t.Errorf("%d Secrets, the log:\n%s", len(s.callSecrets()), s.log.text())
 	}
 }

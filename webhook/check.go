@@ -20,7 +20,7 @@ func (r *recorder) check(ctx context.Context, of *v1alpha1.Marketplace, event ma
 	}
 	r.acknowledge(ctx, event, instance)
 	if instance.Spec.Subscription.Entitlement.State == v1alpha1.EntitlementReleased {
-		return fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
+		return fmt.Errorf("%w: the instance was released", marketplace.ErrUnknownInstance)
 	}
 	product := &v1alpha1.MarketplaceProduct{}
 	key := client.ObjectKey{Namespace: instance.Namespace, Name: instance.Spec.ProductRef.Name}

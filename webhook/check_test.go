@@ -41,7 +41,7 @@ func TestACheckIsAnsweredWithTheReason(t *testing.T) {
 		}
 	}
 	s.do(ask("sku-large", 4), "000000")
-	for want, call := range map[string]a{"4 are in use": ask("sku-large", 1), "volume": ask("sku-small", 5), `SKU "x"`: ask("x", 9)} {
+	for want, call := range map[string]a{"below the 4 in use": ask("sku-large", 1), "volume": ask("sku-small", 5), `SKU "x"`: ask("x", 9)} {
 		exchange := s.do(call, "000002")
 		if !strings.Contains(exchange.ResultMsg, want) {
 			t.Errorf("told %q, want %q in it", exchange.ResultMsg, want)

@@ -9,12 +9,12 @@ import (
 
 // Special cases of marketplace.ErrUnavailable, told apart for the metrics.
 var (
-	errKeys            = fmt.Errorf("%w: no keys to verify the call with", marketplace.ErrUnavailable)
-	errBusy            = fmt.Errorf("%w: too many callbacks at once", marketplace.ErrUnavailable)
+	errKeys            = fmt.Errorf("%w: the callback keys could not be read", marketplace.ErrUnavailable)
+	errBusy            = fmt.Errorf("%w: too many concurrent callbacks", marketplace.ErrUnavailable)
 	errBodyLate        = fmt.Errorf("%w: the body did not arrive in time", marketplace.ErrUnavailable)
-	errPanic           = fmt.Errorf("%w: the callback server failed", marketplace.ErrUnavailable)
-	errOldKinds        = fmt.Errorf("%w: the cluster's MarketplaceInstances are of an older version and can't hold the call", marketplace.ErrUnavailable)
-	errCredentialsGone = fmt.Errorf("%w: the credentials are missing", marketplace.ErrUnavailable)
+	errPanic           = fmt.Errorf("%w: internal error in the callback server", marketplace.ErrUnavailable)
+	errOldKinds        = fmt.Errorf("%w: the installed MarketplaceInstance CRD is older than this binary; upgrade the CRDs", marketplace.ErrUnavailable)
+	errCredentialsGone = fmt.Errorf("%w: the Secret with the credentials no longer exists", marketplace.ErrUnavailable)
 )
 
 // errUnknownMarketplace is answered as any other call with a wrong signature, and counted apart.

@@ -92,7 +92,7 @@ type Handler struct {
 func NewHandler(options Options) (*Handler, error) {
 	switch {
 	case len(options.Namespaces) == 0:
-		return nil, errors.New("no sales namespaces are given")
+		return nil, errors.New("at least one sales namespace is required")
 	case options.Client == nil || options.APIReader == nil || options.Decoy == nil || options.Registerer == nil:
 		return nil, errors.New("each of Client, APIReader, Decoy and Registerer is required")
 	}
@@ -159,9 +159,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case ok:
 		h.callback(w, r, c)
 	case r.URL.Path == "/" || r.URL.Path == "":
-		writeText(w, http.StatusOK, "Stallkeeper is here. Callbacks go to "+callbackRoot+"{namespace}/{marketplace}.")
+		writeText(w, http.StatusOK, "This is Stallkeeper. Send callbacks to "+callbackRoot+"{namespace}/{marketplace}.")
 	default:
-		writeText(w, http.StatusNotFound, "Nothing is here. Callbacks go to "+callbackRoot+"{namespace}/{marketplace}.")
+		writeText(w, http.StatusNotFound, "Not found. Send callbacks to "+callbackRoot+"{namespace}/{marketplace}.")
 	}
 }
 
@@ -263,7 +263,7 @@ func (h *Handler) record(ctx context.Context, c *call, req marketplace.Request) 
 		return err
 	}
 	if len(c.event.Notes) > 0 {
-		h.log.Info("Callback has fields that can't be read and are not needed", "marketplace", klog.KRef(c.target.Namespace, c.target.Name),
+		h.log.Info("Callback has optional fields that can't be decoded", "marketplace", klog.KRef(c.target.Namespace, c.target.Name),
 			"activity", c.event.Activity, "order", c.event.OrderID, "fields", c.event.Notes)
 	}
 	if c.earlier != nil && !tells[c.event.Kind] {

@@ -89,7 +89,7 @@ func (k *keyring) callbacks(ctx context.Context, connection *v1alpha1.Marketplac
 	case entry.turn <- struct{}{}:
 		defer func() { <-entry.turn }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: the callback Secret was not read in time", errKeys)
+		return nil, fmt.Errorf("%w: reading the callback Secret timed out", errKeys)
 	}
 	if !k.clock.Now().Before(entry.readAgainAt) {
 		k.read(ctx, id, entry)

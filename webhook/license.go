@@ -22,7 +22,7 @@ func (r *recorder) changeCode(ctx context.Context, of *v1alpha1.Marketplace, eve
 	case err != nil:
 		return err
 	case instance.Spec.Subscription.License.Type != v1alpha1.LicenseTypeCode:
-		return fmt.Errorf("%w: it is no license code", marketplace.ErrUnknownInstance)
+		return fmt.Errorf("%w: the instance is not a license code", marketplace.ErrUnknownInstance)
 	}
 	_, err = r.merge(ctx, of, event)
 	return err

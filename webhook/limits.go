@@ -105,7 +105,7 @@ func (l *limits) read(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		return nil, nil, errBodyLate
 	}
 	// The transport's own text may quote what was sent.
-	return nil, nil, fmt.Errorf("%w: the body can't be read", marketplace.ErrMalformed)
+	return nil, nil, fmt.Errorf("%w: reading the body failed", marketplace.ErrMalformed)
 }
 
 // tooLarge lets some more of the body pass unkept: a caller whose connection is closed while it still sends never sees the

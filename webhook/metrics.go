@@ -40,15 +40,15 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		}, []string{"activity"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "stallkeeper_callbacks_in_flight",
-			Help: "Verified callbacks at work.",
+			Help: "Verified callbacks that are being processed.",
 		}),
 		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "stallkeeper_callbacks_waiting",
-			Help: "Recorded purchases that wait for what their answer has to carry.",
+			Help: "Recorded purchases whose answer waits for the buyer's access data.",
 		}),
 		skew: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "stallkeeper_callback_clock_skew_seconds",
-			Help: "How far the marketplace's clock was ahead of ours in the last well-signed call, if it was refused for that; else 0.",
+			Help: "How far the marketplace's clock was ahead of the server's in the last correctly signed call that was refused for it; 0 if it was accepted.",
 		}, connection),
 	}
 	for _, collector := range []prometheus.Collector{m.callbacks, m.rejections, m.duration, m.inFlight, m.waiting, m.skew} {

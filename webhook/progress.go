@@ -41,7 +41,7 @@ func publicAccess(instance *v1alpha1.MarketplaceInstance) *marketplace.Access {
 	return &marketplace.Access{FrontEndURL: access.FrontEndURL, AdminURL: access.AdminURL, Memo: access.Memo}
 }
 
-// usageOf is what was used so far, for a sale that is charged by use: of a package what was used of it, else all. Before the
+// usageOf is what was used so far, for a sale that is billed by usage: of a package what was used of it, else all. Before the
 // controller has counted there is nothing to tell, which is not the same as 0.
 func usageOf(instance *v1alpha1.MarketplaceInstance) []marketplace.Usage {
 	var used []marketplace.Usage

@@ -128,7 +128,7 @@ func (r *recorder) create(ctx context.Context, of *v1alpha1.Marketplace, event m
 		return nil, unavailable("reading MarketplaceInstance "+event.InstanceID, err)
 	}
 	if !isSale(existing, of, event.InstanceID) {
-		return nil, fmt.Errorf("%w: the sale is stored under another connection", marketplace.ErrConflict)
+		return nil, fmt.Errorf("%w: the sale belongs to another Marketplace", marketplace.ErrConflict)
 	}
 	return existing, nil
 }
@@ -243,7 +243,7 @@ func (r *recorder) describe(ctx context.Context, of *v1alpha1.Marketplace, id st
 	described := &marketplace.Instance{ID: id, State: progress(instance.MarketplaceInstance, r.clock.Now())}
 	switch described.State {
 	case marketplace.StateReleased:
-		return instance, nil, fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
+		return instance, nil, fmt.Errorf("%w: the instance was released", marketplace.ErrUnknownInstance)
 	case marketplace.StateReady:
 		described.Usage = usageOf(instance.MarketplaceInstance)
 		described.Access, err = r.access(ctx, of, instance.MarketplaceInstance)

@@ -34,7 +34,7 @@ func (r *recorder) synchronize(ctx context.Context, of *v1alpha1.Marketplace, ev
 	}
 	r.acknowledge(ctx, event, instance)
 	if adds && instance.Spec.Subscription.Entitlement.State == v1alpha1.EntitlementReleased {
-		return fmt.Errorf("%w: it was released", marketplace.ErrUnknownInstance)
+		return fmt.Errorf("%w: the instance was released", marketplace.ErrUnknownInstance)
 	}
 	return r.keepOf(ctx, instance.MarketplaceInstance, kept)
 }
@@ -43,7 +43,7 @@ func (r *recorder) synchronize(ctx context.Context, of *v1alpha1.Marketplace, ev
 func syncContent(s marketplace.Sync) (content, error) {
 	encoded, err := marketplace.EncodeSync(s)
 	if err != nil {
-		return content{}, fmt.Errorf("%w: what was synchronized can't be encoded", marketplace.ErrMalformed)
+		return content{}, fmt.Errorf("%w: the synchronized data can't be encoded", marketplace.ErrMalformed)
 	}
 	var compressed bytes.Buffer
 	writer, err := gzip.NewWriterLevel(&compressed, gzip.BestSpeed)
@@ -55,9 +55,9 @@ func syncContent(s marketplace.Sync) (content, error) {
 	}
 	switch {
 	case err != nil:
-		return content{}, unavailable("compressing what was synchronized", err)
+		return content{}, unavailable("compressing the synchronized data", err)
 	case compressed.Len() > maxKept:
-		return content{}, fmt.Errorf("%w: send fewer users or departments in one call", marketplace.ErrTooLarge)
+		return content{}, fmt.Errorf("%w: send fewer users or departments per call", marketplace.ErrTooLarge)
 	}
 	return content{
 		kind: v1alpha1.CallSync, call: []string{string(encoded)},

@@ -4,7 +4,7 @@ package v1alpha1
 const (
 	// ConditionProvisioned is True when the tenant's objects are in place and healthy, suspended or not.
 	ConditionProvisioned = "Provisioned"
-	// ConditionEntitled is True while the buyer is entitled to use the tenant: it is paid, tried, charged by use, in its grace or
+	// ConditionEntitled is True while the buyer is entitled to use the tenant: it is paid, tried, billed by usage, in its grace or
 	// made by hand.
 	ConditionEntitled = "Entitled"
 	// ConditionSuspended is True when the tenant is stopped. Its data are kept. True is neither good nor bad: Ready says which.

@@ -1,6 +1,6 @@
 package v1alpha1
 
-// Conditions of a MarketplaceInstance that only sales that are charged by use have. The usage reconciler sets them.
+// Conditions of a MarketplaceInstance that only sales that are billed by usage have. The usage reconciler sets them.
 const (
 	// ConditionUsageReported is True while all that was used is, or is about to be, known to the marketplace.
 	ConditionUsageReported = "UsageReported"
@@ -12,7 +12,7 @@ const (
 const (
 	// ReasonUsageReported surfaces while everything that was used is reported or about to be.
 	ReasonUsageReported = "UsageReported"
-	// ReasonNoMeters surfaces when a sale is charged by use and its plan has no meter.
+	// ReasonNoMeters surfaces when a sale is billed by usage and its plan has no meter.
 	ReasonNoMeters = "NoMeters"
 	// ReasonSeveralMeteredItems surfaces when it is not known under which id the marketplace wants usage: the sale has more than
 	// one item or more than one meter that is pushed. Nothing is pushed by guess.
@@ -76,7 +76,7 @@ const (
 	ReasonMeterHasSource = "MeterHasSource"
 	// ReasonUnknownMeter surfaces when the instance's plan has no such meter.
 	ReasonUnknownMeter = "UnknownMeter"
-	// ReasonUnknownInstance surfaces when there is no such instance, it is not charged by use, or it is a package that another
+	// ReasonUnknownInstance surfaces when there is no such instance, it is not billed by usage, or it is a package that another
 	// instance uses.
 	ReasonUnknownInstance = "UnknownInstance"
 	// ReasonNotOver surfaces while the record's interval is not over.

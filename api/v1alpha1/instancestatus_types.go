@@ -216,7 +216,7 @@ type MeterUsage struct {
 type MarketplaceInstanceStatus struct {
 	// conditions hold Ready, Provisioned, Entitled and Suspended, and of the others those that apply: OrderResolved and
 	// Acknowledged for a sale, Licensed for a license code and for a sale whose buyer has asked for a license, UsageReported and
-	// PackageAvailable for a sale that is charged by use, DirectorySynced where the marketplace has told of users, Corrected with
+	// PackageAvailable for a sale that is billed by usage, DirectorySynced where the marketplace has told of users, Corrected with
 	// spec.correction, Paused while reconciliation is paused, and Stalled while somebody must act. True is good, but for
 	// Suspended, Paused and Stalled, which say that something is so.
 	// +optional
@@ -295,7 +295,7 @@ type MarketplaceInstanceStatus struct {
 	// +kubebuilder:validation:items:MaxLength=400
 	KeptObjects []string `json:"keptObjects,omitempty"`
 
-	// usage is what the meters have counted so far, for a sale that is charged by use. The marketplace is told it.
+	// usage is what the meters have counted so far, for a sale that is billed by usage. The marketplace is told it.
 	// +optional
 	// +listType=map
 	// +listMapKey=meter

@@ -129,7 +129,7 @@ type PackageConsumer string
 const (
 	// PackageConsumerOwnTenant is a tenant that is made for the package.
 	PackageConsumerOwnTenant PackageConsumer = "OwnTenant"
-	// PackageConsumerMeteredInstance is the tenant of an instance that the buyer has already and that is charged by use.
+	// PackageConsumerMeteredInstance is the tenant of an instance that the buyer has already and that is billed by usage.
 	PackageConsumerMeteredInstance PackageConsumer = "MeteredInstance"
 )
 

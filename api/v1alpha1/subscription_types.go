@@ -65,7 +65,7 @@ const (
 	ChargingPrepaid ChargingMode = "Prepaid"
 	// ChargingOneTime is charged once.
 	ChargingOneTime ChargingMode = "OneTime"
-	// ChargingMetered is charged by use.
+	// ChargingMetered is billed by usage.
 	ChargingMetered ChargingMode = "Metered"
 	// ChargingMeteredPackage is a package of use, paid in advance.
 	ChargingMeteredPackage ChargingMode = "MeteredPackage"
@@ -262,7 +262,7 @@ type Subscription struct {
 	// +optional
 	ChargingMode ChargingMode `json:"chargingMode,omitempty"`
 
-	// packageConsumerRef names the instance that is charged by use and uses this package, which then has no tenant of its own. It is
+	// packageConsumerRef names the instance that is billed by usage and uses this package, which then has no tenant of its own. It is
 	// found by buyer and product when the order of a plan with package.consumer: MeteredInstance is read; where not exactly one
 	// instance fits, a person names it by a correction.
 	// +optional

@@ -63,7 +63,7 @@ func (r *PushReconciler) collect(ctx context.Context, mp *v1alpha1.Marketplace, 
 		case client.IgnoreNotFound(err) != nil:
 			return collected{}, err
 		case err != nil || !metered(mpi):
-			found.refuse(records, "There is no MarketplaceInstance %q that is charged by use: correct spec.instanceRef in a new record", name)
+			found.refuse(records, "There is no MarketplaceInstance %q that is billed by usage: correct spec.instanceRef in a new record", name)
 			continue
 		case linked(mpi):
 			found.refuse(records, "MarketplaceInstance %q is a package that %q uses: name that one in spec.instanceRef of a new record", name,

@@ -17,7 +17,7 @@ import (
 
 // ledger is what the meters of an instance have counted.
 type ledger struct {
-	// metered is true for a sale that is charged by use.
+	// metered is true for a sale that is billed by usage.
 	metered bool
 	// meters are those of the plan, each with its account.
 	meters []meterAccount
@@ -39,7 +39,7 @@ type meterAccount struct {
 	pack metering.Package
 }
 
-// metered says whether a sale is charged by use.
+// metered says whether a sale is billed by usage.
 func metered(mpi *v1alpha1.MarketplaceInstance) bool {
 	sub := mpi.Spec.Subscription
 	return sub != nil && (sub.ChargingMode == v1alpha1.ChargingMetered || isPackage(mpi))
@@ -49,7 +49,7 @@ func isPackage(mpi *v1alpha1.MarketplaceInstance) bool {
 	return mpi.Spec.Subscription.ChargingMode == v1alpha1.ChargingMeteredPackage
 }
 
-// readLedger reads an instance's records from the cache and judges them. An instance that is not charged by use costs nothing. Who
+// readLedger reads an instance's records from the cache and judges them. An instance that is not billed by usage costs nothing. Who
 // changes no record may add client.UnsafeDisableDeepCopy: there can be a thousand of them.
 func readLedger(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplaceProduct,
 	maxAge time.Duration, now time.Time, options ...client.ListOption,

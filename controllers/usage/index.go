@@ -45,7 +45,7 @@ func packageUserOf(object client.Object) []string {
 	return []string{mpi.Spec.Subscription.PackageConsumerRef.Name}
 }
 
-// instanceIDOf is the marketplace's id of a sale that is charged by use.
+// instanceIDOf is the marketplace's id of a sale that is billed by usage.
 func instanceIDOf(object client.Object) []string {
 	mpi, ok := object.(*v1alpha1.MarketplaceInstance)
 	if !ok || !metered(mpi) {

@@ -19,7 +19,7 @@ import (
 //
 //	stallkeeper_usage_records_open{namespace}                        records that are to be pushed and were not accepted
 //	stallkeeper_usage_oldest_open_timestamp_seconds{namespace}       the end of the oldest of them
-//	stallkeeper_usage_instances{namespace, product, status, reason}  sales that are charged by use, by UsageReported
+//	stallkeeper_usage_instances{namespace, product, status, reason}  sales that are billed by usage, by UsageReported
 type Metrics struct {
 	// Reader is the cache.
 	Reader client.Reader
@@ -31,7 +31,7 @@ var (
 	oldestOpenDesc = prometheus.NewDesc("stallkeeper_usage_oldest_open_timestamp_seconds",
 		"End of the interval of the oldest UsageRecord that is to be pushed and that the marketplace has not accepted.", []string{"namespace"}, nil)
 	usageInstancesDesc = prometheus.NewDesc("stallkeeper_usage_instances",
-		"MarketplaceInstances that are charged by use, by namespace, product, and status and reason of UsageReported.",
+		"MarketplaceInstances that are billed by usage, by namespace, product, and status and reason of UsageReported.",
 		[]string{"namespace", "product", "status", "reason"}, nil)
 )
 

@@ -44,7 +44,7 @@ func TestUsageMetricsTellWhatDoesNotGetThrough(t *testing.T) {
 		refused, kept, checkpoint,
 	).Build()
 	want := fmt.Sprintf(`
-		# HELP stallkeeper_usage_instances MarketplaceInstances that are charged by use, by namespace, product, and status and reason of UsageReported.
+		# HELP stallkeeper_usage_instances MarketplaceInstances that are billed by usage, by namespace, product, and status and reason of UsageReported.
 		# TYPE stallkeeper_usage_instances gauge
 		stallkeeper_usage_instances{namespace="sales",product="shop",reason="UsageLate",status="False"} 1
 		# HELP stallkeeper_usage_oldest_open_timestamp_seconds End of the interval of the oldest UsageRecord that is to be pushed and that the marketplace has not accepted.

@@ -58,7 +58,7 @@ func usageVerdict(mpi *v1alpha1.MarketplaceInstance, k known, c counted, now tim
 		return linkedVerdict(mpi, k), time.Time{}
 	}
 	if len(k.meters) == 0 {
-		return report.False(v1alpha1.ReasonNoMeters, fmt.Sprintf("The sale is charged by use, and plan %q of product %q has no meters: nothing is"+
+		return report.False(v1alpha1.ReasonNoMeters, fmt.Sprintf("The sale is billed by usage, and plan %q of product %q has no meters: nothing is"+
 			" reported. Add meters to the plan, or one with records: {} and push: None if usage is reported by other means",
 			k.Effective.Plan, mpi.Spec.ProductRef.Name)), time.Time{}
 	}

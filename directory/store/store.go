@@ -37,7 +37,7 @@ const (
 
 // ErrForeign is a Secret that belongs to another object: most often to a former instance of the same name, with which it is about to
 // go.
-var ErrForeign = errors.New("it belongs to another object, and is about to go with that")
+var ErrForeign = errors.New("it belongs to another object and is about to be garbage-collected with it")
 
 // UnreadableError says which Secret can't be read, and never what is in it.
 type UnreadableError struct {
@@ -46,7 +46,7 @@ type UnreadableError struct {
 }
 
 func (e *UnreadableError) Error() string {
-	return fmt.Sprintf("Secret %q is not what Stallkeeper wrote: restore it from a backup, or delete it, and ask the enterprise's"+
+	return fmt.Sprintf("Secret %q was changed or is damaged: restore it from a backup, or delete it and ask the enterprise's"+
 		" administrator to synchronize again", e.Secret)
 }
 

@@ -54,7 +54,7 @@ type AppInfo struct {
 	Memo        string `json:"memo,omitempty"`
 }
 
-// UsageInfo is what an instance that is charged by use has used (protocol page 3.6).
+// UsageInfo is what an instance that is billed by usage has used (protocol page 3.6).
 type UsageInfo struct {
 	RelatedInstanceID string `json:"relatedInstanceId,omitempty"`
 	// UsageValue has up to 8 digits and 4 decimals.

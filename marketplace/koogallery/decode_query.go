@@ -20,7 +20,7 @@ const (
 	ActivityReleaseLicense = "releaseLicense"
 )
 
-// purchaseNeeds are those of a purchase: productId is needed where it is charged by use.
+// purchaseNeeds are those of a purchase: productId is needed where it is billed by usage.
 var purchaseNeeds = append([]string{"orderId", "productId"}, linearAttributes...)
 
 // queryActivities are those of calls whose fields stand in the query: SaaS V1.0 and License 1.0.
@@ -71,7 +71,7 @@ func (c *Callbacks) decodeQuery(query string) (marketplace.Event, error) {
 }
 
 // newInstanceV1: protocol page 5.4. The call is the order. Its key is the order alone, or with the product where that is
-// charged by use: such an order makes one call for each of its products (protocol page 2.2).
+// billed by usage: such an order makes one call for each of its products (protocol page 2.2).
 func newInstanceV1(f *fields, event *marketplace.Event) {
 	purchaseV1(f, event)
 	event.Wants = marketplace.WantAccess

@@ -339,7 +339,7 @@ func TestDecodeRefusesQueries(t *testing.T) {
 		"a blank orderId":                   {ordinaryQuery("newInstance", "orderId", " "), "orderId is missing"},
 		"a long orderId":                    {ordinaryQuery("newInstance", "orderId", long), "orderId has more than 64 characters"},
 		"a line break in an id":             {ordinaryQuery("newInstance", "orderId", "CS\n1"), "orderId contains control characters"},
-		"no productId, charged by use":      {ordinaryQuery("newInstance", "chargingMode", "0", "productId", ""), "productId is missing"},
+		"no productId, billed by usage":      {ordinaryQuery("newInstance", "chargingMode", "0", "productId", ""), "productId is missing"},
 		"half a user":                       {ordinaryQuery("newInstance", "amount", "0.5"), "amount must be a whole number"},
 		"a negative disk":                   {ordinaryQuery("newInstance", "diskSize", "-1"), "diskSize must be a whole number"},
 		"a bandwidth of eight digits":       {ordinaryQuery("newInstance", "bandWidth", "10000000"), "bandWidth must be a whole number"},

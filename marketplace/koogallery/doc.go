@@ -24,7 +24,7 @@
 //
 // The calls of V1.0 carry the order itself (Event.Order, without a Lookup), with the buyer's data decrypted, and want the access
 // data in their answer (Event.Wants). The key of a V1.0 sale is its order alone, so Event.OrderLineID is empty; where it is
-// charged by use it is the order and the product, which then stands in OrderLineID.
+// billed by usage it is the order and the product, which then stands in OrderLineID.
 //
 // Which code is answered to what stands in one place, in codes.go. Section numbers in comments are those of the protocol page.
 package koogallery

@@ -194,7 +194,7 @@ func matchFor(sale Sale, marketplaceName string, items []v1alpha1.SoldItem, prod
 	}
 	if problem == nil && sale.Product != "" && match.Product != sale.Product {
 		return Match{}, &Problem{Reason: v1alpha1.ReasonProductChanged, Message: fmt.Sprintf(
-			"The order means product %q, but this instance has %q, to which its data belong: list %s in %q, or agree with the"+
+			"The order is for product %q, but this instance and its data belong to product %q: list %s in %q, or agree with the"+
 				" buyer on a new purchase", match.Product, sale.Product, describe(items), sale.Product)}
 	}
 	return match, problem
@@ -279,7 +279,7 @@ func checkType(sub *v1alpha1.Subscription, call v1alpha1.Call, got marketplace.O
 		names[i] = string(t)
 	}
 	return &Problem{Reason: v1alpha1.ReasonUnexpectedOrderType, Message: fmt.Sprintf(
-		"Order %s came with the call %s and must be of type %s, but the marketplace says %q: nothing was changed; ask the"+
+		"Order %s came with the call %s and must be of type %s, but the marketplace reports %q: nothing was changed; ask the"+
 			" marketplace's support about this order", call.OrderID, strings.TrimSpace(call.Operation+" "+call.Variant),
 		strings.Join(names, " or "), bounded(string(got), 64))}
 }

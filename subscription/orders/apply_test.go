@@ -374,11 +374,11 @@ func TestApplyRefuses(t *testing.T) {
 	}
 	unexpected := func(orderID, call, want, got string) orders.Problem {
 		return orders.Problem{Reason: v1alpha1.ReasonUnexpectedOrderType, Message: "Order " + orderID + " came with the call " +
-			call + " and must be of type " + want + ", but the marketplace says " + got + ": nothing was changed; ask the " +
+			call + " and must be of type " + want + ", but the marketplace reports " + got + ": nothing was changed; ask the " +
 			"marketplace's support about this order"}
 	}
-	changed := orders.Problem{Reason: v1alpha1.ReasonProductChanged, Message: `The order means product "blog", but this instance ` +
-		`has "shop", to which its data belong: list SKU "blog-small", product ID "shop-id" in "shop", or agree with the ` +
+	changed := orders.Problem{Reason: v1alpha1.ReasonProductChanged, Message: `The order is for product "blog", but this instance ` +
+		`and its data belong to product "shop": list SKU "blog-small", product ID "shop-id" in "shop", or agree with the ` +
 		"buyer on a new purchase"}
 
 	tests := map[string]struct {

@@ -44,5 +44,5 @@ func Correct(spec v1alpha1.MarketplaceInstanceSpec, sale Sale, products []v1alph
 }
 
 func refusal(why string) *Problem {
-	return &Problem{Reason: v1alpha1.ReasonCorrectionRefused, Message: "Nothing of the correction was applied: " + why}
+	return &Problem{Reason: v1alpha1.ReasonCorrectionRefused, Message: "The correction was not applied: " + why}
 }

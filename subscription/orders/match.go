@@ -113,7 +113,7 @@ func describe(items []v1alpha1.SoldItem) string {
 		names = append(names, fmt.Sprintf("SKU %q, product ID %q", bounded(item.SKU, 64), bounded(item.ProductID, 64)))
 	}
 	if len(names) == 0 {
-		return "the order, which names no product,"
+		return "the order, which does not name a product,"
 	}
 	return strings.Join(names, "; ")
 }

@@ -129,7 +129,7 @@ func TestFindSaysWhatIsTheMatterAndWhatToDo(t *testing.T) {
 		},
 		"an order without items": {
 			products: []v1alpha1.MarketplaceProduct{product("shop")},
-			want:     orders.Problem{Reason: v1alpha1.ReasonUnknownSKU, Message: unlisted("the order, which names no product,")},
+			want:     orders.Problem{Reason: v1alpha1.ReasonUnknownSKU, Message: unlisted("the order, which does not name a product,")},
 		},
 		"empty codes match nothing": {
 			products: []v1alpha1.MarketplaceProduct{product("shop", lists("koogallery", "small", ""))},

@@ -21,13 +21,13 @@ func PackageUser(sub *v1alpha1.Subscription, product string, user *v1alpha1.Mark
 	case user == nil:
 		return unclear("does not exist")
 	case user.Spec.Subscription == nil || user.Spec.Subscription.ChargingMode != v1alpha1.ChargingMetered:
-		return unclear("is not charged by use")
+		return unclear("is not billed by usage")
 	case user.Spec.Subscription.Marketplace != sub.Marketplace:
 		return unclear("was sold by another Marketplace")
 	case user.Spec.Subscription.CustomerID == "" || user.Spec.Subscription.CustomerID != sub.CustomerID:
-		return unclear("is another customer's")
+		return unclear("belongs to another customer")
 	case user.Spec.ProductRef.Name != product:
-		return unclear("is of another product")
+		return unclear("belongs to another product")
 	}
 	return nil
 }
@@ -69,8 +69,8 @@ func linkPackage(sub *v1alpha1.Subscription, sale Sale, match Match, products []
 	slices.Sort(names)
 	switch len(names) {
 	case 0:
-		return &Problem{Reason: v1alpha1.ReasonPackageConsumerUnclear, Message: fmt.Sprintf("The package is for an instance of product %q that"+
-			" the buyer has and that is charged by use, and there is none: have the buyer order one, or name another instance of this buyer in"+
+		return &Problem{Reason: v1alpha1.ReasonPackageConsumerUnclear, Message: fmt.Sprintf("The package needs an instance of product %q that"+
+			" belongs to the same buyer and is billed by usage, but no such instance exists: have the buyer order one, or name another instance of this buyer in"+
 			" spec.correction.packageConsumerRef", match.Product)}
 	case 1:
 		sub.PackageConsumerRef.Name = names[0]
@@ -80,6 +80,6 @@ func linkPackage(sub *v1alpha1.Subscription, sale Sale, match Match, products []
 	if more := len(names) - most; more > 0 {
 		names = append(names[:most], fmt.Sprintf("and %d more", more))
 	}
-	return &Problem{Reason: v1alpha1.ReasonPackageConsumerUnclear, Message: fmt.Sprintf("The buyer has more than one instance that the package"+
-		" can be for (%s): ask the buyer, and name it in spec.correction.packageConsumerRef", strings.Join(names, ", "))}
+	return &Problem{Reason: v1alpha1.ReasonPackageConsumerUnclear, Message: fmt.Sprintf("The buyer has more than one instance to which the package"+
+		" can apply (%s): ask the buyer, and name the instance in spec.correction.packageConsumerRef", strings.Join(names, ", "))}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/subscription/orders"
 )
 
-// byUse is an instance of the buyer c1 that is charged by use.
+// byUse is an instance of the buyer c1 that is billed by usage.
 func byUse(name string, changes ...func(*v1alpha1.MarketplaceInstance)) v1alpha1.MarketplaceInstance {
 	mpi := v1alpha1.MarketplaceInstance{}
 	mpi.Name, mpi.Spec.ProductRef.Name = name, "shop"
@@ -37,7 +37,7 @@ func TestWhichInstanceUsesAPackage(t *testing.T) {
 	otherProduct := func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.ProductRef.Name = "blog" }
 	handMade := func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription = nil }
 	deleted := func(mpi *v1alpha1.MarketplaceInstance) { mpi.DeletionTimestamp = ptr.To(at(1)) }
-	const one, none, several, wrong = "", "there is none", "more than one instance", "name the instance that uses this package"
+	const one, none, several, wrong = "", "no such instance exists", "more than one instance", "name the instance that uses this package"
 
 	tests := map[string]struct {
 		// named is what a person has said.
@@ -57,7 +57,7 @@ func TestWhichInstanceUsesAPackage(t *testing.T) {
 		"none but one of another product":          {instances: instances{byUse("a", otherProduct)}, why: none},
 		"none but one that was made by hand":       {instances: instances{byUse("a", handMade)}, why: none},
 		"none but one that is being deleted":       {instances: instances{byUse("a", deleted)}, why: none},
-		"two, and nobody has said which":           {instances: instances{byUse("b"), byUse("a")}, why: several + " that the package can be for (a, b)"},
+		"two, and nobody has said which":           {instances: instances{byUse("b"), byUse("a")}, why: several + " to which the package can apply (a, b)"},
 		"two, and a person has said which":         {named: "b", instances: instances{byUse("a"), byUse("b")}, want: "b", why: one},
 		"a person has named one that is not there": {named: "c", instances: instances{byUse("a")}, why: wrong},
 		"a person has named another buyer's":       {named: "a", instances: instances{byUse("a", otherBuyer)}, why: wrong},

@@ -141,6 +141,6 @@ func lostCalls() {
 			exchange, err := s.caller().ChangeInstanceCheck(ctx, s.id, koogallerytest.Product{SKUCode: s.sku, LinearValue: ptr.To(int32(4))})
 			Expect(err).NotTo(HaveOccurred())
 			return exchange.ResultMsg
-		}).Should(ContainSubstring("5 are in use, which is more than 4"))
+		}).Should(ContainSubstring("the quantity 4 is below the 5 in use"))
 	})
 }

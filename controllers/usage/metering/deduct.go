@@ -82,7 +82,7 @@ func (a *Account) deduct(j Judged) {
 
 // choose is the package that a record which begins at an instant is deducted from: the oldest one that has something left. When
 // all are used up it is the latest of those that stop the tenant, because the marketplace wants to hear of what was used until the
-// tenant stood; the others let the rest be charged by use.
+// tenant stood; the others let the rest be billed by usage.
 func choose(packages []Deduction, begins time.Time) string {
 	last := ""
 	for _, p := range packages {

@@ -69,7 +69,7 @@ func TestFromWhichPackageUseIsDeducted(t *testing.T) {
 		"used up by our word only": {
 			packages{packageOf("p", "08:00")}, records{used("09:00", "10:00", 11)}, "p: p 11 0", false,
 		},
-		"one that stops nobody lets the rest be charged by use": {
+		"one that stops nobody lets the rest be billed by usage": {
 			packages{packageOf("p", "08:00", runsOn)}, records{used("09:00", "10:00", 10, pushed, of("p")), used("10:00", "11:00", 1)}, "p -: p 10 10", false,
 		},
 		"used up, but another one is left": {

@@ -68,7 +68,7 @@ var (
 	tellsUsage = also("info has usageInfo for every instance", func(answers []*Exchange) []string {
 		for _, info := range answers[len(answers)-1].Info {
 			if len(info.UsageInfo) == 0 {
-				return []string{"usageInfo is missing: instances that are charged by use have to tell it"}
+				return []string{"usageInfo is missing: instances that are billed by usage have to tell it"}
 			}
 		}
 		return nil

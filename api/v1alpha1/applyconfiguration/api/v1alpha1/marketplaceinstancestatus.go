@@ -14,7 +14,7 @@ import (
 type MarketplaceInstanceStatusApplyConfiguration struct {
 	// conditions hold Ready, Provisioned, Entitled and Suspended, and of the others those that apply: OrderResolved and
 	// Acknowledged for a sale, Licensed for a license code and for a sale whose buyer has asked for a license, UsageReported and
-	// PackageAvailable for a sale that is charged by use, DirectorySynced where the marketplace has told of users, Corrected with
+	// PackageAvailable for a sale that is billed by usage, DirectorySynced where the marketplace has told of users, Corrected with
 	// spec.correction, Paused while reconciliation is paused, and Stalled while somebody must act. True is good, but for
 	// Suspended, Paused and Stalled, which say that something is so.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
@@ -43,7 +43,7 @@ type MarketplaceInstanceStatusApplyConfiguration struct {
 	BlockersTotal *int32 `json:"blockersTotal,omitempty"`
 	// keptObjects are objects of an earlier revision that hold data and were kept, as Kind/name.
 	KeptObjects []string `json:"keptObjects,omitempty"`
-	// usage is what the meters have counted so far, for a sale that is charged by use. The marketplace is told it.
+	// usage is what the meters have counted so far, for a sale that is billed by usage. The marketplace is told it.
 	Usage []MeterUsageApplyConfiguration `json:"usage,omitempty"`
 	// enterprises are digests of the ids of the enterprises whose users the directory holds. Users whom the marketplace sends are led to
 	// the instance by them; who may come in is asked of the directory itself.

@@ -43,7 +43,7 @@ type SubscriptionApplyConfiguration struct {
 	Type *apiv1alpha1.SubscriptionType `json:"type,omitempty"`
 	// chargingMode is how the sale is charged.
 	ChargingMode *apiv1alpha1.ChargingMode `json:"chargingMode,omitempty"`
-	// packageConsumerRef names the instance that is charged by use and uses this package, which then has no tenant of its own. It is
+	// packageConsumerRef names the instance that is billed by usage and uses this package, which then has no tenant of its own. It is
 	// found by buyer and product when the order of a plan with package.consumer: MeteredInstance is read; where not exactly one
 	// instance fits, a person names it by a correction.
 	PackageConsumerRef *InstanceReferenceApplyConfiguration `json:"packageConsumerRef,omitempty"`
