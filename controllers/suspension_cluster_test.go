@@ -296,7 +296,7 @@ func TestATenantIsStoppedOnlyWhenNoPodRuns(t *testing.T) {
 		x.says("acme", v1alpha1.ConditionSuspended, isFrozen)
 		x.Expect(x.instance("acme").Status.Blockers).To(BeEmpty())
 	})
-	t.Run("a CronJob's Job that runs is named by its CronJob", func(t *testing.T) {
+	t.Run("a Job that a CronJob of an earlier template runs is named by its CronJob", func(t *testing.T) {
 		t.Parallel()
 		x := newShop(t, "sales-cron")
 		x.allows(cronJobs)
@@ -316,6 +316,40 @@ func TestATenantIsStoppedOnlyWhenNoPodRuns(t *testing.T) {
 		x.says("acme", v1alpha1.ConditionSuspended, "Unknown "+v1alpha1.ReasonSuspending)
 		x.endsPod(pod)
 		x.says("acme", v1alpha1.ConditionSuspended, isFrozen)
+	})
+	t.Run("a CronJob's Job that runs is suspended, and goes on when the tenant does", func(t *testing.T) {
+		t.Parallel()
+		x := newShop(t, "sales-schedule")
+		x.allows(cronJobs)
+		x.operate()
+		x.sells(salestest.Inline(salestest.Web + cronJob))
+		x.bought("acme")
+		_, ns := x.ready("acme")
+		cron := &batchv1.CronJob{}
+		x.Expect(x.client.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: "tick"}, cron)).To(Succeed())
+		// What the CronJob controller does.
+		run := &batchv1.Job{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: ns, Name: "tick-29301421", Labels: cron.Spec.JobTemplate.Labels, Annotations: cron.Spec.JobTemplate.Annotations,
+				OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(cron, batchv1.SchemeGroupVersion.WithKind("CronJob"))},
+			}, Spec: cron.Spec.JobTemplate.Spec,
+		}
+		x.create(run)
+		pod := x.runsPod(ns, run.Name+"-x1y2z", *metav1.NewControllerRef(run, batchv1.SchemeGroupVersion.WithKind("Job")))
+		suspended := func() bool {
+			x.Expect(x.client.Get(t.Context(), client.ObjectKeyFromObject(run), run)).To(Succeed())
+			return ptr.Deref(run.Spec.Suspend, false)
+		}
+		x.freezes("acme")
+		x.eventually(suspended).Should(BeTrue())
+		x.passOver("acme")
+		x.says("acme", v1alpha1.ConditionSuspended, "Unknown "+v1alpha1.ReasonSuspending)
+		x.endsPod(pod) // what the Job controller does with the pods of a Job that is suspended
+		x.says("acme", v1alpha1.ConditionSuspended, isFrozen)
+		x.unfreezes("acme")
+		x.eventually(suspended).Should(BeFalse())
+		x.ready("acme")
+		x.Expect(run.Annotations).NotTo(HaveKey(v1alpha1.ReplicasAnnotation))
 	})
 	t.Run("a workload that an earlier revision kept is stopped too", func(t *testing.T) {
 		t.Parallel()

@@ -62,7 +62,7 @@ var (
 	// keptSpec is what kstatus and the rules for stopped workloads read.
 	keptSpec = []string{
 		"replicas", "minReplicas", "progressDeadlineSeconds", "updateStrategy", "persistentVolumeClaimRetentionPolicy",
-		"parallelism", "completions", "suspend", "paused", "type", "clusterIP",
+		"parallelism", "completions", "suspend", "paused", "type", "clusterIP", "ttlSecondsAfterFinished",
 	}
 	// keptStatus is what kstatus and the rules for stopped workloads read.
 	keptStatus = []string{

@@ -148,9 +148,12 @@ func jobEnd(obj *unstructured.Unstructured) JobState {
 	return ""
 }
 
+// ttlPath is the field that lets the cluster delete a Job some time after its end.
+var ttlPath = []string{"spec", "ttlSecondsAfterFinished"}
+
 // jobStands is until when an ended Job stands at least; zero if only a person deletes it. What can't be read is now.
-func jobStands(job *unstructured.Unstructured, now time.Time) time.Time {
-	ttl, ok := number(job, "spec", "ttlSecondsAfterFinished")
+func jobStands(wanted, job *unstructured.Unstructured, now time.Time) time.Time {
+	ttl, ok := number(wanted, ttlPath...)
 	if !ok {
 		return time.Time{}
 	}
@@ -181,12 +184,23 @@ func (f jobFacts) mine() bool {
 	return f.live != nil && jobID(f.live) == jobID(f.wanted) && f.live.GetLabels()[v1alpha1.RevisionLabel] == f.revision
 }
 
+// expires says whether the Job has ended and does not have the time yet after which its revision wants it deleted.
+func (f jobFacts) expires() bool {
+	_, wants := number(f.wanted, ttlPath...)
+	if !wants || !f.mine() || jobEnd(f.live) == "" {
+		return false
+	}
+	_, has := number(f.live, ttlPath...)
+	return !has
+}
+
 // jobStep is what is to be done about a Job.
 type jobStep struct {
 	// record is what is known from now on.
 	record JobRecord
-	// start makes the Job, remove takes away what stands under its name; with both, the second comes first.
-	start, remove bool
+	// start makes the Job, remove takes away what stands under its name; with both, the second comes first. expire lets the cluster
+	// delete the Job when its time has come.
+	start, remove, expire bool
 	// waits says that what comes after the Job has to wait for it.
 	waits bool
 	// failed is what a person has to do something about.
@@ -204,9 +218,9 @@ func planJob(f jobFacts) jobStep {
 	hook := hookEvent(f.wanted) != ""
 	switch {
 	case record.State == JobSucceeded:
-		return jobStep{record: record, remove: f.live != nil && (!f.mine() || deletes(f.wanted, JobSucceeded))}
+		return jobStep{record: record, remove: f.live != nil && (!f.mine() || deletes(f.wanted, JobSucceeded)), expire: f.expires()}
 	case record.State == JobFailed, record.State == JobLost:
-		step := jobStep{record: record, waits: hook && !f.stopped, failed: jobFailed(f, record)}
+		step := jobStep{record: record, waits: hook && !f.stopped, failed: jobFailed(f, record), expire: f.expires()}
 		step.remove = f.mine() && jobEnd(f.live) == JobFailed && deletes(f.wanted, JobFailed)
 		return step
 	case f.mine():
@@ -226,7 +240,7 @@ func liveRecord(f jobFacts, record JobRecord) JobRecord {
 		if deletes(f.wanted, JobFailed) {
 			return JobRecord{State: JobFailed, Stands: f.now} // we delete it: that it is gone says nothing
 		}
-		return JobRecord{State: JobFailed, Stands: jobStands(f.live, f.now)}
+		return JobRecord{State: JobFailed, Stands: jobStands(f.wanted, f.live, f.now)}
 	case record.State == "", record.State == JobFailed, record.State == JobLost:
 		return JobRecord{State: JobStarted} // made again
 	}

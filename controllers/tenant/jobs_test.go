@@ -95,9 +95,9 @@ func TestHowAJobEnds(t *testing.T) {
 			w.settle(w.ctx())
 			w.deletes("Job", "j")
 		}, JobStarted, true},
-		"it is gone, and how it ended was not seen":          {"pre-install", ttl, func(w *world) { w.deletes("Job", "j") }, JobLost, false},
-		"a plain Job is gone, and how it ended was not seen": {"", ttl, func(w *world) { w.deletes("Job", "j") }, JobLost, false},
-		"the cluster deletes it at once, before the cache shows it": {"pre-install", "ttlSecondsAfterFinished: 0, ", func(w *world) {
+		"it is gone, and how it ended was not seen":          {"pre-install", "", func(w *world) { w.deletes("Job", "j") }, JobLost, false},
+		"a plain Job is gone, and how it ended was not seen": {"", "", func(w *world) { w.deletes("Job", "j") }, JobLost, false},
+		"a person deletes it before its end is recorded": {"pre-install", ttl, func(w *world) {
 			w.ends("j", "Failed")
 			w.deletes("Job", "j")
 		}, JobLost, false},
@@ -132,6 +132,48 @@ func TestHowAJobEnds(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// expired is the cluster, which deletes each Job that has ended and may go. It says whether there was one.
+func (w *world) expired(name string) bool {
+	job := w.server.object(w.id("Job", name))
+	if job == nil || jobEnd(job) == "" || at(job.Object, ttlPath) == nil {
+		return false
+	}
+	w.deletes("Job", name)
+	return true
+}
+
+// A Job that may go as soon as it has ended ends between any two requests of ours, and the process dies there.
+func TestTheClusterDeletesNoJobBeforeItsEndIsRecorded(t *testing.T) {
+	for _, event := range []string{"", "pre-install", "post-install"} {
+		for _, end := range []string{"Complete", "Failed"} {
+			for n := 1; n < 12; n++ {
+				w := newWorld(map[string]string{"a": settings + job("j", event, "ttlSecondsAfterFinished: 0, ") + deployment("web", three)}, "a")
+				made := 0
+				w.server.stored = func(before, after *unstructuredObject, _ string) {
+					if before == nil && after.GetKind() == "Job" {
+						made++
+					}
+				}
+				w.dies(n, true)
+				w.pass(t.Context())
+				w.lives()
+				w.ends("j", end)
+				w.expired("j")
+				w.settle(t.Context())
+				w.ends("j", end) // where it was made only now
+				out, _ := w.settle(t.Context())
+				for w.expired("j") {
+					out, _ = w.settle(t.Context())
+				}
+				want := map[string]JobState{"Complete": JobSucceeded, "Failed": JobFailed}[end]
+				if got := JobsOf(w.server.object(id("Namespace", space)), "a").States[event+"/j"].State; got != want || made != 1 || w.has("Job", "j") {
+					t.Errorf("%s %q, dead after %d requests: recorded as %q, made %d times, stands %v; %v", end, event, n, got, made, w.has("Job", "j"), out.refusals)
+				}
+			}
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package tenant
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -18,7 +19,8 @@ type Moved struct {
 	Shaped
 	// Moved says that the tenant is on the new revision.
 	Moved bool
-	// Checked says that the API server took all of the new revision in a dry run. Without it, nothing in the tenant was changed.
+	// Checked says that the API server took all of the new revision in a dry run, now or in a call before. Without it, nothing in the
+	// tenant was changed.
 	Checked bool
 	// TakenBack says that the move failed half-way, and that the former set was applied again.
 	TakenBack bool
@@ -71,7 +73,7 @@ func (t *Tenants) Move(ctx context.Context, st Standing, former, next Set) (Move
 	p.besides = []string{former.Revision}
 	if refusals := p.check(ctx); len(refusals) > 0 {
 		p.result.Refusals = sortRefusals(refusals)
-		return Moved{Shaped: p.result}, nil
+		return Moved{Shaped: p.result, Checked: underWay(refusals)}, nil
 	}
 	if p.hooksDue() {
 		return Moved{Shaped: p.result}, nil // a stopped tenant runs no hook, and is not moved past one
@@ -89,6 +91,11 @@ func (t *Tenants) Move(ctx context.Context, st Standing, former, next Set) (Move
 		return moved, err
 	}
 	return p.pinned(ctx)
+}
+
+// underWay says whether all that is refused is what a move that has begun still waits for.
+func underWay(refusals []Refusal) bool {
+	return !slices.ContainsFunc(refusals, func(r Refusal) bool { return r.Reason != ReasonReplacing })
 }
 
 // hooksDue says whether hooks that come before the revision have not run, and can't because the tenant is stopped.

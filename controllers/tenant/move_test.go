@@ -1,11 +1,15 @@
 package tenant
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
@@ -206,6 +210,98 @@ func TestARenameThatHoldsANodePortConverges(t *testing.T) {
 	out, _ := w.settle(t.Context())
 	if len(out.refusals) > 0 || w.pin() != "b" || w.server.object(id("Service", "front")) != nil || w.server.object(id("Service", "door")) == nil {
 		t.Errorf("pinned to %q, refused %v", w.pin(), out.refusals)
+	}
+}
+
+// only is a cluster that takes one object of a kind at a time, and whose count lags behind by so many requests.
+func (w *world) only(kind string, lag int, refuses func(Key) error) {
+	left := lag
+	w.server.before = func(verb string, key Key) error {
+		if verb != "apply" || key.Kind != kind {
+			return nil
+		}
+		for of := range w.server.objects {
+			if of.Kind == kind && of.name != key.Name {
+				return refuses(key)
+			}
+		}
+		if w.server.objects[w.id(kind, key.Name)] == nil && left > 0 {
+			left--
+			return refuses(key)
+		}
+		return nil
+	}
+}
+
+func TestARenameOfWhatTheClusterTakesOnceConverges(t *testing.T) {
+	ingress := func(name string) string {
+		return "\n- {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: " + name + "}, spec: {rules: [{host: a.example.com}]}}\n"
+	}
+	named := func(text, from, to string) string { return strings.ReplaceAll(text, "name: "+from, "name: "+to) }
+	quotaOf := func(resource string) func(Key) error {
+		return func(key Key) error {
+			return apierrors.NewForbidden(schema.GroupResource{Resource: "x"}, key.Name, fmt.Errorf(
+				"exceeded quota: tenant, requested: %s=1, used: %[1]s=1, limited: %[1]s=1", resource))
+		}
+	}
+	for name, tc := range map[string]struct {
+		kind, former, next string
+		from, to           string
+		refuses            func(Key) error
+	}{
+		"a count of Services":    {"Service", service, named(service, "web", "door"), "web", "door", quotaOf("services")},
+		"a count of ConfigMaps":  {"ConfigMap", settings, named(settings, "settings", "options"), "settings", "options", quotaOf("count/configmaps")},
+		"a count of Deployments": {"Deployment", deployment("front", three), deployment("door", three), "front", "door", quotaOf("count/deployments.apps")},
+		"a host": {"Ingress", ingress("front"), ingress("door"), "front", "door", func(key Key) error {
+			return apierrors.NewForbidden(schema.GroupResource{Resource: "ingresses"}, key.Name, errors.New(
+				`admission webhook "validate.nginx.ingress.kubernetes.io" denied the request: host "a.example.com" and path "/" is already defined`))
+		}},
+	} {
+		for lag := range 4 {
+			t.Run(fmt.Sprint(name, " that lags by ", lag), func(t *testing.T) {
+				w := newWorld(map[string]string{"a": tc.former + account, "b": tc.next + account}, "a")
+				w.settle(t.Context())
+				w.only(tc.kind, lag, tc.refuses)
+				w.target = "b"
+				made := 0
+				w.server.stored = func(before, after *unstructured.Unstructured, _ string) {
+					if before == nil && after.GetName() == tc.from {
+						made++
+					}
+				}
+				for range lag + 2 {
+					w.cache.sync()
+					w.pass(t.Context())
+				}
+				out, _ := w.settle(t.Context())
+				if w.pin() != "b" || w.server.object(w.id(tc.kind, tc.from)) != nil || w.server.object(w.id(tc.kind, tc.to)) == nil || made > 0 {
+					t.Errorf("pinned to %q, refused %v, the former one was made again %d times", w.pin(), out.refusals, made)
+				}
+			})
+		}
+	}
+}
+
+// What holds data is never what makes room.
+func TestARenamedClaimTakesNoOthersPlace(t *testing.T) {
+	for name, kept := range map[string]string{
+		"a claim":                claim("1Gi"),
+		"an object that is kept": strings.Replace(settings, "{name: settings}", "{name: settings, annotations: {helm.sh/resource-policy: keep}}", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			of := parse(kept)[0]
+			w := newWorld(map[string]string{"a": kept + account, "b": strings.ReplaceAll(kept, "name: "+of.GetName(), "name: other") + account}, "a")
+			w.settle(t.Context())
+			w.only(of.GetKind(), 0, func(key Key) error {
+				return apierrors.NewForbidden(schema.GroupResource{Resource: "x"}, key.Name, errors.New(
+					"exceeded quota: tenant, requested: count/x=1, used: count/x=1, limited: count/x=1"))
+			})
+			w.target = "b"
+			out, _ := w.settle(t.Context())
+			if w.pin() != "a" || !w.has(of.GetKind(), of.GetName()) || len(out.refusals) == 0 {
+				t.Errorf("pinned to %q, it stands %v, refused %v", w.pin(), w.has(of.GetKind(), of.GetName()), out.refusals)
+			}
+		})
 	}
 }
 

@@ -68,12 +68,23 @@ func planPower(st Standing, wish Wish, expected func(*unstructured.Unstructured)
 	return overlays, refusals
 }
 
-// powered says whether power looks at an object: it carries the tenant's labels, stays, and is not made by another object, which would
+// powered says whether power looks at an object: it carries the tenant's labels, stays, and is not made by another object that would
 // set it back at once.
 func powered(obj *unstructured.Unstructured, owner apply.Owner) bool {
 	labels := obj.GetLabels()
 	return labels[v1alpha1.InstanceLabel] == owner.Name && labels[v1alpha1.InstanceNamespaceLabel] == owner.Namespace &&
-		obj.GetDeletionTimestamp() == nil && metav1.GetControllerOf(obj) == nil
+		obj.GetDeletionTimestamp() == nil && (metav1.GetControllerOf(obj) == nil || scheduled(obj))
+}
+
+// scheduled says whether an object is a Job that a CronJob or a ScaledJob has started. Those never write to a Job again, and pausing
+// them does not end it: it would run on in a stopped tenant.
+func scheduled(obj *unstructured.Unstructured) bool {
+	controller := metav1.GetControllerOf(obj)
+	if controller == nil || kindOf(obj) != kindJob {
+		return false
+	}
+	kind := schema.FromAPIVersionAndKind(controller.APIVersion, controller.Kind).GroupKind()
+	return kind == kindCronJob || kind == kindScaledJob
 }
 
 func planOne(obj *unstructured.Unstructured, wish Wish, expected func(*unstructured.Unstructured) string) (*overlay, *Refusal) {

@@ -6,8 +6,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
 
 func TestANewTenantCostsOneCallAnObjectAndOneForItsNamespace(t *testing.T) {
@@ -259,6 +264,52 @@ func TestASuspensionPatchComesAndGoesWithoutRendering(t *testing.T) {
 	w.settle(t.Context())
 	if _, passes := w.settle(t.Context()); passes != 0 {
 		t.Error("it does not come to rest")
+	}
+}
+
+// of makes an object of the tenant that another one controls.
+func (w *world) of(t *testing.T, apiVersion, kind, name, text string) objectID {
+	t.Helper()
+	obj := parse(text)[0]
+	obj.SetNamespace(w.space)
+	obj.SetLabels(map[string]string{v1alpha1.InstanceLabel: w.owner.Name, v1alpha1.InstanceNamespaceLabel: w.owner.Namespace})
+	obj.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: apiVersion, Kind: kind, Name: name, UID: "u", Controller: ptr.To(true)}})
+	if err := w.server.Create(t.Context(), obj, client.FieldOwner("kube-controller-manager")); err != nil {
+		t.Fatal(err)
+	}
+	return idOf(obj)
+}
+
+func TestAJobThatWasStartedByAScheduleStopsWithItsTenant(t *testing.T) {
+	started := func(name string) string { return strings.ReplaceAll(migrate, "migrate", name) }
+	for name, tc := range map[string]struct {
+		version, kind string
+		ended         string
+		stops         bool
+	}{
+		"by a CronJob":                {"batch/v1", "CronJob", "", true},
+		"by KEDA":                     {"keda.sh/v1alpha1", "ScaledJob", "", true},
+		"by a CronJob, and has ended": {"batch/v1", "CronJob", "Complete", false},
+		"by another operator, which would set it back": {"example.com/v1", "Flow", "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(map[string]string{"a": cron + deployment("web", three)}, "a")
+			w.settle(t.Context())
+			run := w.of(t, tc.version, tc.kind, "tick", started("tick-29301420"))
+			if tc.ended != "" {
+				w.ends("tick-29301420", tc.ended)
+			}
+			w.stop = true
+			w.settle(t.Context())
+			if got := flag(w.server.object(run), "spec", "suspend"); got != tc.stops {
+				t.Errorf("stopped, the Job is suspended: %v, want %v", got, tc.stops)
+			}
+			w.stop = false
+			w.settle(t.Context())
+			if job := w.server.object(run); flag(job, "spec", "suspend") || job.GetAnnotations()[KeptAnnotation] != "" {
+				t.Error("the tenant runs again, and its Job does not")
+			}
+		})
 	}
 }
 

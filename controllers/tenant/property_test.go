@@ -69,7 +69,9 @@ func (m *model) op(t *rapid.T) {
 	case "stale":
 		m.pass(ctx)
 	case "move":
-		m.target = rapid.SampledFrom(names(m.revisions)).Draw(t, "target")
+		if m.target = rapid.SampledFrom(names(m.revisions)).Draw(t, "target"); m.target != "scaled" {
+			m.scaledTo = 0 // another template may set a number on the way
+		}
 	case "stop":
 		m.stop = !m.stop
 	case "die":

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 )
@@ -17,6 +18,8 @@ const cacheLag = 10 * time.Second
 type recent struct {
 	mu sync.Mutex
 	by map[string]map[Key]written
+	// replaced is when an object was deleted last to make room for another one of its kind, by namespace.
+	replaced map[string]map[schema.GroupKind]time.Time
 }
 
 // written is what is known of one object: what it became, or that it was deleted.
@@ -26,12 +29,33 @@ type written struct {
 	gone types.UID
 }
 
-func newRecent() *recent { return &recent{by: map[string]map[Key]written{}} }
+func newRecent() *recent {
+	return &recent{by: map[string]map[Key]written{}, replaced: map[string]map[schema.GroupKind]time.Time{}}
+}
 
 func (r *recent) forget(namespace string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.by, namespace)
+	delete(r.replaced, namespace)
+}
+
+// makesRoom notes that an object was deleted to make room for another one.
+func (r *recent) makesRoom(namespace string, kind schema.GroupKind, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.replaced[namespace] == nil {
+		r.replaced[namespace] = map[schema.GroupKind]time.Time{}
+	}
+	r.replaced[namespace][kind] = now
+}
+
+// madeRoom says whether room was made a moment ago: a quota's count or a webhook's cache may not know of it yet.
+func (r *recent) madeRoom(namespace string, kind schema.GroupKind, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, ok := r.replaced[namespace][kind]
+	return ok && now.Sub(at) < cacheLag
 }
 
 func (r *recent) note(namespace string, key Key, what written) {

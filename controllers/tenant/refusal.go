@@ -43,6 +43,8 @@ const (
 	ReasonClaimShrinks = "ClaimShrinks"
 	// ReasonDrift: somebody changes it again and again.
 	ReasonDrift = "Drift"
+	// ReasonReplacing: the object in whose place it comes is deleted, and the cluster does not know that everywhere yet.
+	ReasonReplacing = "Replacing"
 	// ReasonJobFailed: a Job or a hook has failed.
 	ReasonJobFailed = "JobFailed"
 	// ReasonNotOwned: the namespace does not record the instance.

@@ -123,6 +123,10 @@ func contentOf(s Set, rendered *unstructured.Unstructured, place contentPlace) c
 	if place.recreated != nil {
 		place.recreated.restore(fresh)
 	}
+	if kindOf(fresh) == kindJob {
+		// It is set once the end is recorded: the cluster might delete the Job before anyone has seen how it ended.
+		unstructured.RemoveNestedField(fresh.Object, ttlPath...)
+	}
 	setAnnotation(obj, ContentHashAnnotation, hash)
 	setAnnotation(fresh, ContentHashAnnotation, hash)
 	return content{obj: obj, fresh: fresh, key: keyOf(obj), group: place.group}

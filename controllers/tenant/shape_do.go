@@ -462,7 +462,7 @@ func (p *pass) quietJob(f jobFacts) (waits, known bool) {
 		return false, false
 	}
 	step := planJob(f)
-	return step.waits, step.record == f.record && !step.start && !step.remove
+	return step.waits, step.record == f.record && !step.start && !step.remove && !step.expire
 }
 
 func (p *pass) doJob(ctx context.Context, c content, facts jobFacts, step jobStep) error {
@@ -478,6 +478,9 @@ func (p *pass) doJob(ctx context.Context, c content, facts jobFacts, step jobSte
 			return err
 		}
 	}
+	if step.expire && !step.remove {
+		return p.expire(ctx, c, facts.live)
+	}
 	if !step.start {
 		return nil
 	}
@@ -490,6 +493,24 @@ func (p *pass) doJob(ctx context.Context, c content, facts jobFacts, step jobSte
 	p.wrote(&p.result.Standing, answer)
 	p.note(id, step.record)
 	return p.remember(ctx)
+}
+
+// expire gives a Job whose end is recorded the time after which the cluster deletes it.
+func (p *pass) expire(ctx context.Context, c content, live *unstructured.Unstructured) error {
+	ttl, _ := number(c.obj, ttlPath...)
+	patch, err := mergePatch(map[string]any{
+		"metadata": map[string]any{"uid": string(live.GetUID())}, "spec": map[string]any{ttlPath[1]: ttl},
+	})
+	if err != nil {
+		return err
+	}
+	answer := like(live)
+	if err := p.Client.Patch(ctx, answer, patch, client.FieldOwner(ShapeOwner)); err != nil {
+		return client.IgnoreNotFound(err) // somebody else has deleted it by now
+	}
+	p.count()
+	p.wrote(&p.result.Standing, answer)
+	return nil
 }
 
 func (p *pass) note(id string, record JobRecord) {

@@ -325,7 +325,17 @@ func (p *pass) stepFor(ctx context.Context, a action, obj *unstructured.Unstruct
 		}
 	}
 	s, refusal := planStep(obj, live, rivals, err)
+	if s == nil && refusal == nil && live == nil && p.recent.madeRoom(p.before.Name, a.key.GroupKind(), p.Clock.Now()) {
+		refusal = replacing(a.key)
+	}
 	return s, refusal, live, nil
+}
+
+// replacing says that the object in the way is deleted, and that the cluster does not count with that yet.
+func replacing(key Key) *Refusal {
+	return &Refusal{
+		Key: key, Reason: ReasonReplacing, Message: "it takes the place of an object that was deleted a moment ago", Retry: true,
+	}
 }
 
 // rivals are the objects of the same kind that the set has no more, that we have applied, and that hold no data.
@@ -361,6 +371,7 @@ func (p *pass) take(ctx context.Context, a action, obj, live *unstructured.Unstr
 		if err := p.remove(ctx, s.replace, metav1.DeletePropagationBackground); err != nil {
 			return nil, err
 		}
+		p.recent.makesRoom(p.before.Name, a.key.GroupKind(), p.Clock.Now())
 	case s.recreate:
 		gone, err := p.recreate(ctx, live, s)
 		if err != nil || !gone {
@@ -370,6 +381,10 @@ func (p *pass) take(ctx context.Context, a action, obj, live *unstructured.Unstr
 	}
 	answer, err := p.apply(ctx, obj, ShapeOwner)
 	p.count()
+	if err != nil && s.replace != nil && !apply.Explain(a.key, err).Retryable() {
+		p.refuse(*replacing(a.key))
+		return nil, nil //nolint:nilnil // it is reported already
+	}
 	return answer, err
 }
 

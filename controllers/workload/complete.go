@@ -25,8 +25,8 @@ func withoutNulls(object *unstructured.Unstructured) {
 	}
 }
 
-// complete makes a checked object one of the tenant's. The labels stand on the object and its claim templates alone, not on
-// pod templates or selectors: those can't change without a restart, or at all.
+// complete makes a checked object one of the tenant's. The labels stand on the object, its claim templates and its Job template alone,
+// not on pod templates or selectors: those can't change without a restart, or at all.
 func (b *builder) complete(object *unstructured.Unstructured) {
 	for _, field := range serverFields {
 		unstructured.RemoveNestedField(object.Object, "metadata", field)
@@ -47,6 +47,8 @@ func (b *builder) complete(object *unstructured.Unstructured) {
 	case kindStatefulSet:
 		retainClaims(object)
 		labelClaims(object, tenantLabels(b.tenant))
+	case kindCronJob:
+		labelJobs(object, tenantLabels(b.tenant))
 	}
 	if hasReplicas(object) && !setsReplicas(object) {
 		// A null would be applied, and owned, by us against the autoscaler.
@@ -111,6 +113,21 @@ func labelClaims(object *unstructured.Unstructured, labels map[string]string) {
 			own[name] = value
 		}
 	}
+}
+
+// labelJobs puts the tenant's labels on the Jobs that a CronJob will start. Without them a Job that runs when the tenant is stopped
+// would not be seen, and would run to its end.
+func labelJobs(object *unstructured.Unstructured, labels map[string]string) {
+	own, _, err := unstructured.NestedStringMap(object.Object, "spec", "jobTemplate", "metadata", "labels")
+	if err != nil {
+		return // the API server says what is wrong with it
+	}
+	if own == nil {
+		own = map[string]string{}
+	}
+	maps.Copy(own, labels)
+	// A CronJob without a jobTemplate was refused for its pod template.
+	_ = unstructured.SetNestedStringMap(object.Object, own, "spec", "jobTemplate", "metadata", "labels")
 }
 
 // withoutToken keeps ServiceAccount tokens out of pods. A ServiceAccount's own setting is only the default for pods that
