@@ -29,6 +29,15 @@ func BodyNeeds() map[string][]string { return needsOf(activities) }
 // QueryNeeds are the needs of calls without a body.
 func QueryNeeds() map[string][]string { return needsOf(queryActivities) }
 
+// KitNeeds are the needs of the Kit's calls, those that all of them have included.
+func KitNeeds() map[string][]string {
+	needs := map[string][]string{}
+	for name, one := range kitActivities {
+		needs[name] = append([]string{"tenantId", "timeStamp", "instanceId"}, one.needs...)
+	}
+	return needs
+}
+
 func needsOf(all map[string]activity) map[string][]string {
 	needs := map[string][]string{}
 	for name, one := range all {

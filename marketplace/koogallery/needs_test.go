@@ -55,6 +55,18 @@ var queries = func() map[string]map[string]string {
 	}
 }()
 
+// kitBodies are the same of the Kit (protocol page 8.2), with a member of each list.
+var kitBodies = map[string]map[string]any{
+	"tenantSync":      {"orderId": "CS1", "tenantCode": "c", "name": "n", "domainName": "d.example.com", "flag": 1},
+	"applicationSync": {"appId": "a", "clientId": "c", "clientSecret": "s", "flag": 0},
+	"authSync": {"appId": "a", "flag": 1, "currentSyncTime": "20260301120000000", "userList": []any{map[string]any{
+		"userName": "u", "name": "n", "orgCode": "o", "position": "p", "employeeCode": "e", "employeeType": 1, "role": "user", "enable": "true",
+		"mobile": "m", "email": "e", "workPlace": "w", "entryDate": "2026-01-1", "extension": map[string]any{"workPlace": "w"},
+	}}},
+	"singleOrgSync": {"orgCode": "o", "orgName": "n", "parentCode": "p", "flag": 1},
+	"allOrgSync":    {"orgInfoList": []any{map[string]any{"orgCode": "o", "orgName": "n", "parentCode": "p"}}},
+}
+
 // anything is a JSON value of any form.
 func anything() *rapid.Generator[json.RawMessage] {
 	return rapid.Custom(func(t *rapid.T) json.RawMessage {
@@ -66,6 +78,13 @@ func anything() *rapid.Generator[json.RawMessage] {
 		}
 		return raw
 	})
+}
+
+// leaveOut leaves a field out or not.
+func leaveOut[V any](t *rapid.T, fields map[string]V, name string) {
+	if rapid.IntRange(0, 3).Draw(t, name+" is there") == 0 {
+		delete(fields, name)
+	}
 }
 
 func TestNothingThatIsNotNeededRefusesABody(t *testing.T) {
@@ -80,6 +99,7 @@ func TestNothingThatIsNotNeededRefusesABody(t *testing.T) {
 				for name, value := range bodies[activity] {
 					if body[name] = value; !slices.Contains(needs, name) {
 						body[name] = anything().Draw(t, name)
+						leaveOut(t, body, name)
 					}
 				}
 				raw, err := json.Marshal(body)
@@ -121,6 +141,7 @@ func TestNothingThatIsNotNeededRefusesAQuery(t *testing.T) {
 				for name, value := range queries[activity] {
 					if params[name] = value; !slices.Contains(needs, name) {
 						params[name] = rapid.OneOf(rapid.String(), rapid.StringMatching(`[0-9.\-]{0,20}`)).Draw(t, name)
+						leaveOut(t, params, name)
 					}
 				}
 				request := queryCall{accessKey, params}.request()
@@ -153,6 +174,54 @@ func TestNothingThatIsNotNeededRefusesAQuery(t *testing.T) {
 					t.Errorf("%s is called needed, and is not", name)
 				}
 			}
+		})
+	}
+}
+
+func TestNothingThatIsNotNeededRefusesACallOfTheKit(t *testing.T) {
+	if diff := difference(koogallery.KitNeeds(), kitBodies); diff != "" {
+		t.Fatal(diff)
+	}
+	callbacks := kitCallbacksOnce()
+	for activity, needs := range koogallery.KitNeeds() {
+		t.Run(activity, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				var names []string
+				body := map[string]any{"tenantId": "t", "instanceId": "i", "timeStamp": "20260301120000000", "testFlag": anything().Draw(t, "testFlag")}
+				replaced := func(name string, value any) any {
+					if names = append(names, name); slices.Contains(needs, name) {
+						return value
+					}
+					return anything().Draw(t, name)
+				}
+				for name, value := range kitBodies[activity] {
+					list, ok := value.([]any)
+					if !ok {
+						if body[name] = replaced(name, value); !slices.Contains(needs, name) {
+							leaveOut(t, body, name)
+						}
+						continue
+					}
+					element := map[string]any{}
+					for inner, value := range list[0].(map[string]any) {
+						element[inner] = replaced(name+"."+inner, value)
+						names = append(names, name+"."+inner)
+					}
+					body[name] = []any{element}
+				}
+				raw, err := json.Marshal(body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				event, err := callbacks.Decode(marketplace.Request{Method: "POST", Path: koogallery.KitV2Path + activity, Body: raw})
+				if err != nil {
+					t.Fatalf("%v of %s", err, raw)
+				}
+				if _, err := marketplace.EncodeSync(*event.Sync); err != nil {
+					t.Fatal(err)
+				}
+				checkNotes(t, event, names)
+			})
 		})
 	}
 }
