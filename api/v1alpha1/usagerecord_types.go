@@ -91,7 +91,8 @@ type UsageDelivery struct {
 	PushTime metav1.Time `json:"pushTime,omitempty,omitzero"`
 }
 
-// UsageRecordSpec is what one meter of one instance has counted in one interval. Nothing of it but delivery can be changed.
+// UsageRecordSpec is what one meter of one instance has counted in one interval. Nothing of it but delivery can be changed, and push be set.
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.push) || (has(self.push) && self.push == oldSelf.push)",message="push can't be changed once it is set",fieldPath=".push",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="has(self.tenantActivity) == has(oldSelf.tenantActivity) && has(self.unmeasured) == has(oldSelf.unmeasured) && has(self.checkpoint) == has(oldSelf.checkpoint)",message="a usage record can't be changed: delete it and create another one",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="has(self.checkpoint) ? self.startTime <= self.endTime : self.startTime < self.endTime",message="startTime must be before endTime",fieldPath=".endTime",reason=FieldValueInvalid
 // +kubebuilder:validation:XValidation:rule="!(has(self.checkpoint) || has(self.unmeasured)) || self.value == '0'",message="a record with checkpoint or unmeasured must have the value 0",fieldPath=".value",reason=FieldValueInvalid
@@ -102,7 +103,7 @@ type UsageRecordSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a usage record can't be changed: delete it and create another one",reason=FieldValueForbidden
 	InstanceRef InstanceReference `json:"instanceRef,omitempty,omitzero"`
 
-	// meter is the name of a meter of the instance's plan.
+	// meter is the name of a meter of the plan that the instance has, or had in the interval.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -143,6 +144,11 @@ type UsageRecordSpec struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a usage record can't be changed: delete it and create another one",reason=FieldValueForbidden
 	Checkpoint UsageCheckpoint `json:"checkpoint,omitempty,omitzero"`
+
+	// push is how the plan pushed the meter when the record was first seen. It counts where the plan does not have the meter any more: what was
+	// used before is charged all the same. The controller sets it; a person may, to have a record pushed whose meter the plan never had.
+	// +optional
+	Push MeterPush `json:"push,omitempty"`
 
 	// delivery is what became of the push.
 	// +optional

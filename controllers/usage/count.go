@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +48,10 @@ func (r *Reconciler) count(ctx context.Context, mpi *v1alpha1.MarketplaceInstanc
 	}
 	for i := range k.meters {
 		m := &k.meters[i]
+		if m.spec.former && !k.planKnown {
+			// The product or the plan can't be found, which says nothing about the plan's meters.
+			continue
+		}
 		again, err := r.countMeter(ctx, mpi, k, m, memory)
 		done.again = queue.Earliest(done.again, again)
 		done.err = errors.Join(done.err, err)
@@ -62,8 +67,9 @@ func (r *Reconciler) count(ctx context.Context, mpi *v1alpha1.MarketplaceInstanc
 func (r *Reconciler) countMeter(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k *known, m *meterAccount,
 	memory *memory,
 ) (again time.Time, err error) {
+	moment := momentOfMeter(m, k.moment, memory)
 	for range maxSteps {
-		step, at, ok := m.account.Next(k.moment)
+		step, at, ok := m.account.Next(moment)
 		if !ok {
 			memory.answered(m.spec.Name)
 			return at, nil
@@ -88,9 +94,36 @@ func (r *Reconciler) countMeter(ctx context.Context, mpi *v1alpha1.MarketplaceIn
 		}
 		memory.answered(m.spec.Name)
 		k.records = append(k.records, *record)
-		m.account = metering.Read(m.account.Meter, m.account.Sale, recordFacts(k.records, m.spec.Name), k.moment.Now)
+		m.account = metering.Read(m.account.Meter, m.account.Sale, append(factsOf(m.account), recordFact(record)), k.moment.Now)
 	}
 	return k.moment.Now.Add(queue.NotDoneRetry), nil
+}
+
+// factsOf are the records of an account as they were read.
+func factsOf(a metering.Account) []metering.Record {
+	facts := make([]metering.Record, 0, len(a.Records)+1)
+	for _, judged := range a.Records {
+		facts = append(facts, judged.Record)
+	}
+	return facts
+}
+
+// momentOfMeter is the moment as one meter sees it. One that the plan does not have any more stopped counting when that was first seen, as
+// if the tenant had stopped; one that the product has no more is given as long to come back as a stopping tenant is to answer.
+func momentOfMeter(m *meterAccount, moment metering.Moment, memory *memory) metering.Moment {
+	if !m.spec.former {
+		delete(memory.leftSeen, m.spec.Name)
+		return moment
+	}
+	left := memory.left(m.spec.Name, moment.Now)
+	if moment.Running || left.Before(moment.StopAt) {
+		moment.StopAt = left
+	}
+	moment.Running = false
+	if m.spec.gone {
+		moment.GoneSilent = m.account.Meter.Kept || !moment.Now.Before(left.Add(lifecycle.FinishTime + time.Minute))
+	}
+	return moment
 }
 
 // sourceProblem words what is the matter with a meter's source.
@@ -107,6 +140,10 @@ func sourceProblem(meter planMeter, err error) report.Verdict {
 func (r *Reconciler) ask(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, k *known, meter planMeter,
 	step metering.Step,
 ) (metering.Amount, error) {
+	if meter.gone {
+		return 0, &sources.Error{Invalid: true, Text: "The product does not have it any more, and what was used since the last record can't be read:" +
+			" put it back into spec.meters of the product until that was counted, or the interval is recorded as lost"}
+	}
 	if meter.asksTenant() {
 		return sources.AskTenant(ctx, r.Tenants, k.Namespace, meter.Meter, step.Begins, step.Ends)
 	}
@@ -161,14 +198,14 @@ func (r *Reconciler) write(ctx context.Context, mpi *v1alpha1.MarketplaceInstanc
 	case !step.Measure && !step.Open:
 		spec.Unmeasured = v1alpha1.UnmeasuredSuspended
 	}
-	return r.create(ctx, mpi, m.spec.Name, name, spec)
+	return r.create(ctx, mpi, m.spec, name, spec)
 }
 
 // create writes a record beside its instance, with which it goes.
-func (r *Reconciler) create(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, meter, name string,
+func (r *Reconciler) create(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, meter planMeter, name string,
 	spec v1alpha1.UsageRecordSpec,
 ) (*v1alpha1.UsageRecord, error) {
-	spec.InstanceRef.Name, spec.Meter = mpi.Name, meter
+	spec.InstanceRef.Name, spec.Meter, spec.Push = mpi.Name, meter.Name, cmp.Or(meter.push, v1alpha1.MeterPushBatch)
 	record := &v1alpha1.UsageRecord{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: mpi.Namespace, Name: name, Labels: map[string]string{v1alpha1.InstanceLabel: mpi.Name},
@@ -191,7 +228,7 @@ func (r *Reconciler) unopened(ctx context.Context, mpi *v1alpha1.MarketplaceInst
 	if err != nil {
 		return fmt.Errorf("listing the usage records: %w", err)
 	}
-	if metering.Read(m.account.Meter, m.account.Sale, recordFacts(list.Items, m.spec.Name), now).Opened {
+	if metering.Read(m.account.Meter, m.account.Sale, recordFacts(list.Items, m.spec), now).Opened {
 		return apierrors.NewAlreadyExists(v1alpha1.GroupVersion.WithResource("usagerecords").GroupResource(), m.spec.Name)
 	}
 	return nil

@@ -98,9 +98,10 @@ func (r *PushReconciler) collectInstance(ctx context.Context, mpi *v1alpha1.Mark
 	for _, m := range l.meters {
 		found.next = queue.Earliest(found.next, m.account.NextDue())
 		for _, judged := range m.account.Due() {
+			object := objects[judged.Name]
 			push := duePush{
-				object: objects[judged.Name], instance: mpi, record: pushRecord(mpi, m, judged),
-				old: m.spec.push == v1alpha1.MeterPushSingle, packageName: m.account.Deducted[judged.Name],
+				object: object, instance: mpi, record: pushRecord(mpi, m, judged),
+				old: m.spec.pushOf(object) == v1alpha1.MeterPushSingle, packageName: m.account.Deducted[judged.Name],
 			}
 			push.sold = l.packages[push.packageName]
 			if sold := push.sold; sold != nil && m.suspends(push.packageName) {

@@ -19,9 +19,11 @@ import (
 type ledger struct {
 	// metered is true for a sale that is billed by usage.
 	metered bool
-	// meters are those of the plan, each with its account.
+	// meters are those of the plan, and after them those that it had, each with its account.
 	meters []meterAccount
-	// records are all records that name the instance; strays those of them whose meter the plan does not have.
+	// planKnown is true if it is known which meters the plan has.
+	planKnown bool
+	// records are all records that name the instance; strays those of them whose meter the plan never had.
 	records, strays []v1alpha1.UsageRecord
 	// packages are those that this instance uses, where they are instances of their own, by name.
 	packages map[string]*v1alpha1.MarketplaceInstance
@@ -87,7 +89,8 @@ func ledgerOf(mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplacePr
 	runs := sale.EffectiveOf(mpi)
 	meters := metersOf(product, runs.Plan)
 	l := ledger{
-		metered: true, records: records, unclear: unclearUsage(mpi, meters), packages: map[string]*v1alpha1.MarketplaceInstance{},
+		metered: true, planKnown: planOf(product, runs.Plan) != nil, records: records, unclear: unclearUsage(mpi, meters),
+		packages: map[string]*v1alpha1.MarketplaceInstance{},
 	}
 	for _, p := range packages {
 		l.packages[p.instance.Name] = p.instance
@@ -96,33 +99,42 @@ func ledgerOf(mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplacePr
 		Instance: mpi.Name, InstanceID: mpi.Spec.Subscription.InstanceID, Begins: saleBegins(mpi.Spec.Subscription),
 		PackageBegins: packageBegins(mpi.Spec.Subscription), MaxAge: maxAge,
 	}
-	for _, meter := range meters {
-		facts := meterFacts(meter)
+	all := append(meters, formerMeters(product, runs.Plan, meters, records)...)
+	for _, meter := range all {
+		facts := meterFacts(meter, sale, records)
 		facts.Packages = deductions(packages, meter.Name)
 		l.meters = append(l.meters, meterAccount{
-			spec: meter, pack: packOf(meter, runs), account: metering.Read(facts, sale, recordFacts(records, meter.Name), now),
+			spec: meter, pack: packOf(meter, runs), account: metering.Read(facts, sale, recordFacts(records, meter), now),
 		})
 	}
-	for _, record := range records {
-		if !slices.ContainsFunc(meters, func(m planMeter) bool { return m.Name == record.Spec.Meter }) {
-			l.strays = append(l.strays, record)
+	for i := range records {
+		if !slices.ContainsFunc(all, func(m planMeter) bool { return m.counts(&records[i]) }) {
+			l.strays = append(l.strays, records[i])
 		}
 	}
 	return l
 }
 
-func meterFacts(meter planMeter) metering.Meter {
+// meterFacts is what a meter's account has to know of it. Of a meter that the product does not have any more the records tell whether people
+// wrote them.
+func meterFacts(meter planMeter, sale metering.Sale, records []v1alpha1.UsageRecord) metering.Meter {
+	written := meter.Records != nil
+	if meter.gone {
+		written = slices.ContainsFunc(recordFacts(records, meter), func(r metering.Record) bool {
+			return r.Checkpoint == nil && r.Name != metering.RecordName(sale.Instance, sale.InstanceID, meter.Name, r.Begins)
+		})
+	}
 	return metering.Meter{
-		Name: meter.Name, Written: meter.Records != nil, Daily: meter.Interval == v1alpha1.MeterDaily,
-		Kept: meter.push == v1alpha1.MeterPushNone, InTenant: meter.asksTenant(),
+		Name: meter.Name, Written: written, Daily: meter.Interval == v1alpha1.MeterDaily, Former: meter.former,
+		Kept: meter.push == v1alpha1.MeterPushNone, InTenant: meter.asksTenant() || meter.gone,
 	}
 }
 
 // recordFacts are the records of one meter. Nothing of them comes from a status.
-func recordFacts(records []v1alpha1.UsageRecord, meter string) []metering.Record {
+func recordFacts(records []v1alpha1.UsageRecord, meter planMeter) []metering.Record {
 	var facts []metering.Record
 	for i := range records {
-		if records[i].Spec.Meter == meter {
+		if meter.counts(&records[i]) {
 			facts = append(facts, recordFact(&records[i]))
 		}
 	}
@@ -135,7 +147,7 @@ func recordFact(record *v1alpha1.UsageRecord) metering.Record {
 		Name: record.Name, Begins: spec.StartTime.Time, Ends: spec.EndTime.Time, Value: amountOf(spec.Value, 0),
 		Stopped: spec.TenantActivity == v1alpha1.TenantStopped, Lost: spec.Unmeasured == v1alpha1.UnmeasuredLost,
 		Unasked: spec.Unmeasured != "", Attempted: !spec.Delivery.AttemptTime.IsZero(), Pushed: !spec.Delivery.PushTime.IsZero(),
-		Created: record.CreationTimestamp.Time, Package: spec.Delivery.PackageRef.Name,
+		Created: record.CreationTimestamp.Time, Package: spec.Delivery.PackageRef.Name, Kept: spec.Push == v1alpha1.MeterPushNone,
 	}
 	if checkpoint := spec.Checkpoint; checkpoint.Total != "" {
 		fact.Checkpoint = &metering.Checkpoint{
@@ -226,7 +238,7 @@ func unclearUsage(mpi *v1alpha1.MarketplaceInstance, meters []planMeter) *report
 // usedUp says whether the tenant is to be stopped because nothing is left of its package, or of the packages that it uses. Only what
 // the marketplace has accepted counts, so that no error of ours stops a tenant that has paid.
 func (l ledger) usedUp(mpi *v1alpha1.MarketplaceInstance) bool {
-	return l.metered && slices.ContainsFunc(l.meters, func(m meterAccount) bool {
+	return l.metered && slices.ContainsFunc(l.present(), func(m meterAccount) bool {
 		if !isPackage(mpi) {
 			return m.account.Exhausted
 		}
@@ -234,9 +246,14 @@ func (l ledger) usedUp(mpi *v1alpha1.MarketplaceInstance) bool {
 	})
 }
 
+// present are the meters that the plan has.
+func (l ledger) present() []meterAccount {
+	return slices.DeleteFunc(slices.Clone(l.meters), func(m meterAccount) bool { return m.spec.former })
+}
+
 // unread says whether the running tenant still has something to tell that is lost when it stops.
 func (l ledger) unread() bool {
-	return slices.ContainsFunc(l.meters, func(m meterAccount) bool { return m.account.Unread() })
+	return slices.ContainsFunc(l.meters, func(m meterAccount) bool { return !m.spec.gone && m.account.Unread() })
 }
 
 // open is the number of records of which something is still to become.

@@ -49,7 +49,10 @@ func Feature(reader client.Reader) sale.Feature {
 func (l ledger) extension(s sale.Sale) sale.Extension {
 	var meters []planMeter
 	for _, m := range l.meters {
-		meters = append(meters, m.spec)
+		// Of a meter that the plan has lost only the last reading is to come.
+		if !m.spec.former || m.account.Unread() {
+			meters = append(meters, m.spec)
+		}
 	}
 	e := sale.Extension{Services: askedServices(meters)}
 	if l.usedUp(s.Instance) {

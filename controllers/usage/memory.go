@@ -12,6 +12,8 @@ import (
 type memory struct {
 	// stopSeen is when a pass first saw that the tenant has to be stopped.
 	stopSeen time.Time
+	// leftSeen is when a pass first saw that the plan does not have a meter any more, by the meter.
+	leftSeen map[string]time.Time
 	// silent are the sources that have not answered, by meter; pauses how long each is left alone.
 	silent map[string]silence
 	pauses *queue.Backoff
@@ -27,8 +29,18 @@ type silence struct {
 
 func (r *Reconciler) newMemory() *memory {
 	return &memory{
-		silent: map[string]silence{}, pauses: queue.NewBackoff(queue.AskFirst, queue.AskLast, r.Clock), announced: report.Announced{},
+		leftSeen: map[string]time.Time{}, silent: map[string]silence{}, pauses: queue.NewBackoff(queue.AskFirst, queue.AskLast, r.Clock), announced: report.Announced{},
 	}
+}
+
+// left is when a pass first saw that the plan does not have a meter any more.
+func (m *memory) left(meter string, now time.Time) time.Time {
+	seen, known := m.leftSeen[meter]
+	if !known {
+		seen = now
+		m.leftSeen[meter] = seen
+	}
+	return seen
 }
 
 // failed notes that a source has not answered, and returns when it is asked again.

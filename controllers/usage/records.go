@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -26,7 +27,7 @@ func (r *Reconciler) keepRecords(ctx context.Context, mpi *v1alpha1.MarketplaceI
 	byName := map[string]*v1alpha1.UsageRecord{}
 	for i := range k.records {
 		byName[k.records[i].Name] = &k.records[i]
-		errs = append(errs, r.adopt(ctx, mpi, &k.records[i]))
+		errs = append(errs, r.adopt(ctx, mpi, &k.records[i], k.ledger))
 	}
 	if linked(mpi) {
 		return errors.Join(errs...)
@@ -46,15 +47,21 @@ func (r *Reconciler) keepRecords(ctx context.Context, mpi *v1alpha1.MarketplaceI
 	return errors.Join(errs...)
 }
 
-// adopt makes a record go with its instance.
-func (r *Reconciler) adopt(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, record *v1alpha1.UsageRecord) error {
-	for _, owner := range record.OwnerReferences {
-		if owner.UID == mpi.UID {
-			return nil
+// adopt makes a record go with its instance, and notes how its meter is pushed as long as the plan has it: when the buyer has moved to
+// another plan, nothing else would tell that it was to be charged.
+func (r *Reconciler) adopt(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, record *v1alpha1.UsageRecord, l ledger) error {
+	after := record.DeepCopy()
+	if !slices.ContainsFunc(record.OwnerReferences, func(owner metav1.OwnerReference) bool { return owner.UID == mpi.UID }) {
+		after.OwnerReferences = append(after.OwnerReferences, sale.OwnerOf(mpi))
+	}
+	for _, m := range l.present() {
+		if m.spec.counts(record) && record.Spec.Push == "" && len(recordOpen(record)) > 0 {
+			after.Spec.Push = m.spec.pushOf(record)
 		}
 	}
-	after := record.DeepCopy()
-	after.OwnerReferences = append(after.OwnerReferences, sale.OwnerOf(mpi))
+	if equality.Semantic.DeepEqual(record, after) {
+		return nil
+	}
 	err := r.Patch(ctx, after, client.MergeFromWithOptions(record, client.MergeFromWithOptimisticLock{}))
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("adopting UsageRecord %s: %w", record.Name, err)
@@ -82,7 +89,7 @@ func (r *Reconciler) settle(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 		if c.Stopped {
 			spec.TenantActivity = v1alpha1.TenantStopped
 		}
-		if _, err := r.create(ctx, mpi, m.spec.Name, c.Name, spec); err != nil && !apierrors.IsAlreadyExists(err) {
+		if _, err := r.create(ctx, mpi, m.spec, c.Name, spec); err != nil && !apierrors.IsAlreadyExists(err) {
 			return err
 		}
 	}
@@ -178,7 +185,8 @@ func strayVerdict(record *v1alpha1.UsageRecord, plan string) saying {
 		return settledSaying(v1alpha1.UsageUnused, unusedText)
 	}
 	return saying{v1alpha1.UsageRefused, report.False(v1alpha1.ReasonUnknownMeter, fmt.Sprintf(
-		"Plan %q has no meter %q: add it to the plan, or correct the name in a new record", plan, record.Spec.Meter))}
+		"Plan %q has no meter %q: add it to the plan, correct the name in a new record, or set spec.push of this one to have it pushed as it is",
+		plan, record.Spec.Meter))}
 }
 
 // setSaying puts into a record's status what is to be said of it. It is pure.

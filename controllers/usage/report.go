@@ -26,7 +26,7 @@ func reportUsage(mpi *v1alpha1.MarketplaceInstance, k known, c counted, now time
 		return time.Time{}
 	}
 	status.Usage = nil
-	for _, m := range k.meters {
+	for _, m := range k.present() {
 		status.Usage = append(status.Usage, meterUsage(mpi, k.user, m))
 	}
 	reported, late := usageVerdict(mpi, k, c, now)
@@ -57,7 +57,7 @@ func usageVerdict(mpi *v1alpha1.MarketplaceInstance, k known, c counted, now tim
 	if linked(mpi) {
 		return linkedVerdict(mpi, k), time.Time{}
 	}
-	if len(k.meters) == 0 {
+	if len(k.present()) == 0 {
 		return report.False(v1alpha1.ReasonNoMeters, fmt.Sprintf("The sale is billed by usage, and plan %q of product %q has no meters: nothing is"+
 			" reported. Add meters to the plan, or one with records: {} and push: None if usage is reported by other means",
 			k.Effective.Plan, mpi.Spec.ProductRef.Name)), time.Time{}
@@ -187,7 +187,7 @@ func packageVerdict(mpi *v1alpha1.MarketplaceInstance, l ledger) report.Verdict 
 	if !isPackage(mpi) {
 		return result
 	}
-	for _, m := range l.meters {
+	for _, m := range l.present() {
 		holds := m.pack.Holds()
 		if holds <= 0 {
 			continue

@@ -85,6 +85,11 @@ func fixtures() []*unstructured.Unstructured {
 
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: UsageRecord, metadata: {name: sold-1, namespace: sales}, spec: {
 			instanceRef: {name: sold}, meter: requests, value: "5", startTime: "2026-01-01T10:00:00Z", endTime: "2026-01-01T11:00:00Z"}}`,
+		record("accepted", `, delivery: {pushTime: "2026-01-01T11:00:01Z"}`),
+		strings.Replace(record("consented", `, delivery: {pushTime: "2026-01-01T11:00:01Z"}`), "namespace: sales",
+			"namespace: sales, annotations: {stallkeeper.io/delete-record: Allow}", 1),
+		record("unanswered", `}, status: {conditions: [{type: Pushed, status: Unknown, reason: MarketplaceUnavailable, message: m,
+			lastTransitionTime: "2026-01-01T11:00:01Z"}]`),
 		record("lost", `, delivery: {packageRef: {name: pack}, attemptTime: "2026-01-01T11:00:01Z"}`),
 
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: Marketplace, metadata: {name: koogallery, namespace: sales},

@@ -89,6 +89,7 @@ func TestPeopleAndUsageRecords(t *testing.T) {
 	const (
 		controllers = "are written by the controller"
 		settled     = "A person settles a push"
+		told        = "keeps the amount that it was told first"
 		ours        = "begin with stallkeeper.io/"
 	)
 	create := func(who, metadata, spec string) request {
@@ -131,7 +132,15 @@ func TestPeopleAndUsageRecords(t *testing.T) {
 		"one is not labeled":                              {as(editor, "MERGE "+records+"/sold-1", "metadata: {labels: {stallkeeper.io/instance: fresh}}"), ours},
 		"one gets no consent afterwards":                  {as(editor, "MERGE "+records+"/sold-1", "metadata: {annotations: {stallkeeper.io/restore: Allow}}"), ours},
 		"one's own annotations":                           {as(editor, "MERGE "+records+"/sold-1", "metadata: {annotations: {note: a}}"), ""},
-		"one is deleted":                                  {as(editor, "DELETE "+records+"/sold-1"), ""},
+		"one that was not pushed is deleted":              {as(editor, "DELETE "+records+"/sold-1"), ""},
+		"one that was accepted is not deleted":            {as(editor, "DELETE "+records+"/accepted"), told},
+		"nor by an administrator":                         {as(admin, "DELETE "+records+"/accepted"), told},
+		"nor all of them at once":                         {as(editor, "DELETE "+records), told},
+		"one whose push was begun is not deleted":         {as(editor, "DELETE "+records+"/lost"), told},
+		"one whose push was not answered is not deleted":  {as(editor, "DELETE "+records+"/unanswered"), told},
+		"one may be deleted on purpose":                   {as(editor, "MERGE "+records+"/accepted", "metadata: {annotations: {stallkeeper.io/delete-record: Allow}}"), ""},
+		"one that may be deleted on purpose is":           {as(editor, "DELETE "+records+"/consented"), ""},
+		"the controller replaces old ones":                {as(controller, "DELETE "+records+"/accepted"), ""},
 	})
 }
 

@@ -174,7 +174,7 @@ func createAll(ctx context.Context, c client.Client, objects []*unstructured.Uns
 		if err != nil {
 			return fmt.Errorf("creating %s %s: %w", object.GetKind(), object.GetName(), err)
 		}
-		if hasStatus && strings.HasPrefix(object.GetKind(), "Marketplace") {
+		if hasStatus && object.GetAPIVersion() == "stallkeeper.io/v1alpha1" {
 			object.Object["status"] = status
 			if err := c.Status().Update(ctx, object); err != nil {
 				return fmt.Errorf("writing the status of %s: %w", object.GetName(), err)

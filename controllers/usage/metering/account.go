@@ -131,14 +131,19 @@ func (a *Account) judge(r Record, now time.Time) Verdict {
 	case r.Pushed:
 		return Done
 	}
-	if refused := a.refusal(r); refused != "" {
+	// What the checkpoint stands for was judged when that was written: a record of which nothing was to become is no refusal because it is
+	// still there.
+	refused := a.refusal(r)
+	if refused != "" && !a.stoodFor(r) {
 		return refused
 	}
 	switch {
 	case r.Value == 0:
 		return Unused
-	case a.Meter.Kept:
+	case a.Meter.Former && r.Kept, !a.Meter.Former && a.Meter.Kept:
 		return Kept
+	case refused != "":
+		return refused
 	case r.Attempted:
 		return Uncertain
 	case now.Sub(r.Begins) > a.Sale.MaxAge:
@@ -147,6 +152,11 @@ func (a *Account) judge(r Record, now time.Time) Verdict {
 		return NotOver
 	}
 	return Due
+}
+
+// stoodFor says whether the checkpoint was written when the record was there, and has what it says.
+func (a *Account) stoodFor(r Record) bool {
+	return a.base != nil && !r.Ends.After(a.base.Ends) && !r.Created.After(a.base.Created)
 }
 
 // refusal is why a record can't stand beside the others, whatever time it is; empty when it can.

@@ -61,7 +61,9 @@ func (a Account) Next(m Moment) (step Step, at time.Time, ok bool) {
 			return a.whole(Step{Ends: a.Until.Add(time.Second), Stopped: true}, now)
 		}
 		if m.GoneSilent && a.Meter.InTenant {
-			return a.whole(Step{Ends: stop, Lost: true}, now)
+			// What a former meter that was only shown has not told is missed by no one.
+			shown := a.Meter.Former && a.Meter.Kept
+			return a.whole(Step{Ends: stop, Lost: !shown, Stopped: shown}, now)
 		}
 	}
 	end, last := a.endAfter(a.Until, stop)

@@ -16,8 +16,10 @@ type Meter struct {
 	Written bool
 	// Daily is read after midnight UTC, otherwise after every full hour.
 	Daily bool
-	// Kept is true for a meter that is counted and not pushed.
+	// Kept is true for a meter that is counted and not pushed; of a Former one, that was last.
 	Kept bool
+	// Former is true for a meter that the plan does not have any more: each of its records says itself whether it is pushed.
+	Former bool
 	// Packages are the packages that the use is deducted from, where they are instances of their own.
 	Packages []Deduction
 	// InTenant is true if only the running tenant can answer.
@@ -37,6 +39,8 @@ type Record struct {
 	Checkpoint *Checkpoint
 	// Package is the package that the record is deducted from, as it was pushed or is about to be; empty where none was chosen.
 	Package string
+	// Kept is true if it is not pushed where its meter is Former.
+	Kept bool
 	// Attempted is true if a push was begun that must not be made twice.
 	Attempted bool
 	// Pushed is true once the marketplace has accepted it.

@@ -1434,6 +1434,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: meter
       type:
         scalar: string
+    - name: push
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MeterPush
     - name: startTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time

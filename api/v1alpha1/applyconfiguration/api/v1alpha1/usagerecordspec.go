@@ -10,11 +10,11 @@ import (
 // UsageRecordSpecApplyConfiguration represents a declarative configuration of the UsageRecordSpec type for use
 // with apply.
 //
-// UsageRecordSpec is what one meter of one instance has counted in one interval. Nothing of it but delivery can be changed.
+// UsageRecordSpec is what one meter of one instance has counted in one interval. Nothing of it but delivery can be changed, and push be set.
 type UsageRecordSpecApplyConfiguration struct {
 	// instanceRef names the instance that has used something.
 	InstanceRef *InstanceReferenceApplyConfiguration `json:"instanceRef,omitempty"`
-	// meter is the name of a meter of the instance's plan.
+	// meter is the name of a meter of the plan that the instance has, or had in the interval.
 	Meter *string `json:"meter,omitempty"`
 	// startTime is when the interval begins: not before the sale, and not longer ago than the
 	// marketplace accepts when it is pushed.
@@ -30,6 +30,9 @@ type UsageRecordSpecApplyConfiguration struct {
 	Unmeasured *apiv1alpha1.UnmeasuredReason `json:"unmeasured,omitempty"`
 	// checkpoint makes the record stand for all those of its meter that ended until endTime. Written by the controller.
 	Checkpoint *UsageCheckpointApplyConfiguration `json:"checkpoint,omitempty"`
+	// push is how the plan pushed the meter when the record was first seen. It counts where the plan does not have the meter any more: what was
+	// used before is charged all the same. The controller sets it; a person may, to have a record pushed whose meter the plan never had.
+	Push *apiv1alpha1.MeterPush `json:"push,omitempty"`
 	// delivery is what became of the push.
 	Delivery *UsageDeliveryApplyConfiguration `json:"delivery,omitempty"`
 }
@@ -101,6 +104,14 @@ func (b *UsageRecordSpecApplyConfiguration) WithUnmeasured(value apiv1alpha1.Unm
 // If called multiple times, the Checkpoint field is set to the value of the last call.
 func (b *UsageRecordSpecApplyConfiguration) WithCheckpoint(value *UsageCheckpointApplyConfiguration) *UsageRecordSpecApplyConfiguration {
 	b.Checkpoint = value
+	return b
+}
+
+// WithPush sets the Push field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Push field is set to the value of the last call.
+func (b *UsageRecordSpecApplyConfiguration) WithPush(value apiv1alpha1.MeterPush) *UsageRecordSpecApplyConfiguration {
+	b.Push = &value
 	return b
 }
 
