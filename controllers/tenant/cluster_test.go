@@ -244,6 +244,11 @@ const sample = `
   metadata: {name: tenant}
   spec: {podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{from: [{podSelector: {}}]}]}
 - {apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}, ports: [{name: http, port: 80}, {name: more, port: 8080, targetPort: more}]}}
+- {apiVersion: v1, kind: LimitRange, metadata: {name: tenant}, spec: {limits: [{type: Container, default: {cpu: 100m}}]}}
+- apiVersion: networking.k8s.io/v1
+  kind: Ingress
+  metadata: {name: web}
+  spec: {rules: [{host: a.example.com, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {name: http}}}}]}}]}
 - {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1024Mi}}}}
 - apiVersion: autoscaling/v2
   kind: HorizontalPodAutoscaler
@@ -415,6 +420,14 @@ func TestWhatAPersonAddsOnTheRealAPIServerIsPutRight(t *testing.T) {
 		"external addresses":       {"Service", "web", `{"spec":{"externalIPs":["192.0.2.1"]}}`, []string{"spec", "externalIPs"}},
 		"a key of the quota":       {"ResourceQuota", "tenant", `{"spec":{"hard":{"services":"9"}}}`, []string{"spec", "hard", "services"}},
 		"a rule":                   {"NetworkPolicy", "tenant", `{"spec":{"egress":[{}]}}`, []string{"spec", "egress"}},
+		"a volume":                 {"Deployment", "web", `{"spec":{"template":{"spec":{"volumes":[{"name":"x","emptyDir":{}}]}}}}`, []string{"spec", "template", "spec", "volumes", "2"}},
+		"a node":                   {"Deployment", "web", `{"spec":{"template":{"spec":{"nodeSelector":{"disk":"fast"}}}}}`, []string{"spec", "template", "spec", "nodeSelector"}},
+		"a host network":           {"Deployment", "auto", `{"spec":{"template":{"spec":{"hostAliases":[{"ip":"192.0.2.1","hostnames":["a"]}],"dnsPolicy":"Default"}}}}`, nil},
+		"a rule of the Ingress":    {"Ingress", "web", `{"spec":{"rules":[{"host":"a.example.com"},{"host":"evil.example.com"}]}}`, nil},
+		"a limit":                  {"LimitRange", "tenant", `{"spec":{"limits":[{"type":"Container","default":{"cpu":"100m","memory":"1Gi"}},{"type":"Pod","max":{"cpu":"64"}}]}}`, nil},
+		"a partition":              {"StatefulSet", "db", `{"spec":{"updateStrategy":{"rollingUpdate":{"partition":2}}}}`, nil},
+		"the least of autoscaling": {"HorizontalPodAutoscaler", "auto", `{"spec":{"minReplicas":1,"maxReplicas":99}}`, nil},
+		"a type of a Service":      {"Service", "web", `{"spec":{"sessionAffinity":"ClientIP"}}`, nil},
 		"a suspended CronJob":      {"CronJob", "tick", `{"spec":{"suspend":true}}`, nil},
 		"another image":            {"Deployment", "web", `{"spec":{"template":{"spec":{"containers":[{"name":"web","image":"evil:1"}]}}}}`, nil},
 		"replicas of the template": {"Deployment", "web", `{"spec":{"replicas":9}}`, nil},

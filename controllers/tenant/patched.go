@@ -103,7 +103,7 @@ func former(patch, standing map[string]any) map[string]any {
 		}
 		child, isMap := value.(map[string]any)
 		below, bothMaps := current.(map[string]any)
-		if isMap && bothMaps && len(child) > 0 {
+		if isMap && bothMaps { // an empty one changes nothing of what stands
 			if rest := former(child, below); len(rest) > 0 {
 				found[key] = rest
 			}

@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -310,6 +311,40 @@ func TestAJobThatWasStartedByAScheduleStopsWithItsTenant(t *testing.T) {
 				t.Error("the tenant runs again, and its Job does not")
 			}
 		})
+	}
+}
+
+// A person takes away what a stopped workload would come back with.
+func TestWhatIsKeptIsLostAndTheTenantRunsAgain(t *testing.T) {
+	for name, of := range map[string]objectID{
+		"of a Deployment": id("Deployment", "web"), "of a StatefulSet": id("StatefulSet", "db"), "of a CronJob": id("CronJob", "tick"),
+		"of a custom kind": id("Cluster", "main"), "of a ScaledObject": id("ScaledObject", "keda"),
+	} {
+		for _, rendered := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, ", rendered ", rendered), func(t *testing.T) {
+				const keda = "\n- {apiVersion: keda.sh/v1alpha1, kind: ScaledObject, metadata: {name: keda}, spec: {scaleTargetRef: {name: db}}}\n"
+				w := newWorld(map[string]string{"a": cron + keda + hibernate + statefulSet("1Gi") + deployment("web", three)}, "a")
+				w.patches = map[schema.GroupKind][]byte{{Group: "db.example.com", Kind: "Cluster"}: []byte(`{"spec":{"hibernate":true}}`)}
+				w.settle(t.Context())
+				before := w.server.object(of)
+				w.stop = true
+				w.settle(t.Context())
+				w.server.edit(of, "kubectl", func(o *unstructured.Unstructured) { dropAnnotation(o, KeptAnnotation) })
+				w.rendered = rendered
+				w.settle(t.Context())
+				w.rendered, w.stop = true, false
+				if out, _ := w.settle(t.Context()); out.err != nil {
+					t.Fatal(out.err)
+				}
+				after := w.server.object(of)
+				if diff := cmp.Diff(before.Object["spec"], after.Object["spec"]); diff != "" {
+					t.Errorf("it runs again otherwise than before (-before +after):\n%s", diff)
+				}
+				if diff := cmp.Diff(before.GetAnnotations(), after.GetAnnotations()); diff != "" {
+					t.Errorf("(-before +after):\n%s", diff)
+				}
+			})
+		}
 	}
 }
 

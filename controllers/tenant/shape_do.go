@@ -290,6 +290,13 @@ func (p *pass) applyContent(ctx context.Context, a action) (*unstructured.Unstru
 	if a.standing != nil || !p.set.Stopped {
 		p.Ownership.Learn(obj, answer)
 	}
+	if a.why == revalue && valueDiffers(seen(answer), a.obj) {
+		// Power holds a value that the template leaves to the server, and that was not given back.
+		if answer, err = p.apply(ctx, power(answer), PowerOwner); err != nil {
+			return nil, fmt.Errorf("giving back %s: %w", a.key, err)
+		}
+		p.count()
+	}
 	return answer, nil
 }
 

@@ -160,6 +160,45 @@ func TestWhatAPersonAddsIsPutRight(t *testing.T) {
 		"a Pod Security label": {of: id("Namespace", space), change: func(o *unstructured.Unstructured) {
 			o.SetLabels(map[string]string{podSecurityPrefix + "warn": "privileged", v1alpha1.InstanceLabel: "acme", v1alpha1.InstanceNamespaceLabel: "sales"})
 		}, gone: []string{"metadata", "labels", podSecurityPrefix + "warn"}},
+		"a node": {of: web, change: func(o *unstructured.Unstructured) {
+			set(o, map[string]any{"disk": "fast"}, "spec", "template", "spec", "nodeSelector")
+		}, gone: []string{"spec", "template", "spec", "nodeSelector", "disk"}},
+		"a volume": {of: web, change: func(o *unstructured.Unstructured) {
+			set(o, []any{map[string]any{"name": "v", "hostPath": map[string]any{"path": "/"}}}, "spec", "template", "spec", "volumes")
+		}, gone: []string{"spec", "template", "spec", "volumes", "0"}},
+		"an init container": {of: web, change: func(o *unstructured.Unstructured) {
+			set(o, []any{map[string]any{"name": "i", "image": "i:1"}}, "spec", "template", "spec", "initContainers")
+		}, gone: []string{"spec", "template", "spec", "initContainers", "0"}},
+		"a label of the pods": {of: web, change: func(o *unstructured.Unstructured) {
+			set(o, "blue", "spec", "template", "metadata", "labels", "team")
+		}, gone: []string{"spec", "template", "metadata", "labels", "team"}},
+		"a limit": {of: id("LimitRange", "tenant"), change: func(o *unstructured.Unstructured) {
+			list, _ := at(o.Object, []string{"spec", "limits"}).([]any)
+			set(o, append(list, map[string]any{"type": "Pod", "max": map[string]any{"cpu": "64"}}), "spec", "limits")
+		}, gone: []string{"spec", "limits", "1"}},
+		"a rule of the Ingress": {of: id("Ingress", "web"), change: func(o *unstructured.Unstructured) {
+			list, _ := at(o.Object, []string{"spec", "rules"}).([]any)
+			set(o, append(list, map[string]any{"host": "evil.example.com"}), "spec", "rules")
+		}, gone: []string{"spec", "rules", "1"}},
+		"a part of a StatefulSet that is not rolled out": {of: id("StatefulSet", "db"), change: func(o *unstructured.Unstructured) {
+			set(o, int64(2), "spec", "updateStrategy", "rollingUpdate", "partition")
+			set(o, int64(30), "spec", "minReadySeconds")
+		}, gone: []string{"spec", "minReadySeconds"}},
+		"a time zone of a CronJob": {of: id("CronJob", "tick"), change: func(o *unstructured.Unstructured) {
+			set(o, "Asia/Tokyo", "spec", "timeZone")
+		}, gone: []string{"spec", "timeZone"}},
+		"a behavior of an autoscaler": {of: id("HorizontalPodAutoscaler", "web"), change: func(o *unstructured.Unstructured) {
+			set(o, int64(60), "spec", "behavior", "scaleDown", "stabilizationWindowSeconds")
+		}, gone: []string{"spec", "behavior", "scaleDown", "stabilizationWindowSeconds"}, stays: true},
+		"an annotation": {of: id("Service", "web"), change: func(o *unstructured.Unstructured) {
+			o.SetAnnotations(map[string]string{"mesh.example.com/in": "yes", ContentHashAnnotation: o.GetAnnotations()[ContentHashAnnotation]})
+		}, gone: []string{"metadata", "annotations", "mesh.example.com/in"}, stays: true},
+		"a pull secret of a ServiceAccount": {of: id("ServiceAccount", "default"), change: func(o *unstructured.Unstructured) {
+			o.Object["imagePullSecrets"] = []any{map[string]any{"name": "registry"}}
+		}, gone: []string{"imagePullSecrets", "0"}, stays: true},
+		"a key of a Secret": {of: id("Secret", "access"), change: func(o *unstructured.Unstructured) {
+			set(o, "eA==", "data", "more")
+		}, gone: []string{"data", "more"}, stays: true},
 		"a label of their own": {of: web, change: func(o *unstructured.Unstructured) {
 			labels := o.GetLabels()
 			labels["team"] = "blue"
@@ -173,7 +212,10 @@ func TestWhatAPersonAddsIsPutRight(t *testing.T) {
 		}, gone: []string{"data", "more"}, stays: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(map[string]string{"a": account + settings + policy + quota + service + deployment("web", three)}, "a")
+			const limits = "\n- {apiVersion: v1, kind: LimitRange, metadata: {name: tenant}, spec: {limits: [{type: Container, max: {cpu: \"1\"}}]}}\n"
+			const ingress = "\n- {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web}, spec: {rules: [{host: a.example.com}]}}\n"
+			w := newWorld(map[string]string{"a": account + secret + settings + policy + quota + limits + service + ingress + cron +
+				deployment("web", three) + statefulSet("1Gi") + strings.Replace(scaler, "kind: Deployment, name: web", "kind: Deployment, name: other", 1)}, "a")
 			w.settle(t.Context())
 			w.server.edit(tc.of, "kubectl-edit", tc.change)
 			if at(w.server.object(tc.of).Object, tc.gone) == nil {
@@ -186,6 +228,75 @@ func TestWhatAPersonAddsIsPutRight(t *testing.T) {
 			replicas(t, w, "web", 3)
 			if got := w.field("Service", "web", "spec", "ports", "0", "port"); got != int64(80) {
 				t.Errorf("the Service's own port is %v", got)
+			}
+		})
+	}
+}
+
+// What is ours and was changed comes back, whatever else may be added beside it.
+func TestWhatAPersonChangesIsPutRight(t *testing.T) {
+	for name, tc := range map[string]struct {
+		of   objectID
+		path []string
+		to   any
+	}{
+		"the most replicas of an autoscaler":  {id("HorizontalPodAutoscaler", "web"), []string{"spec", "maxReplicas"}, int64(99)},
+		"the least replicas of an autoscaler": {id("HorizontalPodAutoscaler", "web"), []string{"spec", "minReplicas"}, int64(9)},
+		"a ServiceAccount's token":            {id("ServiceAccount", "default"), []string{"automountServiceAccountToken"}, true},
+		"a schedule":                          {id("CronJob", "tick"), []string{"spec", "schedule"}, "0 0 * * *"},
+		"a suspended CronJob":                 {id("CronJob", "tick"), []string{"spec", "suspend"}, true},
+		"a StatefulSet's replicas":            {id("StatefulSet", "db"), []string{"spec", "replicas"}, int64(0)},
+		"a ConfigMap's value":                 {id("ConfigMap", "settings"), []string{"data", "mode"}, "other"},
+		"a content hash":                      {id("ConfigMap", "settings"), []string{"metadata", "annotations", ContentHashAnnotation}, "x"},
+		"a database that is told to sleep":    {id("Cluster", "main"), []string{"spec", "hibernate"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(map[string]string{"a": account + settings + cron + statefulSet("1Gi") + hibernate + deployment("web", "") + scaler}, "a")
+			w.settle(t.Context())
+			was := at(w.server.object(tc.of).Object, tc.path)
+			w.server.edit(tc.of, "kubectl-edit", func(o *unstructured.Unstructured) { set(o, tc.to, tc.path...) })
+			if out, _ := w.settle(t.Context()); out.err != nil {
+				t.Fatal(out.err)
+			}
+			if now := at(w.server.object(tc.of).Object, tc.path); now != was {
+				t.Errorf("it is %v, and was %v", now, was)
+			}
+		})
+	}
+}
+
+// A number or switch that power holds is owned as it should be, so that only its value tells that it is wrong.
+func TestAWrongValueUnderTheRightOwnerIsPutRight(t *testing.T) {
+	for name, tc := range map[string]struct {
+		of   objectID
+		path []string
+		to   any
+	}{
+		"replicas of a Deployment":   {id("Deployment", "web"), []string{"spec", "replicas"}, int64(8)},
+		"replicas of a StatefulSet":  {id("StatefulSet", "db"), []string{"spec", "replicas"}, int64(0)},
+		"least replicas":             {id("HorizontalPodAutoscaler", "web"), []string{"spec", "minReplicas"}, int64(7)},
+		"the switch of a CronJob":    {id("CronJob", "tick"), []string{"spec", "suspend"}, true},
+		"a number that KEDA holds":   {id("ScaledObject", "keda"), []string{"metadata", "annotations", kedaPausedReplicas}, "0"},
+		"a number that KEDA resumes": {id("ScaledObject", "paused"), []string{"metadata", "annotations", kedaPausedReplicas}, "0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const keda = "\n- {apiVersion: keda.sh/v1alpha1, kind: ScaledObject, metadata: {name: keda}, spec: {scaleTargetRef: {name: db}}}\n"
+			paused := strings.Replace(keda, "{name: keda}", "{name: paused, annotations: {"+kedaPausedReplicas+": \"4\"}}", 1)
+			least := strings.Replace(scaler, "kind: Deployment, name: web", "kind: Deployment, name: other", 1)
+			w := newWorld(map[string]string{"a": cron + statefulSet("1Gi") + least + keda + paused + deployment("web", three)}, "a")
+			w.settle(t.Context())
+			was := at(w.server.object(tc.of).Object, tc.path)
+			content := like(w.server.object(tc.of))
+			set(content, tc.to, tc.path...)
+			if _, err := w.apply(t.Context(), content, PowerOwner); err != nil {
+				t.Fatal(err)
+			}
+			w.restart()
+			if out, _ := w.settle(t.Context()); out.err != nil {
+				t.Fatal(out.err)
+			}
+			if now := at(w.server.object(tc.of).Object, tc.path); now != was {
+				t.Errorf("it is %v, and was %v", now, was)
 			}
 		})
 	}
