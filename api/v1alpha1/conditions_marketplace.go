@@ -8,10 +8,14 @@ const (
 	ReasonCallbackSecretNotFound = "CallbackSecretNotFound"
 	// ReasonCallbackKeyMissing surfaces when a key of the callbacks is missing or unreadable.
 	ReasonCallbackKeyMissing = "CallbackKeyMissing"
+	// ReasonCallbackKeyLost surfaces when the Secret has lost a key that it had, so that the calls signed with it are refused.
+	ReasonCallbackKeyLost = "CallbackKeyLost"
 	// ReasonAPICredentialsMissing surfaces when the Secret with ak and sk is missing or incomplete.
 	ReasonAPICredentialsMissing = "APICredentialsMissing"
 	// ReasonAPICredentialsRefused surfaces when the marketplace refuses ak and sk, which were tried out on a mock order.
 	ReasonAPICredentialsRefused = "APICredentialsRefused"
+	// ReasonOrdersRefused surfaces while the marketplace refuses to let the order of a sale be read, though a mock order can be.
+	ReasonOrdersRefused = "OrdersRefused"
 	// ReasonClockSkew surfaces when well-signed calls are refused only for their time.
 	ReasonClockSkew = "ClockSkew"
 )

@@ -75,6 +75,16 @@ type MarketplaceStatus struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	CallbackPath string `json:"callbackPath,omitempty"`
+
+	// callbackKeys are the kinds of keys that the callback Secret has held, such as accessKey; a key and its successor are one kind. Ready
+	// is False when one of them is gone. A kind whose key is there with an empty value is given up, and forgotten.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=0
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	CallbackKeys []string `json:"callbackKeys,omitempty"`
 }
 
 // Marketplace is a marketplace that sells: where its calls come from, and which keys prove them.

@@ -1,10 +1,12 @@
 package connection
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -100,6 +102,11 @@ func (r *Reconciler) check(ctx context.Context, mp *v1alpha1.Marketplace) (repor
 	if err := known.CheckCallbackKeys(secret.Data); err != nil {
 		return report.False(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Secret %q: %s", name, err)), nil
 	}
+	if lost := lostKeys(mp, known, secret.Data); len(lost) > 0 {
+		return report.False(v1alpha1.ReasonCallbackKeyLost, fmt.Sprintf("Secret %q had the key %s and has it no more, so that calls signed with"+
+			" it are refused: put it back. To give it up for good, add it with an empty value; once this condition is True it may go", name,
+			strings.Join(lost, " and "))), nil
+	}
 	if needed, err := r.needsOrderAPI(ctx, mp); err != nil || !needed {
 		return r.checkClock(ctx, mp, "Callbacks can be verified. Orders that a call does not bring can't be read without"+
 			" kooGallery.api, which no sale has needed yet"), err
@@ -111,10 +118,31 @@ func (r *Reconciler) check(ctx context.Context, mp *v1alpha1.Marketplace) (repor
 	if err != nil {
 		return report.Verdict{}, err
 	}
-	if refused, err := r.tryCredentials(ctx, mp, reader, known.SampleOrder); err != nil || !refused.IsZero() {
+	read, err := r.tryCredentials(ctx, mp, reader, known.SampleOrder)
+	if err != nil || read.Status == metav1.ConditionFalse {
+		return read, err
+	}
+	if refused, err := r.refusedOrders(ctx, mp); err != nil || !refused.IsZero() {
 		return refused, err
 	}
-	return r.checkClock(ctx, mp, "Callbacks can be verified and orders be read"), nil
+	return r.checkClock(ctx, mp, cmp.Or(read.Message, "Callbacks can be verified and orders be read")), nil
+}
+
+// lostKeys are the kinds of keys that the callback Secret has held and does not hold any more. What it has held is kept in the status: who
+// replaces the Secret by a part of it would notice by refused calls only.
+func lostKeys(mp *v1alpha1.Marketplace, known protocol.Protocol, data map[string][]byte) []string {
+	if known.CallbackKeyKinds == nil {
+		return nil
+	}
+	held, givenUp := known.CallbackKeyKinds(data)
+	var lost []string
+	for _, kind := range mp.Status.CallbackKeys {
+		if !slices.Contains(held, kind) && !slices.Contains(givenUp, kind) {
+			lost = append(lost, kind)
+		}
+	}
+	mp.Status.CallbackKeys = slices.Compact(slices.Sorted(slices.Values(slices.Concat(held, lost))))
+	return lost
 }
 
 // needsOrderAPI says whether the order API's credentials have to be there: where they are named, and where a sale waits for an

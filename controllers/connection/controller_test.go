@@ -15,12 +15,14 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/protocol"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
 )
 
 func TestAConnectionSaysWhatIsMissing(t *testing.T) {
@@ -77,6 +79,26 @@ func TestAConnectionSaysWhatIsMissing(t *testing.T) {
 		},
 		"a marketplace that does not answer": {
 			secrets: []client.Object{callback, openAPI}, order: &marketplace.CallError{Kind: marketplace.ErrUnavailable}, want: "True MarketplaceReady",
+			says: "is not known",
+		},
+		"sales whose orders are refused": {
+			secrets: []client.Object{callback, openAPI, here("b", "", refusedSale), here("a", "", refusedSale), here("c", "")},
+			want:    "False OrdersRefused", says: `of 2 sales be read, such as that of instance "a": Order o1: 403`,
+		},
+		"refused orders of what has ended, and of another connection": {
+			secrets: []client.Object{
+				callback, openAPI, here("b", "", refusedSale, salestest.Entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 1)),
+				here("a", "", refusedSale, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.Marketplace = "another" }),
+			}, want: "True MarketplaceReady",
+		},
+		"a key that was there": {
+			secrets: []client.Object{callback, openAPI}, change: hadKeys("accessKey", "licenseAccessKey"), want: "False CallbackKeyLost", says: "licenseAccessKey",
+		},
+		"a key that was given up": {
+			secrets: []client.Object{&corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "callback"},
+				Data:       map[string][]byte{"accessKey": []byte("value-of-a-key"), "licenseAccessKey": {}},
+			}, openAPI}, change: hadKeys("accessKey", "licenseAccessKey"), want: "True MarketplaceReady",
 		},
 		"a clock that is wrong": {
 			secrets: []client.Object{callback, openAPI}, skew: -95 * time.Second, want: "False ClockSkew", says: "1m35s",
@@ -105,8 +127,9 @@ func TestAConnectionSaysWhatIsMissing(t *testing.T) {
 						}
 						return nil
 					},
-					SampleOrder:    "MOCK",
-					NewOrderReader: func(protocol.OpenAPI) (marketplace.OrderReader, error) { return api, nil },
+					CallbackKeyKinds: koogallery.KeyKinds,
+					SampleOrder:      "MOCK",
+					NewOrderReader:   func(protocol.OpenAPI) (marketplace.OrderReader, error) { return api, nil },
 				}}},
 			}
 			result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(mp)})
@@ -136,3 +159,37 @@ func TestAConnectionSaysWhatIsMissing(t *testing.T) {
 		})
 	}
 }
+
+// refusedSale is a sale whose order the marketplace does not give out.
+func refusedSale(mpi *v1alpha1.MarketplaceInstance) {
+	mpi.Status.Conditions = []metav1.Condition{{
+		Type: v1alpha1.ConditionOrderResolved, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonOrderAPIRefused, Message: "Order o1: 403",
+	}}
+}
+
+// hadKeys is a Marketplace whose callback Secret has held keys.
+func hadKeys(kinds ...string) func(*v1alpha1.Marketplace) {
+	return func(mp *v1alpha1.Marketplace) { mp.Status.CallbackKeys = kinds }
+}
+
+func TestOnlyWhatChangesTheConnectionWakesIt(t *testing.T) {
+	fine, refused := salestest.Sale(), salestest.Sale(refusedSale)
+	released := salestest.Sale(refusedSale, salestest.Entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 1))
+	for name, tc := range map[string]struct {
+		before, after *v1alpha1.MarketplaceInstance
+		want          bool
+	}{
+		"an order is refused":         {fine, refused, true},
+		"an order is read again":      {refused, fine, true},
+		"a sale ends with one":        {refused, released, true},
+		"it stays refused":            {refused, refused, false},
+		"anything else of a sale":     {fine, salestest.Sale(upgradedName), false},
+		"one that has ended is other": {released, fine, false},
+	} {
+		if got := refusals().Update(event.UpdateEvent{ObjectOld: tc.before, ObjectNew: tc.after}); got != tc.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+func upgradedName(mpi *v1alpha1.MarketplaceInstance) { mpi.Labels = map[string]string{"a": "b"} }

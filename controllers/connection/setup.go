@@ -16,6 +16,7 @@ import (
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("marketplace").
 		For(&v1alpha1.Marketplace{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.MarketplaceInstance{}, ofSale(), builder.WithPredicates(refusals())).
 		// What it remembers of orders is used by one pass at a time.
 		WithOptions(controller.Options{RateLimiter: queue.Retries(time.Second), MaxConcurrentReconciles: 1}).
 		Complete(r)

@@ -22,15 +22,16 @@ const trialRecheck = time.Hour
 // trial is what became of the last trial of a Marketplace's credentials. Lost, they are tried again.
 type trial struct {
 	// of is a digest of the credentials and of the address that they were tried at.
-	of      [sha256.Size]byte
-	refused report.Verdict
+	of [sha256.Size]byte
+	// found is False when they were refused, Unknown when the marketplace gave no answer, and else the zero verdict.
+	found report.Verdict
 	// again is when to try once more. Also of those that were taken: keys are taken back at the marketplace's console, where no event tells.
 	again time.Time
 }
 
 // tryCredentials asks for an order that every account may read when the credentials have changed, so that a connection is not ready
-// with keys that no order can be read with. The zero verdict says that nothing is known against them: a marketplace that does not answer
-// says nothing about the keys.
+// with keys that no order can be read with. False says that they are refused. Unknown says that the marketplace does not answer, which is
+// nothing against them. The zero verdict says that they are taken.
 func (r *Reconciler) tryCredentials(ctx context.Context, mp *v1alpha1.Marketplace, reader marketplace.OrderReader, order string,
 ) (report.Verdict, error) {
 	if order == "" {
@@ -43,7 +44,7 @@ func (r *Reconciler) tryCredentials(ctx context.Context, mp *v1alpha1.Marketplac
 	now := r.Clock.Now()
 	last, tried := r.trials[mp.UID]
 	if tried && last.of == digest && now.Before(last.again) {
-		return last.refused, nil
+		return last.found, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, orderTypeTimeout)
 	defer cancel()
@@ -52,16 +53,18 @@ func (r *Reconciler) tryCredentials(ctx context.Context, mp *v1alpha1.Marketplac
 	switch {
 	case errors.Is(err, marketplace.ErrOrderRefused):
 		made.again = now.Add(queue.OrderProblemRetry)
-		made.refused = report.False(v1alpha1.ReasonAPICredentialsRefused, fmt.Sprintf(
+		made.found = report.False(v1alpha1.ReasonAPICredentialsRefused, fmt.Sprintf(
 			"The marketplace refuses the credentials in Secret %q when a mock order is read: %s", mp.Spec.KooGallery.API.CredentialsSecretName, err))
 	case errors.Is(err, marketplace.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		made.again = now.Add(queue.ProblemRetry)
+		made.found = report.Unknown(v1alpha1.ReasonMarketplaceReady, "Callbacks can be verified. Whether orders can be read is not known:"+
+			" the marketplace did not answer when a mock order was asked for; it is asked again every minute")
 	}
 	if r.trials == nil {
 		r.trials = map[types.UID]trial{}
 	}
 	r.trials[mp.UID] = made
-	return made.refused, nil
+	return made.found, nil
 }
 
 // credentialsDigest tells whether the credentials, or where they are used, have changed.

@@ -33,6 +33,8 @@ type Protocol struct {
 	// CheckCallbackKeys says what is wrong with the data of a callback Secret: which key is missing or unreadable, and what
 	// to do. The text holds no key.
 	CheckCallbackKeys func(data map[string][]byte) error
+	// CallbackKeyKinds are the kinds of keys that such data hold, and those that are there without a value, by which they are given up.
+	CallbackKeyKinds func(data map[string][]byte) (held, givenUp []string)
 	// NewOrderReader makes a client of the order API.
 	NewOrderReader func(api OpenAPI) (marketplace.OrderReader, error)
 	// SampleOrder is an order that every account may read, by which credentials are tried out; empty where there is none.

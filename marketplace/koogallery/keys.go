@@ -34,6 +34,22 @@ const (
 // keyNames are all the access keys that a callback Secret may hold.
 var keyNames = []string{KeyAccess, KeyKit, KeyLicense, KeyNotify}
 
+// KeyKinds are the kinds of keys that a callback Secret holds, and those of which it has a key without a value only: they are given up.
+// A key and its successor are one kind.
+func KeyKinds(secret map[string][]byte) (held, givenUp []string) {
+	for _, kind := range append(slices.Clone(keyNames), KeyKitPrivate) {
+		value, there := secret[kind]
+		next, nextThere := secret[kind+NextSuffix]
+		switch {
+		case len(trimLineBreak(value))+len(trimLineBreak(next)) > 0:
+			held = append(held, kind)
+		case there || nextThere:
+			givenUp = append(givenUp, kind)
+		}
+	}
+	return held, givenUp
+}
+
 // signatureKeys are the keys of the interfaces that carry their signature in the query, in the order in which they are
 // tried. A call says which of these interfaces it is for in its body only, which nobody may read before the signature
 // holds: so each of them is tried, and bodyPurposes looked at after it.

@@ -3,6 +3,7 @@ package koogallery_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -81,6 +82,27 @@ func TestCallbacksPrintNoKey(t *testing.T) {
 		if strings.Contains(text, accessKey) || strings.Contains(text, fmt.Sprintf("%x", accessKey)) ||
 			strings.Contains(text, fmt.Sprint([]byte(accessKey))) {
 			t.Errorf("a key is in %q", text)
+		}
+	}
+}
+
+func TestKindsOfKeys(t *testing.T) {
+	for name, tc := range map[string]struct {
+		secret        map[string][]byte
+		held, givenUp []string
+	}{
+		"nothing":                     {nil, nil, nil},
+		"a key and its successor":     {map[string][]byte{"accessKey": []byte("a"), "accessKeyNext": []byte("b")}, []string{"accessKey"}, nil},
+		"a successor alone":           {map[string][]byte{"kitAccessKeyNext": []byte("b")}, []string{"kitAccessKey"}, nil},
+		"a key without a value":       {map[string][]byte{"licenseAccessKey": {}}, nil, []string{"licenseAccessKey"}},
+		"a key of a line break":       {map[string][]byte{"notifyAccessKey": []byte("\n")}, nil, []string{"notifyAccessKey"}},
+		"the Kit's private key":       {map[string][]byte{"kitPrivateKey": []byte("p")}, []string{"kitPrivateKey"}, nil},
+		"a name that is none of ours": {map[string][]byte{"accesskey": []byte("a")}, nil, nil},
+		"no value beside a successor": {map[string][]byte{"accessKey": {}, "accessKeyNext": []byte("b")}, []string{"accessKey"}, nil},
+	} {
+		held, givenUp := koogallery.KeyKinds(tc.secret)
+		if !slices.Equal(held, tc.held) || !slices.Equal(givenUp, tc.givenUp) {
+			t.Errorf("%s: %v and %v", name, held, givenUp)
 		}
 	}
 }

@@ -832,6 +832,12 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceStatus
   map:
     fields:
+    - name: callbackKeys
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
     - name: callbackPath
       type:
         scalar: string

@@ -18,6 +18,9 @@ type MarketplaceStatusApplyConfiguration struct {
 	// callbackPath is the path of the callback URL, to be entered in the marketplace's console behind the webhook server's
 	// address.
 	CallbackPath *string `json:"callbackPath,omitempty"`
+	// callbackKeys are the kinds of keys that the callback Secret has held, such as accessKey; a key and its successor are one kind. Ready
+	// is False when one of them is gone. A kind whose key is there with an empty value is given up, and forgotten.
+	CallbackKeys []string `json:"callbackKeys,omitempty"`
 }
 
 // MarketplaceStatusApplyConfiguration constructs a declarative configuration of the MarketplaceStatus type for use with
@@ -52,5 +55,15 @@ func (b *MarketplaceStatusApplyConfiguration) WithObservedGeneration(value int64
 // If called multiple times, the CallbackPath field is set to the value of the last call.
 func (b *MarketplaceStatusApplyConfiguration) WithCallbackPath(value string) *MarketplaceStatusApplyConfiguration {
 	b.CallbackPath = &value
+	return b
+}
+
+// WithCallbackKeys adds the given value to the CallbackKeys field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the CallbackKeys field.
+func (b *MarketplaceStatusApplyConfiguration) WithCallbackKeys(values ...string) *MarketplaceStatusApplyConfiguration {
+	for i := range values {
+		b.CallbackKeys = append(b.CallbackKeys, values[i])
+	}
 	return b
 }
