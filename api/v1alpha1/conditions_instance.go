@@ -37,6 +37,8 @@ const (
 	ReasonPlanUnclear = "PlanUnclear"
 	// ReasonRenderFailed surfaces when the template fails with this instance's values.
 	ReasonRenderFailed = "RenderFailed"
+	// ReasonRenderLimit surfaces when rendering takes more time, memory or stack than it may.
+	ReasonRenderLimit = "RenderLimit"
 	// ReasonNotPermitted surfaces when the template asks for what the operator may not make.
 	ReasonNotPermitted = "NotPermitted"
 	// ReasonNamespaceConflict surfaces when the tenant's namespace exists and belongs to somebody else.

@@ -15,7 +15,7 @@ const (
 	ReasonListingMarketplaceNotFound = "ListingMarketplaceNotFound"
 )
 
-// Reasons of Ready of a MarketplaceProduct. RenderFailed, NotPermitted and PlanNotFound are among those of Provisioned.
+// Reasons of Ready of a MarketplaceProduct. RenderFailed, RenderLimit, NotPermitted and PlanNotFound are among those of Provisioned.
 const (
 	// ReasonProductReady surfaces when every plan renders, is within the permissions, and its pods pass the level.
 	ReasonProductReady = "ProductReady"

@@ -535,6 +535,13 @@ type MarketplaceProductStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	LatestRevisionGeneration *int64 `json:"latestRevisionGeneration,omitempty"`
 
+	// overrunRevision is the name of a revision whose check took more time, memory or stack than rendering may. It is not rendered
+	// again before an hour is over, also by a controller that was restarted, unless the product changes: Ready says what was exceeded.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	OverrunRevision string `json:"overrunRevision,omitempty"`
+
 	// instances counts the product's instances by state.
 	// +optional
 	// +listType=map

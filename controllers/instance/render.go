@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
@@ -239,6 +240,9 @@ func renderFailed(err error) *report.Verdict {
 	var refused *workload.RefusedError
 	if errors.As(err, &refused) {
 		return report.Problem(v1alpha1.ReasonNotPermitted, err.Error())
+	}
+	if errors.Is(err, render.ErrRenderLimit) {
+		return report.Problem(v1alpha1.ReasonRenderLimit, err.Error())
 	}
 	return report.Problem(v1alpha1.ReasonRenderFailed, err.Error())
 }

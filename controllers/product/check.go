@@ -183,6 +183,9 @@ func (c planCheck) hostile(ctx context.Context) error {
 			in.Attributes[name] = text
 		}
 	})
+	if errors.Is(err, render.ErrRenderLimit) {
+		return renderProblem(err)
+	}
 	if err != nil {
 		// One of them has to be a number, or a name: each is tried by itself.
 		changes, err = "", nil
@@ -276,6 +279,8 @@ func templateProblem(err error) error {
 	var unsupported *template.UnsupportedError
 	reason := v1alpha1.ReasonInvalidTemplate
 	switch {
+	case errors.Is(err, render.ErrRenderLimit):
+		reason = v1alpha1.ReasonRenderLimit
 	case errors.Is(err, template.ErrChartTooLarge):
 		reason = v1alpha1.ReasonChartTooLarge
 	case errors.As(err, &unsupported):

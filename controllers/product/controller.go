@@ -123,9 +123,14 @@ func setStatus(product *v1alpha1.MarketplaceProduct, cut cutRevision, problem *r
 	switch {
 	case problem != nil:
 		ready = *problem
+		product.Status.OverrunRevision = ""
+		if problem.Reason == v1alpha1.ReasonRenderLimit {
+			product.Status.OverrunRevision = cut.name
+		}
 	case err != nil:
 		ready = report.Unknown(v1alpha1.ReasonProgressing, "The check of the product failed for a reason that is not the product's; retrying")
 	default:
+		product.Status.OverrunRevision = ""
 		product.Status.LatestRevision = cut.name
 		product.Status.LatestRevisionGeneration = ptr.To(product.Generation)
 		if cut.note != "" {

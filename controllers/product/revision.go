@@ -13,12 +13,14 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
 )
 
@@ -36,6 +38,27 @@ type checkedRevision struct {
 	cut        cutRevision
 	// secrets is a digest of the Secrets' values that the check has seen.
 	secrets string
+	overrun overrun
+}
+
+// overrun is a revision whose check took too much.
+type overrun struct {
+	name string
+	// since is when this process saw it first, secrets as in checkedRevision.
+	since   time.Time
+	secrets string
+}
+
+// holds says whether a revision is not to be rendered now. What a former process saw is in the product's status.
+func (o *overrun) holds(product *v1alpha1.MarketplaceProduct, name, secrets string, now time.Time) (*report.Verdict, bool) {
+	is := meta.FindStatusCondition(product.Status.Conditions, v1alpha1.ConditionReady)
+	if product.Status.OverrunRevision != name || is == nil || is.Reason != v1alpha1.ReasonRenderLimit || is.ObservedGeneration != product.Generation {
+		return nil, false
+	}
+	if o.name != name {
+		*o = overrun{name, now, secrets}
+	}
+	return report.Problem(is.Reason, is.Message), o.secrets == secrets && now.Sub(o.since) < queue.RenderLimitRetry
 }
 
 // cutRevision checks the product and makes sure that its revision exists.
@@ -65,18 +88,22 @@ func (r *Reconciler) cutRevision(ctx context.Context, product *v1alpha1.Marketpl
 	if err != nil {
 		return cutRevision{}, fmt.Errorf("asking for the cluster's capabilities: %w", err)
 	}
-	data := revision.Data{Content: content, CutAt: now.UTC().Truncate(time.Second), Capabilities: capabilities}
 	digest := digestOf(secrets)
+	if problem, holds := last.overrun.holds(product, name, digest, now); holds {
+		return cut, problem
+	}
+	data := revision.Data{Content: content, CutAt: now.UTC().Truncate(time.Second), Capabilities: capabilities}
 	// What was found good stays so while nothing that it was made from has changed.
 	if last.generation == product.Generation && last.cut.name == name && last.secrets == digest {
 		cut.note = last.cut.note
 	} else if cut.note, err = (check{r.Permissions, r.Features, r.renderer()}).run(ctx, product, name, data, secrets); err != nil {
-		return cutRevision{}, err
+		last.overrun = overrun{name, now, digest}
+		return cut, err
 	}
 	if err := r.ensureRevision(ctx, product, name, data); err != nil {
 		return cutRevision{}, err
 	}
-	*last = checkedRevision{product.Generation, now, cut, digest}
+	*last = checkedRevision{generation: product.Generation, at: now, cut: cut, secrets: digest}
 	return cut, nil
 }
 

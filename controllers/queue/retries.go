@@ -49,6 +49,8 @@ const (
 	DirectoryProblemRetry = 5 * time.Minute
 	// OrderProblemRetry: an order that waits for a person; what changes at the marketplace is not noticed.
 	OrderProblemRetry = 10 * time.Minute
+	// RenderLimitRetry: a product whose check took more than rendering may. A machine that stood still looks the same.
+	RenderLimitRetry = time.Hour
 	// SoldRecheck: remembered sales, for those old enough to be forgotten.
 	SoldRecheck = time.Hour
 	// RefusedPushRetry: a usage record that the marketplace refused.

@@ -57,10 +57,11 @@ type Pool struct {
 	closed bool
 	// started counts the workers that were started.
 	started int
-	// overran are the renderings that took too much, by the digest of source and inputs; suspects the sources of them, each with the
-	// token that lets one of its renderings run at a time.
+	// overran are the renderings that took too much, by the digest of source and inputs; suspects are the sources of them. Whoever
+	// renders one of the suspects holds the lane's only token, so that all of them together take one worker.
 	overran  *expirable.LRU[string, *LimitError]
-	suspects *expirable.LRU[string, chan struct{}]
+	suspects *expirable.LRU[string, struct{}]
+	lane     chan struct{}
 }
 
 // NewPool is a pool of at most size workers, which are started when they are needed. The command is one that runs Serve with the
@@ -69,7 +70,8 @@ func NewPool(command func() *exec.Cmd, size int, limits Limits) *Pool {
 	return &Pool{
 		command: command, limits: limits.orDefault(), places: make(chan struct{}, min(max(size, 1), maxWorkers)),
 		overran:  expirable.NewLRU[string, *LimitError](maxRemembered, nil, rememberedFor),
-		suspects: expirable.NewLRU[string, chan struct{}](maxRemembered, nil, rememberedFor),
+		suspects: expirable.NewLRU[string, struct{}](maxRemembered, nil, rememberedFor),
+		lane:     make(chan struct{}, 1),
 	}
 }
 
@@ -161,10 +163,11 @@ func (p *Pool) ask(ctx context.Context, asked request, src *template.Source) (re
 	if known, ok := p.overran.Get(key); ok {
 		return response{}, known
 	}
-	if turn, ok := p.suspects.Get(asked.Digest); ok && asked.Digest != "" {
+	source := asked.source()
+	if p.suspects.Contains(source) {
 		select {
-		case turn <- struct{}{}:
-			defer func() { <-turn }()
+		case p.lane <- struct{}{}:
+			defer func() { <-p.lane }()
 		case <-ctx.Done():
 			return response{}, ctx.Err()
 		}
@@ -178,9 +181,7 @@ func (p *Pool) ask(ctx context.Context, asked request, src *template.Source) (re
 	}
 	if errors.As(err, &limit) {
 		p.overran.Add(key, limit)
-		if asked.Digest != "" && !p.suspects.Contains(asked.Digest) {
-			p.suspects.Add(asked.Digest, make(chan struct{}, 1))
-		}
+		p.suspects.Add(source, struct{}{})
 	}
 	if err != nil {
 		return response{}, err

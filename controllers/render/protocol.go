@@ -1,11 +1,14 @@
 package render
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
@@ -29,6 +32,15 @@ type request struct {
 	Text string `json:"text,omitempty"`
 	// Evaluates says that Values or Text are asked about, and not a source.
 	Evaluates bool `json:"evaluates,omitempty"`
+}
+
+// source is the same for all renderings of what a seller has written, whoever they are for.
+func (r request) source() string {
+	if !r.Evaluates {
+		return r.Digest
+	}
+	sum := sha256.Sum256(slices.Concat([]byte(r.Name), []byte{0}, []byte(r.Text), []byte{0}, r.Values))
+	return hex.EncodeToString(sum[:])
 }
 
 // response is the answer.

@@ -287,20 +287,31 @@ func withKept(in template.Inputs) template.Inputs {
 	return in
 }
 
-func TestOneProductThatOverrunsLeavesWorkersToOthers(t *testing.T) {
+// However many products overrun, with however many buyers, and whether in the template or in the plan's values.
+func TestProductsThatOverrunLeaveWorkersToOthers(t *testing.T) {
 	limits := testLimits
 	limits.Time = 2 * time.Second
 	p := newPool(t, 2, limits)
-	const slow = `{{ range 100000 }}{{ $x := derivePassword 1 "long" "p" "u" "s" }}{{ end }}`
-	tmpl, err := p.Load(t.Context(), template.Source{Inline: slow})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.suspects.Add(digestOf(template.Source{Inline: slow}), make(chan struct{}, 1))
-	ctx, cancel := context.WithCancel(t.Context())
+	const loop = `{{ range 100000 }}{{ $x := derivePassword 1 "long" "p" "u" "s" }}{{ end }}`
 	var all sync.WaitGroup
-	for i := range 8 {
-		all.Go(func() { _, _ = tmpl.Render(ctx, inputs(map[string]any{"i": i})) })
+	ctx, cancel := context.WithCancel(t.Context())
+	for product := range 3 {
+		source := template.Source{Inline: fmt.Sprintf("# %d\n%s", product, loop)}
+		tmpl, err := p.Load(t.Context(), source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values := map[string]any{fmt.Sprint(product): loop}
+		p.suspects.Add(digestOf(source), struct{}{})
+		raw, err := json.Marshal(values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.suspects.Add(request{Evaluates: true, Values: raw}.source(), struct{}{})
+		for i := range 8 {
+			all.Go(func() { _, _ = tmpl.Render(ctx, inputs(map[string]any{"i": i})) })
+			all.Go(func() { _, _ = p.EvaluateValues(ctx, values, map[string]any{"i": i}) })
+		}
 	}
 	for range 20 {
 		if _, err := rendered(t, p, good, withKept(inputs(map[string]any{"account": 1, "n": 2}))); err != nil {
@@ -312,6 +323,24 @@ func TestOneProductThatOverrunsLeavesWorkersToOthers(t *testing.T) {
 	}
 	cancel()
 	all.Wait()
+}
+
+func TestAnEvaluationThatOverrunsIsSuspectForEveryBuyer(t *testing.T) {
+	limits := testLimits
+	limits.Time = 300 * time.Millisecond
+	p := newPool(t, 1, limits)
+	values := map[string]any{"a": `{{ range 100000 }}{{ $x := derivePassword 1 "long" "p" "u" "s" }}{{ end }}`}
+	_, err := p.EvaluateValues(t.Context(), values, map[string]any{"buyer": "a"})
+	if !errors.Is(err, ErrRenderLimit) {
+		t.Fatalf("got %v", err)
+	}
+	p.lane <- struct{}{}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := p.EvaluateValues(ctx, values, map[string]any{"buyer": "b"}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	<-p.lane
 }
 
 func TestAWorkerThatIsKilledFromOutsideIsNoFaultOfTheTemplates(t *testing.T) {

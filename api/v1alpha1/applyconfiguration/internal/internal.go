@@ -755,6 +755,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: overrunRevision
+      type:
+        scalar: string
     - name: rollout
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.RolloutStatus

@@ -21,6 +21,9 @@ type MarketplaceProductStatusApplyConfiguration struct {
 	// latestRevisionGeneration is the generation that latestRevision was made from. Below observedGeneration, the spec of today
 	// has not become a revision: Ready says why.
 	LatestRevisionGeneration *int64 `json:"latestRevisionGeneration,omitempty"`
+	// overrunRevision is the name of a revision whose check took more time, memory or stack than rendering may. It is not rendered
+	// again before an hour is over, also by a controller that was restarted, unless the product changes: Ready says what was exceeded.
+	OverrunRevision *string `json:"overrunRevision,omitempty"`
 	// instances counts the product's instances by state.
 	Instances []InstanceCountApplyConfiguration `json:"instances,omitempty"`
 	// rollout is how far the latest revision has come.
@@ -67,6 +70,14 @@ func (b *MarketplaceProductStatusApplyConfiguration) WithLatestRevision(value st
 // If called multiple times, the LatestRevisionGeneration field is set to the value of the last call.
 func (b *MarketplaceProductStatusApplyConfiguration) WithLatestRevisionGeneration(value int64) *MarketplaceProductStatusApplyConfiguration {
 	b.LatestRevisionGeneration = &value
+	return b
+}
+
+// WithOverrunRevision sets the OverrunRevision field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OverrunRevision field is set to the value of the last call.
+func (b *MarketplaceProductStatusApplyConfiguration) WithOverrunRevision(value string) *MarketplaceProductStatusApplyConfiguration {
+	b.OverrunRevision = &value
 	return b
 }
 

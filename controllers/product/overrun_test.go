@@ -1,0 +1,65 @@
+package product
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
+	"github.com/stallkeeper/stallkeeper/controllers/salestest"
+	"github.com/stallkeeper/stallkeeper/controllers/template"
+)
+
+// limited is a renderer for which a template with the word "endless" takes too much. asked counts those.
+type limited struct {
+	render.InProcess
+	asked *int
+}
+
+func (l limited) Load(ctx context.Context, src template.Source) (render.Template, error) {
+	if strings.Contains(src.Inline, "endless") {
+		*l.asked++
+		return nil, &render.LimitError{Exceeded: render.Memory, Limits: render.Limits{Memory: 256 << 20}}
+	}
+	return l.InProcess.Load(ctx, src)
+}
+
+// A worker that ends again at each look costs everybody, so that what overran is left alone: by this controller and by the next one.
+func TestAProductThatOverranIsNotRenderedAgainAtEveryLook(t *testing.T) {
+	p := salestest.Product(salestest.Inline("# endless"))
+	asked := 0
+	w := newWorld(t, p, koogallery())
+	restart := func() {
+		w.restart()
+		w.r.Renderer = limited{asked: &asked}
+	}
+	pass := func(wantAsked int, want string) {
+		t.Helper()
+		is := w.pass()
+		if got := reasonOf(is, v1alpha1.ConditionReady); got != want || asked != wantAsked {
+			t.Errorf("Ready is %s, wanted %s; rendered %d times, wanted %d", got, want, asked, wantAsked)
+		}
+		if (is.Status.OverrunRevision != "") != (want == "False RenderLimit") {
+			t.Errorf("the status has the overrun revision %q", is.Status.OverrunRevision)
+		}
+	}
+	restart()
+	pass(1, "False RenderLimit")
+	pass(1, "False RenderLimit")
+	restart()
+	pass(1, "False RenderLimit")
+	pass(1, "False RenderLimit")
+	// A machine that stood still looks the same, so that it is not left alone for ever.
+	w.clock.SetTime(w.clock.Now().Add(queue.RenderLimitRetry))
+	pass(2, "False RenderLimit")
+	pass(2, "False RenderLimit")
+	w.change(salestest.Inline("# endless as well"))
+	pass(3, "False RenderLimit")
+	pass(3, "False RenderLimit")
+	w.change(salestest.Inline("{{ fail \"broken\" }}"))
+	pass(3, "False RenderFailed")
+	w.change(salestest.Inline("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: good}\n"))
+	pass(3, "True ProductReady")
+}
