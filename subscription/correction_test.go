@@ -126,7 +126,7 @@ func TestACorrectionThatCannotBeIsRefusedWhole(t *testing.T) {
 		spec v1alpha1.MarketplaceInstanceSpec
 		want string
 	}{
-		"is not a sale":                {corrected(nil, expiring(9)), "is not a sale"},
+		"is not a sale":          {corrected(nil, expiring(9)), "is not a sale"},
 		"another purchase order": {corrected(sale(), func(c *v1alpha1.Correction) { c.OrderID = "o9" }), "orderID"},
 		"a package whose order was read": {
 			corrected(sale(), func(c *v1alpha1.Correction) { c.PackageConsumerRef.Name = "x" }), "packageConsumerRef",

@@ -291,7 +291,7 @@ func TestAQueryTellsWhatWasUsed(t *testing.T) {
 			[]koogallery.UsageInfo{{UsageValue: "0", StatisticalTime: day(1).UTC().Format("20060102150405") + "000"}},
 		},
 		"nothing counted yet is not the same": {used(v1alpha1.MeterUsage{Meter: "requests", Total: "0"}), nil},
-		"a sale that is not billed by usage":   {used(), nil},
+		"a sale that is not billed by usage":  {used(), nil},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

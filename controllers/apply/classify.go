@@ -37,10 +37,10 @@ func admission(failure *ObjectError, err error) bool {
 	text := oneLine(statusText(err))
 	if found := deniedByWebhook.FindStringSubmatch(text); found != nil {
 		failure.Message = "admission webhook " + found[1] + " denied it: " + shorten(found[2])
-		failure.Remedy = "change the chart's values so that the webhook accepts the object, or exempt the tenants' namespaces"
+		failure.Remedy = "change the chart's values so that the webhook admits the object, or exempt the tenants' namespaces"
 	} else if found := deniedByPolicy.FindStringSubmatch(text); found != nil {
 		failure.Message = "ValidatingAdmissionPolicy " + found[1] + " denied it: " + shorten(found[2])
-		failure.Remedy = "change the chart's values so that the policy accepts the object, or the policy"
+		failure.Remedy = "change the chart's values so that the policy admits the object, or change the policy"
 	} else {
 		return false
 	}
@@ -57,7 +57,7 @@ func webhookAway(failure *ObjectError, err error) bool {
 	}
 	failure.Reason = ReasonTransient
 	failure.Message = "the API server can't reach the admission webhook " + found[1]
-	failure.Remedy = "see to the service behind that webhook"
+	failure.Remedy = "check the Service behind that webhook"
 	return true
 }
 
@@ -100,7 +100,7 @@ func misshapen(failure *ObjectError, err error) bool {
 		failure.Field = found[1]
 		failure.Message = found[1] + " " + misfitDetail(found[2])
 	} else if found := inconvertible.FindStringSubmatch(text); found != nil {
-		failure.Message = "it does not have the form of its kind: " + shorten(found[1])
+		failure.Message = "it does not match the schema of its kind: " + shorten(found[1])
 	} else {
 		failure.Remedy = ""
 		return false
@@ -112,15 +112,15 @@ func misshapen(failure *ObjectError, err error) bool {
 // misfitDetail never repeats the value.
 func misfitDetail(text string) string {
 	if strings.HasPrefix(text, "field not declared in schema") {
-		return "is no field of the kind"
+		return "is not a field of the kind"
 	}
 	if strings.HasPrefix(text, "duplicate entries for key") {
 		return "has " + shorten(text)
 	}
 	if expected, _, ok := strings.Cut(text, ", got "); ok && strings.HasPrefix(expected, "expected ") {
-		return "does not fit the kind: " + expected
+		return "does not match the kind's schema: " + expected
 	}
-	return "does not fit the kind"
+	return "does not match the kind's schema"
 }
 
 func invalid(failure *ObjectError, err error) bool {
@@ -158,12 +158,12 @@ func immutable(cause metav1.StatusCause) bool {
 func immutableRemedy(kind string) string {
 	switch kind {
 	case "StatefulSet":
-		return "keep the field as it was in the chart's values; to change it, delete the StatefulSet with " +
-			"kubectl delete --cascade=orphan, which keeps its pods and claims, and it is made anew"
+		return "restore the field's value in the chart's values; to change it, delete the StatefulSet with " +
+			"kubectl delete --cascade=orphan, which keeps its pods and claims; it is then recreated"
 	case "PersistentVolumeClaim":
-		return "keep the field as it was in the chart's values; a claim can only grow, where its storage class allows it"
+		return "restore the field's value in the chart's values; a claim can only grow, if its storage class allows expansion"
 	default:
-		return "keep the field as it was in the chart's values, or delete the object by hand, and it is made anew"
+		return "restore the field's value in the chart's values, or delete the object manually; it is then recreated"
 	}
 }
 
@@ -182,7 +182,7 @@ func conflicting(failure *ObjectError, err error) bool {
 		return false
 	}
 	failure.Reason = ReasonConflict
-	failure.Message = "it was changed or replaced in the same moment"
+	failure.Message = "it was changed or replaced concurrently"
 	return true
 }
 
@@ -193,7 +193,7 @@ func transient(failure *ObjectError, err error) bool {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), apierrors.IsTimeout(err),
 		apierrors.IsServerTimeout(err):
-		failure.Message = "the API server did not answer in time"
+		failure.Message = "the API server timed out"
 	case apierrors.IsTooManyRequests(err), apierrors.IsServiceUnavailable(err):
 		failure.Message = "the API server is busy"
 	case apierrors.IsNotFound(err):
@@ -204,7 +204,7 @@ func transient(failure *ObjectError, err error) bool {
 		failure.Message = shorten(oneLine(status.Status().Message))
 	default:
 		// Errors of the network hold addresses and ports that differ from call to call.
-		failure.Message = "the API server was not reached"
+		failure.Message = "the API server was unreachable"
 	}
 	return true
 }

@@ -162,13 +162,13 @@ func objectError(key Key, err error) *ObjectError {
 // secretMessage replaces the API server's text, which may quote a value.
 func secretMessage(failure *ObjectError) string {
 	if failure.Field != "" {
-		return "the API server refuses the field " + failure.Field
+		return "the API server rejects the field " + failure.Field
 	}
 	switch failure.Reason {
 	case ReasonQuotaExceeded, ReasonAdmissionDenied, ReasonInvalid, ReasonImmutable:
-		return "the API server refuses the object"
+		return "the API server rejects the object"
 	case ReasonTransient:
-		return "the API server failed or was not reached"
+		return "the API server failed or was unreachable"
 	default:
 		return failure.Message
 	}

@@ -44,13 +44,13 @@ func TestErrorsOfTheAPIServerAreClassified(t *testing.T) {
 		"a LimitRange": {
 			err: apierrors.NewForbidden(pods, "p", errors.New("maximum cpu usage per Container is 2, but limit is 4")),
 			want: ObjectError{
-				Reason: ReasonQuotaExceeded, Message: "the tenant's LimitRange says: maximum cpu usage per Container is 2",
+				Reason: ReasonQuotaExceeded, Message: "the tenant's LimitRange rejects it: maximum cpu usage per Container is 2",
 			},
 		},
 		"a quota that wants limits": {
 			err: apierrors.NewForbidden(pods, "p", errors.New("failed quota: tenant: must specify limits.cpu for: web")),
 			want: ObjectError{
-				Reason: ReasonQuotaExceeded, Message: "quota tenant wants each container to specify limits.cpu for: web",
+				Reason: ReasonQuotaExceeded, Message: "quota tenant requires each container to specify limits.cpu for: web",
 			},
 		},
 		"no right": {
@@ -85,16 +85,16 @@ func TestErrorsOfTheAPIServerAreClassified(t *testing.T) {
 			err: apierrors.NewInvalid(schema.GroupKind{Kind: "Secret"}, "m", field.ErrorList{
 				field.Invalid(field.NewPath("data"), "x", "s3cret is bad"),
 			}),
-			want: ObjectError{Reason: ReasonInvalid, Field: "data", Message: "the API server refuses the field data"},
+			want: ObjectError{Reason: ReasonInvalid, Field: "data", Message: "the API server rejects the field data"},
 		},
 		"a Secret that a webhook does not like": {
 			kind: "Secret",
 			err:  apierrors.NewBadRequest(`admission webhook "v" denied the request: s3cret`),
-			want: ObjectError{Reason: ReasonAdmissionDenied, Message: "the API server refuses the object"},
+			want: ObjectError{Reason: ReasonAdmissionDenied, Message: "the API server rejects the object"},
 		},
 		"a conflict": {
 			err:  apierrors.NewConflict(pods, "p", errors.New("uid mismatch: abc")),
-			want: ObjectError{Reason: ReasonConflict, Message: "it was changed or replaced in the same moment"},
+			want: ObjectError{Reason: ReasonConflict, Message: "it was changed or replaced concurrently"},
 		},
 		"too busy": {
 			err:  apierrors.NewTooManyRequests("later", 3),
@@ -102,11 +102,11 @@ func TestErrorsOfTheAPIServerAreClassified(t *testing.T) {
 		},
 		"too slow": {
 			err:  fmt.Errorf("x: %w", context.DeadlineExceeded),
-			want: ObjectError{Reason: ReasonTransient, Message: "the API server did not answer in time"},
+			want: ObjectError{Reason: ReasonTransient, Message: "the API server timed out"},
 		},
 		"not there": {
 			err:  &url.Error{Op: "Patch", URL: "https://10.0.0.1:6443/?token=s3cret", Err: errors.New("connection refused")},
-			want: ObjectError{Reason: ReasonTransient, Message: "the API server was not reached"},
+			want: ObjectError{Reason: ReasonTransient, Message: "the API server was unreachable"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 const maxMessage = 300
 
 const (
-	quotaRemedy       = "ask for less in the plan's values, or raise the plan's quota"
-	podSecurityRemedy = "set the chart's security contexts to what the level demands, or a lower level in spec.isolation of the product"
+	quotaRemedy       = "request less in the plan's values, or raise the plan's quota"
+	podSecurityRemedy = "set the chart's security contexts as the level requires, or a less strict level in the product's spec.isolation"
 )
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
@@ -46,14 +46,14 @@ var (
 func quotaMessage(text string) (string, bool) {
 	text = oneLine(text)
 	if found := exceededQuota.FindStringSubmatch(text); found != nil {
-		return shorten("quota " + found[1] + " allows " + found[3] + "; with this object, which asks for " + found[2] +
-			", it would be exceeded"), true
+		return shorten("quota " + found[1] + " allows " + found[3] + "; this object, which requests " + found[2] +
+			", would exceed it"), true
 	}
 	if found := missingQuota.FindStringSubmatch(text); found != nil {
-		return shorten("quota " + found[1] + " wants each container to specify " + found[2]), true
+		return shorten("quota " + found[1] + " requires each container to specify " + found[2]), true
 	}
 	if found := limitRange.FindString(text); found != "" {
-		return shorten("the tenant's LimitRange says: " + found), true
+		return shorten("the tenant's LimitRange rejects it: " + found), true
 	}
 	return "", false
 }
@@ -66,7 +66,7 @@ func podSecurityMessage(text string) (string, bool) {
 	if found == nil {
 		return "", false
 	}
-	return shorten("Pod Security level " + found[1] + " refuses it: " + found[2]), true
+	return shorten("Pod Security level " + found[1] + " rejects it: " + found[2]), true
 }
 
 // causeDetail takes the offending value out of a cause's message. It may be a whole pod template, with whatever a chart

@@ -25,7 +25,7 @@ func (a *Applier) takeOver(
 	conflict := &NamespaceConflictError{Namespace: ns.GetName()}
 	switch {
 	case labels[v1alpha1.InstanceLabel] == "":
-		conflict.Message = "it exists and was not made by Stallkeeper"
+		conflict.Message = "it already exists and was not created by Stallkeeper"
 		conflict.Remedy = "delete it, or give the instance another name"
 		return nil, conflict
 	case !owner.owns(labels):
@@ -37,17 +37,17 @@ func (a *Applier) takeOver(
 	if former != "" {
 		isGone, err := gone(ctx, former)
 		if err != nil {
-			return nil, fmt.Errorf("looking for the instance that namespace %s records: %w", ns.GetName(), err)
+			return nil, fmt.Errorf("looking up the instance that namespace %s records: %w", ns.GetName(), err)
 		}
 		if !isGone {
 			conflict.Message = "it belongs to an instance of the same name that still exists"
-			conflict.Remedy = "wait until that instance is gone"
+			conflict.Remedy = "wait until that instance is deleted"
 			return nil, conflict
 		}
 	}
 	if ns.GetAnnotations()[v1alpha1.AdoptAnnotation] != v1alpha1.Allow {
-		conflict.Message = "it belongs to an earlier instance of the same name, which is gone; it may hold that customer's data"
-		conflict.Remedy = fmt.Sprintf("delete it, or let this instance have it with all that is in it: "+
+		conflict.Message = "it belongs to an earlier instance of the same name, which was deleted; it may contain that customer's data"
+		conflict.Remedy = fmt.Sprintf("delete it, or let this instance take it over with all its contents: "+
 			"kubectl annotate namespace %s %s=%s", ns.GetName(), v1alpha1.AdoptAnnotation, v1alpha1.Allow)
 		return nil, conflict
 	}

@@ -87,6 +87,10 @@ func podProblems(pod *corev1.Pod) []Problem {
 	for _, container := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		if problem, found := containerProblem(container, imageOf(pod, container.Name)); found {
 			problem.Kind, problem.Name = kind, name
+			if problem.Reason == ProblemCrash {
+				problem.Remedy = fmt.Sprintf("read its log: kubectl logs -n %s %s/%s -c %s --previous",
+					pod.Namespace, strings.ToLower(kind), name, container.Name)
+			}
 			problems = append(problems, problem)
 		}
 	}
@@ -130,11 +134,11 @@ func unschedulable(pod *corev1.Pod) (Problem, bool) {
 		// Without the number of nodes, which changes with the cluster's size.
 		text := nodesAvailable.ReplaceAllString(oneLine(c.Message), "")
 		text = strings.TrimSuffix(nodeCount.ReplaceAllString(preemption.ReplaceAllString(text, ""), "$1"), ".")
-		remedy := "add nodes, or ask for less in the plan's values"
+		remedy := "add nodes, or request less in the plan's values"
 		if strings.Contains(text, "PersistentVolumeClaim") {
-			remedy = "see to the claims of the pod: kubectl describe persistentvolumeclaims -n " + pod.Namespace
+			remedy = "check the pod's claims: kubectl describe persistentvolumeclaims -n " + pod.Namespace
 		}
-		return Problem{Reason: ProblemUnschedulable, Message: "no node takes its pods: " + shorten(text), Remedy: remedy}, true
+		return Problem{Reason: ProblemUnschedulable, Message: "its pods can't be scheduled: " + shorten(text), Remedy: remedy}, true
 	}
 	return Problem{}, false
 }
@@ -153,13 +157,13 @@ func containerProblem(container corev1.ContainerStatus, image string) (Problem, 
 			return Problem{
 				Reason:  ProblemConfig,
 				Message: "container " + container.Name + ": " + shorten(oneLine(waiting.Message)),
-				Remedy:  "make what the container refers to part of the chart, or correct the reference",
+				Remedy:  "add the object that the container references to the chart, or correct the reference",
 			}, true
 		case "CreateContainerError", "RunContainerError":
 			return Problem{
 				Reason:  ProblemStart,
 				Message: "container " + container.Name + " can't be started",
-				Remedy:  "compare the container's command with what is in its image",
+				Remedy:  "compare the container's command with the contents of its image",
 			}, true
 		}
 	}
@@ -178,18 +182,15 @@ func crashProblem(container corev1.ContainerStatus) (Problem, bool) {
 	case last != nil && last.Reason == "OOMKilled":
 		return Problem{
 			Reason:  ProblemMemory,
-			Message: "container " + container.Name + " used more memory than its limit and was killed",
+			Message: "container " + container.Name + " exceeded its memory limit and was killed",
 			Remedy:  "raise the memory limit in the plan's values",
 		}, true
 	case waits, last.ExitCode != 0 && container.RestartCount >= crashes:
-		message := "container " + container.Name + " ends again and again"
+		message := "container " + container.Name + " keeps crashing"
 		if last != nil {
-			message += fmt.Sprintf(", with exit code %d", last.ExitCode)
+			message += fmt.Sprintf(" (exit code %d)", last.ExitCode)
 		}
-		return Problem{
-			Reason: ProblemCrash, Message: message,
-			Remedy: "read what it says: kubectl logs --previous -c " + container.Name,
-		}, true
+		return Problem{Reason: ProblemCrash, Message: message}, true
 	default:
 		return Problem{}, false
 	}
@@ -197,17 +198,17 @@ func crashProblem(container corev1.ContainerStatus) (Problem, bool) {
 
 // imageCauses are words of registries and runtimes, and what they mean.
 var imageCauses = []struct{ words, cause, remedy string }{
-	{"not found", "the registry does not have it", "correct the image's name or tag in the chart's values"},
-	{"manifest unknown", "the registry does not have it", "correct the image's name or tag in the chart's values"},
-	{"no match for platform", "it is not made for the node's platform", "use an image for the nodes' platform"},
-	{"unauthorized", "the registry refuses access", "give the tenant an image pull secret, or correct the one it has"},
-	{"forbidden", "the registry refuses access", "give the tenant an image pull secret, or correct the one it has"},
-	{"denied", "the registry refuses access", "give the tenant an image pull secret, or correct the one it has"},
-	{"authentication required", "the registry refuses access", "give the tenant an image pull secret, or correct the one it has"},
-	{"toomanyrequests", "the registry limits pulls", "use a registry mirror or a pull secret with a higher limit"},
-	{"no such host", "the registry can't be reached", "see to the nodes' way to the registry"},
-	{"refused", "the registry can't be reached", "see to the nodes' way to the registry"},
-	{"timeout", "the registry can't be reached", "see to the nodes' way to the registry"},
+	{"not found", "it does not exist in the registry", "correct the image's name or tag in the chart's values"},
+	{"manifest unknown", "it does not exist in the registry", "correct the image's name or tag in the chart's values"},
+	{"no match for platform", "it has no variant for the node's platform", "use an image for the nodes' platform"},
+	{"unauthorized", "the registry denies access", "add an image pull secret to the tenant, or correct the existing one"},
+	{"forbidden", "the registry denies access", "add an image pull secret to the tenant, or correct the existing one"},
+	{"denied", "the registry denies access", "add an image pull secret to the tenant, or correct the existing one"},
+	{"authentication required", "the registry denies access", "add an image pull secret to the tenant, or correct the existing one"},
+	{"toomanyrequests", "the registry rate-limits pulls", "use a registry mirror or a pull secret with a higher limit"},
+	{"no such host", "the registry can't be reached", "check that the nodes can reach the registry"},
+	{"refused", "the registry can't be reached", "check that the nodes can reach the registry"},
+	{"timeout", "the registry can't be reached", "check that the nodes can reach the registry"},
 }
 
 // imageProblem never repeats the runtime's text, which may hold a registry's signed addresses.
@@ -215,16 +216,16 @@ func imageProblem(container, image string, waiting *corev1.ContainerStateWaiting
 	problem := Problem{
 		Reason:  ProblemImage,
 		Message: fmt.Sprintf("container %s: the image %s can't be pulled", container, image),
-		Remedy:  "check the image's name and tag, the image pull secret, and the nodes' way to the registry",
+		Remedy:  "check the image's name and tag, the image pull secret, and that the nodes can reach the registry",
 	}
 	if waiting.Reason == "InvalidImageName" {
-		problem.Message = fmt.Sprintf("container %s: %q is no name of an image", container, image)
+		problem.Message = fmt.Sprintf("container %s: %q is not a valid image name", container, image)
 		problem.Remedy = "correct the image's name in the chart's values"
 		return problem
 	}
 	if waiting.Reason == "ErrImageNeverPull" {
 		problem.Message += ": it is not on the node, and imagePullPolicy is Never"
-		problem.Remedy = "load the image on the nodes, or set another imagePullPolicy"
+		problem.Remedy = "load the image onto the nodes, or set another imagePullPolicy"
 		return problem
 	}
 	text := strings.ToLower(waiting.Message)
@@ -285,7 +286,7 @@ func refusedSilently(obj *unstructured.Unstructured, pods []corev1.Pod) (Problem
 	}
 	return Problem{
 		Kind: obj.GetKind(), Name: obj.GetName(), Reason: ProblemCreation,
-		Message: "it has no pods: creating them is refused, most likely by the quota, the Pod Security level or a missing ServiceAccount",
+		Message: "it has no pods: creating them fails, probably because of the quota, the Pod Security level or a missing ServiceAccount",
 		Remedy:  lookAt(obj),
 	}, true
 }

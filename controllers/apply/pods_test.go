@@ -52,14 +52,14 @@ func TestPodProblems(t *testing.T) {
     {name: web, state: {waiting: {reason: ImagePullBackOff, message: 'Back-off: fetch https://r.io/x?Signature=s3cret: 401 Unauthorized'}}}]}}
 `,
 			want: []Problem{{
-				"Deployment", "web", ProblemImage, "container web: the image r.io/web:1 can't be pulled: the registry refuses access",
-				"give the tenant an image pull secret, or correct the one it has",
+				"Deployment", "web", ProblemImage, "container web: the image r.io/web:1 can't be pulled: the registry denies access",
+				"add an image pull secret to the tenant, or correct the existing one",
 			}},
 		},
 		"an image without a valid name": {
 			pods: `[{metadata: {name: p}, spec: {initContainers: [{name: init, image: "Web:"}]}, status: {initContainerStatuses: [{name: init, state: {waiting: {reason: InvalidImageName}}}]}}]`,
 			want: []Problem{{
-				"Pod", "p", ProblemImage, `container init: "Web:" is no name of an image`, "correct the image's name in the chart's values",
+				"Pod", "p", ProblemImage, `container init: "Web:" is not a valid image name`, "correct the image's name in the chart's values",
 			}},
 		},
 		"a crash loop, seen while it waits and while it ends": {
@@ -68,14 +68,14 @@ func TestPodProblems(t *testing.T) {
 - {metadata: {name: b, ` + ownedByWeb + `}, status: {containerStatuses: [{name: web, restartCount: 4, state: {terminated: {exitCode: 2, message: s3cret}}}]}}
 `,
 			want: []Problem{{
-				"Deployment", "web", ProblemCrash, "container web ends again and again, with exit code 2",
-				"read what it says: kubectl logs --previous -c web",
+				"Deployment", "web", ProblemCrash, "container web keeps crashing (exit code 2)",
+				"read its log: kubectl logs -n tenant deployment/web -c web --previous",
 			}},
 		},
 		"killed for its memory": {
 			pods: `[{metadata: {name: a, ` + ownedByWeb + `}, status: {containerStatuses: [{name: web, restartCount: 1, state: {running: {}}, lastState: {terminated: {exitCode: 137, reason: OOMKilled}}}]}}]`,
 			want: []Problem{{
-				"Deployment", "web", ProblemMemory, "container web used more memory than its limit and was killed",
+				"Deployment", "web", ProblemMemory, "container web exceeded its memory limit and was killed",
 				"raise the memory limit in the plan's values",
 			}},
 		},
@@ -84,7 +84,7 @@ func TestPodProblems(t *testing.T) {
 			  status: {containerStatuses: [{name: db, state: {waiting: {reason: CreateContainerConfigError, message: 'secret "db" not found'}}}]}}]`,
 			want: []Problem{{
 				"StatefulSet", "db", ProblemConfig, `container db: secret "db" not found`,
-				"make what the container refers to part of the chart, or correct the reference",
+				"add the object that the container references to the chart, or correct the reference",
 			}},
 		},
 		"no node takes the pod, told without the number of nodes": {
@@ -92,8 +92,8 @@ func TestPodProblems(t *testing.T) {
 			  message: '0/12 nodes are available: 3 Insufficient cpu, 9 node(s) had untolerated taint {a: b}. preemption: 0/12 nodes are available: 12 No preemption victims found.'}]}}]`,
 			want: []Problem{{
 				"Deployment", "web", ProblemUnschedulable,
-				"no node takes its pods: Insufficient cpu, node(s) had untolerated taint {a: b}",
-				"add nodes, or ask for less in the plan's values",
+				"its pods can't be scheduled: Insufficient cpu, node(s) had untolerated taint {a: b}",
+				"add nodes, or request less in the plan's values",
 			}},
 		},
 		"a Deployment whose pods the quota refuses, told without what is used": {
@@ -101,7 +101,7 @@ func TestPodProblems(t *testing.T) {
 			  message: 'pods "web-5f-x7k" is forbidden: exceeded quota: tenant, requested: pods=1, used: pods=2, limited: pods=2'}]}}]`,
 			want: []Problem{{
 				"Deployment", "web", ProblemCreation,
-				"its pods can't be created: quota tenant allows pods=2; with this object, which asks for pods=1, it would be exceeded",
+				"its pods can't be created: quota tenant allows pods=2; this object, which requests pods=1, would exceed it",
 				quotaRemedy,
 			}},
 		},
@@ -110,7 +110,7 @@ func TestPodProblems(t *testing.T) {
 			  message: 'pods "web-5f-x7k" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true (pod or container "web" must set securityContext.runAsNonRoot=true)'}]}}]`,
 			want: []Problem{{
 				"Deployment", "web", ProblemCreation,
-				`its pods can't be created: Pod Security level restricted refuses it: runAsNonRoot != true (pod or container "web" must set securityContext.runAsNonRoot=true)`,
+				`its pods can't be created: Pod Security level restricted rejects it: runAsNonRoot != true (pod or container "web" must set securityContext.runAsNonRoot=true)`,
 				podSecurityRemedy,
 			}},
 		},
@@ -134,12 +134,12 @@ func TestPodProblems(t *testing.T) {
 			want: []Problem{
 				{
 					"Job", "migrate", ProblemCreation,
-					"it has no pods: creating them is refused, most likely by the quota, the Pod Security level or a missing ServiceAccount",
+					"it has no pods: creating them fails, probably because of the quota, the Pod Security level or a missing ServiceAccount",
 					"see the events: kubectl describe job migrate -n tenant",
 				},
 				{
 					"StatefulSet", "db", ProblemCreation,
-					"it has no pods: creating them is refused, most likely by the quota, the Pod Security level or a missing ServiceAccount",
+					"it has no pods: creating them fails, probably because of the quota, the Pod Security level or a missing ServiceAccount",
 					"see the events: kubectl describe statefulset db -n tenant",
 				},
 			},

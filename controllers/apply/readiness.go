@@ -108,12 +108,12 @@ var steady = map[string]string{
 	"PartitionRollout":            "not all of its pods are of the latest revision",
 	"RevisionMismatch":            "not all of its pods are of the latest revision",
 	"LessLabelled":                "not all of its pods carry its labels",
-	"ExtraPods":                   "some of its former pods still stop",
-	"LatestGenerationNotObserved": "its controller has not seen the latest change",
+	"ExtraPods":                   "some of its old pods are still terminating",
+	"LatestGenerationNotObserved": "its controller has not observed the latest change",
 	"ProgressDeadlineExceeded":    "it made no progress within progressDeadlineSeconds",
-	"NoGeneration":                "its controller has not seen it",
-	"NoObservedGeneration":        "its controller has not seen it",
-	"NoDesiredNumber":             "its controller has not seen it",
+	"NoGeneration":                "its controller has not observed it",
+	"NoObservedGeneration":        "its controller has not observed it",
+	"NoDesiredNumber":             "its controller has not observed it",
 }
 
 func explain(state State, result *status.Result) Blocker {

@@ -78,7 +78,7 @@ func TestWhatAnObjectLacks(t *testing.T) {
 			objects: `[{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db, generation: 41}, spec: {replicas: 1},
 			  status: {observedGeneration: 40, replicas: 1, readyReplicas: 1, currentReplicas: 1}}]`,
 			want: []Blocker{
-				{Key: db, State: StateProgressing, Reason: "LatestGenerationNotObserved", Message: "its controller has not seen the latest change"},
+				{Key: db, State: StateProgressing, Reason: "LatestGenerationNotObserved", Message: "its controller has not observed the latest change"},
 			},
 		},
 		"a failed object stands before one on the way": {
@@ -128,7 +128,7 @@ func TestWhatAnObjectLacks(t *testing.T) {
 		"suspending: pods still stop": {
 			objects: `[{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db, generation: 3}, spec: {replicas: 0}, status: {observedGeneration: 3, replicas: 1}}]`,
 			want: []Blocker{
-				{Key: db, State: StateProgressing, Reason: "ExtraPods", Message: "some of its former pods still stop"},
+				{Key: db, State: StateProgressing, Reason: "ExtraPods", Message: "some of its old pods are still terminating"},
 			},
 		},
 		"suspending: a pod within its grace period still runs": {

@@ -39,7 +39,7 @@ func (a *Applier) retain(ctx context.Context, namespace, name string, rules ...s
 			return false, &ObjectError{
 				Kind: statefulSetKind.Kind, Name: name, Reason: ReasonAdmissionDenied,
 				Field:   "spec.persistentVolumeClaimRetentionPolicy." + rule,
-				Message: "the cluster did not store Retain for the claims, so it is not scaled down",
+				Message: "the cluster did not store Retain for the claims, so the StatefulSet is not scaled down",
 				Remedy:  "find the admission webhook that changes persistentVolumeClaimRetentionPolicy",
 			}
 		}

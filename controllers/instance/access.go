@@ -47,12 +47,12 @@ func (r *Reconciler) ensureAccessSecret(ctx context.Context, p *pass, rev *revis
 	switch {
 	case err == nil && ofAnother(secret, p.Instance.UID):
 		// It goes with that one, and the seed with it: what was derived from it could never be derived again.
-		return revision.Secrets{}, nil, fmt.Errorf("secret %s belongs to a former instance of this name and is about to be collected", key.Name)
+		return revision.Secrets{}, nil, fmt.Errorf("secret %s belongs to an earlier instance of this name and is about to be garbage-collected", key.Name)
 	case err == nil && len(secret.Data[v1alpha1.AccessSeedKey]) >= revision.SeedBytes:
 		secrets, err := secretsOf(secret)
 		if err != nil {
 			return revision.Secrets{}, report.Problem(v1alpha1.ReasonAccessSecretLost, fmt.Sprintf(
-				"Secret %q: key %q can't be read: restore it from a backup", key.Name, v1alpha1.AccessKeptKey)), nil
+				"Secret %q: key %q is damaged: restore it from a backup", key.Name, v1alpha1.AccessKeptKey)), nil
 		}
 		return secrets, nil, nil
 	case err == nil:
@@ -63,8 +63,8 @@ func (r *Reconciler) ensureAccessSecret(ctx context.Context, p *pass, rev *revis
 	case p.pin != "" || p.adopts():
 		// A new seed would change every password in the tenant.
 		return revision.Secrets{}, report.Problem(v1alpha1.ReasonAccessSecretLost, fmt.Sprintf(
-			"Secret %q is gone, and with it the seed of this tenant's passwords: restore it from a backup; until then the tenant is stopped and"+
-				" resumed, and nothing else of it is changed", key.Name)), nil
+			"Secret %q was deleted, and with it the seed of this tenant's passwords: restore it from a backup; until then the tenant is only"+
+				" suspended and resumed, and not changed otherwise", key.Name)), nil
 	}
 	return r.makeAccessSecret(ctx, p, rev, in)
 }

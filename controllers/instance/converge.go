@@ -201,7 +201,7 @@ func (p *pass) staysOn(why *report.Verdict) *report.Verdict {
 	if why == nil {
 		return nil
 	}
-	return report.Problem(why.Reason, fmt.Sprintf("The tenant stays on revision %q, because it can't be moved to %q: %s",
+	return report.Problem(why.Reason, fmt.Sprintf("The tenant stays on revision %q because it can't be moved to %q: %s",
 		p.pin, p.target, why.Message))
 }
 

@@ -26,7 +26,7 @@ func (r *Reconciler) withoutWorkload(ctx context.Context, p *pass, sets sets, o 
 		return true
 	}
 	changed := report.Problem(v1alpha1.ReasonProductChanged, fmt.Sprintf(
-		"MarketplaceProduct %q has no template, but namespace %q has this sale's workload: give it the template again, or sell"+
+		"MarketplaceProduct %q has no template, but namespace %q contains this sale's workload: restore the template, or sell"+
 			" under another product", p.Instance.Spec.ProductRef.Name, p.Namespace))
 	if sets.former == nil {
 		o.problem = changed

@@ -20,7 +20,7 @@ type Metrics struct {
 }
 
 var instancesDesc = prometheus.NewDesc("stallkeeper_instances",
-	"MarketplaceInstances by namespace, product (empty as long as it is not known) and state.",
+	"MarketplaceInstances by namespace, product (empty until it is known) and state.",
 	[]string{"namespace", "product", "state"}, nil)
 
 // Describe names the metric.

@@ -30,7 +30,7 @@ func TestInstanceMetricsCountByState(t *testing.T) {
 		instance("d", "", metav1.ConditionUnknown, v1alpha1.ReasonWaitingForOrder),
 	).Build()
 	want := `
-		# HELP stallkeeper_instances MarketplaceInstances by namespace, product (empty as long as it is not known) and state.
+		# HELP stallkeeper_instances MarketplaceInstances by namespace, product (empty until it is known) and state.
 		# TYPE stallkeeper_instances gauge
 		stallkeeper_instances{namespace="sales",product="",state="Pending"} 1
 		stallkeeper_instances{namespace="sales",product="shop",state="Blocked"} 1

@@ -40,8 +40,8 @@ func (r *Reconciler) remove(ctx context.Context, p *pass) outcome {
 			// What was read live says otherwise, or the clock of this machine is ahead.
 			return outcome{
 				again: p.now.Add(queue.RemovalRecheck),
-				problem: report.Problem(v1alpha1.ReasonRemovalHeld, "The tenant was to be deleted, and what the API server shows now, or its"+
-					" clock, says that it is not time: nothing is deleted"),
+				problem: report.Problem(v1alpha1.ReasonRemovalHeld, "The tenant was due for deletion, but the API server's current data, or its"+
+					" clock, says otherwise: nothing is deleted"),
 			}
 		}
 		if err := r.Tenants.Remove(ctx, reading); client.IgnoreNotFound(err) != nil {
@@ -64,7 +64,7 @@ func (r *Reconciler) stillDue(ctx context.Context, p *pass, reading tenant.Readi
 		return false, err
 	}
 	if live.UID != p.Instance.UID {
-		return false, errors.New("the instance is another one now")
+		return false, errors.New("the instance was replaced by another one of the same name")
 	}
 	again, err := r.Sales.Read(ctx, live)
 	if err != nil {
@@ -135,7 +135,7 @@ func removalBlockers(standing tenant.Standing) []v1alpha1.Blocker {
 		}
 		blockers = append(blockers, v1alpha1.Blocker{
 			Object: "Namespace/" + standing.Namespace.GetName(), Reason: condition.Type, Message: condition.Message,
-			Remedy: "remove the finalizers or the broken API service that it names",
+			Remedy: "remove the finalizers or the broken APIService that the condition names",
 		})
 	}
 	return blockers

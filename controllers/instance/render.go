@@ -158,13 +158,13 @@ func (r *Reconciler) planOf(ctx context.Context, p *pass, name string) (*revisio
 	rev, err := r.Revisions.Get(ctx, types.NamespacedName{Namespace: p.Instance.Namespace, Name: name})
 	if apierrors.IsNotFound(err) {
 		return nil, v1alpha1.Plan{}, report.Problem(v1alpha1.ReasonRevisionNotFound, fmt.Sprintf(
-			"ControllerRevision %q is gone: restore it, or create the MarketplaceProduct again", name)), nil
+			"ControllerRevision %q does not exist: restore it, or recreate the MarketplaceProduct", name)), nil
 	}
 	if err != nil {
 		return nil, v1alpha1.Plan{}, nil, err
 	}
 	if p.Effective.Plan == "" {
-		return nil, v1alpha1.Plan{}, report.Problem(v1alpha1.ReasonPlanUnclear, "No plan is named, and the product has several: set spec.plan"), nil
+		return nil, v1alpha1.Plan{}, report.Problem(v1alpha1.ReasonPlanUnclear, "The sale names no plan and the product has several: set spec.plan"), nil
 	}
 	plan, ok := rev.Plan(p.Effective.Plan)
 	if !ok {

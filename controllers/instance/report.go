@@ -115,7 +115,7 @@ func pausedVerdict(mpi *v1alpha1.MarketplaceInstance) report.Verdict {
 func entitledVerdict(s sale.Sale, now time.Time) report.Verdict {
 	sub := s.Instance.Spec.Subscription
 	if sub == nil {
-		return report.True(v1alpha1.ReasonNoSale, "This instance was created by hand; no sale limits it")
+		return report.True(v1alpha1.ReasonNoSale, "This instance was created manually and is not limited by a sale")
 	}
 	if ended, ok := entitlementEnded(sub); ok {
 		return ended
@@ -124,19 +124,19 @@ func entitledVerdict(s sale.Sale, now time.Time) report.Verdict {
 	end, runUntil := expires.Add(s.Policy.Grace), s.Instance.Spec.Lifecycle.RunUntilTime.Time
 	switch {
 	case expires.IsZero() && sub.ExpirySource == "" && len(sub.Items) == 0:
-		return report.Unknown(v1alpha1.ReasonOrderPending, "The end of the paid time is not known before the order has been read")
+		return report.Unknown(v1alpha1.ReasonOrderPending, "The end of the paid period is unknown until the order has been read")
 	case expires.IsZero():
 		return report.True(v1alpha1.ReasonNoExpiry, "The sale has no end")
 	case now.Before(expires):
 		return report.True(v1alpha1.ReasonPaid, fmt.Sprintf("Paid until %s", report.Stamp(expires)))
 	case now.Before(end):
-		return report.True(v1alpha1.ReasonInGrace, fmt.Sprintf("The paid time ended at %s; the tenant keeps running until %s",
+		return report.True(v1alpha1.ReasonInGrace, fmt.Sprintf("The paid period ended at %s; the tenant keeps running until %s",
 			report.Stamp(expires), report.Stamp(end)))
 	case now.Before(runUntil):
-		return report.True(v1alpha1.ReasonRunUntil, fmt.Sprintf("The paid time ended at %s; spec.lifecycle keeps the tenant running until %s",
+		return report.True(v1alpha1.ReasonRunUntil, fmt.Sprintf("The paid period ended at %s; spec.lifecycle keeps the tenant running until %s",
 			report.Stamp(expires), report.Stamp(runUntil)))
 	}
-	return report.False(v1alpha1.ReasonPaymentOverdue, fmt.Sprintf("The paid time ended at %s and its grace at %s; the data is kept",
+	return report.False(v1alpha1.ReasonPaymentOverdue, fmt.Sprintf("The paid period ended at %s and its grace period at %s; the data is kept",
 		report.Stamp(expires), report.Stamp(end)))
 }
 
@@ -148,11 +148,11 @@ func entitlementEnded(sub *v1alpha1.Subscription) (report.Verdict, bool) {
 	case sub.Entitlement.State != v1alpha1.EntitlementFrozen:
 		return report.Verdict{}, false
 	case sub.Entitlement.Reason == v1alpha1.EntitlementExpired:
-		return report.False(v1alpha1.ReasonExpired, "The marketplace froze the sale because its paid time was over; a renewal lifts that"), true
+		return report.False(v1alpha1.ReasonExpired, "The marketplace froze the sale because its paid period had ended; a renewal lifts the freeze"), true
 	case sub.Entitlement.Reason == v1alpha1.EntitlementByPerson:
-		return report.False(v1alpha1.ReasonFrozen, "A person froze the sale; a correction with entitlement: Active lifts that"), true
+		return report.False(v1alpha1.ReasonFrozen, "A correction froze the sale; a correction with entitlement: Active lifts the freeze"), true
 	}
-	return report.False(v1alpha1.ReasonFrozen, "The marketplace froze the sale; only its unfreeze lifts that"), true
+	return report.False(v1alpha1.ReasonFrozen, "The marketplace froze the sale; only the marketplace can lift the freeze"), true
 }
 
 // suspendedVerdict says whether the tenant is stopped, and why.
@@ -160,7 +160,7 @@ func suspendedVerdict(p *pass, o outcome) report.Verdict {
 	d := p.decision
 	switch {
 	case d.Phase == lifecycle.Nothing:
-		return report.False(v1alpha1.ReasonWaitingForOrder, "Nothing has been started yet")
+		return report.False(v1alpha1.ReasonWaitingForOrder, "The tenant has not been started yet")
 	case d.Phase == lifecycle.Run:
 		return report.False(v1alpha1.ReasonRunning, "The tenant is not suspended")
 	case d.Phase == lifecycle.Remove && o.did == removing:
@@ -168,7 +168,7 @@ func suspendedVerdict(p *pass, o outcome) report.Verdict {
 	case o.did == absent:
 		return report.True(suspensionReason(p), "There is no tenant")
 	case o.did == elsewhere:
-		return report.True(suspensionReason(p), "Nothing runs for this sale, and it may not be used: "+suspensionText(p))
+		return report.True(suspensionReason(p), "No workload runs for this sale, and the buyer may not use it: "+suspensionText(p))
 	}
 	reason, message := suspensionReason(p), suspensionText(p)
 	if o.stopped && len(cannotStop(o.blockers)) == 0 {
@@ -210,12 +210,12 @@ func suspensionText(p *pass) string {
 	d := p.decision
 	texts := map[string]string{
 		v1alpha1.ReasonReleased:        "the marketplace has ended the sale",
-		v1alpha1.ReasonRetentionEnded:  "the retention after the unpaid time is over, and the product's afterRetention is Delete",
+		v1alpha1.ReasonRetentionEnded:  "the retention period has ended, and the product's afterRetention is Delete",
 		v1alpha1.ReasonRequested:       "spec.desiredState is Suspended",
-		v1alpha1.ReasonPaymentOverdue:  "the paid time and its grace are over; a renewal brings the tenant back",
-		v1alpha1.ReasonExpired:         "the marketplace froze the sale because its paid time was over; a renewal brings the tenant back",
-		v1alpha1.ReasonNotAcknowledged: "the marketplace does not seem to know of the sale; see the condition Acknowledged",
-		v1alpha1.ReasonFrozen:          "the sale is frozen; an unfreeze brings the tenant back",
+		v1alpha1.ReasonPaymentOverdue:  "the paid period and its grace period have ended; a renewal resumes the tenant",
+		v1alpha1.ReasonExpired:         "the marketplace froze the sale because its paid period had ended; a renewal resumes the tenant",
+		v1alpha1.ReasonNotAcknowledged: "the marketplace does not appear to know of the sale; see the condition Acknowledged",
+		v1alpha1.ReasonFrozen:          "the sale is frozen; an unfreeze resumes the tenant",
 	}
 	text := texts[suspensionReason(p)]
 	if d.Rule == lifecycle.RuleStopWanted {
@@ -244,7 +244,7 @@ func provisionedVerdict(d lifecycle.Decision, o outcome) report.Verdict {
 	case len(cannotStop(o.blockers)) > 0:
 		return report.False(v1alpha1.ReasonCannotSuspend, "The tenant can't be stopped: "+blockerText(cannotStop(o.blockers)))
 	case o.did == absent:
-		return report.Unknown(v1alpha1.ReasonProgressing, "There is no tenant yet")
+		return report.Unknown(v1alpha1.ReasonProgressing, "The tenant does not exist yet")
 	case o.readiness.State == apply.StateFailed || len(o.blockers) > 0:
 		return report.False(v1alpha1.ReasonUnhealthy, cmp.Or(blockerText(o.blockers), "An object of the tenant has failed"))
 	case o.waiting != "":
@@ -255,7 +255,7 @@ func provisionedVerdict(d lifecycle.Decision, o outcome) report.Verdict {
 		return movingVerdict(d, o)
 	}
 	if o.did == elsewhere {
-		return report.True(v1alpha1.ReasonProvisioned, "Nothing has to run for this sale")
+		return report.True(v1alpha1.ReasonProvisioned, "This sale needs no workload")
 	}
 	return report.True(v1alpha1.ReasonProvisioned, "All objects of the tenant are in place and healthy")
 }
@@ -264,9 +264,9 @@ func provisionedVerdict(d lifecycle.Decision, o outcome) report.Verdict {
 func movingVerdict(d lifecycle.Decision, o outcome) report.Verdict {
 	switch {
 	case len(o.nextBlockers) > 0:
-		return report.False(v1alpha1.ReasonUnhealthy, "The tenant stays on its revision, because a hook of the next one failed: "+blockerText(o.nextBlockers))
+		return report.False(v1alpha1.ReasonUnhealthy, "The tenant stays on its revision because a hook of the next one failed: "+blockerText(o.nextBlockers))
 	case d.Phase == lifecycle.Suspend:
-		return report.True(v1alpha1.ReasonProvisioned, "All objects are in place; the next revision has hooks, and is rolled out when the tenant is resumed")
+		return report.True(v1alpha1.ReasonProvisioned, "All objects are in place; the next revision has hooks and is rolled out when the tenant is resumed")
 	}
 	return report.Unknown(v1alpha1.ReasonProgressing, "Waiting for the "+o.preparing+"")
 }

@@ -32,7 +32,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	raise := make(chan event.TypedGenericEvent[queue.Raised])
 	guard := &queue.StarvationGuard{Reader: mgr.GetClient(), Seen: &r.seen, Raise: raise, Period: queue.StarvationPeriod}
 	if err := mgr.Add(guard); err != nil {
-		return fmt.Errorf("adding the guard against starvation: %w", err)
+		return fmt.Errorf("adding the starvation guard: %w", err)
 	}
 	b := ctrl.NewControllerManagedBy(mgr).Named("instance").
 		Watches(&v1alpha1.MarketplaceInstance{}, queue.InstanceEvents()).

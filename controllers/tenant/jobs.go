@@ -273,15 +273,15 @@ func jobFailed(f jobFacts, record JobRecord) *Refusal {
 		if message := text(apply.Condition(f.live, "Failed")["message"]); message != "" {
 			r.Message += ": " + short(message)
 		}
-		r.Remedy = "read its log, correct the cause, and run it again by deleting it: kubectl delete job " + f.wanted.GetName() + " -n " +
+		r.Remedy = "read its log, fix the cause, and rerun the Job by deleting it: kubectl delete job " + f.wanted.GetName() + " -n " +
 			f.wanted.GetNamespace()
 	case record.State == JobLost:
-		r.Message = what + " is gone, and how it ended is not known, so it counts as failed"
-		r.Remedy = "see whether it has done its work; run the Jobs that are gone again with " + again + ", or go on with a new revision"
+		r.Message = what + " no longer exists and its outcome is unknown, so it counts as failed"
+		r.Remedy = "check whether it did its work; rerun the missing Jobs with " + again + ", or continue with a new revision"
 	default:
-		r.Message = what + " has failed, and its Job is deleted"
-		r.Remedy = "correct the cause, and run the Jobs that are gone again with " + again + "; without ttlSecondsAfterFinished and hook-failed " +
-			"in helm.sh/hook-delete-policy, the Job stays with its log"
+		r.Message = what + " failed and its Job was deleted"
+		r.Remedy = "fix the cause and rerun the missing Jobs with " + again + "; without ttlSecondsAfterFinished and hook-failed " +
+			"in helm.sh/hook-delete-policy, the Job is kept with its log"
 	}
 	return r
 }

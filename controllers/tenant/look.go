@@ -176,12 +176,12 @@ func stillUp(st Standing) []Refusal {
 		case kindDeployment, kindStatefulSet, kindReplicaSet:
 			standing, _ := number(obj, "status", "replicas")
 			if replicasOf(obj) > 0 || standing > 0 {
-				up = append(up, Refusal{Key: key, Reason: ReasonStillRuns, Message: "its pods have not all ended yet"})
+				up = append(up, Refusal{Key: key, Reason: ReasonStillRuns, Message: "not all of its pods have terminated yet"})
 			}
 		case kindJob:
 			active, _ := number(obj, "status", "active")
 			if jobEnd(obj) == "" && (!flag(obj, "spec", "suspend") || active > 0) {
-				up = append(up, Refusal{Key: key, Reason: ReasonStillRuns, Message: "the Job has not ended yet"})
+				up = append(up, Refusal{Key: key, Reason: ReasonStillRuns, Message: "the Job has not finished yet"})
 			}
 		}
 	}
@@ -212,23 +212,23 @@ func running(st Standing, pods []corev1.Pod) []Refusal {
 
 func runningPod(st Standing, pod *corev1.Pod) Refusal {
 	kind, name := apply.WorkloadOf(pod)
-	r := Refusal{Key: Key{Kind: kind, Name: name}, Reason: ReasonStillRuns, Message: "it has a pod that runs although the tenant is stopped"}
+	r := Refusal{Key: Key{Kind: kind, Name: name}, Reason: ReasonStillRuns, Message: "one of its pods is running although the tenant is suspended"}
 	switch {
 	case pod.DeletionTimestamp != nil:
-		r.Message = "its last pod has not ended yet"
+		r.Message = "its last pod has not terminated yet"
 	case kind == kindJob.Kind:
 		r.Group = kindJob.Group
-		r.Message = "the Job runs to its end"
+		r.Message = "the Job is still running"
 		r.Remedy = fmt.Sprintf("wait for it, or delete it: kubectl delete job %s -n %s", name, st.Name)
 		if cron := startedBy.FindStringSubmatch(name); cron != nil && st.Objects[Key{Group: kindCronJob.Group, Kind: kindCronJob.Kind, Name: cron[1]}] != nil {
 			r.Key = Key{Group: kindCronJob.Group, Kind: kindCronJob.Kind, Name: cron[1]}
-			r.Message = "its Job " + name + " runs to its end"
+			r.Message = "its Job " + name + " is still running"
 		}
 	case kind == "Pod":
-		r.Message = "the pod was made by the application or by a person, and runs although the tenant is stopped"
+		r.Message = "the pod was created by the application or manually, and runs although the tenant is suspended"
 		r.Remedy = fmt.Sprintf("delete it: kubectl delete pod %s -n %s", name, st.Name)
 	default:
-		r.Remedy = fmt.Sprintf("see what keeps its pods: kubectl get pods -n %s", st.Name)
+		r.Remedy = fmt.Sprintf("check why its pods do not terminate: kubectl get pods -n %s", st.Name)
 	}
 	return r
 }

@@ -115,7 +115,7 @@ func (t *Tenants) freshNamespace(ctx context.Context, st Standing, owner apply.O
 		return st, fmt.Errorf("reading namespace %s: %w", st.Name, err)
 	}
 	if !apply.Recorded(ns, owner) {
-		return st, &apply.NamespaceConflictError{Namespace: st.Name, Message: "it does not record this instance", Remedy: "see whose it is"}
+		return st, &apply.NamespaceConflictError{Namespace: st.Name, Message: "it does not record this instance", Remedy: "check which instance owns it"}
 	}
 	fresh := st.clone()
 	t.wrote(&fresh, ns)

@@ -116,7 +116,7 @@ func planOne(obj *unstructured.Unstructured, wish Wish, expected func(*unstructu
 func cannotSuspend(key Key) *Refusal {
 	return &Refusal{
 		Key: key, Reason: ReasonCannotSuspend,
-		Message: fmt.Sprintf("objects of kind %s can't be stopped without the product saying how, so it keeps running", key.GroupKind()),
+		Message: fmt.Sprintf("objects of kind %s can't be stopped because the product does not specify how, so they keep running", key.GroupKind()),
 		Remedy: "add a patch for the kind to the product's spec.lifecycle.suspension ({} if the template itself stops it), " +
 			"or name the kind in spec.lifecycle.dataKinds if it runs nothing",
 	}

@@ -50,8 +50,8 @@ func (t *Tenants) Power(ctx context.Context, st Standing, wish Wish) Powered {
 
 func notOwned(st Standing) Refusal {
 	return Refusal{
-		Key: keyOf(st.Namespace), Reason: ReasonNotOwned, Message: "the namespace does not record this instance, so nothing in it is touched",
-		Remedy: "see the instance that its labels and annotations name",
+		Key: keyOf(st.Namespace), Reason: ReasonNotOwned, Message: "the namespace does not record this instance, so its contents are left unchanged",
+		Remedy: "check the instance that its labels and annotations name",
 	}
 }
 
@@ -117,7 +117,7 @@ func (p *powering) one(ctx context.Context, o overlay) {
 func patchRefused(key Key, err error) Refusal {
 	r := refused(key, err)
 	r.Reason = ReasonSuspensionPatch
-	r.Message = "the API server refuses the product's spec.lifecycle.suspension for it: " + r.Message
+	r.Message = "the API server rejects the product's spec.lifecycle.suspension for it: " + r.Message
 	r.Remedy = "correct the patch in the product"
 	return r
 }
@@ -251,7 +251,7 @@ func (t *Tenants) retain(ctx context.Context, o overlay) (*unstructured.Unstruct
 	if loses(stored) {
 		return nil, &apply.ObjectError{
 			Kind: o.key.Kind, Name: o.key.Name, Reason: apply.ReasonAdmissionDenied, Field: "spec.persistentVolumeClaimRetentionPolicy.whenScaled",
-			Message: "the cluster did not store Retain for the claims, so it is not scaled down",
+			Message: "the cluster did not store Retain for the claims, so the StatefulSet is not scaled down",
 			Remedy:  "find the admission webhook that changes persistentVolumeClaimRetentionPolicy",
 		}
 	}

@@ -39,7 +39,7 @@ const (
 	ReasonStillRuns = "StillRuns"
 	// ReasonHeldBack: it needs something that was refused.
 	ReasonHeldBack = "HeldBack"
-	// ReasonClaimShrinks: a claim would become smaller, which no storage can do.
+	// ReasonClaimShrinks: a claim would become smaller, which Kubernetes does not support.
 	ReasonClaimShrinks = "ClaimShrinks"
 	// ReasonDrift: somebody changes it again and again.
 	ReasonDrift = "Drift"

@@ -17,7 +17,7 @@ import (
 )
 
 // ErrTimeUnknown says that the API server's time is not known. Nothing is deleted then.
-var ErrTimeUnknown = errors.New("the API server did not say what time it is")
+var ErrTimeUnknown = errors.New("the API server's response has no Date header")
 
 // ServerTime keeps the time of the API server's last answer, from its Date header. Its Wrap goes into the rest.Config of the client that
 // reads live.

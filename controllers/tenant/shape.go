@@ -226,7 +226,7 @@ func volatile(kind schema.GroupKind) bool {
 // heldBack says that an object waits for another one.
 func heldBack(key, need Key) Refusal {
 	return Refusal{
-		Key: key, Reason: ReasonHeldBack, Message: "it needs " + need.String() + ", which was refused",
-		Remedy: "see what is said of " + strings.TrimSpace(need.String()),
+		Key: key, Reason: ReasonHeldBack, Message: "it needs " + need.String() + ", which was rejected",
+		Remedy: "see the blocker of " + strings.TrimSpace(need.String()),
 	}
 }

@@ -225,7 +225,7 @@ func (p *pass) one(ctx context.Context, a action) {
 
 // leaving says that an object has to be gone before it can be made anew.
 func leaving(key Key) Refusal {
-	return Refusal{Key: key, Reason: string(apply.ReasonTransient), Message: "it is being deleted, and is made anew when it is gone", Retry: true}
+	return Refusal{Key: key, Reason: string(apply.ReasonTransient), Message: "it is being deleted and will be recreated", Retry: true}
 }
 
 // wait says whether an object that somebody has changed is left alone for a while.
@@ -243,8 +243,8 @@ func (p *pass) wait(a action) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.result.Unsaid = append(p.result.Unsaid, Refusal{
-		Key: a.key, Reason: ReasonDrift, Message: fmt.Sprintf("%q changes it again and again, and so do we; it is left alone for a while", other),
-		Remedy: "let only one of the two manage it",
+		Key: a.key, Reason: ReasonDrift, Message: fmt.Sprintf("conflicting writes by field manager %q; backing off", other),
+		Remedy: "let only one field manager own these fields",
 	})
 	if p.result.Standing.Again.IsZero() || until.Before(p.result.Standing.Again) {
 		p.result.Standing.Again = until
@@ -272,7 +272,7 @@ func (p *pass) do(ctx context.Context, a action) (*unstructured.Unstructured, er
 	}
 	// What was ours is ours again by now, and what is left of the others' is in addition.
 	if answer, err = p.clean(ctx, a); err != nil {
-		return nil, fmt.Errorf("putting %s right: %w", a.key, err)
+		return nil, fmt.Errorf("correcting drift of %s: %w", a.key, err)
 	}
 	return answer, nil
 }
@@ -532,14 +532,14 @@ func (p *pass) note(id string, record JobRecord) {
 func (p *pass) removeJob(ctx context.Context, job *unstructured.Unstructured) error {
 	if job.GetDeletionTimestamp() != nil {
 		return &apply.ObjectError{
-			Kind: job.GetKind(), Name: job.GetName(), Reason: apply.ReasonTransient, Message: "the former Job is still being deleted",
+			Kind: job.GetKind(), Name: job.GetName(), Reason: apply.ReasonTransient, Message: "the previous Job is still being deleted",
 			Err: errors.New("it is terminating"),
 		}
 	}
 	err := p.Client.Delete(ctx, like(job), client.PropagationPolicy(metav1.DeletePropagationBackground),
 		client.Preconditions{UID: ptr.To(job.GetUID())})
 	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("deleting the former Job: %w", err)
+		return fmt.Errorf("deleting the previous Job: %w", err)
 	}
 	p.count()
 	p.deleted(&p.result.Standing, keyOf(job), job.GetUID())

@@ -363,7 +363,7 @@ func TestANamespaceThatSomebodyMakesInTheSameMomentIsNotTaken(t *testing.T) {
 		return nil
 	}
 	out := w.pass(t.Context())
-	if out.err == nil || !strings.Contains(out.err.Error(), "not made by Stallkeeper") {
+	if out.err == nil || !strings.Contains(out.err.Error(), "not created by Stallkeeper") {
 		t.Errorf("%v", out.err)
 	}
 }

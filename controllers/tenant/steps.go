@@ -233,7 +233,7 @@ func shrinks(key Key, claim string, before, after resource.Quantity) *Refusal {
 	}
 	return &Refusal{
 		Key: key, Reason: ReasonClaimShrinks, Field: "spec.resources.requests.storage", Old: before.String(), New: after.String(),
-		Message: fmt.Sprintf("the claim %s would shrink from %s to %s, which no storage can do", claim, before.String(), after.String()),
+		Message: fmt.Sprintf("the claim %s would shrink from %s to %s, which Kubernetes does not support", claim, before.String(), after.String()),
 		Remedy:  "set the size to at least " + before.String() + " in the chart's values or the plan",
 	}
 }
@@ -364,7 +364,7 @@ func (p *pass) take(ctx context.Context, a action, obj, live *unstructured.Unstr
 			return nil, err
 		}
 		if err := p.Client.Patch(ctx, like(obj), patch, client.FieldOwner(repairOwner)); err != nil {
-			return nil, fmt.Errorf("clearing what stands in the way of %s: %w", a.key, err)
+			return nil, fmt.Errorf("removing the object that blocks %s: %w", a.key, err)
 		}
 		p.count()
 	case s.replace != nil:

@@ -152,7 +152,7 @@ func (r *Reconciler) ask(ctx context.Context, mpi *v1alpha1.MarketplaceInstance,
 		address = r.PrometheusURL
 	}
 	if address == "" {
-		return 0, &sources.Error{Invalid: true, Text: "It names no Prometheus: set prometheus.address in the meter, or" +
+		return 0, &sources.Error{Invalid: true, Text: "The meter names no Prometheus: set prometheus.address in it, or" +
 			" the chart's value usage.prometheusURL"}
 	}
 	query, err := template.EvaluateString("prometheus.query", meter.Prometheus.Query, queryScope(mpi, k))

@@ -66,7 +66,7 @@ func (r *PushReconciler) collect(ctx context.Context, mp *v1alpha1.Marketplace, 
 			found.refuse(records, "There is no MarketplaceInstance %q that is billed by usage: correct spec.instanceRef in a new record", name)
 			continue
 		case linked(mpi):
-			found.refuse(records, "MarketplaceInstance %q is a package that %q uses: name that one in spec.instanceRef of a new record", name,
+			found.refuse(records, "MarketplaceInstance %q is a package that %q uses: name the latter in spec.instanceRef of a new record", name,
 				mpi.Spec.Subscription.PackageConsumerRef.Name)
 			continue
 		case mpi.Spec.Subscription.Marketplace != mp.Name:

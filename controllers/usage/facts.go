@@ -222,15 +222,15 @@ func unclearUsage(mpi *v1alpha1.MarketplaceInstance, meters []planMeter) *report
 	case pushed == 0:
 		return nil
 	case len(items) > 1:
-		return report.Problem(v1alpha1.ReasonSeveralMeteredItems, fmt.Sprintf("The order line sells %d items, and the marketplace does not document"+
-			" the id under which it wants the usage of each: nothing is pushed. Ask the marketplace's support; sell the items on"+
-			" lines of their own, or set spec.correction.items of this instance to the one that is metered", len(items)))
+		return report.Problem(v1alpha1.ReasonSeveralMeteredItems, fmt.Sprintf("The order line contains %d items, and the marketplace does not document"+
+			" the id to use for each: usage is not pushed. Ask the marketplace's support; sell the items on"+
+			" separate order lines, or set spec.correction.items of this instance to the one that is metered", len(items)))
 	case pushed > 1:
-		return report.Problem(v1alpha1.ReasonSeveralMeteredItems, fmt.Sprintf("The plan has %d meters that are pushed, and the marketplace"+
-			" knows one amount for each instance: nothing is pushed. Set push: None for all meters but the one that is billed", pushed))
+		return report.Problem(v1alpha1.ReasonSeveralMeteredItems, fmt.Sprintf("The plan has %d pushed meters, and the marketplace"+
+			" accepts one amount per instance: usage is not pushed. Set push: None for all meters except the billed one", pushed))
 	case old && (len(items) == 0 || items[0].ProductID == ""):
-		return report.Problem(v1alpha1.ReasonProductIDUnknown, "The meter is pushed one record at a time, which needs the product's id, and the"+
-			" order contains none: set it with spec.correction.items of this instance, as the marketplace's console shows it")
+		return report.Problem(v1alpha1.ReasonProductIDUnknown, "Pushing single records requires the product's id, and the"+
+			" order does not contain it: set it with spec.correction.items of this instance, as shown in the marketplace's console")
 	}
 	return nil
 }

@@ -56,16 +56,16 @@ func (l ledger) extension(s sale.Sale) sale.Extension {
 	}
 	e := sale.Extension{Services: askedServices(meters)}
 	if l.usedUp(s.Instance) {
-		e.Stops = append(e.Stops, sale.Stop{Reason: v1alpha1.ReasonPackageUsedUp, Message: "the package of use is used up; a renewal," +
-			" a larger quantity, or another package size in the plan brings the tenant back"})
+		e.Stops = append(e.Stops, sale.Stop{Reason: v1alpha1.ReasonPackageUsedUp, Message: "the usage package is exhausted; a renewal," +
+			" a larger quantity, or a larger package in the plan resumes the tenant"})
 	}
 	if l.unread() {
-		e.Unfinished = "a last reading of its meters"
-		e.Losses = append(e.Losses, sale.Loss{Reason: v1alpha1.ReasonUsageLost, Message: "The tenant was removed before a last reading of its meters"})
+		e.Unfinished = "a final usage reading"
+		e.Losses = append(e.Losses, sale.Loss{Reason: v1alpha1.ReasonUsageLost, Message: "The tenant was removed without a final usage reading"})
 	}
 	if open := l.open(); open > 0 {
 		e.Losses = append(e.Losses, sale.Loss{Reason: v1alpha1.ReasonUsageLost, Message: fmt.Sprintf(
-			"%d usage record(s) go with the instance, and the marketplace has not accepted them", open)})
+			"%d usage record(s) that the marketplace has not accepted are deleted with the instance", open)})
 		if deleted := s.Instance.DeletionTimestamp; !deleted.IsZero() {
 			e.KeepUntil = deleted.Add(farewell)
 			e.Keeping = []v1alpha1.Blocker{usageBlocker(s.Instance, e.KeepUntil)}
@@ -73,7 +73,7 @@ func (l ledger) extension(s sale.Sale) sale.Extension {
 	}
 	if linked(s.Instance) {
 		e.Hosted = &sale.Hosted{By: l.user, Problem: l.unclear, OwnTenant: report.False(v1alpha1.ReasonPackageConsumerUnclear, fmt.Sprintf(
-			"spec.subscription.packageConsumerRef names another instance, but namespace %q has this package's own tenant, which is left as it is:"+
+			"spec.subscription.packageConsumerRef names another instance, but namespace %q contains this package's own tenant, which is left unchanged:"+
 				" move its data and delete the namespace, or make another instance", s.Namespace))}
 	}
 	return e
@@ -83,8 +83,8 @@ func (l ledger) extension(s sale.Sale) sale.Extension {
 func usageBlocker(mpi *v1alpha1.MarketplaceInstance, until time.Time) v1alpha1.Blocker {
 	return v1alpha1.Blocker{
 		Object: "MarketplaceInstance/" + mpi.Name, Reason: v1alpha1.ReasonPushPending,
-		Message: fmt.Sprintf("usage that the marketplace has not accepted would go with it; it is kept until %s at the latest", report.Stamp(until)),
-		Remedy:  "see the records with `kubectl get urec`; delete those that are not to be charged",
+		Message: fmt.Sprintf("deletion would lose usage that the marketplace has not accepted; the instance is kept until %s at the latest", report.Stamp(until)),
+		Remedy:  "list the records with `kubectl get urec`; delete those that should not be charged",
 	}
 }
 

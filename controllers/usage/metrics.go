@@ -27,9 +27,9 @@ type Metrics struct {
 
 var (
 	openRecordsDesc = prometheus.NewDesc("stallkeeper_usage_records_open",
-		"UsageRecords that are to be pushed and that the marketplace has not accepted.", []string{"namespace"}, nil)
+		"UsageRecords to be pushed that the marketplace has not accepted.", []string{"namespace"}, nil)
 	oldestOpenDesc = prometheus.NewDesc("stallkeeper_usage_oldest_open_timestamp_seconds",
-		"End of the interval of the oldest UsageRecord that is to be pushed and that the marketplace has not accepted.", []string{"namespace"}, nil)
+		"End of the interval of the oldest UsageRecord to be pushed that the marketplace has not accepted.", []string{"namespace"}, nil)
 	usageInstancesDesc = prometheus.NewDesc("stallkeeper_usage_instances",
 		"MarketplaceInstances that are billed by usage, by namespace, product, and status and reason of UsageReported.",
 		[]string{"namespace", "product", "status", "reason"}, nil)

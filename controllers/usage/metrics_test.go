@@ -47,10 +47,10 @@ func TestUsageMetricsTellWhatDoesNotGetThrough(t *testing.T) {
 		# HELP stallkeeper_usage_instances MarketplaceInstances that are billed by usage, by namespace, product, and status and reason of UsageReported.
 		# TYPE stallkeeper_usage_instances gauge
 		stallkeeper_usage_instances{namespace="sales",product="shop",reason="UsageLate",status="False"} 1
-		# HELP stallkeeper_usage_oldest_open_timestamp_seconds End of the interval of the oldest UsageRecord that is to be pushed and that the marketplace has not accepted.
+		# HELP stallkeeper_usage_oldest_open_timestamp_seconds End of the interval of the oldest UsageRecord to be pushed that the marketplace has not accepted.
 		# TYPE stallkeeper_usage_oldest_open_timestamp_seconds gauge
 		stallkeeper_usage_oldest_open_timestamp_seconds{namespace="sales"} %d
-		# HELP stallkeeper_usage_records_open UsageRecords that are to be pushed and that the marketplace has not accepted.
+		# HELP stallkeeper_usage_records_open UsageRecords to be pushed that the marketplace has not accepted.
 		# TYPE stallkeeper_usage_records_open gauge
 		stallkeeper_usage_records_open{namespace="sales"} 2
 	`, salestest.Day(2).Unix())

@@ -240,15 +240,15 @@ func (r pushPass) settled(ctx context.Context, push duePush, failed error) error
 
 // differsSaying is said of a record whose interval was pushed before with another amount.
 func differsSaying(first string) saying {
-	return saying{v1alpha1.UsageUncertain, report.False(v1alpha1.ReasonAmountDiffers, fmt.Sprintf("The amount %s was pushed for this interval"+
-		" before, by a record that was deleted, and the marketplace keeps the first one: compare it with the marketplace's console, and create"+
-		" a record with that amount in place of this one", first))}
+	return saying{v1alpha1.UsageUncertain, report.False(v1alpha1.ReasonAmountDiffers, fmt.Sprintf("The amount %s was already pushed for this interval"+
+		" by a record that has been deleted, and the marketplace keeps the first amount: compare it with the marketplace's console and create"+
+		" a record with that amount to replace this one", first))}
 }
 
 // pushFailed words a push that failed, and says how long the marketplace wants to be left alone. What is wrong with every record is
 // the fault of none: it is tried again as if nobody had answered.
 func pushFailed(failed error) (said saying, pause time.Duration) {
-	text := "The push failed and is tried again: " + failed.Error()
+	text := "The push failed; retrying: " + failed.Error()
 	said = saying{v1alpha1.UsagePending, report.Unknown(v1alpha1.ReasonMarketplaceUnavailable, text)}
 	var usageError *marketplace.CallError
 	if !errors.As(failed, &usageError) || errors.Is(usageError.Kind, marketplace.ErrUnavailable) {

@@ -133,34 +133,34 @@ func recordVerdict(m meterAccount, j metering.Judged) (saying, bool) {
 	case metering.Done:
 		return pushedSaying(), true
 	case metering.NotOver:
-		return saying{v1alpha1.UsagePending, report.Unknown(v1alpha1.ReasonNotOver, "It is pushed when its interval is over")}, true
+		return saying{v1alpha1.UsagePending, report.Unknown(v1alpha1.ReasonNotOver, "The record is pushed when its interval ends")}, true
 	case metering.Uncertain:
-		return saying{v1alpha1.UsageUncertain, report.False(v1alpha1.ReasonAnswerLost, "The push was begun and its answer was lost, and the"+
-			" interface for single records can't detect a repeat: look at the marketplace's console, and set spec.delivery.pushTime if it shows"+
-			" this usage, or remove spec.delivery if it does not")}, true
+		return saying{v1alpha1.UsageUncertain, report.False(v1alpha1.ReasonAnswerLost, "The push was started and its response was lost, and the"+
+			" interface for single records can't detect duplicates: check the marketplace's console, and set spec.delivery.pushTime if it shows"+
+			" this usage; remove spec.delivery if it does not")}, true
 	case metering.Kept:
-		return settledSaying(v1alpha1.UsageKept, "The meter is counted and not pushed"), true
+		return settledSaying(v1alpha1.UsageKept, "The meter is counted but not pushed"), true
 	case metering.Base:
 		return settledSaying(v1alpha1.UsageBase, checkpointText), true
 	case metering.Unused:
 		if j.Lost {
-			return refused(v1alpha1.ReasonUsageLost, "The amount is not known: the source did not answer before it was too late. Settle it with"+
-				" the marketplace's support, and delete this record when that is done")
+			return refused(v1alpha1.ReasonUsageLost, "The amount is unknown: the source did not respond in time. Settle this usage with"+
+				" the marketplace's support, then delete this record")
 		}
 		return settledSaying(v1alpha1.UsageUnused, unusedText), true
 	case metering.TooOld:
-		return refused(v1alpha1.ReasonTooOld, "The interval began more than %d days ago, which the marketplace does not accept: settle this"+
+		return refused(v1alpha1.ReasonTooOld, "The interval began more than %d days ago, which the marketplace rejects: settle this"+
 			" usage with its support", int(m.account.Sale.MaxAge.Hours()/24))
 	case metering.Overlaps:
-		return refused(v1alpha1.ReasonOverlaps, "It overlaps another record of meter %q: create a record whose startTime and endTime do not,"+
-			" or delete the other one", m.spec.Name)
+		return refused(v1alpha1.ReasonOverlaps, "The record overlaps another record of meter %q: create a record whose startTime and endTime do not,"+
+			" or delete the other record", m.spec.Name)
 	case metering.BeforeSale:
 		return refused(v1alpha1.ReasonBeforeSale, "The sale began at %s: create a record with that startTime or a later one", report.Stamp(m.account.Sale.Begins))
 	case metering.Closed:
-		return refused(v1alpha1.ReasonBeforeCheckpoint, "The time before the latest checkpoint is settled: create a record with a later startTime, or"+
-			" settle it with the marketplace's support")
+		return refused(v1alpha1.ReasonBeforeCheckpoint, "The time before the latest checkpoint is already settled: create a record with a later startTime, or"+
+			" settle this usage with the marketplace's support")
 	case metering.Foreign:
-		return refused(v1alpha1.ReasonMeterHasSource, "Meter %q is read by the controller: write records only for meters with records: {}", m.spec.Name)
+		return refused(v1alpha1.ReasonMeterHasSource, "Meter %q is read by the controller: create records only for meters with records: {}", m.spec.Name)
 	}
 	return saying{}, false
 }
@@ -170,8 +170,8 @@ func pushedSaying() saying {
 }
 
 const (
-	checkpointText = "It stands for the records before it"
-	unusedText     = "Nothing was used"
+	checkpointText = "The record is a checkpoint that replaces earlier records"
+	unusedText     = "There was no usage"
 )
 
 // strayVerdict words what a record of an unknown meter counts for.

@@ -58,7 +58,7 @@ func usageVerdict(mpi *v1alpha1.MarketplaceInstance, k known, c counted, now tim
 		return linkedVerdict(mpi, k), time.Time{}
 	}
 	if len(k.present()) == 0 {
-		return report.False(v1alpha1.ReasonNoMeters, fmt.Sprintf("The sale is billed by usage, and plan %q of product %q has no meters: nothing is"+
+		return report.False(v1alpha1.ReasonNoMeters, fmt.Sprintf("The sale is billed by usage, but plan %q of product %q has no meters: no usage is"+
 			" reported. Add meters to the plan, or one with records: {} and push: None if usage is reported by other means",
 			k.Effective.Plan, mpi.Spec.ProductRef.Name)), time.Time{}
 	}
@@ -83,11 +83,11 @@ func linkedVerdict(mpi *v1alpha1.MarketplaceInstance, k known) report.Verdict {
 	case k.unclear != nil:
 		return report.False(k.unclear.Reason, k.unclear.Message)
 	case len(k.meters) == 0:
-		return report.False(v1alpha1.ReasonNoMeters, fmt.Sprintf("The package of plan %q counts a meter that the plan of MarketplaceInstance %q does not"+
-			" have: nothing is deducted from the package. Set package.meter to a meter of that plan",
+		return report.False(v1alpha1.ReasonNoMeters, fmt.Sprintf("The package of plan %q counts a meter that the plan of MarketplaceInstance %q lacks:"+
+			" nothing is deducted from the package. Set package.meter to a meter of that plan",
 			k.Effective.Plan, user))
 	}
-	return report.True(v1alpha1.ReasonUsageReported, fmt.Sprintf("MarketplaceInstance %q uses the package, and reports what it uses", user))
+	return report.True(v1alpha1.ReasonUsageReported, fmt.Sprintf("MarketplaceInstance %q uses the package and reports its usage", user))
 }
 
 // recordsVerdict finds the records that need a person.
@@ -108,13 +108,13 @@ func recordsVerdict(k known) (report.Verdict, bool) {
 	look := func(names []string) string { return fmt.Sprintf("see `kubectl describe urec %s`", names[0]) }
 	switch {
 	case len(lost) > 0:
-		return report.False(v1alpha1.ReasonUsageLost, fmt.Sprintf("The usage of %d interval(s) can't be charged any more: settle it with the"+
-			" marketplace's support, and delete the record when that is done; %s", len(lost), look(lost))), true
+		return report.False(v1alpha1.ReasonUsageLost, fmt.Sprintf("The usage of %d interval(s) can no longer be charged: settle it with the"+
+			" marketplace's support, then delete the records; %s", len(lost), look(lost))), true
 	case len(uncertain) > 0:
-		return report.False(v1alpha1.ReasonUsageUncertain, fmt.Sprintf("%d record(s) may or may not have reached the marketplace; %s",
+		return report.False(v1alpha1.ReasonUsageUncertain, fmt.Sprintf("%d record(s) may have reached the marketplace; %s",
 			len(uncertain), look(uncertain))), true
 	case len(refused) > 0:
-		message := fmt.Sprintf("%d record(s) are refused; %s", len(refused), look(refused))
+		message := fmt.Sprintf("%d record(s) were refused; %s", len(refused), look(refused))
 		if condition := said[refused[0]]; condition != nil && condition.Status == metav1.ConditionFalse {
 			message += ": " + condition.Message
 		}
@@ -165,7 +165,7 @@ func timelyVerdict(k known, c counted, now time.Time) (v report.Verdict, late ti
 			if silent {
 				text = p.Message
 			}
-			return report.False(v1alpha1.ReasonUsageLate, fmt.Sprintf("Usage is reported later than the marketplace asks for: %s", text)), time.Time{}
+			return report.False(v1alpha1.ReasonUsageLate, fmt.Sprintf("Usage is reported later than the marketplace requires: %s", text)), time.Time{}
 		}
 		late = queue.Earliest(late, deadline)
 	}
@@ -195,14 +195,14 @@ func packageVerdict(mpi *v1alpha1.MarketplaceInstance, l ledger) report.Verdict 
 		passed := m.pack.Passed(m.account.PackageUsed)
 		switch {
 		case m.pack.UsedUp(m.account.PackageUsed):
-			text := "the tenant runs on"
+			text := "the tenant keeps running"
 			if m.spec.pack.WhenUsedUp == v1alpha1.UsedUpSuspend {
-				text = "the tenant is stopped once the marketplace has accepted that, and its data are kept; a renewal or a larger quantity" +
-					" brings it back"
+				text = "the tenant is stopped once the marketplace has accepted the usage, and its data is kept; a renewal or a larger quantity" +
+					" resumes it"
 			}
 			return report.False(v1alpha1.ReasonPackageUsedUp, fmt.Sprintf("All %s %s of the package are used: %s", holds, m.spec.Unit, text))
 		case passed > 0:
-			result = report.True(v1alpha1.ReasonPackageLow, fmt.Sprintf("More than %d %% of the package's %s %s are used",
+			result = report.True(v1alpha1.ReasonPackageLow, fmt.Sprintf("More than %d %% of the package's %s %s is used",
 				passed, holds, m.spec.Unit))
 		case result.Absent:
 			result = report.True(v1alpha1.ReasonPackageAvailable, "Usage is within the package's allowance")

@@ -42,7 +42,7 @@ func duplicate(mpi *v1alpha1.MarketplaceInstance, twins []v1alpha1.MarketplaceIn
 		return nil
 	}
 	return report.Problem(v1alpha1.ReasonInstanceDuplicate, fmt.Sprintf("MarketplaceInstance %q has the same spec.subscription.instanceID, and the"+
-		" marketplace is told its usage: nothing of this instance is pushed. Delete the one that was not sold", first.Name))
+		" marketplace receives the other's usage: this instance's usage is not pushed. Delete the instance that was not sold", first.Name))
 }
 
 func before(a, b *v1alpha1.MarketplaceInstance) bool {

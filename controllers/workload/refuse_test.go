@@ -254,7 +254,7 @@ func TestWhatASuspensionPatchMayNotDo(t *testing.T) {
 		"be there twice for a kind": {
 			patches: []string{`{}`, `{"spec":{}}`},
 			want: []string{"the product's spec.lifecycle.suspension[1] (Cluster.postgresql.cnpg.io): " +
-				"the kind has another patch; merge them"},
+				"the kind already has a patch; merge them"},
 		},
 		"rename the object": {
 			patches: []string{`{"metadata":{"name":"other"}}`}, suspended: true,

@@ -29,7 +29,7 @@ func newPatches(suspension []v1alpha1.SuspensionPatch) (map[schema.GroupKind][]b
 				i, kind))
 		}
 		if _, twice := patches[kind]; twice {
-			problems = append(problems, fmt.Sprintf("the product's spec.lifecycle.suspension[%d] (%s): the kind has another "+
+			problems = append(problems, fmt.Sprintf("the product's spec.lifecycle.suspension[%d] (%s): the kind already has a "+
 				"patch; merge them", i, kind))
 		}
 		patches[kind] = s.Patch.Raw
@@ -93,7 +93,7 @@ func (b *builder) stop(object *unstructured.Unstructured) error {
 	b.blockers = append(b.blockers, v1alpha1.Blocker{
 		Object:  id.String(),
 		Reason:  v1alpha1.ReasonCannotSuspend,
-		Message: fmt.Sprintf("Objects of kind %s can't be stopped without the product saying how, so it keeps running", id.kind),
+		Message: fmt.Sprintf("Objects of kind %s can't be stopped because the product does not specify how, so they keep running", id.kind),
 		Remedy: "Add a patch for the kind to the product's spec.lifecycle.suspension ({} if the template itself stops it), " +
 			"or name the kind in spec.lifecycle.dataKinds if it runs nothing",
 	})

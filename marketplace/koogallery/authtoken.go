@@ -104,7 +104,7 @@ func parseQuery(query string, isPlus func(parameter string) bool) (map[string]st
 			return nil, errQuery
 		}
 		if _, repeated := params[name]; repeated {
-			return nil, malformed("the query parameter %s is given twice", printable(name))
+			return nil, malformed("the query parameter %s is repeated", printable(name))
 		}
 		params[name] = value
 		if len(params) > maxMembers {
@@ -115,7 +115,7 @@ func parseQuery(query string, isPlus func(parameter string) bool) (map[string]st
 }
 
 // errQuery leaves out the parser's own text, which quotes the query.
-var errQuery = malformed("the query string can't be read")
+var errQuery = malformed("the query string can't be parsed")
 
 // verifyToken checks a call of SaaS V1.0 or License 1.0. No window is documented, and KooGallery repeats a call for hours, so a real
 // call may be as old as maxTokenAge, and a debug call, which changes and reads nothing, of any age. The Proof has neither time nor
@@ -175,12 +175,12 @@ var typed = map[string]bool{
 func checkSplits(params map[string]string, known map[string]bool) error {
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		if name == "" || strings.Trim(name, parameterName) != "" {
-			return malformed("the parameter %s has a name that can be read in two ways", printable(name))
+			return malformed("the name of the parameter %s is ambiguous", printable(name))
 		}
 		for _, rest := range strings.Split(params[name], "&")[1:] {
 			hidden, _, ok := strings.Cut(rest, "=")
 			if ok && (known[hidden] || known[name] && !typed[name]) {
-				return malformed("the value of %s has a parameter in it, so that the token can be read in two ways", printable(name))
+				return malformed("the value of %s contains a parameter, which makes the token ambiguous", printable(name))
 			}
 		}
 	}

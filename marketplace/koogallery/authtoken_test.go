@@ -69,17 +69,17 @@ func TestVerifyRefusesQueries(t *testing.T) {
 		"an unknown key":                  {signed(func(c *queryCall) { c.key = "other" }), marketplace.ErrUnauthenticated, "", "authToken is wrong"},
 		"a key of another interface":      {signed(func(c *queryCall) { c.key = "kit-key" }), marketplace.ErrUnauthenticated, "", "authToken is wrong"},
 		"the notification key":            {signed(func(c *queryCall) { c.key = "notify-key" }), marketplace.ErrUnauthenticated, "", "authToken is wrong"},
-		"the license key for an instance": {signed(func(c *queryCall) { c.key = "license-key" }), marketplace.ErrUnauthenticated, "licenseAccessKey", "not the key of its kind"},
+		"the license key for an instance": {signed(func(c *queryCall) { c.key = "license-key" }), marketplace.ErrUnauthenticated, "licenseAccessKey", "the key of another kind of interface"},
 		"no authToken":                    {func() string { return "activity=expireInstance&instanceId=i-1" }, marketplace.ErrMalformed, "", "GET with an authToken"},
 		"an empty authToken":              {func() string { return "activity=expireInstance&authToken=" }, marketplace.ErrUnauthenticated, "", "authToken is wrong"},
 		"an authToken that is no base64":  {func() string { return "authToken=***&activity=expireInstance" }, marketplace.ErrUnauthenticated, "", "authToken is wrong"},
 		"another value":                   {func() string { return strings.Replace(good(), "i-1", "i-2", 1) }, marketplace.ErrUnauthenticated, "", "authToken is wrong"},
 		"one parameter more":              {func() string { return good() + "&orderId=CS1" }, marketplace.ErrUnauthenticated, "", "authToken is wrong"},
-		"a parameter twice":               {func() string { return good() + "&instanceId=i-1" }, marketplace.ErrMalformed, "", `"instanceId" is given twice`},
-		"a parameter twice, once escaped": {func() string { return good() + "&instance%49d=i-2" }, marketplace.ErrMalformed, "", `"instanceId" is given twice`},
-		"an authToken twice":              {func() string { return good() + "&authToken=x" }, marketplace.ErrMalformed, "", `"authToken" is given twice`},
-		"a broken escape":                 {func() string { return good() + "&x=%zz" }, marketplace.ErrMalformed, "", "can't be read"},
-		"bytes that are no UTF-8":         {func() string { return good() + "&x=%ff" }, marketplace.ErrMalformed, "", "can't be read"},
+		"a parameter twice":               {func() string { return good() + "&instanceId=i-1" }, marketplace.ErrMalformed, "", `"instanceId" is repeated`},
+		"a parameter twice, once escaped": {func() string { return good() + "&instance%49d=i-2" }, marketplace.ErrMalformed, "", `"instanceId" is repeated`},
+		"an authToken twice":              {func() string { return good() + "&authToken=x" }, marketplace.ErrMalformed, "", `"authToken" is repeated`},
+		"a broken escape":                 {func() string { return good() + "&x=%zz" }, marketplace.ErrMalformed, "", "can't be parsed"},
+		"bytes that are no UTF-8":         {func() string { return good() + "&x=%ff" }, marketplace.ErrMalformed, "", "can't be parsed"},
 		"no timeStamp":                    {signed(func(c *queryCall) { delete(c.params, "timeStamp") }), marketplace.ErrMalformed, "accessKey", "timeStamp must be"},
 		"a timeStamp of 13 digits":        {signed(func(c *queryCall) { c.params["timeStamp"] = "1680508066618" }), marketplace.ErrMalformed, "accessKey", "timeStamp must be"},
 		"hundreds of parameters": {func() string {
@@ -176,7 +176,7 @@ func TestATokenFitsOneCallOnly(t *testing.T) {
 				t.Fatal("the calls have two tokens, so this is no forgery")
 			}
 			proof, err := bothKeys(t).Verify(queryCall{accessKey, tc.forged}.request(), now)
-			if !errors.Is(err, marketplace.ErrMalformed) || !strings.Contains(err.Error(), "in two ways") || proof.KeyName == "" {
+			if !errors.Is(err, marketplace.ErrMalformed) || !strings.Contains(err.Error(), "ambiguous") || proof.KeyName == "" {
 				t.Errorf("proof %+v, error %v", proof, err)
 			}
 		})
@@ -256,7 +256,7 @@ func TestVersionsThatAreNotUsedAreRefused(t *testing.T) {
 	for _, version := range koogallery.AllVersions() {
 		check := func(name string, callbacks *koogallery.Callbacks, want bool) {
 			proof, err := callbacks.Verify(calls[version], now)
-			refused := errors.Is(err, marketplace.ErrMalformed) && strings.Contains(err.Error(), "takes no calls of "+string(version)) && proof.KeyName != ""
+			refused := errors.Is(err, marketplace.ErrMalformed) && strings.Contains(err.Error(), "does not accept calls of "+string(version)) && proof.KeyName != ""
 			if want && err != nil || !want && !refused {
 				t.Errorf("%s, %s: proof %+v, error %v", version, name, proof, err)
 			}

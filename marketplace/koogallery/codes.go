@@ -37,7 +37,7 @@ var (
 	success         = result{code: ResultSuccess, message: "success."}
 	inProgress      = result{code: ResultInProgress, message: "in progress"}
 	unknownInstance = result{code: ResultUnknownInstance, message: "the instance does not exist"}
-	internalError   = result{code: ResultInternalError, message: "internal error, please call again"}
+	internalError   = result{code: ResultInternalError, message: "internal error, please retry"}
 )
 
 // errorResult is what an error is answered.
@@ -50,7 +50,7 @@ type errorResult struct {
 var licenseErrors = []errorResult{
 	{marketplace.ErrLicenseQuota, result{code: ResultLicenseQuota, message: "the order's licenses are used up"}},
 	{marketplace.ErrLicensePeriod, result{code: ResultLicensePeriod, message: "the license's time is outside the order's"}},
-	{marketplace.ErrLicenseEnd, result{code: ResultLicenseEnd, message: "a license of this product needs expireTime"}},
+	{marketplace.ErrLicenseEnd, result{code: ResultLicenseEnd, message: "a license of this product requires expireTime"}},
 	{marketplace.ErrLicenseUnbound, result{code: ResultLicenseUnbound, message: "deviceFingerprint is missing"}},
 }
 
@@ -63,7 +63,7 @@ var errorResults = []errorResult{
 	{errOldToken, result{code: ResultInvalidParameter, message: "timeStamp must be within 24 h of now"}},
 	{marketplace.ErrStale, result{code: ResultInvalidParameter, message: "timestamp must be within 60 s of now"}},
 	{marketplace.ErrUnauthenticated, result{code: ResultUnauthenticated, message: "authentication failed"}},
-	{marketplace.ErrUndecipherable, result{code: ResultAppSecret, message: "something wrong with appSecret"}},
+	{marketplace.ErrUndecipherable, result{code: ResultAppSecret, message: "appSecret is invalid"}},
 	{marketplace.ErrMalformed, result{code: ResultInvalidParameter, detail: true}},
 	{marketplace.ErrUnknownInstance, unknownInstance},
 	{marketplace.ErrConflict, result{code: ResultInvalidParameter, detail: true}},

@@ -117,7 +117,7 @@ func (f *fields) refuseOthers(name string) {
 	for other, activity := range kitActivities {
 		for _, own := range activity.own {
 			if other != name && !isNull(f.members[own]) {
-				f.fail("the body is that of another activity than %s, as the path has it: %s is a field of %s", name, own, other)
+				f.fail("the body does not belong to the activity %s of the path: %s is a field of %s", name, own, other)
 			}
 		}
 	}

@@ -197,7 +197,7 @@ func upgrade(f *fields, event *marketplace.Event) {
 	f.given("skuCode")
 	f.given("productId")
 	if item := order.Items[0]; item.SKUCode == "" && item.ProductID == "" && len(order.Attributes) == 0 {
-		f.fail("skuCode is missing, and productId, amount, diskSize and bandWidth too")
+		f.fail("skuCode, productId, amount, diskSize and bandWidth are all missing")
 	}
 	event.Order = f.finished(order)
 }

@@ -339,7 +339,7 @@ func TestDecodeRefusesQueries(t *testing.T) {
 		"a blank orderId":                   {ordinaryQuery("newInstance", "orderId", " "), "orderId is missing"},
 		"a long orderId":                    {ordinaryQuery("newInstance", "orderId", long), "orderId has more than 64 characters"},
 		"a line break in an id":             {ordinaryQuery("newInstance", "orderId", "CS\n1"), "orderId contains control characters"},
-		"no productId, billed by usage":      {ordinaryQuery("newInstance", "chargingMode", "0", "productId", ""), "productId is missing"},
+		"no productId, billed by usage":     {ordinaryQuery("newInstance", "chargingMode", "0", "productId", ""), "productId is missing"},
 		"half a user":                       {ordinaryQuery("newInstance", "amount", "0.5"), "amount must be a whole number"},
 		"a negative disk":                   {ordinaryQuery("newInstance", "diskSize", "-1"), "diskSize must be a whole number"},
 		"a bandwidth of eight digits":       {ordinaryQuery("newInstance", "bandWidth", "10000000"), "bandWidth must be a whole number"},
@@ -354,7 +354,7 @@ func TestDecodeRefusesQueries(t *testing.T) {
 		"an expiry of nothing":              {ordinaryQuery("expireInstance", "instanceId", ""), "instanceId is missing"},
 		"a release of nothing":              {ordinaryQuery("releaseInstance", "instanceId", ""), "instanceId is missing"},
 		"an upgrade that names nothing": {
-			ordinaryQuery("upgrade", "skuCode", "", "productId", "", "amount", "", "diskSize", "", "bandWidth", "", "saasExtendParams", ""), "skuCode is missing",
+			ordinaryQuery("upgrade", "skuCode", "", "productId", "", "amount", "", "diskSize", "", "bandWidth", "", "saasExtendParams", ""), "are all missing",
 		},
 		"an upgrade whose SKU can't be read": {ordinaryQuery("upgrade", "skuCode", "a\x00"), "skuCode contains"},
 		"an upgrade without order":           {ordinaryQuery("upgrade", "orderId", ""), "orderId is missing"},

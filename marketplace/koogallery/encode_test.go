@@ -44,7 +44,7 @@ func TestEncode(t *testing.T) {
 	bought := func(code, message string) string {
 		return `{"resultCode":"` + code + `","resultMsg":"` + message + `","instanceId":"i-1"}`
 	}
-	const internal = "internal error, please call again"
+	const internal = "internal error, please retry"
 
 	tests := map[string]struct {
 		event   marketplace.Event

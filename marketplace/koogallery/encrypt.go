@@ -32,7 +32,7 @@ const MaxSensitive = 79
 var (
 	errEncryptType    = errors.New("the encryption type must be 1 (AES-256) or 2 (AES-128)")
 	errTooLong        = fmt.Errorf("the text has more than %d bytes", MaxSensitive)
-	errNotEncrypted   = errors.New("the value is not 16 characters and base64 of whole AES blocks")
+	errNotEncrypted   = errors.New("the value must be 16 characters followed by the base64 of whole AES blocks")
 	errWrongFieldKey  = errors.New("the value was encrypted with another key or length")
 	errUnencryptableV = errors.New("the initialization vector must have 16 ASCII characters")
 )
@@ -67,7 +67,7 @@ func encryptField(accessKey []byte, kind EncryptType, vector, text string) (stri
 	}
 	block, err := aes.NewCipher(fieldKey(accessKey, kind.keySize()))
 	if err != nil {
-		return "", fmt.Errorf("making the field's cipher: %w", err)
+		return "", fmt.Errorf("creating the field's cipher: %w", err)
 	}
 	padding := aes.BlockSize - len(text)%aes.BlockSize
 	padded := append([]byte(text), bytes.Repeat([]byte{byte(padding)}, padding)...)
@@ -91,7 +91,7 @@ func DecryptField(accessKey []byte, kind EncryptType, value string) (string, err
 	}
 	block, err := aes.NewCipher(fieldKey(accessKey, kind.keySize()))
 	if err != nil {
-		return "", fmt.Errorf("making the field's cipher: %w", err)
+		return "", fmt.Errorf("creating the field's cipher: %w", err)
 	}
 	cipher.NewCBCDecrypter(block, []byte(vector)).CryptBlocks(encrypted, encrypted)
 	text, ok := unpadded(encrypted)

@@ -65,7 +65,7 @@ func (f *fields) required(name string, maxLength int) string {
 	case length(text) > maxLength:
 		f.fail("%s has more than %d characters", name, maxLength)
 	case !storable(text):
-		f.fail("%s contains control characters, or what is none", name)
+		f.fail("%s contains control characters or invalid UTF-8", name)
 	default:
 		return text
 	}
@@ -166,11 +166,11 @@ func (f *fields) ids(name string) []string {
 		id = strings.TrimSpace(id)
 		switch {
 		case id == "":
-			f.fail("%s has an empty id in its list", name)
+			f.fail("%s contains an empty id", name)
 		case length(id) > maxID:
-			f.fail("%s has an id of more than %d characters", name, maxID)
+			f.fail("%s contains an id of more than %d characters", name, maxID)
 		case !storable(id):
-			f.fail("%s contains control characters, or what is none", name)
+			f.fail("%s contains control characters or invalid UTF-8", name)
 		case !seen[id]:
 			seen[id] = true
 			ids = append(ids, id)
@@ -253,7 +253,7 @@ func (f *fields) productInfo() product {
 	}
 	info := fields{}
 	if exact.Unmarshal(list[0], &info.members) != nil {
-		f.fail("productInfo must be an object, an array with one object, or a string with such JSON in it, and no member twice")
+		f.fail("productInfo must be an object, an array with one object, or a string containing such JSON, without duplicate members")
 		return product{}
 	}
 	target := product{info.given("productId"), info.given("skuCode"), info.linearValue("linearValue")}

@@ -81,7 +81,7 @@ func mayMake(purposes map[string][]string, keyName, name string) bool {
 }
 
 func errOtherFamily(keyName string) error {
-	return fmt.Errorf("%w: it is signed with %s, which is not the key of its kind of interface", marketplace.ErrUnauthenticated, keyName)
+	return fmt.Errorf("%w: it is signed with %s, which is the key of another kind of interface", marketplace.ErrUnauthenticated, keyName)
 }
 
 // key is one access key and its name in the Secret.

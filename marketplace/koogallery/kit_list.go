@@ -36,7 +36,7 @@ func (f *fields) list(name string, most int, each func(*fields)) {
 	}
 	var elements []object
 	if exact.Unmarshal(raw, &elements) != nil && exact.Unmarshal(quoteNames(raw), &elements) != nil {
-		f.fail("%s must be an array of objects, or a string with such JSON in it, and no member may stand twice", name)
+		f.fail("%s must be an array of objects, or a string containing such JSON, without duplicate members", name)
 		return
 	}
 	if len(elements) > most {
@@ -47,7 +47,7 @@ func (f *fields) list(name string, most int, each func(*fields)) {
 		inner := &fields{}
 		var ok bool
 		if inner.members, ok = trimmed(members); !ok {
-			inner.fail("a member stands twice")
+			inner.fail("duplicate member")
 		}
 		each(inner)
 		for _, note := range inner.notes {

@@ -54,25 +54,25 @@ func kitPrivateKeys(secret map[string][]byte) ([]*rsa.PrivateKey, error) {
 func parsePrivateKey(text []byte) (*rsa.PrivateKey, error) {
 	block, _ := pem.Decode(bytes.TrimSpace(text))
 	if block == nil {
-		return nil, errors.New("is not in PEM: it has to begin with -----BEGIN PRIVATE KEY-----")
+		return nil, errors.New("is not in PEM format: it must begin with -----BEGIN PRIVATE KEY-----")
 	}
 	// The parsers' own texts may quote the key.
 	if strings.Contains(block.Type, "ENCRYPTED") || block.Headers["DEK-Info"] != "" {
-		return nil, errors.New("is encrypted: put the key there without a passphrase")
+		return nil, errors.New("is encrypted: store the key without a passphrase")
 	}
 	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
 	if err != nil {
 		parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 		if err != nil {
-			return nil, errors.New("is no private key: make one with openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072")
+			return nil, errors.New("is not a private key: create one with openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072")
 		}
 		var ok bool
 		if key, ok = parsed.(*rsa.PrivateKey); !ok {
-			return nil, errors.New("is no RSA key")
+			return nil, errors.New("is not an RSA key")
 		}
 	}
 	if bits := key.N.BitLen(); bits < minKitKeyBits || bits > maxKitKeyBits {
-		return nil, fmt.Errorf("has %d bits: KooGallery takes RSA keys from %d bits on, and %d are the most", bits, minKitKeyBits, maxKitKeyBits)
+		return nil, fmt.Errorf("has %d bits: KooGallery accepts RSA keys of %d to %d bits", bits, minKitKeyBits, maxKitKeyBits)
 	}
 	return key, nil
 }
@@ -93,13 +93,13 @@ func (c *Callbacks) decryptClientSecret(text string) (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("%w: clientSecret does not fit %s", marketplace.ErrUndecipherable, KeyKitPrivate)
+	return "", fmt.Errorf("%w: clientSecret does not match %s", marketplace.ErrUndecipherable, KeyKitPrivate)
 }
 
 func clientSecret(plain []byte) (string, error) {
 	text := string(plain)
 	if text == "" || len(text) > maxClientSecret || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
-		return "", fmt.Errorf("%w: clientSecret is no text of 1 to %d bytes", marketplace.ErrUndecipherable, maxClientSecret)
+		return "", fmt.Errorf("%w: clientSecret must decrypt to a text of 1 to %d bytes", marketplace.ErrUndecipherable, maxClientSecret)
 	}
 	return text, nil
 }

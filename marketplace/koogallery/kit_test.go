@@ -334,7 +334,7 @@ func TestATokenOfTheKitFitsOneCallOnly(t *testing.T) {
 		"in a name":  `{"domainName":"d","flag=1&name":"n","tenantCode":"c","tenantId":"t",` + at + `}`,
 	} {
 		proof, err := kitCallbacks(t).Verify(kitV1("tenantSync", body, token), now)
-		if !errors.Is(err, marketplace.ErrMalformed) || !strings.Contains(err.Error(), "in two ways") || proof.KeyName == "" {
+		if !errors.Is(err, marketplace.ErrMalformed) || !strings.Contains(err.Error(), "ambiguous") || proof.KeyName == "" {
 			t.Errorf("%s: proof %+v, error %v", name, proof, err)
 		}
 	}
@@ -366,8 +366,8 @@ func TestDecodeKitRefuses(t *testing.T) {
 		"a flag beyond the list":      {"tenantSync", common + `"flag":3`, "flag must be a number from 0 to 2"},
 		"no flag":                     {"singleOrgSync", common + `"orgCode":"d"`, "flag must be"},
 		"an enterprise, no domain":    {"tenantSync", common + `"flag":1,"name":"n"`, "domainName is missing"},
-		"a user twice in one":         {"authSync", auth + `"userList":[{"userName":"u","userName":"Zhang"}]`, "no member may stand twice"},
-		"a user twice but for blanks": {"authSync", auth + `"userList":[{"userName":"u"," userName":"Zhang"}]`, "a member stands twice (in userList, element 1)"},
+		"a user twice in one":         {"authSync", auth + `"userList":[{"userName":"u","userName":"Zhang"}]`, "without duplicate members"},
+		"a user twice but for blanks": {"authSync", auth + `"userList":[{"userName":"u"," userName":"Zhang"}]`, "duplicate member (in userList, element 1)"},
 		"a user of another spelling":  {"authSync", auth + `"userList":[{"UserName":"Zhang"}]`, "userName is missing"},
 		"an instance that is none":    {"tenantSync", strings.ReplaceAll(common, `"i1"`, `"`+long+`"`) + `"flag":0`, "instanceId has more"},
 		"an application as a tenant":  {"tenantSync", auth + `"clientId":"c"`, "clientId is a field of applicationSync"},
@@ -382,7 +382,7 @@ func TestDecodeKitRefuses(t *testing.T) {
 		"a list that is none":         {"authSync", auth + `"userList":"Zhang San"`, "userList must be an array"},
 		"no list of departments":      {"allOrgSync", common + `"flag":1`, "orgInfoList is missing"},
 		"a long code":                 {"singleOrgSync", common + `"flag":1,"orgCode":"` + long + `"`, "orgCode has more than 64"},
-		"two values of one field":     {"singleOrgSync", common + `"flag":1,"orgCode":"Zhang","orgCode":"b"`, `the field "orgCode" twice`},
+		"two values of one field":     {"singleOrgSync", common + `"flag":1,"orgCode":"Zhang","orgCode":"b"`, `repeats the field "orgCode"`},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -440,7 +440,7 @@ func TestCheckKit(t *testing.T) {
 		"no PEM":          {"k", "MIIEv-secret-words", "is not in PEM"},
 		"a short key":     {"k", pemOf(t, "PRIVATE KEY", short), "has 2048 bits"},
 		"another label":   {"k", strings.ReplaceAll(good, "PRIVATE KEY", "X"), ""},
-		"a broken key":    {"k", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "is no private key"},
+		"a broken key":    {"k", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "is not a private key"},
 		"a protected key": {"k", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----", "is encrypted"},
 	}
 	for name, tc := range tests {

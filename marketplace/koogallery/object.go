@@ -36,7 +36,7 @@ func parse(body []byte, kit bool) (object, error) {
 	}
 	for _, mark := range byteOrderMarks {
 		if bytes.HasPrefix(body, mark) {
-			return nil, malformed("the body begins with a byte order mark, it has to be UTF-8 without one")
+			return nil, malformed("the body begins with a byte order mark: it must be UTF-8 without one")
 		}
 	}
 	if !utf8.Valid(body) {
@@ -48,7 +48,7 @@ func parse(body []byte, kit bool) (object, error) {
 		return nil, err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, malformed("the body goes on after its JSON object")
+		return nil, malformed("the body has data after its JSON object")
 	}
 	return members, nil
 }
@@ -72,7 +72,7 @@ func parseMembers(decoder *json.Decoder, kit bool) (object, error) {
 			name = strings.TrimSpace(name)
 		}
 		if former, repeated := members[name]; repeated && (!kit || !bytes.Equal(former, value)) {
-			return nil, malformed("the body has the field %s twice", printable(name))
+			return nil, malformed("the body repeats the field %s", printable(name))
 		}
 		members[name] = value
 		if len(members) > maxMembers {

@@ -25,7 +25,7 @@ func readOneWay(nonce, timestamp string) (at time.Time, refusal string) {
 		return time.Time{}, "must be UNIX time, 13 digits of milliseconds or 10 of seconds"
 	}
 	if len(timestamp) != timestampDigits(nonce+timestamp) {
-		return time.Time{}, "and nonce can be read in two ways, and this is not the usual one"
+		return time.Time{}, "and nonce can be split in two ways, and this is not the usual one"
 	}
 	return at, ""
 }

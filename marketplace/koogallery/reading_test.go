@@ -96,7 +96,7 @@ func TestACapturedCallHasNoSecondTime(t *testing.T) {
 	later := time.Unix(1_893_456_618, 0)
 	for name, request := range map[string]marketplace.Request{"V2": signedV2(movedNonce, moved), "Kit": signedKit(movedNonce, moved)} {
 		_, err := kitCallbacksOnce().Verify(request, later)
-		if !errors.Is(err, marketplace.ErrMalformed) || !strings.Contains(err.Error(), "in two ways") {
+		if !errors.Is(err, marketplace.ErrMalformed) || !strings.Contains(err.Error(), "split in two ways") {
 			t.Errorf("%s, in %d: %v", name, later.Year(), err)
 		}
 	}

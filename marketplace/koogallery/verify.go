@@ -122,7 +122,7 @@ func checkEnvelope(req marketplace.Request) error {
 	case req.Method != http.MethodPost && (req.Method != http.MethodGet || !hasToken(req.Query)):
 		return malformed("the method must be POST, or GET with an authToken (SaaS V1.0)")
 	case req.Path != "" && req.Path != "/":
-		return malformed("no interface has this path below the callback URL")
+		return malformed("the path below the callback URL belongs to no interface")
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func parseParameters(query string) (parameters, error) {
 	}
 	for _, name := range []string{"signature", "timestamp", "nonce"} {
 		if len(values[name]) > 1 {
-			return parameters{}, malformed("the query parameter %s is given twice", name)
+			return parameters{}, malformed("the query parameter %s is repeated", name)
 		}
 	}
 	params := parameters{values.Get("signature"), values.Get("timestamp"), values.Get("nonce")}
@@ -191,5 +191,5 @@ func describeSkew(skew time.Duration) string {
 	if skew < 0 {
 		direction = "after"
 	}
-	return fmt.Sprintf("it was sent %s %s our time, at most %s are allowed", skew.Abs().Round(time.Second), direction, maxSkew)
+	return fmt.Sprintf("it was sent %s %s the server's time, at most %s are allowed", skew.Abs().Round(time.Second), direction, maxSkew)
 }

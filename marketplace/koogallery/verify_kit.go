@@ -110,7 +110,7 @@ func (c *Callbacks) verifyKitSign(req marketplace.Request, now time.Time) (marke
 func kitParametersOf(header http.Header) (parameters, error) {
 	for _, name := range []string{HeaderKitSign, HeaderKitTimestamp, HeaderKitNonce} {
 		if len(header.Values(name)) > 1 {
-			return parameters{}, malformed("the header %s is given twice", name)
+			return parameters{}, malformed("the header %s is repeated", name)
 		}
 	}
 	params := parameters{header.Get(HeaderKitSign), header.Get(HeaderKitTimestamp), header.Get(HeaderKitNonce)}

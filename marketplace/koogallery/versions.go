@@ -91,6 +91,6 @@ func (c *Callbacks) checkVersion(of map[string][]Version, activity string, other
 	for i, version := range versions {
 		names[i] = string(version)
 	}
-	return fmt.Errorf("%w: this connection takes no calls of %s: if it is to take them, add it to the versions that it uses",
+	return fmt.Errorf("%w: this Marketplace does not accept calls of %s: to accept them, add it to the versions that the Marketplace lists",
 		marketplace.ErrMalformed, strings.Join(names, " or "))
 }

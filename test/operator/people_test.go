@@ -144,7 +144,7 @@ func tenants() {
 		create(ctx, theirs)
 		s.purchase(ctx, koogallery.ResultInProgress)
 		_, t := s.becomes(ctx, look{state: v1alpha1.StateBlocked, conditions: map[string]string{
-			"Provisioned": "False NamespaceConflict: it exists and was not made by Stallkeeper; delete it, or give the instance another name",
+			"Provisioned": "False NamespaceConflict: it already exists and was not created by Stallkeeper; delete it, or give the instance another name",
 			"Ready":       "False NamespaceConflict",
 		}})
 		Expect(t.namespace.Labels).NotTo(HaveKey(v1alpha1.InstanceLabel))

@@ -21,7 +21,7 @@ const (
 	MaxAmount Amount = 99_999_999_9999
 )
 
-var errAmount = errors.New(`it must be a decimal number such as "12.5", with at most 4 decimals`)
+var errAmount = errors.New(`it must be a decimal number such as "12.5", with at most 4 decimal places`)
 
 // ParseAmount reads a decimal number that is not negative, with at most 4 decimals.
 func ParseAmount(text string) (Amount, error) {

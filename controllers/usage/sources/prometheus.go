@@ -31,12 +31,12 @@ func AskPrometheus(ctx context.Context, client *http.Client, address, query stri
 	status, body, err := get(ctx, client, target.String())
 	switch {
 	case err != nil:
-		return 0, silent("The Prometheus can't be reached: check its address and the network policies on the way")
+		return 0, silent("Prometheus can't be reached: check its address and the network policies in between")
 	case status == http.StatusBadRequest || status == http.StatusUnprocessableEntity:
-		return 0, invalid("The Prometheus refuses the query with HTTP %d: try it in its web page, with the interval's length in place of"+
+		return 0, invalid("Prometheus rejects the query with HTTP %d: try it in the Prometheus UI, with the interval's length in place of"+
 			" $__range", status)
 	case status != http.StatusOK:
-		return 0, silent("The Prometheus answers with HTTP %d: check its address", status)
+		return 0, silent("Prometheus responds with HTTP %d: check its address", status)
 	}
 	return readPrometheus(body)
 }
@@ -51,7 +51,7 @@ func readPrometheus(body []byte) (metering.Amount, error) {
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil || answer.Status != "success" {
-		return 0, silent("The answer is not one of a Prometheus: check the meter's address")
+		return 0, silent("The response is not from Prometheus: check the meter's address")
 	}
 	var sample []any
 	switch answer.Data.ResultType {
@@ -64,18 +64,18 @@ func readPrometheus(body []byte) (metering.Amount, error) {
 		_ = json.Unmarshal(answer.Data.Result, &samples)
 		switch len(samples) {
 		case 0:
-			return 0, silent("The query gives no number, which may mean that nothing was used or that nobody has counted: let it end with" +
-				" `or vector(0)` if it is the first")
+			return 0, silent("The query returns no sample, which may mean no usage or no measurement: end the query with" +
+				" `or vector(0)` if it means no usage")
 		case 1:
 			sample = samples[0].Value
 		default:
-			return 0, invalid("The query gives more than one number: sum them up in the query")
+			return 0, invalid("The query returns more than one sample: aggregate them, for example with sum()")
 		}
 	default:
-		return 0, invalid("The query gives no number but a series: let it be an instant query, such as sum(increase(...[$__range]))")
+		return 0, invalid("The query returns a series instead of a number: use an instant query, such as sum(increase(...[$__range]))")
 	}
 	if len(sample) != 2 {
-		return 0, silent("The answer is not one of a Prometheus: check the meter's address")
+		return 0, silent("The response is not from Prometheus: check the meter's address")
 	}
 	text, _ := sample[1].(string)
 	return number(text)
@@ -84,7 +84,7 @@ func readPrometheus(body []byte) (metering.Amount, error) {
 func number(text string) (metering.Amount, error) {
 	amount, err := metering.Measured(text)
 	if err != nil {
-		return 0, invalid("What the source answers can't be an amount: %s", err)
+		return 0, invalid("The source's response is not a valid amount: %s", err)
 	}
 	return amount, nil
 }

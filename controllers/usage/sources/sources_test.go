@@ -54,14 +54,14 @@ func TestAnswersOfAPrometheus(t *testing.T) {
 	}{
 		"one sample":         {200, vector(`{"metric":{},"value":[1,"7"]}`), "7", false, false},
 		"no sample":          {200, vector(``), "or vector(0)", true, true},
-		"two samples":        {200, vector(`{"value":[1,"7"]},{"value":[1,"8"]}`), "more than one number", true, false},
+		"two samples":        {200, vector(`{"value":[1,"7"]},{"value":[1,"8"]}`), "more than one sample", true, false},
 		"a series":           {200, `{"status":"success","data":{"resultType":"matrix","result":[]}}`, "a series", true, false},
 		"no number":          {200, vector(`{"value":[1,"NaN"]}`), "not a number", true, false},
 		"a negative number":  {200, vector(`{"value":[1,"-1"]}`), "negative", true, false},
 		"too much":           {200, vector(`{"value":[1,"1e12"]}`), "above", true, false},
-		"a broken sample":    {200, vector(`{"value":[1]}`), "not one of a Prometheus", true, true},
-		"a page":             {200, `<html>secret</html>`, "not one of a Prometheus", true, true},
-		"a wrong query":      {400, `{"status":"error","error":"secret"}`, "refuses the query with HTTP 400", true, false},
+		"a broken sample":    {200, vector(`{"value":[1]}`), "not from Prometheus", true, true},
+		"a page":             {200, `<html>secret</html>`, "not from Prometheus", true, true},
+		"a wrong query":      {400, `{"status":"error","error":"secret"}`, "rejects the query with HTTP 400", true, false},
 		"a server that ails": {503, `secret`, "HTTP 503", true, true},
 		"another place":      {302, ``, "HTTP 302", true, true},
 	}
@@ -121,8 +121,8 @@ func TestATenantIsAskedInItsOwnNamespace(t *testing.T) {
 	}{
 		"a text":        {200, `{"value": "12.5", "more": [1]}`, "12.5", false, false},
 		"a number":      {200, `{"value": 12.5}`, "12.5", false, false},
-		"no value":      {200, `{}`, "must answer with JSON", true, false},
-		"no JSON":       {200, `secret`, "must answer with JSON", true, false},
+		"no value":      {200, `{}`, "must respond with JSON", true, false},
+		"no JSON":       {200, `secret`, "must respond with JSON", true, false},
 		"not an amount": {200, `{"value": {"secret": 1}}`, "not a number", true, false},
 		"an error":      {500, `secret`, "HTTP 500", true, true},
 	}

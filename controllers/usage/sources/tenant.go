@@ -25,7 +25,7 @@ func AskTenant(ctx context.Context, client *http.Client, namespace string, meter
 		}.Encode(),
 	}
 	if strings.ContainsAny(meter.HTTP.ServiceRef.Name, ".:/@?#") {
-		return 0, invalid("Service %q is not a name of a Service in the tenant's namespace", meter.HTTP.ServiceRef.Name)
+		return 0, invalid("%q is not a valid name of a Service in the tenant's namespace", meter.HTTP.ServiceRef.Name)
 	}
 	status, body, err := get(ctx, client, target.String())
 	switch {
@@ -33,13 +33,13 @@ func AskTenant(ctx context.Context, client *http.Client, namespace string, meter
 		return 0, silent("Service %s of the tenant can't be reached on port %d: check its pods and the cluster's network policies",
 			meter.HTTP.ServiceRef.Name, meter.HTTP.ServiceRef.Port)
 	case status != http.StatusOK:
-		return 0, silent("Service %s of the tenant answers with HTTP %d: see the logs of its pods", meter.HTTP.ServiceRef.Name, status)
+		return 0, silent("Service %s of the tenant responds with HTTP %d: see the logs of its pods", meter.HTTP.ServiceRef.Name, status)
 	}
 	var answer struct {
 		Value json.RawMessage `json:"value"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil || len(answer.Value) == 0 {
-		return 0, invalid(`Service %s of the tenant must answer with JSON such as {"value": "12.5"}`, meter.HTTP.ServiceRef.Name)
+		return 0, invalid(`Service %s of the tenant must respond with JSON such as {"value": "12.5"}`, meter.HTTP.ServiceRef.Name)
 	}
 	return number(strings.Trim(string(answer.Value), `"`))
 }

@@ -82,7 +82,7 @@ func decodeOrderInfo(raw []byte) (Order, *Error) {
 	}
 	var info orderInfo
 	if err := exact.Unmarshal(encoded, &info); err != nil {
-		return Order{}, orderQuery.failed(ErrGateway, http.StatusOK, "", errors.New("orderInfo is not an object that can be read in one way"))
+		return Order{}, orderQuery.failed(ErrGateway, http.StatusOK, "", errors.New("orderInfo is not an unambiguous JSON object"))
 	}
 	order, err := info.order()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // these.
 var (
 	// ErrCredentials: AK or SK are wrong, or don't belong to a seller, or this machine's clock is off.
-	ErrCredentials = errors.New("the AK/SK is refused")
+	ErrCredentials = errors.New("the AK/SK is rejected")
 	// ErrNotPermitted: it belongs to another seller than this account.
 	ErrNotPermitted = errors.New("it does not belong to this seller account")
 	// ErrRateLimited: too many calls; Error.RetryAfter says how long to wait, if known.
@@ -22,13 +22,13 @@ var (
 	// ErrInvalid: the parameters are wrong, by the API's word or ours. Asking again does not help.
 	ErrInvalid = errors.New("the parameters are invalid")
 	// ErrGateway: the answer is not one of the open API, but of a gateway, a proxy, or something at a wrong URL.
-	ErrGateway = errors.New("the answer is not one of the open API")
+	ErrGateway = errors.New("the response is not one of the open API")
 
 	// ErrOrderNotFound: the API knows no such order (yet). Right after a purchase this passes.
 	ErrOrderNotFound = errors.New("the order does not exist")
 
 	// ErrSignature: the signature over the body of pushed usage is refused; Client.AccessKey is another than KooGallery's.
-	ErrSignature = errors.New("the signature of the body is refused")
+	ErrSignature = errors.New("the signature of the body is rejected")
 	// ErrInstanceNotFound: a record names an instance that the marketplace does not know.
 	ErrInstanceNotFound = errors.New("an instance of the records does not exist")
 	// ErrMeteredItem: an instance is not one of a metered item, or not of the one that is pushed for.
@@ -68,28 +68,28 @@ var kindFacts = map[error]struct {
 	remedy  string
 	outlook Outlook
 }{
-	ErrCredentials:  {"compare ak and sk with the seller account's access keys, and this machine's clock with the time", OutlookRepair},
+	ErrCredentials:  {"compare ak and sk with the seller account's access keys, and check this machine's clock", OutlookRepair},
 	ErrNotPermitted: {"use the AK/SK of the seller account that it belongs to", OutlookRepair},
-	ErrRateLimited:  {"wait; if it stays so, ask KooGallery for a higher limit", OutlookPasses},
-	ErrUnavailable:  {"check that this machine reaches the open API's address over HTTPS", OutlookPasses},
+	ErrRateLimited:  {"wait; if the error persists, ask KooGallery for a higher limit", OutlookPasses},
+	ErrUnavailable:  {"check that this machine can reach the open API's address over HTTPS", OutlookPasses},
 	ErrInvalid:      {"compare what was sent with the seller console", OutlookFinal},
 	// A proxy's error page or a captive portal goes away by itself, a wrong address does not.
-	ErrGateway: {"check the site and the address of the open API, and proxies on the way", OutlookPasses},
+	ErrGateway: {"check the site and the address of the open API, and any proxy in between", OutlookPasses},
 
 	ErrOrderNotFound: {"wait a minute, then compare the order id with the seller console", OutlookPasses},
 
 	ErrSignature:        {"compare accessKey with the key of the basic interfaces in the seller console", OutlookRepair},
 	ErrInstanceNotFound: {"compare the instance id with the one that the seller console shows for the order", OutlookRepair},
 	ErrMeteredItem:      {"compare the instance's product and metered items with the seller console", OutlookRepair},
-	ErrTooManyRecords:   {fmt.Sprintf("push at most %d records at once", MaxUsageRecords), OutlookFinal},
-	ErrNotToldApart:     {"push them again: the refused ones are found bit by bit", OutlookPasses},
-	ErrTooOld:           {"settle this usage with KooGallery's support; it can't be pushed any more", OutlookFinal},
+	ErrTooManyRecords:   {fmt.Sprintf("push at most %d records per call", MaxUsageRecords), OutlookFinal},
+	ErrNotToldApart:     {"push them again: the invalid records are isolated step by step", OutlookPasses},
+	ErrTooOld:           {"settle this usage with KooGallery's support; it can no longer be pushed", OutlookFinal},
 
 	ErrLicenseNotFound: {"compare the license code with the seller console", OutlookFinal},
-	ErrLicenseState:    {"query the license code: if it is ALIVE, it is activated already", OutlookFinal},
-	ErrNotCollected:    {"wait until the buyer has collected the code in their console", OutlookPasses},
+	ErrLicenseState:    {"query the license code: if it is ALIVE, it is already activated", OutlookFinal},
+	ErrNotCollected:    {"wait until the buyer collects the code in their console", OutlookPasses},
 	ErrNotActivated:    {"activate the license code first", OutlookRepair},
-	ErrLicenseBatch:    {"send each license code by itself", OutlookFinal},
+	ErrLicenseBatch:    {"send each license code separately", OutlookFinal},
 }
 
 // Error is a failed call. Its text never holds a key, a signature, a license or anything that the API said besides its code.

@@ -79,7 +79,7 @@ func (l *list[T]) UnmarshalJSON(raw []byte) error {
 		var value T
 		if err := exact.Unmarshal(element, &value); err != nil {
 			// What an object with a member twice says is not known.
-			return errors.New("an element can't be read in one way")
+			return errors.New("an element is ambiguous")
 		}
 		*l = append(*l, value)
 	}

@@ -146,7 +146,7 @@ func (c *Client) queryLicenses(ctx context.Context, path string, codes []string,
 	}
 	found := decodeLicenses(raw, codes...)
 	if len(found) == 0 {
-		return nil, licenseQuery.failed(ErrGateway, http.StatusOK, licenseSuccess, errors.New("it tells no state"))
+		return nil, licenseQuery.failed(ErrGateway, http.StatusOK, licenseSuccess, errors.New("it contains no state"))
 	}
 	return found, nil
 }
@@ -161,7 +161,7 @@ type codesBody struct {
 func (c *Client) postCodes(ctx context.Context, o operation, path string, body codesBody) ([]byte, *Error) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
-		return nil, o.refused(ErrInvalid, errors.New("the codes can't be written as JSON"))
+		return nil, o.refused(ErrInvalid, errors.New("the codes can't be encoded as JSON"))
 	}
 	return c.send(ctx, call{operation: o, method: http.MethodPost, path: path, contentType: contentJSON, body: encoded})
 }
@@ -182,7 +182,7 @@ func checkCodes(o operation, codes []string) *Error {
 	if wrong == nil {
 		return nil
 	}
-	failed := o.refused(ErrInvalid, fmt.Errorf("codes must have 1 to %d characters and be there once: code %d", maxID, wrong[0]))
+	failed := o.refused(ErrInvalid, fmt.Errorf("codes must have 1 to %d characters and be unique: code %d", maxID, wrong[0]))
 	failed.Entries = wrong
 	return failed
 }

@@ -51,7 +51,7 @@ func TestPusherTellsErrorsInTheWordsOfAllMarketplaces(t *testing.T) {
 		"another seller's":   {koogallerytest.Fault{Status: 401, Code: "MKT.0150"}, marketplace.ErrUsageRefused, false, "this seller account"},
 		"a wrong parameter":  {koogallerytest.Fault{Status: 400, Code: "MKT.0101"}, marketplace.ErrUsageInvalid, false, "invalid"},
 		"a wrong signature":  {koogallerytest.Fault{Status: 400, Code: "MKT.0102"}, marketplace.ErrUsageRefused, true, "compare accessKey"},
-		"wrong keys":         {koogallerytest.Fault{Status: 401, Code: "MKT.0154"}, marketplace.ErrUsageRefused, true, "the AK/SK is refused"},
+		"wrong keys":         {koogallerytest.Fault{Status: 401, Code: "MKT.0154"}, marketplace.ErrUsageRefused, true, "the AK/SK is rejected"},
 		"nobody is there":    {koogallerytest.Fault{Status: 503}, marketplace.ErrUnavailable, true, "unavailable"},
 		"an internal error":  {koogallerytest.Fault{Status: 500, Code: "MKT.0999"}, marketplace.ErrUnavailable, true, "MKT.0999"},
 		"the rate limit":     {koogallerytest.Fault{Status: 429, RetryAfter: time.Minute}, marketplace.ErrUnavailable, true, "rate limit"},

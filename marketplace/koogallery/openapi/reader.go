@@ -54,7 +54,7 @@ func (r Reader) ReadOrder(ctx context.Context, orderID, orderLineID string) (mar
 	if !ok {
 		return marketplace.Order{}, &marketplace.CallError{
 			Kind:   marketplace.ErrOrderInvalid,
-			Detail: fmt.Sprintf("it has %d lines, and none is the asked one", len(found.Lines)),
+			Detail: fmt.Sprintf("it has %d lines, but not the requested one", len(found.Lines)),
 			Remedy: "compare the order's lines with the seller console",
 		}
 	}

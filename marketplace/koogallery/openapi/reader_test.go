@@ -102,7 +102,7 @@ func TestReadOrderTellsErrorsInTheWordsOfAllMarketplaces(t *testing.T) {
 		"no such order": {koogallerytest.Fault{Status: 200, Code: "MKT.0000"}, marketplace.ErrOrderNotFound, "HTTP 200"},
 		"another seller's": {koogallerytest.Fault{Status: 401, Code: "MKT.0150"}, marketplace.ErrOrderRefused,
 			"(it does not belong to this seller account, HTTP 401, code MKT.0150): use the AK/SK of the seller account that it belongs to"},
-		"wrong keys":     {koogallerytest.Fault{Status: 401, Code: "MKT.0154"}, marketplace.ErrOrderRefused, "the AK/SK is refused"},
+		"wrong keys":     {koogallerytest.Fault{Status: 401, Code: "MKT.0154"}, marketplace.ErrOrderRefused, "the AK/SK is rejected"},
 		"the rate limit": {koogallerytest.Fault{Status: 429, RetryAfter: time.Minute}, marketplace.ErrUnavailable, "the rate limit is reached"},
 		"a proxy's page": {koogallerytest.Fault{Status: 200, Body: "<html>"}, marketplace.ErrUnavailable, "not one of the open API"},
 		"a wrong id":     {koogallerytest.Fault{Status: 400, Code: "MKT.0101"}, marketplace.ErrOrderInvalid, "the parameters are invalid"},

@@ -105,7 +105,7 @@ func (c *Client) try(ctx context.Context, base string, call call) ([]byte, *Erro
 func (c *Client) request(ctx context.Context, base string, call call) (*http.Request, *Error) {
 	target, err := url.Parse(base)
 	if err != nil || target.Host == "" || target.User != nil {
-		return nil, call.refused(ErrGateway, errors.New("the address of the open API is not a URL of scheme and host"))
+		return nil, call.refused(ErrGateway, errors.New("the address of the open API must be a URL with scheme and host"))
 	}
 	if target.Scheme != "https" && (target.Scheme != "http" || !isLoopback(target.Hostname())) {
 		return nil, call.refused(ErrGateway, errors.New("the address of the open API must begin with https://"))
@@ -114,7 +114,7 @@ func (c *Client) request(ctx context.Context, base string, call call) (*http.Req
 	target.RawQuery = canonicalQuery(call.query)
 	req, err := http.NewRequestWithContext(ctx, call.method, target.String(), bytes.NewReader(call.body))
 	if err != nil {
-		return nil, call.refused(ErrGateway, errors.New("the address of the open API can't be used"))
+		return nil, call.refused(ErrGateway, errors.New("the address of the open API is invalid"))
 	}
 	req.Header.Set("Content-Type", call.contentType)
 	req.Header.Set("Accept", contentJSON)

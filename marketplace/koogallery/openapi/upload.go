@@ -67,7 +67,7 @@ func (c *Client) UploadLicense(ctx context.Context, eventID string, upload Licen
 	}
 	body, contentType, err := multipartBody(described, upload.File)
 	if err != nil {
-		return licenseUpload.refused(ErrInvalid, errors.New("the license can't be written as multipart"))
+		return licenseUpload.refused(ErrInvalid, errors.New("the license can't be encoded as multipart"))
 	}
 	_, failed := c.send(ctx, call{
 		operation: licenseUpload, method: http.MethodPost, path: fmt.Sprintf(uploadPath, eventID), contentType: contentType, body: body,
@@ -82,7 +82,7 @@ func (c *Client) UploadLicense(ctx context.Context, eventID string, upload Licen
 func (u LicenseUpload) describe() (uploadRequest, error) {
 	switch {
 	case u.Text != "" && (u.File != "" || u.FileName != ""):
-		return uploadRequest{}, errors.New("a license is either a text or a file")
+		return uploadRequest{}, errors.New("a license must be either a text or a file")
 	case u.Text != "":
 		if !utf8.ValidString(string(u.Text)) || utf8.RuneCountInString(string(u.Text)) > maxUploadText {
 			return uploadRequest{}, fmt.Errorf("a license as text must have at most %d characters; deliver it as a file", maxUploadText)

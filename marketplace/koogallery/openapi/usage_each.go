@@ -107,7 +107,7 @@ func (e *Error) aboutInstance() bool {
 }
 
 // ErrNotToldApart: records of the same push are refused, and it is not known which.
-var ErrNotToldApart = errors.New("records of the same push are refused, and too many to find them at once")
+var ErrNotToldApart = errors.New("the push contains too many invalid records to isolate them at once")
 
 func pick(records []UsageRecord, indices []int) []UsageRecord {
 	picked := make([]UsageRecord, 0, len(indices))

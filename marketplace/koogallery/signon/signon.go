@@ -106,13 +106,13 @@ func (s *SignOn) SignedOn(ctx context.Context, attempt marketplace.SignOnAttempt
 		return marketplace.SignedOn{}, exchangeFailed(err)
 	}
 	if !strings.EqualFold(token.Type(), "Bearer") {
-		return marketplace.SignedOn{}, fmt.Errorf("%w: the token is of a type that is not known", marketplace.ErrSignOnAnswer)
+		return marketplace.SignedOn{}, fmt.Errorf("%w: the token type is unknown", marketplace.ErrSignOnAnswer)
 	}
 	return s.userInfo(ctx, strings.TrimSuffix(config.Endpoint.TokenURL, TokenPath)+UserInfoPath, token.AccessToken)
 }
 
 func (s *SignOn) userInfo(ctx context.Context, address, token string) (marketplace.SignedOn, error) {
-	const attempt = "asking who the user is"
+	const attempt = "querying the user's identity"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return marketplace.SignedOn{}, fmt.Errorf("%w: %s", marketplace.ErrSignOnDomain, attempt)
@@ -156,7 +156,7 @@ func (s *SignOn) base(domainName string) (string, error) {
 	switch {
 	case err != nil || address.Hostname() == "" || address.User != nil || strings.Trim(address.Path, "/") != "" ||
 		address.RawQuery != "" || address.ForceQuery || address.Fragment != "":
-		return "", fmt.Errorf("%w: domainName is no host, and no URL of scheme and host", marketplace.ErrSignOnDomain)
+		return "", fmt.Errorf("%w: domainName is neither a host nor a URL with scheme and host", marketplace.ErrSignOnDomain)
 	case address.Scheme == "https", address.Scheme == "http" && s.AllowLoopbackHTTP && isLoopback(address.Hostname()):
 		return address.Scheme + "://" + address.Host, nil
 	}
@@ -192,9 +192,9 @@ func (s *SignOn) client() *http.Client {
 
 var (
 	// errTooLarge is an answer of more than maxAnswer bytes.
-	errTooLarge = errors.New("the answer is too large")
+	errTooLarge = errors.New("the response is too large")
 	// errTwice is an answer with a member twice.
-	errTwice = errors.New("the answer has a member twice")
+	errTwice = errors.New("the response has a duplicate member")
 )
 
 // bounded reads answers to their end, so that one that breaks off, is slow or too large is an error of the call.
@@ -257,17 +257,17 @@ func unanswered(attempt string, err error) error {
 	)
 	switch {
 	case errors.Is(err, errTooLarge):
-		return fmt.Errorf("%w: %s: it has more than %d bytes", marketplace.ErrSignOnAnswer, attempt, maxAnswer)
+		return fmt.Errorf("%w: %s: the response has more than %d bytes", marketplace.ErrSignOnAnswer, attempt, maxAnswer)
 	case errors.Is(err, errTwice):
-		return fmt.Errorf("%w: %s: it has a member twice", marketplace.ErrSignOnAnswer, attempt)
+		return fmt.Errorf("%w: %s: the response has a duplicate member", marketplace.ErrSignOnAnswer, attempt)
 	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("%w: %s: the browser went away", marketplace.ErrUnavailable, attempt)
+		return fmt.Errorf("%w: %s: the browser disconnected", marketplace.ErrUnavailable, attempt)
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%w: %s: no answer in time", marketplace.ErrUnavailable, attempt)
+		return fmt.Errorf("%w: %s: timed out", marketplace.ErrUnavailable, attempt)
 	case errors.As(err, &call):
-		return fmt.Errorf("%w: %s: no answer", marketplace.ErrUnavailable, attempt)
+		return fmt.Errorf("%w: %s: no response", marketplace.ErrUnavailable, attempt)
 	}
-	return fmt.Errorf("%w: %s: there is no token in it", marketplace.ErrSignOnAnswer, attempt)
+	return fmt.Errorf("%w: %s: the response contains no token", marketplace.ErrSignOnAnswer, attempt)
 }
 
 // other stands for a code that OAuth2 does not define, and that may therefore say anything.

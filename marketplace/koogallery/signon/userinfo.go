@@ -17,7 +17,7 @@ import (
 func decodeUserInfo(body []byte) (marketplace.SignedOn, error) {
 	var info map[string]json.RawMessage
 	if exact.Unmarshal(body, &info) != nil || info == nil {
-		return marketplace.SignedOn{}, fmt.Errorf("%w: userinfo is no JSON object, has a member twice, or more than %d bytes",
+		return marketplace.SignedOn{}, fmt.Errorf("%w: userinfo is not a JSON object, has a duplicate member, or exceeds %d bytes",
 			marketplace.ErrSignOnAnswer, maxAnswer)
 	}
 	user := marketplace.SignedOn{EnterpriseID: textOf(info["tenant"])}

@@ -10,7 +10,7 @@ import (
 )
 
 // ErrTwice is a member that stands twice in its object.
-var ErrTwice = errors.New("it has a member twice")
+var ErrTwice = errors.New("duplicate member")
 
 // Unmarshal is encoding/json's, exact. It looks into an object only as far as into is filled from it: what is kept as a RawMessage, or
 // left to an UnmarshalJSON, has to be read by Unmarshal itself. Errors may quote the data.
