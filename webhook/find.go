@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"fmt"
+	"unicode/utf8"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,7 +18,7 @@ const (
 	// orderIDField is an index of the cache only.
 	orderIDField = "spec.subscription.orderID"
 	// maxInstanceID is the bound of spec.subscription.instanceID: nothing longer is stored.
-	maxInstanceID = 64
+	maxInstanceID = 256
 )
 
 // Indexes are the fields by which instances are looked up, for a cache or for a fake client.
@@ -49,7 +50,7 @@ type found struct {
 // field; and before it says "unknown", by the field at the API server. An instance of another Marketplace is unknown. Errors
 // wrap ErrUnknownInstance or ErrUnavailable.
 func (r *recorder) find(ctx context.Context, of *v1alpha1.Marketplace, id string) (found, error) {
-	if id == "" || len(id) > maxInstanceID {
+	if id == "" || utf8.RuneCountInString(id) > maxInstanceID {
 		return found{}, marketplace.ErrUnknownInstance
 	}
 	named := &v1alpha1.MarketplaceInstance{}

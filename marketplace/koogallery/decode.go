@@ -158,8 +158,8 @@ func checkEncoding(header http.Header) error {
 func newInstance(f *fields, event *marketplace.Event) {
 	event.Kind = marketplace.Purchase
 	event.Lookup = marketplace.LookupPurchase
-	event.OrderID = f.required("orderId", maxID)
-	event.OrderLineID = f.required("orderLineId", maxID)
+	event.OrderID = f.required("orderId", longestID)
+	event.OrderLineID = f.required("orderLineId", longestID)
 }
 
 // queryInstance: protocol page 3.6.
@@ -174,7 +174,7 @@ func queryInstance(f *fields, event *marketplace.Event) {
 // refreshInstance: protocol page 3.7.
 func refreshInstance(f *fields, event *marketplace.Event) {
 	refresh(f, event)
-	event.InstanceID = f.required("instanceId", maxID)
+	event.InstanceID = f.required("instanceId", longestID)
 }
 
 // refresh reads what the refreshes of instances and of license codes have in common.
@@ -186,16 +186,16 @@ func refresh(f *fields, event *marketplace.Event) {
 		f.fail("the scene %s is unknown", printable(event.Scene))
 	}
 	event.Term, event.Cancels, event.Lookup = scene.Term, scene.Cancels, scene.Lookup
-	event.OrderID = f.required("orderId", maxID)
-	event.OrderLineID = f.required("orderLineId", maxID)
-	event.ProductID = f.id("productId")
+	event.OrderID = f.required("orderId", longestID)
+	event.OrderLineID = f.required("orderLineId", longestID)
+	event.ProductID = f.id("productId", longestID)
 	event.ExpiresAt = f.expireTime()
 }
 
 // updateInstanceStatus: protocol page 3.8.
 func updateInstanceStatus(f *fields, event *marketplace.Event) {
 	freeze(f, event, "status")
-	event.InstanceID = f.required("instanceId", maxID)
+	event.InstanceID = f.required("instanceId", longestID)
 }
 
 // freeze reads a freeze or unfreeze out of the field of that name.
@@ -211,24 +211,24 @@ func freeze(f *fields, event *marketplace.Event, name string) {
 // releaseInstance: protocol page 3.9.
 func releaseInstance(f *fields, event *marketplace.Event) {
 	event.Kind = marketplace.Release
-	event.InstanceID = f.required("instanceId", maxID)
-	event.OrderID = f.id("orderId")
-	event.OrderLineID = f.id("orderLineId")
+	event.InstanceID = f.required("instanceId", longestID)
+	event.OrderID = f.id("orderId", longestID)
+	event.OrderLineID = f.id("orderLineId", longestID)
 }
 
 // upgradeInstance: protocol page 3.10.
 func upgradeInstance(f *fields, event *marketplace.Event) {
 	event.Kind = marketplace.Change
 	event.Lookup = marketplace.LookupChange
-	event.InstanceID = f.required("instanceId", maxID)
-	event.OrderID = f.required("orderId", maxID)
-	event.OrderLineID = f.required("orderLineId", maxID)
+	event.InstanceID = f.required("instanceId", longestID)
+	event.OrderID = f.required("orderId", longestID)
+	event.OrderLineID = f.required("orderLineId", longestID)
 }
 
 // changeInstanceCheck: protocol page 3.11.
 func changeInstanceCheck(f *fields, event *marketplace.Event) {
 	event.Kind = marketplace.Check
-	event.InstanceID = f.required("instanceId", maxID)
+	event.InstanceID = f.required("instanceId", longestID)
 	target := f.productInfo()
 	event.ProductID, event.SKUCode, event.Quantity = target.productID, target.skuCode, target.quantity
 }

@@ -128,7 +128,7 @@ func (c *Callbacks) tenantSync(f *fields, sync *marketplace.Sync) {
 	sync.Action = f.kitFlag(FlagModify)
 	sync.Enterprise = &marketplace.Enterprise{
 		Code: f.short("tenantCode", maxID), Name: f.short("name", maxTenantName),
-		DomainName: f.whenPut(sync.Action, "domainName", maxTenantName), OrderID: f.id("orderId"),
+		DomainName: f.whenPut(sync.Action, "domainName", maxTenantName), OrderID: f.id("orderId", maxID),
 	}
 }
 
@@ -176,7 +176,7 @@ var (
 func (f *fields) user() marketplace.User {
 	more := f.nested("extension")
 	user := marketplace.User{
-		UserName: f.required("userName", maxID), Name: f.short("name", maxID), DepartmentCode: f.id("orgCode"),
+		UserName: f.required("userName", maxID), Name: f.short("name", maxID), DepartmentCode: f.id("orgCode", maxID),
 		Role: known(kitRoles, f.short("role", maxShort)), Disabled: f.disabled(),
 		Position: f.either(more, "position", maxID), EmployeeCode: f.either(more, "employeeCode", maxID),
 		Employment: known(kitEmployments, f.either(more, "employeeType", maxShort)),
@@ -229,7 +229,7 @@ func (c *Callbacks) allOrgSync(f *fields, sync *marketplace.Sync) {
 
 func (f *fields) department(name string) marketplace.Department {
 	return marketplace.Department{
-		Code: f.required("orgCode", maxID), Name: f.short(name, maxOrgName), ParentCode: f.id("parentCode"),
+		Code: f.required("orgCode", maxID), Name: f.short(name, maxOrgName), ParentCode: f.id("parentCode", maxID),
 	}
 }
 

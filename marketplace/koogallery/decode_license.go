@@ -27,30 +27,30 @@ const (
 // refreshLicenseCode: protocol page 7.1. Only two of the scenes are documented; the others mean the same as for an instance.
 func refreshLicenseCode(f *fields, event *marketplace.Event) {
 	refresh(f, event)
-	event.License = f.required("license", maxID)
+	event.License = f.required("license", longestID)
 }
 
 // updateLicenseCodeStatus: protocol page 7.1.
 func updateLicenseCodeStatus(f *fields, event *marketplace.Event) {
 	freeze(f, event, "status")
-	event.License = f.required("license", maxID)
+	event.License = f.required("license", longestID)
 }
 
 // releaseLicenseCode: protocol page 7.1.
 func releaseLicenseCode(f *fields, event *marketplace.Event) {
 	event.Kind = marketplace.Release
-	event.License = f.required("license", maxID)
-	event.OrderID = f.id("orderId")
-	event.OrderLineID = f.id("orderLineId")
+	event.License = f.required("license", longestID)
+	event.OrderID = f.id("orderId", longestID)
+	event.OrderLineID = f.id("orderLineId", longestID)
 }
 
 // getLicenseAsync: protocol page 7.3.
 func getLicenseAsync(f *fields, event *marketplace.Event) {
 	event.Kind = marketplace.RequestLicense
-	event.InstanceID = f.required("instanceId", maxID)
+	event.InstanceID = f.required("instanceId", longestID)
 	f.required("effectiveTime", maxTimeText)
 	event.LicenseRequest = &marketplace.LicenseRequest{
-		ID:                f.required("eventId", maxID),
+		ID:                f.required("eventId", longestID),
 		EffectiveAt:       f.licenseTime("effectiveTime"),
 		ExpiresAt:         f.licenseTime("expireTime"),
 		DeviceFingerprint: f.fingerprint("deviceFingerprint"),
@@ -69,8 +69,8 @@ func (f *fields) fingerprint(name string) string {
 // orderNotify: protocol page 11.
 func orderNotify(f *fields, event *marketplace.Event) {
 	event.Kind = marketplace.Notify
-	event.OrderID = f.required("orderId", maxID)
-	event.OrderLineID = f.required("orderLineId", maxID)
+	event.OrderID = f.required("orderId", longestID)
+	event.OrderLineID = f.required("orderLineId", longestID)
 }
 
 // licenseTimeForm is the pattern yyyy-MM-dd HH:mm:ss z of Java, whose z is any name of a zone, or those of ISO 8601.

@@ -108,7 +108,7 @@ func TestDecodeRefusesLicensesAndNotifications(t *testing.T) {
 		body, wantText string
 	}{
 		"a renewal of no code":                  {`{"activity":"refreshLicenseCode","scene":"RENEWAL","orderId":"o","orderLineId":"l","expireTime":"20301231155959"}`, "license is missing"},
-		"a long code":                           {`{"activity":"releaseLicenseCode","license":"` + strings.Repeat("x", 65) + `"}`, "license has more than 64"},
+		"a long code":                           {`{"activity":"releaseLicenseCode","license":"` + strings.Repeat("x", 257) + `"}`, "license has more than 256"},
 		"a freeze of no code":                   {`{"activity":"updateLicenseCodeStatus","status":"FREEZE"}`, "license is missing"},
 		"a freeze without status":               {`{"activity":"updateLicenseCodeStatus","license":"PL1"}`, "status is missing"},
 		"a release of no code":                  {`{"activity":"releaseLicenseCode"}`, "license is missing"},

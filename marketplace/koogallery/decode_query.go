@@ -79,9 +79,9 @@ func newInstanceV1(f *fields, event *marketplace.Event) {
 	case event.Order == nil || event.Order.Charging != marketplace.ChargingMetered:
 	case event.Test:
 		// Debug calls come with an empty product (protocol page 16).
-		event.OrderLineID = f.id("productId")
+		event.OrderLineID = f.id("productId", longestID)
 	default:
-		event.OrderLineID = f.required("productId", maxID)
+		event.OrderLineID = f.required("productId", longestID)
 	}
 	if f.err != nil {
 		event.Order = nil
@@ -98,7 +98,7 @@ func getLicense(f *fields, event *marketplace.Event) {
 // purchase that is refused for it is lost.
 func purchaseV1(f *fields, event *marketplace.Event) {
 	event.Kind = marketplace.Purchase
-	event.OrderID = f.required("orderId", maxID)
+	event.OrderID = f.required("orderId", longestID)
 	event.AcceptedAt = f.acceptedAt()
 	order := f.order(marketplace.OrderPurchase)
 	event.Term = marketplace.TermPaid
@@ -152,9 +152,9 @@ func refreshInstanceV1(f *fields, event *marketplace.Event) {
 	case isNegative(f.text("orderAmount")):
 		event.Scene, event.Cancels = SceneRenewalReturned, true
 	}
-	event.OrderID = f.required("orderId", maxID)
-	event.InstanceID = f.required("instanceId", maxID)
-	event.ProductID = f.id("productId")
+	event.OrderID = f.required("orderId", longestID)
+	event.InstanceID = f.required("instanceId", longestID)
+	event.ProductID = f.id("productId", longestID)
 	event.ExpiresAt = f.expireTime()
 	if event.Term == marketplace.TermPaid && event.ProductID != "" {
 		// What was tried and what was bought may be listed as different plans.
@@ -174,22 +174,22 @@ func isNegative(amount string) bool {
 func expireInstance(f *fields, event *marketplace.Event) {
 	event.Kind = marketplace.Suspend
 	event.Reason = marketplace.ReasonExpired
-	event.InstanceID = f.required("instanceId", maxID)
-	event.OrderID = f.id("orderId")
+	event.InstanceID = f.required("instanceId", longestID)
+	event.OrderID = f.id("orderId", longestID)
 }
 
 // releaseInstanceV1: protocol page 5.8, and 7.4 for releaseLicense. The order is the one of the purchase.
 func releaseInstanceV1(f *fields, event *marketplace.Event) {
 	event.Kind = marketplace.Release
-	event.InstanceID = f.required("instanceId", maxID)
-	event.OrderID = f.id("orderId")
+	event.InstanceID = f.required("instanceId", longestID)
+	event.OrderID = f.id("orderId", longestID)
 }
 
 // upgrade: protocol page 5.9.
 func upgrade(f *fields, event *marketplace.Event) {
 	event.Kind = marketplace.Change
-	event.InstanceID = f.required("instanceId", maxID)
-	event.OrderID = f.required("orderId", maxID)
+	event.InstanceID = f.required("instanceId", longestID)
+	event.OrderID = f.required("orderId", longestID)
 	order := f.order(marketplace.OrderChange)
 	order.Refund = isNegative(f.text("orderAmount"))
 	// What is not named stays as it was sold, so that a pure resize needs no code. A call that names nothing at all changes nothing.
@@ -205,5 +205,5 @@ func upgrade(f *fields, event *marketplace.Event) {
 // instanceStatus: protocol page 5.10.
 func instanceStatus(f *fields, event *marketplace.Event) {
 	freeze(f, event, "instanceStatus")
-	event.InstanceID = f.required("instanceId", maxID)
+	event.InstanceID = f.required("instanceId", longestID)
 }

@@ -99,7 +99,7 @@ func TestDecodeQuery(t *testing.T) {
 		})},
 		"no customer": {ordinaryQuery("newInstance", "customerId", ""), purchase(func(e *marketplace.Event) { e.Order.CustomerID = "" })},
 		"no product":  {ordinaryQuery("newInstance", "productId", ""), purchase(func(e *marketplace.Event) { e.Order.Items[0].ProductID = "" })},
-		"a product id that can't be one": {ordinaryQuery("newInstance", "productId", strings.Repeat("p", 65), "skuCode", "S1"), purchase(func(e *marketplace.Event) {
+		"a product id that can't be one": {ordinaryQuery("newInstance", "productId", strings.Repeat("p", 257), "skuCode", "S1"), purchase(func(e *marketplace.Event) {
 			e.Order.Items[0] = marketplace.Item{SKUCode: "S1"}
 			e.Notes = []string{"productId"}
 		})},
@@ -327,7 +327,7 @@ func TestRawOrderHoldsAllThatWasSaid(t *testing.T) {
 }
 
 func TestDecodeRefusesQueries(t *testing.T) {
-	long := strings.Repeat("x", 65)
+	long := strings.Repeat("x", 257)
 	tests := map[string]struct {
 		call     queryCall
 		wantText string
@@ -337,7 +337,7 @@ func TestDecodeRefusesQueries(t *testing.T) {
 		"an activity of another generation": {ordinaryQuery("newInstance", "activity", "upgradeInstance"), `"upgradeInstance" is unknown`},
 		"no orderId":                        {ordinaryQuery("newInstance", "orderId", ""), "orderId is missing"},
 		"a blank orderId":                   {ordinaryQuery("newInstance", "orderId", " "), "orderId is missing"},
-		"a long orderId":                    {ordinaryQuery("newInstance", "orderId", long), "orderId has more than 64 characters"},
+		"a long orderId":                    {ordinaryQuery("newInstance", "orderId", long), "orderId has more than 256 characters"},
 		"a line break in an id":             {ordinaryQuery("newInstance", "orderId", "CS\n1"), "orderId contains control characters"},
 		"no productId, billed by usage":     {ordinaryQuery("newInstance", "chargingMode", "0", "productId", ""), "productId is missing"},
 		"half a user":                       {ordinaryQuery("newInstance", "amount", "0.5"), "amount must be a whole number"},

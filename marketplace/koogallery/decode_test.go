@@ -115,9 +115,9 @@ func TestDecode(t *testing.T) {
 		"a check without its target, as in the printed example": {`{"activity":"changeInstanceCheck","instanceId":"i-1"}`, marketplace.Event{
 			Kind: marketplace.Check, Activity: "changeInstanceCheck", InstanceID: "i-1",
 		}},
-		"an id of 64 characters that are more bytes": {
-			strings.Replace(newInstance(""), `"CS1"`, `"`+strings.Repeat("订", 64)+`"`, 1),
-			with(purchase, func(e *marketplace.Event) { e.OrderID = strings.Repeat("订", 64) }),
+		"an id of 256 characters that are more bytes": {
+			strings.Replace(newInstance(""), `"CS1"`, `"`+strings.Repeat("订", 256)+`"`, 1),
+			with(purchase, func(e *marketplace.Event) { e.OrderID = strings.Repeat("订", 256) }),
 		},
 	}
 	for name, tc := range tests {
@@ -191,7 +191,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"a blank orderId":                   {purchase(`"  "`), "orderId is missing"},
 		"an orderId that is an array":       {purchase("[5]"), "orderId must be a string"},
 		"an orderId that is an object":      {purchase("{}"), "orderId must be a string"},
-		"a long orderId":                    {purchase(`"` + strings.Repeat("x", 65) + `"`), "orderId has more than 64 characters"},
+		"a long orderId":                    {purchase(`"` + strings.Repeat("x", 257) + `"`), "orderId has more than 256 characters"},
 		"control characters in an id":       {purchase(`"CS1\u0000"`), "orderId contains control characters"},
 		"no orderLineId":                    {`{"activity":"newInstance","orderId":"CS1"}`, "orderLineId is missing"},
 		"a query for nothing":               {query(""), "instanceId is missing"},
@@ -199,7 +199,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"a query with an empty id":          {query("i-1,,i-2"), "an empty id"},
 		"a query with a comma at its end":   {query("i-1,"), "an empty id"},
 		"a query for 101":                   {query(strings.Repeat("i,", 100) + "i"), "more than 100 instances"},
-		"a query with a long id":            {query("i-1," + strings.Repeat("x", 65)), "an id of more than 64 characters"},
+		"a query with a long id":            {query("i-1," + strings.Repeat("x", 257)), "an id of more than 256 characters"},
 		"an unknown scene":                  {refresh("GIFT", "20301231155959"), `the scene "GIFT" is unknown`},
 		"no scene":                          {refresh("", "20301231155959"), "scene is missing"},
 		"no expireTime":                     {refresh("RENEWAL", ""), "expireTime is missing"},
@@ -218,7 +218,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"half a user":                       {check(`{"linearValue":0.5}`), "linearValue must be"},
 		"a quantity of eight digits":        {check(`{"linearValue":10000000}`), "linearValue must be"},
 		"a quantity that is a bool":         {check(`{"linearValue":true}`), "linearValue must be"},
-		"a product id of many digits":       {check(`{"productId":` + strings.Repeat("1", 65) + `}`), "productId has more than 64"},
+		"a product id of many digits":       {check(`{"productId":` + strings.Repeat("1", 257) + `}`), "productId has more than 256"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

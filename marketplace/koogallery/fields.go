@@ -15,7 +15,10 @@ import (
 
 // Lengths of the request's fields in characters (protocol page 3.5 to 3.11).
 const (
-	maxID       = 64
+	maxID = 64
+	// longestID is how long an id may be that a sale is known by: as long as it can be stored, and not only as long as documented, because a
+	// purchase that is refused is lost (docs/decisions/0034).
+	longestID   = 256
 	maxActivity = 32
 	maxScene    = 64
 	maxStatus   = 32
@@ -73,12 +76,12 @@ func (f *fields) required(name string, maxLength int) string {
 }
 
 // id reads an id that the activity can do without. One that is not as it can be stored is no id, and is left out.
-func (f *fields) id(name string) string {
+func (f *fields) id(name string, maxLength int) string {
 	text, ok := f.scalar(name)
 	if ok && strings.TrimSpace(text) == "" {
 		return ""
 	}
-	if !ok || length(text) > maxID || !storable(text) {
+	if !ok || length(text) > maxLength || !storable(text) {
 		f.note(name)
 		return ""
 	}
@@ -167,8 +170,8 @@ func (f *fields) ids(name string) []string {
 		switch {
 		case id == "":
 			f.fail("%s contains an empty id", name)
-		case length(id) > maxID:
-			f.fail("%s contains an id of more than %d characters", name, maxID)
+		case length(id) > longestID:
+			f.fail("%s contains an id of more than %d characters", name, longestID)
 		case !storable(id):
 			f.fail("%s contains control characters or invalid UTF-8", name)
 		case !seen[id]:
@@ -268,7 +271,7 @@ func (f *fields) given(name string) string {
 	if text, ok := f.scalar(name); ok && strings.TrimSpace(text) == "" {
 		return ""
 	}
-	return f.required(name, maxID)
+	return f.required(name, longestID)
 }
 
 // linearValue reads a quantity, a number or a text; nil when there is none. What was paid for is never guessed, so it fails where it

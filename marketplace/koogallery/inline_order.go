@@ -42,8 +42,8 @@ var chargingModes = map[int32]marketplace.Charging{
 // order reads what a purchase and an upgrade have in common.
 func (f *fields) order(of marketplace.OrderType) marketplace.Order {
 	item := marketplace.Item{
-		ProductID: f.id("productId"),
-		SKUCode:   f.id("skuCode"),
+		ProductID: f.id("productId", longestID),
+		SKUCode:   f.id("skuCode", longestID),
 		Quantity:  f.linearValue(linearAttributes[0]),
 	}
 	order := marketplace.Order{Type: of, Items: []marketplace.Item{item}, Attributes: f.extendParams()}

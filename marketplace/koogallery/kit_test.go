@@ -355,7 +355,7 @@ func TestTheTimestampDoesNotReachIntoTheBody(t *testing.T) {
 func TestDecodeKitRefuses(t *testing.T) {
 	const common = `"instanceId":"i1","tenantId":"t1","timeStamp":"20260301200000123",`
 	const auth = common + `"appId":"a1","currentSyncTime":"20260301200000000","flag":1,`
-	long := strings.Repeat("x", 65)
+	long := strings.Repeat("x", 257)
 	users := `{"userName":"u0"}`
 	for i := 1; i <= marketplace.MaxSyncUsers; i++ {
 		users += fmt.Sprintf(`,{"userName":"u%d"}`, i)

@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+	"unicode/utf8"
 )
 
 const (
 	orderQueryPath = "/api/mkp-openapi-public/global/v1/order/query"
-	// maxID is the length of the ids of orders, lines, instances, products, records and license codes (protocol page 4 and 7).
-	maxID = 64
+	// maxID is the length of the ids of orders, lines, instances, products, records and license codes: as long as a sale's can be stored.
+	// Documented are 64 characters (protocol page 4 and 7); whether a longer one is known is for the marketplace to say.
+	maxID = 256
 )
 
 var defaultHTTP = &http.Client{Timeout: attemptTimeout}
@@ -70,7 +72,7 @@ var orderQuery = operation{
 // instance's Secret: it holds personal data. Every error is an *Error. What may pass by itself is tried up to four times, with
 // growing and random pauses, as long as ctx allows.
 func (c *Client) QueryOrder(ctx context.Context, orderID, orderLineID string) (order Order, raw []byte, err error) {
-	if orderID == "" || len(orderID) > maxID || len(orderLineID) > maxID {
+	if orderID == "" || utf8.RuneCountInString(orderID) > maxID || utf8.RuneCountInString(orderLineID) > maxID {
 		return Order{}, nil, orderQuery.refused(ErrInvalid, fmt.Errorf("ids must have 1 to %d characters", maxID))
 	}
 	query := url.Values{"orderId": {orderID}}

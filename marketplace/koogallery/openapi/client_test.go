@@ -253,7 +253,7 @@ func TestQueryOrderRefusesBeforeItCalls(t *testing.T) {
 		want   error
 	}{
 		"no id":             {func(*openapi.Client) {}, "", openapi.ErrInvalid},
-		"a long id":         {func(*openapi.Client) {}, strings.Repeat("x", 65), openapi.ErrInvalid},
+		"a long id":         {func(*openapi.Client) {}, strings.Repeat("x", 257), openapi.ErrInvalid},
 		"no SK":             {func(c *openapi.Client) { c.SK = "" }, "CS1", openapi.ErrCredentials},
 		"no address":        {func(c *openapi.Client) { c.BaseURL = "" }, "CS1", openapi.ErrGateway},
 		"a host only":       {func(c *openapi.Client) { c.BaseURL = "mkt.myhuaweicloud.com" }, "CS1", openapi.ErrGateway},

@@ -192,7 +192,7 @@ func TestCodesAreRefusedBeforeACall(t *testing.T) {
 		"none":             {nil, nil},
 		"101":              {codeList(101), nil},
 		"an empty one":     {[]string{"PL1", ""}, []int{1}},
-		"a long one":       {[]string{strings.Repeat("x", 65), "PL1"}, []int{0}},
+		"a long one":       {[]string{strings.Repeat("x", 257), "PL1"}, []int{0}},
 		"one with a blank": {[]string{"PL1 "}, []int{0}},
 		"one twice":        {[]string{"PL1", "PL2", "PL1", "PL2"}, []int{2, 3}},
 	}

@@ -80,7 +80,7 @@ func TestLicenseErrorsInTheWordsOfAllMarketplaces(t *testing.T) {
 		"a code that was not minted":    {code: "PL9", want: marketplace.ErrLicenseUnknown, text: "the license code does not exist (HTTP 200, code 92020005): compare"},
 		"a code that was not collected": {code: "PL-uncollected", want: marketplace.ErrLicenseNotCollected, text: "wait until the buyer collects"},
 		"a code that is active":         {code: "PL-active", want: marketplace.ErrLicenseActivated, text: "code 92020003"},
-		"a code that can't be sent":     {code: strings.Repeat("x", 65), want: marketplace.ErrLicenseInvalid, text: "codes must have 1 to 64 characters"},
+		"a code that can't be sent":     {code: strings.Repeat("x", 257), want: marketplace.ErrLicenseInvalid, text: "codes must have 1 to 256 characters"},
 		"wrong keys":                    {fault: koogallerytest.Fault{Status: 401, Code: "MKT.0154"}, want: marketplace.ErrLicenseRefused, text: "the AK/SK is rejected"},
 		"the rate limit":                {fault: koogallerytest.Fault{Status: 429, RetryAfter: time.Minute}, want: marketplace.ErrUnavailable, text: "the rate limit is reached"},
 		"a proxy's page":                {fault: koogallerytest.Fault{Status: 200, Body: "<html>"}, want: marketplace.ErrUnavailable, text: "not one of the open API"},

@@ -67,7 +67,7 @@ func TestUploadsAreRefusedBeforeACall(t *testing.T) {
 		"a path for an event": {"../../v2", openapi.LicenseUpload{Text: "SECRET"}},
 		"the folder above":    {"..", openapi.LicenseUpload{Text: "SECRET"}},
 		"a query in it":       {"e?x=1", openapi.LicenseUpload{Text: "SECRET"}},
-		"a long event":        {strings.Repeat("x", 65), openapi.LicenseUpload{Text: "SECRET"}},
+		"a long event":        {strings.Repeat("x", 257), openapi.LicenseUpload{Text: "SECRET"}},
 		"nothing":             {fine, openapi.LicenseUpload{}},
 		"text and file":       {fine, openapi.LicenseUpload{Text: "SECRET", File: "SECRET", FileName: "a"}},
 		"text and name":       {fine, openapi.LicenseUpload{Text: "SECRET", FileName: "a"}},

@@ -160,9 +160,9 @@ func usageValue(text string, asNumber bool) (string, error) {
 	return `"` + value + `"`, nil
 }
 
-// isID reports whether a text can be an id: of 1 to 64 characters, all of them valid.
+// isID reports whether a text can be an id: of 1 to maxID characters, all of them valid.
 func isID(text string) bool {
-	return text != "" && len(text) <= maxID && utf8.ValidString(text)
+	return text != "" && utf8.RuneCountInString(text) <= maxID && utf8.ValidString(text)
 }
 
 // shorten bounds a text of the caller for an error.

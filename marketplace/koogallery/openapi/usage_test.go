@@ -184,7 +184,7 @@ func TestUsageCodes(t *testing.T) {
 }
 
 func TestPushUsageRefusesBeforeItCalls(t *testing.T) {
-	long := strings.Repeat("x", 65)
+	long := strings.Repeat("x", 257)
 	sound := usage("m-0")
 	tests := map[string]struct {
 		records     []openapi.UsageRecord
