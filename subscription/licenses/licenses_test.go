@@ -401,16 +401,16 @@ func TestTheDocumentForWorkloads(t *testing.T) {
     {
       "key": "E1",
       "id": "E1",
-      "effectiveAt": "2026-01-02T00:00:00Z",
-      "expiresAt": "2026-01-21T00:00:00Z",
+      "effectiveTime": "2026-01-02T00:00:00Z",
+      "expiryTime": "2026-01-21T00:00:00Z",
       "deviceFingerprint": "d1",
-      "requestedAt": "2026-01-02T00:00:00Z",
+      "requestTime": "2026-01-02T00:00:00Z",
       "delivered": false
     },
     {
       "key": "r-1",
       "id": "a.b",
-      "requestedAt": "2026-01-03T00:00:00Z",
+      "requestTime": "2026-01-03T00:00:00Z",
       "delivered": true
     }
   ]

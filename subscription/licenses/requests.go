@@ -49,14 +49,15 @@ func Delivered(sub *v1alpha1.Subscription, key, digest string, at time.Time) *v1
 	return after
 }
 
-// requestDocument is a request as a tenant's workload reads it. Its names are part of the contract with workloads.
+// requestDocument is a request as a tenant's workload reads it. Its names are part of the contract with workloads, and those of the
+// instance's spec.subscription.licenseRequests.
 type requestDocument struct {
 	Key               string      `json:"key"`
 	ID                string      `json:"id"`
-	EffectiveAt       metav1.Time `json:"effectiveAt,omitzero"`
-	ExpiresAt         metav1.Time `json:"expiresAt,omitzero"`
+	EffectiveTime     metav1.Time `json:"effectiveTime,omitzero"`
+	ExpiryTime        metav1.Time `json:"expiryTime,omitzero"`
 	DeviceFingerprint string      `json:"deviceFingerprint,omitempty"`
-	RequestedAt       metav1.Time `json:"requestedAt"`
+	RequestTime       metav1.Time `json:"requestTime"`
 	Delivered         bool        `json:"delivered"`
 }
 
@@ -66,8 +67,8 @@ func Document(sub *v1alpha1.Subscription) (string, error) {
 	if sub != nil {
 		for _, r := range sub.LicenseRequests {
 			requests = append(requests, requestDocument{
-				Key: r.Key, ID: r.ID, EffectiveAt: r.EffectiveTime, ExpiresAt: r.ExpiryTime, DeviceFingerprint: r.DeviceFingerprint,
-				RequestedAt: r.RequestTime, Delivered: !r.DeliveryTime.IsZero(),
+				Key: r.Key, ID: r.ID, EffectiveTime: r.EffectiveTime, ExpiryTime: r.ExpiryTime, DeviceFingerprint: r.DeviceFingerprint,
+				RequestTime: r.RequestTime, Delivered: !r.DeliveryTime.IsZero(),
 			})
 		}
 	}
