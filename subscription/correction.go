@@ -1,8 +1,12 @@
 package subscription
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,8 +16,49 @@ import (
 
 // IsCorrected says whether a correction with that id stands among a sale's calls: it is not applied again.
 func IsCorrected(sub *v1alpha1.Subscription, id string) bool {
-	return sub != nil && slices.ContainsFunc(sub.Calls, func(call v1alpha1.Call) bool {
+	_, ok := correctionOf(sub, id)
+	return ok
+}
+
+// correctionOf is the entry of the correction with that id among a sale's calls.
+func correctionOf(sub *v1alpha1.Subscription, id string) (v1alpha1.Call, bool) {
+	if sub == nil {
+		return v1alpha1.Call{}, false
+	}
+	i := slices.IndexFunc(sub.Calls, func(call v1alpha1.Call) bool {
 		return call.Operation == v1alpha1.OperationCorrection && call.ID == id
+	})
+	if i < 0 {
+		return v1alpha1.Call{}, false
+	}
+	return sub.Calls[i], true
+}
+
+// checkRepeat tells a repeat from another correction under an id that was used before.
+func checkRepeat(c v1alpha1.Correction, before v1alpha1.Call) error {
+	if before.Digest == "" || before.Digest == correctionDigest(c) {
+		return nil
+	}
+	return fmt.Errorf("id %q was used at %s by %s for another correction, which was applied: give this one another id", c.ID,
+		before.Time.UTC().Format(time.RFC3339), before.By)
+}
+
+// correctionDigest is the SHA-256 of all that a correction says.
+func correctionDigest(c v1alpha1.Correction) string {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return "" // of strings and times: it can't fail
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// notAwaited are those of the orders that a sale does not wait for.
+func notAwaited(sub *v1alpha1.Subscription, orderIDs []string) []string {
+	return slices.DeleteFunc(slices.Clone(orderIDs), func(id string) bool {
+		return sub.PendingChange.OrderID == id || slices.ContainsFunc(sub.Calls, func(call v1alpha1.Call) bool {
+			return call.OrderID == id && call.Pending != ""
+		})
 	})
 }
 
@@ -28,9 +73,13 @@ func isCorrected(sub *v1alpha1.Subscription, at metav1.Time) bool {
 // error's text names field and remedy.
 func CheckCorrection(spec v1alpha1.MarketplaceInstanceSpec) error {
 	c, sub := spec.Correction, spec.Subscription
-	switch {
-	case c.ID == "" || IsCorrected(sub, c.ID):
+	if c.ID == "" {
 		return nil
+	}
+	if before, ok := correctionOf(sub, c.ID); ok {
+		return checkRepeat(c, before)
+	}
+	switch {
 	case sub == nil:
 		return fmt.Errorf("this instance is not a sale, so there is nothing to correct: remove spec.correction")
 	case c.OrderID != "" && sub.OrderID != "" && c.OrderID != sub.OrderID:
@@ -38,6 +87,9 @@ func CheckCorrection(spec v1alpha1.MarketplaceInstanceSpec) error {
 			" out, and correct items, expiryTime or entitlement", sub.OrderID)
 	case c.PackageConsumerRef.Name != "" && sub.PackageConsumerRef.Name == "" && len(sub.Items) > 0:
 		return fmt.Errorf("the package has had its own tenant since its order was read, so packageConsumerRef can't be added")
+	case len(notAwaited(sub, c.AbandonedOrderIDs)) > 0:
+		return fmt.Errorf("abandonedOrderIDs names %s, which is not waited for: name an order that subscription.calls shows with pending, or the"+
+			" one of pendingChange", strings.Join(notAwaited(sub, c.AbandonedOrderIDs), ", "))
 	case !c.ExpiryTime.IsZero() && !sub.StartTime.IsZero() && c.ExpiryTime.Before(&sub.StartTime):
 		return fmt.Errorf("expiryTime is before %s, when the paid period began: set it to that or later", sub.StartTime.UTC().Format(time.RFC3339))
 	}
@@ -57,7 +109,9 @@ func ApplyCorrection(spec v1alpha1.MarketplaceInstanceSpec, now time.Time) (sub 
 	}
 	sub = spec.Subscription.DeepCopy()
 	at := WholeSecond(now)
-	entry := v1alpha1.Call{Operation: v1alpha1.OperationCorrection, ID: c.ID, By: c.By, Reason: c.Reason, Time: at}
+	entry := v1alpha1.Call{
+		Operation: v1alpha1.OperationCorrection, ID: c.ID, By: c.By, Reason: c.Reason, Time: at, Digest: correctionDigest(c),
+	}
 	abandon(sub, c.AbandonedOrderIDs)
 	correctEntitlement(sub, c.Entitlement, at)
 	if !c.ExpiryTime.IsZero() {

@@ -107,6 +107,11 @@ func TestApplyCorrection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := tc.spec.DeepCopy()
 			got, changed := subscription.ApplyCorrection(tc.spec, day(10))
+			last := &got.Calls[len(got.Calls)-1]
+			if len(last.Digest) != 64 {
+				t.Errorf("the entry's digest is %q", last.Digest)
+			}
+			last.Digest = ""
 			if diff := cmp.Diff(tc.want, got); diff != "" || !changed {
 				t.Fatalf("changed %t, -want +got:\n%s", changed, diff)
 			}
@@ -131,6 +136,8 @@ func TestACorrectionThatCannotBeIsRefusedWhole(t *testing.T) {
 		"a package whose order was read": {
 			corrected(sale(), func(c *v1alpha1.Correction) { c.PackageConsumerRef.Name = "x" }), "packageConsumerRef",
 		},
+		"an order that no call has named": {corrected(sale(), abandons("u9")), "abandonedOrderIDs names u9"},
+		"an order that is not waited for": {corrected(sale(), abandons("o1")), "abandonedOrderIDs names o1"},
 		"an end before the beginning": {
 			corrected(sale(func(sub *v1alpha1.Subscription) { sub.StartTime = at(5) }), expiring(4)), "expiryTime is before",
 		},
@@ -144,6 +151,26 @@ func TestACorrectionThatCannotBeIsRefusedWhole(t *testing.T) {
 				t.Error("it was applied")
 			}
 		})
+	}
+}
+
+func TestAnotherCorrectionUnderTheSameIDIsRefusedAndARepeatIsNot(t *testing.T) {
+	spec := corrected(sale(), state(v1alpha1.EntitlementFrozen))
+	spec.Subscription, _ = subscription.ApplyCorrection(spec, day(10))
+	if err := subscription.CheckCorrection(spec); err != nil {
+		t.Errorf("the repeat is refused: %v", err)
+	}
+	spec.Correction.Entitlement = v1alpha1.EntitlementReleased
+	if err := subscription.CheckCorrection(spec); err == nil || !strings.Contains(err.Error(), `id "t-1" was used at 2026-01-11T00:00:00Z by jane`) {
+		t.Errorf("got %v", err)
+	}
+	if got, changed := subscription.ApplyCorrection(spec, day(11)); changed || got != spec.Subscription {
+		t.Error("it was applied")
+	}
+	// What was noted before corrections had digests can't be told from a repeat.
+	spec.Subscription.Calls[len(spec.Subscription.Calls)-1].Digest = ""
+	if err := subscription.CheckCorrection(spec); err != nil {
+		t.Errorf("it is refused: %v", err)
 	}
 }
 
@@ -192,7 +219,9 @@ func TestAFullListKeepsThePurchaseTheReleaseAndTheCorrection(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 300 {
-		spec := corrected(sub, func(c *v1alpha1.Correction) { c.ID, c.AbandonedOrderIDs = fmt.Sprintf("t%d", i), []string{"none"} })
+		spec := corrected(sub, func(c *v1alpha1.Correction) {
+			c.ID, c.Acknowledgement = fmt.Sprintf("t%d", i), v1alpha1.AcknowledgementReceived
+		})
 		sub, _ = subscription.ApplyCorrection(spec, day(401+i))
 	}
 	kept := map[string]bool{}

@@ -124,4 +124,11 @@ type Call struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	Reason string `json:"reason,omitempty"`
+
+	// digest is the SHA-256 of what the correction said, in hexadecimal digits: another correction under the same id is told from a
+	// repeat by it.
+	// +optional
+	// +kubebuilder:validation:MinLength=64
+	// +kubebuilder:validation:MaxLength=64
+	Digest string `json:"digest,omitempty"`
 }

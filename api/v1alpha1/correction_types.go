@@ -12,7 +12,7 @@ type Correction struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:XValidation:rule="self == self.trim()",message="id must not begin or end with a space"
+	// +kubebuilder:validation:XValidation:rule="self == self.trim() && !self.matches('\\\\p{C}')",message="id must not begin or end with a space, nor hold line breaks and other invisible characters"
 	ID string `json:"id,omitempty"`
 
 	// reason says why, for those who read it later.
@@ -62,7 +62,8 @@ type Correction struct {
 	// +optional
 	PackageConsumerRef InstanceReference `json:"packageConsumerRef,omitempty,omitzero"`
 
-	// abandonedOrderIDs are orders that are not waited for any more, because the marketplace has canceled them.
+	// abandonedOrderIDs are orders that are not waited for any more, because the marketplace has canceled them. Each must be one that
+	// subscription.calls waits for, or that pendingChange comes from.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

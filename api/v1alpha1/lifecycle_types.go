@@ -44,6 +44,7 @@ type GroupKind struct {
 	// +required
 	// +kubebuilder:validation:MinLength=0
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self == '' || !format.dns1123Subdomain().validate(self).hasValue()",message="group must be an API group without version, such as apps or postgresql.cnpg.io; \"\" is the core group"
 	Group string `json:"group"`
 
 	// kind is the kind, such as StatefulSet.
@@ -60,6 +61,7 @@ type SuspensionPatch struct {
 	// +required
 	// +kubebuilder:validation:MinLength=0
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self == '' || !format.dns1123Subdomain().validate(self).hasValue()",message="group must be an API group without version, such as apps or postgresql.cnpg.io; \"\" is the core group"
 	Group string `json:"group"`
 
 	// kind is the kind, such as Cluster.
@@ -77,7 +79,6 @@ type SuspensionPatch struct {
 }
 
 // LifecyclePolicy says what happens when the paid time is over.
-// +kubebuilder:validation:MinProperties=1
 type LifecyclePolicy struct {
 	// gracePeriodSeconds is how long a tenant runs on after its paid time, in case the marketplace's freeze never comes.
 	// The marketplace's default when not set: 15 days (1296000) for KooGallery.
@@ -109,7 +110,6 @@ type LifecyclePolicy struct {
 
 // ProductLifecycle says what happens when the paid time is over, and how kinds that the operator does not know are stopped.
 // A plan's lifecycle replaces single fields of it, and an instance's those of both.
-// +kubebuilder:validation:MinProperties=1
 type ProductLifecycle struct {
 	LifecyclePolicy `json:",inline"`
 
@@ -133,11 +133,10 @@ type ProductLifecycle struct {
 }
 
 // InstanceLifecycle is what a person wants for one tenant, for as long as it stands here. Two of its fields are floors: they can
-// only lengthen, so that no renewal is cut short by them.
-// +kubebuilder:validation:MinProperties=1
+// only lengthen, so that no renewal is cut short by them. An empty one is no wish.
 // +kubebuilder:validation:XValidation:rule="!(has(self.runUntilTime) || has(self.retainUntilTime)) || has(self.reason)",message="runUntilTime and retainUntilTime need a reason, for those who read it later",fieldPath=".reason",reason=FieldValueRequired
 // +kubebuilder:validation:XValidation:rule="!(has(self.runUntilTime) || has(self.retainUntilTime)) || has(self.by)",message="runUntilTime and retainUntilTime need by: who wants it, as kubectl auth whoami says",fieldPath=".by",reason=FieldValueRequired
-// +kubebuilder:validation:XValidation:rule="!(has(self.reason) || has(self.by)) || has(self.runUntilTime) || has(self.retainUntilTime) || has(self.gracePeriodSeconds) || has(self.retentionPeriodSeconds) || has(self.deletionProtection)",message="reason and by belong to another field of lifecycle, and none is set"
+// +kubebuilder:validation:XValidation:rule="!(has(self.reason) || has(self.by)) || has(self.runUntilTime) || has(self.retainUntilTime) || has(self.gracePeriodSeconds) || has(self.retentionPeriodSeconds) || has(self.deletionProtection)",message="reason and by belong to another field of lifecycle, and none is set: remove them as well, or lifecycle as a whole"
 type InstanceLifecycle struct {
 	// runUntilTime is until when the tenant is not stopped for want of payment, even if its paid time and grace end before. What the
 	// marketplace freezes or releases is stopped all the same, and a renewal to a later day goes beyond it.

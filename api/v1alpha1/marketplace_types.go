@@ -21,7 +21,6 @@ const (
 )
 
 // MarketplaceDisclosure says what may be shown to whom.
-// +kubebuilder:validation:MinProperties=1
 type MarketplaceDisclosure struct {
 	// customerName says whether the buyer's account name may stand in instances, where everybody who reads instances sees
 	// it. Hide when not set.

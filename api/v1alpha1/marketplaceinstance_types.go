@@ -59,6 +59,7 @@ type MarketplaceInstanceSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.all(a, a.name == a.name.trim())",message="an attribute's name must not begin or end with a space: templates would not find it"
 	Attributes []Attribute `json:"attributes,omitempty"`
 
 	// values are merged over the product's and the plan's. They are taken as they stand and are no templates.
@@ -86,7 +87,8 @@ type MarketplaceInstanceSpec struct {
 	Lifecycle InstanceLifecycle `json:"lifecycle,omitempty,omitzero"`
 
 	// correction corrects once what the marketplace has said. The controller applies it, by its own clock, and notes it in
-	// subscription.calls; a later call of the marketplace goes over it. The same correction applied again does nothing.
+	// subscription.calls; a later call of the marketplace goes over it. The same correction applied again does nothing, and another one
+	// takes its place once it was applied or refused; the condition Corrected says so.
 	// +optional
 	Correction Correction `json:"correction,omitempty,omitzero"`
 

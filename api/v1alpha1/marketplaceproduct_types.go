@@ -39,7 +39,6 @@ type Listing struct {
 }
 
 // ResourceList is a set of resource names with their quantities, as in a ResourceQuota's hard limits.
-// +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:MaxProperties=64
 // +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="every key of quota must be a resource name as in a ResourceQuota, such as pods, requests.storage or count/jobs.batch"
 type ResourceList map[string]resource.Quantity
@@ -177,6 +176,7 @@ type ProductTemplate struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=262144
+	// +kubebuilder:validation:XValidation:rule="self.trim() != ''",message="inline must hold a template; for a product that runs nothing leave template out"
 	Inline string `json:"inline,omitempty"`
 
 	// configMapRef is a ConfigMap whose data are files in Helm's template language, each with a name that ends in .yaml, .yml or
@@ -192,7 +192,6 @@ type ProductTemplate struct {
 
 // ProductAccess is what the buyer is told. Each field is a template over .instance, .plan, .quantity, .attributes and
 // .customer.
-// +kubebuilder:validation:MinProperties=1
 type ProductAccess struct {
 	// frontEndURL is the address that the buyer opens; its result has at most 512 characters.
 	// +optional
@@ -213,6 +212,7 @@ type ProductAccess struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.trim() != ''",message="userName must say something: leave it out where there is no account"
 	UserName string `json:"userName,omitempty"`
 
 	// memo is free text for the buyer; its result has at most 1024 characters.
@@ -260,7 +260,6 @@ const (
 )
 
 // Isolation says what keeps tenants apart.
-// +kubebuilder:validation:MinProperties=1
 type Isolation struct {
 	// podSecurityLevel is enforced in the tenant's namespace. restricted when not set.
 	// +optional
@@ -297,11 +296,50 @@ const (
 )
 
 // Rollout says how a new revision reaches tenants.
-// +kubebuilder:validation:MinProperties=1
 type Rollout struct {
 	// state says whether a new revision reaches tenants. Active when not set.
 	// +optional
 	State RolloutState `json:"state,omitempty"`
+}
+
+// DriftKind is a kind whose objects others may complete. Kinds of workloads are the only ones where that can be allowed: what others
+// add to a Service, a NetworkPolicy or a quota opens the tenant, or makes it larger than it was sold.
+// +kubebuilder:validation:XValidation:rule="(self.group == 'apps' && self.kind in ['Deployment', 'StatefulSet']) || (self.group == 'batch' && self.kind == 'CronJob')",message="of Deployment and StatefulSet (apps) and CronJob (batch) only can additions be left alone; those to other kinds of Stallkeeper's are taken away, and those to kinds that it does not know always stay",fieldPath=".kind",reason=FieldValueInvalid
+type DriftKind struct {
+	// group is the API group: apps or batch.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Group string `json:"group,omitempty"`
+
+	// kind is Deployment, StatefulSet or CronJob.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind,omitempty"`
+
+	// managers are the field managers whose additions are left alone, as metadata.managedFields names them, such as an injector that
+	// writes sidecars into pod templates. What they change of the template's own fields is undone all the same.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.all(m, m == m.trim() && m != 'stallkeeper.io' && !m.startsWith('stallkeeper.io/'))",message="managers must be names of field managers other than Stallkeeper's own, as kubectl get --show-managed-fields shows them"
+	Managers []string `json:"managers,omitempty"`
+}
+
+// Drift says what of a tenant's objects is others' business. An empty one is as if it were not set.
+type Drift struct {
+	// ignore are the kinds to which named field managers may add something. A change of it is no new revision.
+	// +optional
+	// +listType=map
+	// +listMapKey=group
+	// +listMapKey=kind
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=3
+	Ignore []DriftKind `json:"ignore,omitempty"`
 }
 
 // DirectoryForward is an HTTP endpoint of the tenant's workload that is told of every change of the directory.
@@ -320,7 +358,6 @@ type DirectoryForward struct {
 
 // Directory says what happens with what a marketplace says of a buyer's sign-on, users and departments. The Secrets in the
 // tenant's namespace are made whether it is set or not.
-// +kubebuilder:validation:MinProperties=1
 type Directory struct {
 	// forward is an HTTP endpoint of the workload that is told of every change as well. None when not set.
 	// +optional
@@ -360,8 +397,7 @@ const (
 	LicensePerpetual LicenseTerm = "Perpetual"
 )
 
-// ProductLicense says which licenses a buyer of Online License may ask for.
-// +kubebuilder:validation:MinProperties=1
+// ProductLicense says which licenses a buyer of Online License may ask for. An empty one is as if it were not set.
 type ProductLicense struct {
 	// deviceFingerprint says whether a request needs one. Optional when not set.
 	// +optional
@@ -390,6 +426,7 @@ type ProductLicense struct {
 // +kubebuilder:validation:XValidation:rule="has(self.template) || self.plans.all(p, !has(p.quota))",message="a plan's quota is for a tenant's namespace, and without a template there is none",fieldPath=".plans",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="has(self.template) || (!has(self.values) && !has(self.valuesFrom) && !has(self.set) && self.plans.all(p, !has(p.values) && !has(p.set)))",message="values, valuesFrom and set are given to the template, and there is none",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="has(self.template) || !has(self.lifecycle) || (!has(self.lifecycle.dataKinds) && !has(self.lifecycle.suspensionPatches))",message="dataKinds and suspensionPatches are about a template's objects, and there is none",fieldPath=".lifecycle",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.template) || !has(self.drift) || !has(self.drift.ignore)",message="drift is about a template's objects, and there is none",fieldPath=".drift",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="has(self.template) || !has(self.login)",message="login is for a tenant with a namespace, where its key is put, and without a template there is none",fieldPath=".login",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="!has(self.login) || (has(self.access) && has(self.access.frontEndURL))",message="login leads users to the host of access.frontEndURL, which is missing",fieldPath=".login",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="has(self.template) || !has(self.directory) || !has(self.directory.forward)",message="directory.forward tells a Service of the tenant, and without a template there is none",fieldPath=".directory",reason=FieldValueForbidden
@@ -469,6 +506,11 @@ type MarketplaceProductSpec struct {
 	// rollout says how a new revision reaches tenants.
 	// +optional
 	Rollout Rollout `json:"rollout,omitempty,omitzero"`
+
+	// drift says what of a tenant's objects is others' business. When not set, what others add to them is taken away where Stallkeeper
+	// decides.
+	// +optional
+	Drift Drift `json:"drift,omitempty,omitzero"`
 
 	// directory says what happens with users and departments that the marketplace synchronizes. A change of it is no new
 	// revision.

@@ -42,6 +42,7 @@ type MeterPrometheus struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="self.trim() != ''",message="query must be PromQL that gives one number"
 	Query string `json:"query,omitempty"`
 }
 
@@ -79,6 +80,7 @@ type Meter struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.trim() != ''",message="unit must say something, such as GB or 1000 requests"
 	Unit string `json:"unit,omitempty"`
 
 	// interval is how often the meter is read: as often as the marketplace bills, or more often.

@@ -75,7 +75,6 @@ type UsageCheckpoint struct {
 
 // UsageDelivery is what became of the push of a record. The controller writes it; a person does to settle a push that may or may
 // not have arrived: with pushTime if the marketplace's console shows the usage, else by removing delivery.
-// +kubebuilder:validation:MinProperties=1
 type UsageDelivery struct {
 	// packageRef names the package, an instance of its own, that the use is deducted from. Written before the push, so that
 	// every push of the record says the same.

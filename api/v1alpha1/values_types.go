@@ -18,7 +18,7 @@ type AttributeDeclaration struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:XValidation:rule="self == self.trim()",message="an attribute's name must not begin or end with a space"
+	// +kubebuilder:validation:XValidation:rule="self == self.trim() && !self.matches('\\\\p{C}')",message="an attribute's name must not begin or end with a space, nor hold line breaks and other invisible characters"
 	Name string `json:"name,omitempty"`
 
 	// default stands for it where a sale does not have it. The empty text when not set.

@@ -122,11 +122,15 @@ func (r *Reconciler) inputs(p *pass) (string, error) {
 	for _, kind := range kinds {
 		names[kind.String()] = true
 	}
+	var drift v1alpha1.Drift
+	if p.Product != nil {
+		drift = p.Product.Spec.Drift
+	}
 	raw, err := json.Marshal(map[string]any{
 		"format": revision.Format, "target": p.target, "generation": p.Instance.Generation, "uid": p.Instance.UID, "stop": p.stop(),
 		"lifecycle": p.Lifecycle, "policy": p.Policy, "protection": p.Effective.DeletionProtection, "features": p.Inputs,
 		"kinds": names, "tenantRBAC": r.Permissions.TenantRBAC, "level": r.Permissions.MaxPodSecurityLevel,
-		"asked": p.Services, "controller": r.Permissions.Controller,
+		"asked": p.Services, "controller": r.Permissions.Controller, "drift": drift,
 	})
 	if err != nil {
 		return "", fmt.Errorf("encoding the inputs: %w", err)
@@ -148,6 +152,18 @@ func (p *pass) patches() map[schema.GroupKind][]byte {
 		patches[schema.GroupKind{Group: s.Group, Kind: s.Kind}] = s.Patch.Raw
 	}
 	return patches
+}
+
+// managers are the field managers whose additions the product lets stand, by kind.
+func (p *pass) managers() tenant.Managers {
+	if p.Product == nil {
+		return nil
+	}
+	managers := tenant.Managers{}
+	for _, of := range p.Product.Spec.Drift.Ignore {
+		managers[schema.GroupKind{Group: of.Group, Kind: of.Kind}] = of.Managers
+	}
+	return managers
 }
 
 // did is what a pass has made of the tenant.

@@ -142,7 +142,7 @@ func (r *Reconciler) renderRevision(ctx context.Context, p *pass, name string) (
 	result.prepare = set.Prepare
 	result.set = tenant.Set{
 		Namespace: set.Namespace, Owner: p.owner(), OwnerGone: r.ownerGone(p.Instance), Revision: rev.Name, Groups: set.Groups,
-		Stopped: p.stop(), Patches: p.patches(), HashKey: in.Secrets.Seed,
+		Stopped: p.stop(), Patches: p.patches(), HashKey: in.Secrets.Seed, Managers: p.managers(),
 		Keep: func(object *unstructured.Unstructured) bool {
 			return workload.KeepOnPrune(object.GroupVersionKind().GroupKind(), object.GetAnnotations(), p.Lifecycle.DataKinds)
 		},

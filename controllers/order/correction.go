@@ -19,7 +19,7 @@ func (r *Reconciler) correct(ctx context.Context, mpi *v1alpha1.MarketplaceInsta
 	switch {
 	case correction.ID == "":
 		return report.Verdict{Absent: true}, nil
-	case subscription.IsCorrected(mpi.Spec.Subscription, correction.ID):
+	case subscription.IsCorrected(mpi.Spec.Subscription, correction.ID) && subscription.CheckCorrection(mpi.Spec) == nil:
 		return applied(correction.ID), nil
 	}
 	pending := report.Unknown(v1alpha1.ReasonCorrectionPending, fmt.Sprintf("Correction %q is being applied", correction.ID))

@@ -76,6 +76,12 @@ func TestTheCheckFindsWhatABuyerWouldFind(t *testing.T) {
 	}
 }
 
+func suspends(patch string) salestest.ProductChange {
+	return func(p *v1alpha1.MarketplaceProduct) {
+		p.Spec.Lifecycle.SuspensionPatches = []v1alpha1.SuspensionPatch{{Group: "example.com", Kind: "Database", Patch: *salestest.Raw(patch)}}
+	}
+}
+
 func TestSillyProductsAreRefused(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change salestest.ProductChange
@@ -85,9 +91,28 @@ func TestSillyProductsAreRefused(t *testing.T) {
 		"a negative quota": {func(p *v1alpha1.MarketplaceProduct) {
 			p.Spec.Plans[0].Quota = v1alpha1.ResourceList{"pods": resource.MustParse("-1")}
 		}, "plans[small].quota: pods is negative"},
-		"our own values":       {salestest.Values(`{"stallkeeper":{}}`), "plans[small].values.stallkeeper"},
-		"values that are none": {salestest.Values(`[1]`), "plans[small].values must be a map"},
-		"the product's values": {func(p *v1alpha1.MarketplaceProduct) { p.Spec.Values = salestest.Raw(`{"stallkeeper":1}`) }, "values.stallkeeper"},
+		"a quota of no resource": {func(p *v1alpha1.MarketplaceProduct) {
+			p.Spec.Plans[0].Quota = v1alpha1.ResourceList{"cpus": resource.MustParse("1")}
+		}, "plans[small].quota: no ResourceQuota can have cpus"},
+		"quotas of every kind": {func(p *v1alpha1.MarketplaceProduct) {
+			p.Spec.Plans[0].Quota = v1alpha1.ResourceList{"cpu": resource.MustParse("1"), "requests.nvidia.com/gpu": resource.MustParse("1"),
+				"requests.hugepages-2Mi": resource.MustParse("1"), "gold.storageclass.storage.k8s.io/requests.storage": resource.MustParse("1")}
+		}, ""},
+		"a SKU with a line break": {func(p *v1alpha1.MarketplaceProduct) {
+			p.Spec.Plans[0].Listings = []v1alpha1.Listing{{Marketplace: "koogallery", SKUs: []string{"a\nb"}}}
+		}, `plans[small].listings[koogallery]: "a\nb" holds a line break`},
+		"a product id with a hidden character": {func(p *v1alpha1.MarketplaceProduct) {
+			p.Spec.Plans[0].Listings = []v1alpha1.Listing{{Marketplace: "koogallery", ProductIDs: []string{"a\u200b"}}}
+		}, "invisible character"},
+		"a SKU of another alphabet": {func(p *v1alpha1.MarketplaceProduct) {
+			p.Spec.Plans[0].Listings = []v1alpha1.Listing{{Marketplace: "koogallery", SKUs: []string{"标准 版"}}}
+		}, ""},
+		"a suspension patch that renames": {suspends(`{"metadata":{"name":"other"}}`), "patch sets metadata.name"},
+		"a suspension patch of a status":  {suspends(`{"status":{"phase":"Stopped"}}`), "patch sets status"},
+		"a suspension patch that fits":    {suspends(`{"metadata":{"annotations":{"a":"b"}},"spec":{"stopped":true}}`), ""},
+		"our own values":                  {salestest.Values(`{"stallkeeper":{}}`), "plans[small].values.stallkeeper"},
+		"values that are none":            {salestest.Values(`[1]`), "plans[small].values must be a map"},
+		"the product's values":            {func(p *v1alpha1.MarketplaceProduct) { p.Spec.Values = salestest.Raw(`{"stallkeeper":1}`) }, "values.stallkeeper"},
 		"paths within each other": {func(p *v1alpha1.MarketplaceProduct) {
 			p.Spec.Set = []v1alpha1.ValueAssignment{{Path: "ingress", From: v1alpha1.ValueFromPlan}}
 			p.Spec.Plans[0].Set = []v1alpha1.ValueAssignment{{Path: "ingress.host", From: v1alpha1.ValueFromPlan}}

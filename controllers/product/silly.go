@@ -1,12 +1,15 @@
 package product
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
@@ -20,10 +23,12 @@ func silly(product *v1alpha1.MarketplaceProduct) error {
 	var problems []string
 	spec := &product.Spec
 	problems = append(problems, ownValues("values", spec.Values != nil, rawOf(spec.Values))...)
+	problems = append(problems, patches("lifecycle.suspensionPatches", spec.Lifecycle.SuspensionPatches)...)
 	for _, plan := range spec.Plans {
 		at := fmt.Sprintf("plans[%s]", plan.Name)
 		problems = append(problems, ownValues(at+".values", plan.Values != nil, rawOf(plan.Values))...)
-		problems = append(problems, negative(at+".quota", plan.Quota)...)
+		problems = append(problems, quotas(at+".quota", plan.Quota)...)
+		problems = append(problems, invisible(at+".listings", plan.Listings)...)
 		problems = append(problems, overlaps(at+".set", spec.Set, plan.Set)...)
 		problems = append(problems, pushedTwice(at+".meters", plan)...)
 	}
@@ -48,11 +53,67 @@ func ownValues(field string, set bool, raw []byte) []string {
 	return nil
 }
 
-func negative(field string, quota v1alpha1.ResourceList) []string {
+// quotas finds amounts and names that no ResourceQuota can have.
+func quotas(field string, quota v1alpha1.ResourceList) []string {
 	var problems []string
 	for _, name := range slices.Sorted(maps.Keys(quota)) {
 		if quantity := quota[name]; quantity.Sign() < 0 {
 			problems = append(problems, fmt.Sprintf("%s: %s is negative: a quota is 0 or more", field, name))
+		}
+		if !quotaName(name) {
+			problems = append(problems, fmt.Sprintf("%s: no ResourceQuota can have %s: name a resource such as pods, requests.cpu, limits.memory,"+
+				" requests.storage, or one with a slash such as count/jobs.batch", field, name))
+		}
+	}
+	return problems
+}
+
+// plainQuotas are the names without a slash that a ResourceQuota can have.
+var plainQuotas = sets.New("cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.storage", "requests.ephemeral-storage",
+	"limits.cpu", "limits.memory", "limits.ephemeral-storage", "pods", "services", "services.nodeports", "services.loadbalancers",
+	"replicationcontrollers", "resourcequotas", "secrets", "configmaps", "persistentvolumeclaims")
+
+// quotaName says whether a ResourceQuota can have a limit of that name. The API server refuses others, for every tenant.
+func quotaName(name string) bool {
+	return plainQuotas.Has(name) || strings.Contains(name, "/") || strings.HasPrefix(strings.TrimPrefix(name, "requests."), "hugepages-")
+}
+
+// invisible finds ids that were pasted with more than can be seen. No purchase would ever name them.
+func invisible(field string, listings []v1alpha1.Listing) []string {
+	var problems []string
+	for _, listing := range listings {
+		for _, id := range slices.Concat(listing.SKUs, listing.ProductIDs) {
+			if strings.ContainsFunc(id, func(r rune) bool { return unicode.In(r, unicode.C) }) {
+				problems = append(problems, fmt.Sprintf("%s[%s]: %q holds a line break or another invisible character: type it anew", field,
+					listing.Marketplace, id))
+			}
+		}
+	}
+	return problems
+}
+
+// patches finds suspension patches that would make another object of the one that they are laid over.
+func patches(field string, all []v1alpha1.SuspensionPatch) []string {
+	var problems []string
+	for _, of := range all {
+		var patch map[string]json.RawMessage
+		if json.Unmarshal(of.Patch.Raw, &patch) != nil {
+			problems = append(problems, fmt.Sprintf("%s[%s]: patch must be a map", field, of.Kind))
+			continue
+		}
+		for _, fixed := range []string{"apiVersion", "kind", "status"} {
+			if _, ok := patch[fixed]; ok {
+				problems = append(problems, fmt.Sprintf("%s[%s]: patch sets %s, which does not stop anything: remove it", field, of.Kind, fixed))
+			}
+		}
+		var metadata map[string]json.RawMessage
+		if raw, ok := patch["metadata"]; !ok || json.Unmarshal(raw, &metadata) == nil {
+			for _, name := range slices.Sorted(maps.Keys(metadata)) {
+				if name != "annotations" && name != "labels" {
+					problems = append(problems, fmt.Sprintf("%s[%s]: patch sets metadata.%s, and only annotations and labels can be set: remove it",
+						field, of.Kind, name))
+				}
+			}
 		}
 	}
 	return problems

@@ -171,6 +171,9 @@ func tenantValues(ctx context.Context, rev *Revision, in Inputs, access v1alpha1
 	if err != nil {
 		return nil, errors.New("spec.values of the instance must be an object")
 	}
+	if _, taken := own[ownKey]; taken {
+		return nil, fmt.Errorf("spec.values.%s of the instance is set by Stallkeeper: remove it", ownKey)
+	}
 	return merged(values, own), nil
 }
 

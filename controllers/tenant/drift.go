@@ -8,7 +8,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 	"sigs.k8s.io/structured-merge-diff/v6/value"
 )
@@ -36,10 +35,8 @@ var welcome = []fieldpath.Path{
 	fieldpath.MakePathOrDie("spec", "template", "metadata"),
 }
 
-// openToOthers says of a kind that the product can name field managers whose additions are welcome: those with pods.
-func openToOthers(kind schema.GroupKind) bool {
-	return kind == kindDeployment || kind == kindStatefulSet || kind == kindCronJob
-}
+// Managers are names of field managers by kind.
+type Managers map[schema.GroupKind][]string
 
 // added is what others have added to an object, by field manager, in the form of managedFields.
 type added map[string]json.RawMessage
@@ -131,14 +128,14 @@ func isWelcome(path fieldpath.Path) bool {
 	return slices.ContainsFunc(welcome, func(w fieldpath.Path) bool { return w.Equals(path) })
 }
 
-// drifted says whether others have added something to an object that the tenant may not have; managers are those whose additions to
-// workloads are welcome.
-func drifted(obj *unstructured.Unstructured, managers sets.Set[string]) bool {
+// drifted says whether others have added something to an object that the tenant may not have; managers are those whose additions are
+// welcome.
+func drifted(obj *unstructured.Unstructured, managers Managers) bool {
 	return len(unwelcome(obj, managers)) > 0
 }
 
 // unwelcome is what others have added and has to go.
-func unwelcome(obj *unstructured.Unstructured, managers sets.Set[string]) added {
+func unwelcome(obj *unstructured.Unstructured, managers Managers) added {
 	noted, ok := annotation(obj, addedFields)
 	if !ok {
 		return nil
@@ -147,19 +144,15 @@ func unwelcome(obj *unstructured.Unstructured, managers sets.Set[string]) added 
 	if err := json.Unmarshal([]byte(noted), &found); err != nil {
 		return nil
 	}
-	if openToOthers(kindOf(obj)) {
-		for manager := range found {
-			if managers.Has(manager) {
-				delete(found, manager)
-			}
-		}
+	for _, manager := range managers[kindOf(obj)] {
+		delete(found, manager)
 	}
 	return found
 }
 
 // cleaned gives the object as it was read live without what others have added, and says whether anything had to go. Their claim to it
 // goes as well: a field that the API server sets again by default would be theirs for ever otherwise.
-func cleaned(live *unstructured.Unstructured, managers sets.Set[string]) (*unstructured.Unstructured, bool) {
+func cleaned(live *unstructured.Unstructured, managers Managers) (*unstructured.Unstructured, bool) {
 	noted := like(live)
 	if text := addedBy(live); text != "" {
 		setAnnotation(noted, addedFields, text)

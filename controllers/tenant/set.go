@@ -44,8 +44,8 @@ type Set struct {
 	// HashKey is a secret with which the hashes of Secrets are made, because they stand where Secrets may not be read. Without it, Secrets
 	// that are not watched are applied in every pass that comes to them.
 	HashKey []byte
-	// Managers are field managers that the product names, whose additions to workloads are no drift.
-	Managers sets.Set[string]
+	// Managers are, by kind of workload, the field managers that the product names, whose additions are no drift.
+	Managers Managers
 }
 
 // objects are all objects of the set, in order.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
@@ -320,7 +319,7 @@ func TestWhatAManagerAddsThatTheProductNamesStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := w.set("a")
-	s.Managers = sets.New("injector")
+	s.Managers = Managers{kindDeployment: {"injector"}}
 	if _, err := w.Shape(t.Context(), st, s); err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,32 @@ spec:
 		"quota of a word with a space": {is: `spec: {plans: [{name: a, quota: {foo bar: "1"}}]}`,
 			at: "spec.plans[0].quota", says: "every key of quota must be a resource name as in a ResourceQuota"},
 		"quota of no amount": {is: `spec: {plans: [{name: a, quota: {pods: many}}]}`, at: "spec.plans[0].quota.pods", says: "should match"},
-		"quota empty":        {is: `spec: {plans: [{name: a, quota: {}}]}`, at: "spec.plans[0].quota", says: "should have at least 1 properties"},
+		"quota empty":        {is: `spec: {plans: [{name: a, quota: {}}]}`},
+
+		"what was wished taken back, field by field": {is: `
+spec:
+  access: {memo: a}
+  isolation: {egress: None}
+  rollout: {state: Paused}
+  license: {perUnit: 1}
+  directory: {forward: {serviceRef: {name: web, port: 80}, path: /a}}
+  drift: {ignore: [{group: apps, kind: Deployment, managers: [a]}]}
+  values: {a: b}`, then: []string{`
+spec:
+  access: {memo: null}
+  isolation: {egress: null}
+  rollout: {state: null}
+  license: {perUnit: null}
+  directory: {forward: null}
+  drift: {ignore: null}
+  values: {a: null}`}},
+
+		"additions of another's to workloads": {is: `spec: {drift: {ignore: [{group: apps, kind: Deployment, managers: [injector, keda-operator]}, {group: batch, kind: CronJob, managers: [a]}]}}`},
+		"additions to a Service": {is: `spec: {drift: {ignore: [{group: core, kind: Service, managers: [a]}]}}`,
+			at: "spec.drift.ignore[0].kind", says: "of Deployment and StatefulSet (apps) and CronJob (batch) only can additions be left alone"},
+		"additions of Stallkeeper's own": {is: `spec: {drift: {ignore: [{group: apps, kind: Deployment, managers: [stallkeeper.io/power]}]}}`,
+			at: "spec.drift.ignore[0].managers", says: "must be names of field managers other than Stallkeeper's own"},
+		"additions of no one": {is: `spec: {drift: {ignore: [{group: apps, kind: Deployment}]}}`, at: "spec.drift.ignore[0].managers", says: "Required value"},
 
 		"values that are a list":  {is: `spec: {values: [1]}`, at: "spec.values", says: "must be of type object"},
 		"values that are a text":  {is: `spec: {plans: [{name: a, values: "replicas: 1"}]}`, at: "spec.plans[0].values", says: "must be of type object"},
@@ -177,6 +202,7 @@ func TestTemplates(t *testing.T) {
 		"missing values are no fault":           {is: template(`configMapRef: {name: hello}, missingValues: Warn`)},
 		"nothing":                               {is: template(`missingValues: Warn`), at: "spec.template", says: "exactly one of the fields in [chart inline configMapRef] must be set"},
 		"a chart and inline":                    {is: `spec: {template: {chart: {configMapRef: {name: a, key: b}}}}`, at: "spec.template", says: "exactly one of the fields in [chart inline configMapRef] must be set"},
+		"inline of blank lines":                 {is: template(`inline: "  \n"`), at: "spec.template.inline", says: "inline must hold a template"},
 		"inline empty":                          {is: template(`inline: ""`), at: "spec.template.inline", says: "at least 1 chars"},
 		"inline as a list":                      {is: template(`inline: [a, b]`), at: "spec.template.inline", says: "must be of type string"},
 		"a chart of nowhere":                    {is: template(`chart: {}`), at: "spec.template.chart", says: "exactly one of the fields in [oci configMapRef] must be set"},
@@ -227,7 +253,8 @@ func TestProductsLifecycle(t *testing.T) {
 	lifecycle := func(lifecycle string) string { return `spec: {lifecycle: {` + lifecycle + `}}` }
 	judge(t, "MarketplaceProduct", map[string]manifest{
 		"of everything":                        {is: lifecycle(`gracePeriodSeconds: 1296000, retentionPeriodSeconds: 1296000, afterRetention: Keep, deletionProtection: Disabled, reductions: Immediately, dataKinds: [{group: "", kind: ConfigMap}, {group: example.com, kind: Database}], suspensionPatches: [{group: example.com, kind: Database, patch: {spec: {hibernate: true}}}, {group: example.com, kind: Cache, patch: {}}]`)},
-		"empty":                                {is: lifecycle(``), at: "spec.lifecycle", says: "should have at least 1 properties"},
+		"empty":                                {is: lifecycle(``)},
+		"taken back, field by field":           {is: lifecycle(`gracePeriodSeconds: 1`), then: []string{lifecycle(`gracePeriodSeconds: null`)}},
 		"a grace below 0":                      {is: lifecycle(`gracePeriodSeconds: -1`), at: "spec.lifecycle.gracePeriodSeconds", says: "greater than or equal to 0"},
 		"a grace of days":                      {is: lifecycle(`gracePeriodSeconds: 15d`), at: "spec.lifecycle.gracePeriodSeconds", says: "must be of type integer"},
 		"a retention of 11 years":              {is: lifecycle(`retentionPeriodSeconds: 347000000`), at: "spec.lifecycle.retentionPeriodSeconds", says: "less than or equal to 315360000"},
@@ -243,7 +270,7 @@ func TestProductsLifecycle(t *testing.T) {
 		"the name of before":                   {is: lifecycle(`suspension: []`), says: `unknown field "spec.lifecycle.suspension"`},
 		"kinds of a plan":                      {is: `spec: {plans: [{name: a, lifecycle: {dataKinds: []}}]}`, says: `unknown field "spec.plans[0].lifecycle.dataKinds"`},
 		"a plan's own":                         {is: `spec: {plans: [{name: a, lifecycle: {afterRetention: Delete, retentionPeriodSeconds: 86400}}]}`},
-		"a plan's, empty":                      {is: `spec: {plans: [{name: a, lifecycle: {}}]}`, at: "spec.plans[0].lifecycle", says: "should have at least 1 properties"},
+		"a plan's, empty":                      {is: `spec: {plans: [{name: a, lifecycle: {}}]}`},
 		"rollout paused":                       {is: `spec: {rollout: {state: Paused}}`},
 		"rollout of waves, not yet":            {is: `spec: {rollout: {waves: []}}`, says: `unknown field "spec.rollout.waves"`},
 		"rollout of a boolean":                 {is: `spec: {rollout: {state: true}}`, at: "spec.rollout.state", says: `"Active", "Paused"`},
@@ -256,7 +283,7 @@ func TestProductsLifecycle(t *testing.T) {
 		"access without a host":                {is: `spec: {access: {frontEndURL: "https://"}}`, at: "spec.access.frontEndURL", says: "and has a host"},
 		"access with a space":                  {is: `spec: {access: {frontEndURL: "https://hello example.com/"}}`, at: "spec.access.frontEndURL", says: "must be an address"},
 		"access with a template in its host":   {is: `spec: {access: {frontEndURL: "https://{{ .instance.name }}.example.com:8443/start?x={{ .plan }}"}}`},
-		"access of nothing":                    {is: `spec: {access: {}}`, at: "spec.access", says: "should have at least 1 properties"},
+		"access of nothing":                    {is: `spec: {access: {}}`},
 		"a login without an address":           {is: `spec: {login: {path: /sso}}`, at: "spec.login", says: "login leads users to the host of access.frontEndURL, which is missing"},
 		"a login at two slashes":               {is: `spec: {login: {path: //evil.example.com}, access: {frontEndURL: "https://a.example.com"}}`, at: "spec.login.path", says: "path must begin with one slash"},
 		"a directory for a Service of no name": {is: `spec: {directory: {forward: {serviceRef: {name: Web, port: 80}, path: /}}}`, at: "spec.directory.forward.serviceRef.name", says: "must be the name of a Service"},

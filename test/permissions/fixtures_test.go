@@ -118,7 +118,18 @@ func fixtures() []*unstructured.Unstructured {
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, metadata: {name: helped, namespace: sales}, spec: {
 			lifecycle: {runUntilTime: "2030-01-01T00:00:00Z", reason: goodwill, by: ana@example.com},
 			correction: {id: a, reason: transfer, by: ana@example.com, entitlement: Active},
-			subscription: {marketplace: koogallery, instanceID: helped, entitlement: {state: Active}}}}`,
+			subscription: {marketplace: koogallery, instanceID: helped, entitlement: {state: Active}, calls: [
+				{operation: Correction, id: a, reason: transfer, by: ana@example.com, time: "2026-01-01T00:00:00Z"}]}}}`,
+		// A correction that the controller has not seen, one that it has refused, and one that was refused before a change.
+		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, metadata: {name: unseen, namespace: sales}, spec: {
+			correction: {id: a, reason: transfer, by: ben@example.com, entitlement: Active},
+			subscription: {marketplace: koogallery, instanceID: unseen, entitlement: {state: Active}, calls: [
+				{operation: Correction, id: earlier, reason: r, by: b, time: "2026-01-01T00:00:00Z"}]}}}`,
+		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, metadata: {name: refused, namespace: sales}, spec: {
+			correction: {id: a, reason: transfer, by: ben@example.com, orderID: other},
+			subscription: {marketplace: koogallery, instanceID: refused, orderID: one, entitlement: {state: Active}}},
+			status: {conditions: [{type: Corrected, status: "False", reason: CorrectionRefused, message: m, observedGeneration: 1,
+				lastTransitionTime: "2026-01-01T00:00:00Z"}]}}`,
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, metadata: {name: resolved, namespace: sales},
 			spec: {productRef: {name: shop}, subscription: {marketplace: koogallery, instanceID: resolved, entitlement: {state: Active}}}}`,
 		// One with all corrections that fit.

@@ -11,6 +11,9 @@ func TestPeopleAndInstances(t *testing.T) {
 		ours     = "begin with stallkeeper.io/"
 		license  = "may have nothing but type"
 		ledger   = "names who made a correction"
+		// What would be lost without a word, and what no call would ever name.
+		unapplied = "is not applied yet, and would be lost"
+		pasted    = "must not begin or end with a space"
 	)
 	change := func(who, name, body string) request { return as(who, "MERGE "+instances+"/"+name, body) }
 	create := func(who, metadata, spec string) request {
@@ -63,6 +66,18 @@ func TestPeopleAndInstances(t *testing.T) {
 		"one corrects in one's own name":                       {change(editor, "sold", correction(editor)), ""},
 		"one corrects not in another's name":                   {change(editor, "sold", correction("ana@example.com")), byWhom},
 		"a new one in one's own name follows another's":        {change(editor, "helped", "spec: {correction: {id: b, by: ben@example.com, reason: again}}"), ""},
+		"a correction that was refused is replaced":            {change(editor, "refused", "spec: {correction: {id: b, orderID: null, entitlement: Frozen}}"), ""},
+		"a correction that waits is not replaced":              {change(editor, "unseen", "spec: {correction: {id: b}}"), unapplied},
+		"how to wait for it is said":                           {change(editor, "unseen", "spec: {correction: {id: b}}"), "kubectl wait mpi unseen -n sales --for=condition=Corrected"},
+		"a correction that waits is not replaced by an apply":  {as(editor, "APPLY "+instances+"/unseen", "spec: {correction: {id: b, reason: r, by: ben@example.com, entitlement: Frozen}}"), unapplied},
+		"a correction that waits is applied again":             {change(editor, "unseen", "spec: {correction: {id: a, entitlement: Active}}"), ""},
+		"a correction that waits is taken back":                {change(editor, "unseen", "spec: {correction: null}"), ""},
+		"a backup tool replaces one that waits":                {change(restorer, "unseen", "spec: {correction: {id: b}}"), ""},
+		"a code that was pasted with a space is refused":       {create(editor, "", "productRef: {name: shop}, subscription: {marketplace: koogallery, instanceID: 'CODE-1 ', license: {type: Code}}"), pasted},
+		"an order that was pasted with a line break":           {create(editor, "", sale(`, orderID: "CS1\n"`)), pasted},
+		"a customer that was pasted with a hidden character":   {create(editor, "", sale(`, customerID: "a\u200b"`)), pasted},
+		"an id of another alphabet":                            {create(editor, "", sale(`, customerID: "客户 1"`)), ""},
+		"an id with a space is restored":                       {create(editor, restore, sale(", orderID: 'CS1 '")), ""},
 		"another's correction is not changed into a new one":   {change(editor, "helped", "spec: {correction: {id: b}}"), byWhom},
 		"another's correction stays beside other changes":      {change(editor, "helped", "spec: {quantity: 3}"), ""},
 		"another's correction is removed":                      {change(editor, "helped", "spec: {correction: null}"), ""},

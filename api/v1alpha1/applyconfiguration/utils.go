@@ -38,6 +38,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DirectoryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DirectoryForward"):
 		return &apiv1alpha1.DirectoryForwardApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Drift"):
+		return &apiv1alpha1.DriftApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DriftKind"):
+		return &apiv1alpha1.DriftKindApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EffectiveSubscription"):
 		return &apiv1alpha1.EffectiveSubscriptionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Entitlement"):

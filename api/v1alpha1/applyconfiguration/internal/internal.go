@@ -85,6 +85,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: by
       type:
         scalar: string
+    - name: digest
+      type:
+        scalar: string
     - name: id
       type:
         scalar: string
@@ -205,6 +208,33 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ServicePortReference
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.DisclosurePolicy
   scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Drift
+  map:
+    fields:
+    - name: ignore
+      type:
+        list:
+          elementType:
+            namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.DriftKind
+          elementRelationship: associative
+          keys:
+          - group
+          - kind
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.DriftKind
+  map:
+    fields:
+    - name: group
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: managers
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.EffectiveSubscription
   map:
     fields:
@@ -676,6 +706,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: directory
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Directory
+    - name: drift
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Drift
     - name: isolation
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.Isolation

@@ -35,6 +35,9 @@ type CallApplyConfiguration struct {
 	By *string `json:"by,omitempty"`
 	// reason is why the correction was made.
 	Reason *string `json:"reason,omitempty"`
+	// digest is the SHA-256 of what the correction said, in hexadecimal digits: another correction under the same id is told from a
+	// repeat by it.
+	Digest *string `json:"digest,omitempty"`
 }
 
 // CallApplyConfiguration constructs a declarative configuration of the Call type for use with
@@ -128,5 +131,13 @@ func (b *CallApplyConfiguration) WithBy(value string) *CallApplyConfiguration {
 // If called multiple times, the Reason field is set to the value of the last call.
 func (b *CallApplyConfiguration) WithReason(value string) *CallApplyConfiguration {
 	b.Reason = &value
+	return b
+}
+
+// WithDigest sets the Digest field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Digest field is set to the value of the last call.
+func (b *CallApplyConfiguration) WithDigest(value string) *CallApplyConfiguration {
+	b.Digest = &value
 	return b
 }

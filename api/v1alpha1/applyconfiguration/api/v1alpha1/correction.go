@@ -33,7 +33,8 @@ type CorrectionApplyConfiguration struct {
 	Items []SoldItemApplyConfiguration `json:"items,omitempty"`
 	// packageConsumerRef names the instance that uses this package.
 	PackageConsumerRef *InstanceReferenceApplyConfiguration `json:"packageConsumerRef,omitempty"`
-	// abandonedOrderIDs are orders that are not waited for any more, because the marketplace has canceled them.
+	// abandonedOrderIDs are orders that are not waited for any more, because the marketplace has canceled them. Each must be one that
+	// subscription.calls waits for, or that pendingChange comes from.
 	AbandonedOrderIDs []string `json:"abandonedOrderIDs,omitempty"`
 }
 

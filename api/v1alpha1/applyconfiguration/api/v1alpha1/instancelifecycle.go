@@ -11,7 +11,7 @@ import (
 // with apply.
 //
 // InstanceLifecycle is what a person wants for one tenant, for as long as it stands here. Two of its fields are floors: they can
-// only lengthen, so that no renewal is cut short by them.
+// only lengthen, so that no renewal is cut short by them. An empty one is no wish.
 type InstanceLifecycleApplyConfiguration struct {
 	// runUntilTime is until when the tenant is not stopped for want of payment, even if its paid time and grace end before. What the
 	// marketplace freezes or releases is stopped all the same, and a renewal to a later day goes beyond it.

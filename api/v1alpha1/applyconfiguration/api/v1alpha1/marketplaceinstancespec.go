@@ -33,7 +33,8 @@ type MarketplaceInstanceSpecApplyConfiguration struct {
 	// lifecycle is what a person wants for this tenant beside what the product and the plan say, for as long as it stands here.
 	Lifecycle *InstanceLifecycleApplyConfiguration `json:"lifecycle,omitempty"`
 	// correction corrects once what the marketplace has said. The controller applies it, by its own clock, and notes it in
-	// subscription.calls; a later call of the marketplace goes over it. The same correction applied again does nothing.
+	// subscription.calls; a later call of the marketplace goes over it. The same correction applied again does nothing, and another one
+	// takes its place once it was applied or refused; the condition Corrected says so.
 	Correction *CorrectionApplyConfiguration `json:"correction,omitempty"`
 	// subscription is what the marketplace has said. A person writes it when a sale from before Stallkeeper is brought here or a
 	// license code is entered, and not afterwards: use lifecycle and correction.

@@ -39,6 +39,9 @@ type MarketplaceProductSpecApplyConfiguration struct {
 	License *ProductLicenseApplyConfiguration `json:"license,omitempty"`
 	// rollout says how a new revision reaches tenants.
 	Rollout *RolloutApplyConfiguration `json:"rollout,omitempty"`
+	// drift says what of a tenant's objects is others' business. When not set, what others add to them is taken away where Stallkeeper
+	// decides.
+	Drift *DriftApplyConfiguration `json:"drift,omitempty"`
 	// directory says what happens with users and departments that the marketplace synchronizes. A change of it is no new
 	// revision.
 	Directory *DirectoryApplyConfiguration `json:"directory,omitempty"`
@@ -171,6 +174,14 @@ func (b *MarketplaceProductSpecApplyConfiguration) WithLicense(value *ProductLic
 // If called multiple times, the Rollout field is set to the value of the last call.
 func (b *MarketplaceProductSpecApplyConfiguration) WithRollout(value *RolloutApplyConfiguration) *MarketplaceProductSpecApplyConfiguration {
 	b.Rollout = value
+	return b
+}
+
+// WithDrift sets the Drift field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Drift field is set to the value of the last call.
+func (b *MarketplaceProductSpecApplyConfiguration) WithDrift(value *DriftApplyConfiguration) *MarketplaceProductSpecApplyConfiguration {
+	b.Drift = value
 	return b
 }
 

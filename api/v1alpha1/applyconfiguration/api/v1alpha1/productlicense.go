@@ -9,7 +9,7 @@ import (
 // ProductLicenseApplyConfiguration represents a declarative configuration of the ProductLicense type for use
 // with apply.
 //
-// ProductLicense says which licenses a buyer of Online License may ask for.
+// ProductLicense says which licenses a buyer of Online License may ask for. An empty one is as if it were not set.
 type ProductLicenseApplyConfiguration struct {
 	// deviceFingerprint says whether a request needs one. Optional when not set.
 	DeviceFingerprint *apiv1alpha1.LicenseFingerprint `json:"deviceFingerprint,omitempty"`
