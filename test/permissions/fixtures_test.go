@@ -36,6 +36,10 @@ func fixtures() []*unstructured.Unstructured {
 			stallkeeper.io/instance-namespace: other-sales, stallkeeper.io/deletion-protection: Enabled,
 			pod-security.kubernetes.io/enforce: restricted}}}`,
 
+		`{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: httproutes.gateway.networking.k8s.io,
+			annotations: {api-approved.kubernetes.io: "unapproved, for a test"}}, spec: {group: gateway.networking.k8s.io, scope: Namespaced,
+			names: {plural: httproutes, singular: httproute, kind: HTTPRoute, listKind: HTTPRouteList},
+			versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}`,
 		`{apiVersion: v1, kind: Secret, metadata: {name: keys, namespace: kube-system}, stringData: {k: v}}`,
 		`{apiVersion: v1, kind: Secret, metadata: {name: keys, namespace: elsewhere}, stringData: {k: v}}`,
 		`{apiVersion: v1, kind: Secret, metadata: {name: stallkeeper-webhook-tls, namespace: stallkeeper-system}, stringData: {k: v}}`,

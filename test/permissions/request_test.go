@@ -123,7 +123,7 @@ var kinds = map[string]string{
 	"secrets": "Secret", "configmaps": "ConfigMap", "namespaces": "Namespace", "deployments": "Deployment",
 	"marketplaceinstances": "MarketplaceInstance", "roles": "Role", "rolebindings": "RoleBinding", "services": "Service",
 	"networkpolicies": "NetworkPolicy", "serviceaccounts": "ServiceAccount", "ingresses": "Ingress", "statefulsets": "StatefulSet",
-	"cronjobs": "CronJob", "persistentvolumeclaims": "PersistentVolumeClaim",
+	"cronjobs": "CronJob", "httproutes": "HTTPRoute", "persistentvolumeclaims": "PersistentVolumeClaim",
 }
 
 func identify(object map[string]any, path string) {

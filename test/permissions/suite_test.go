@@ -91,6 +91,7 @@ func install(config *rest.Config) error {
 			"ofSalesNamespaces": map[string]any{"sales": []any{"koogallery-openapi"}},
 			"apiHosts":          []any{"proxy.example.com"},
 		},
+		"extraTenantKinds": []any{map[string]any{"group": "gateway.networking.k8s.io", "version": "v1", "resource": "httproutes"}},
 		"tenantLimits": map[string]any{
 			"ingressHostSuffixes": []any{".apps.example.com"}, "priorityClassNames": []any{"tenants"},
 			"inlineCSIDrivers": []any{"secrets.example.com"}, "cloudIdentityAnnotations": []any{"iam.gke.io/gcp-service-account"},

@@ -60,6 +60,8 @@ func TestObjectsOfTenants(t *testing.T) {
 		apps     = "/apis/apps/v1/namespaces/tenant-sold"
 		batch    = "/apis/batch/v1/namespaces/tenant-sold"
 		net      = "/apis/networking.k8s.io/v1/namespaces/tenant-sold"
+		routes   = "/apis/gateway.networking.k8s.io/v1/namespaces/tenant-sold"
+		anyHost  = "must name its hosts"
 		hostName = "must name hosts that end with .apps.example.com"
 		cloud    = "gives the tenant a cloud account's rights"
 		named    = "may not choose a volume"
@@ -73,6 +75,8 @@ func TestObjectsOfTenants(t *testing.T) {
 	job := func(pod string) string {
 		return `{spec: {schedule: "0 0 * * *", jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: app, image: app}], ` + pod + `}}}}}}`
 	}
+	// As Pod Security lets it in.
+	const pod = "securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: app, image: app, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]"
 	ingress := func(spec string) string { return "spec: {" + spec + "}" }
 	const backend = "http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}"
 	claim := func(more string) string {
@@ -92,11 +96,24 @@ func TestObjectsOfTenants(t *testing.T) {
 		"an Ingress of a tenant's host":                 {apply(net+"/ingresses/web", ingress("rules: [{host: a.apps.example.com, "+backend+"}], tls: [{hosts: [a.apps.example.com]}]")), ""},
 		"no Ingress of another host":                    {apply(net+"/ingresses/web", ingress("rules: [{host: www.example.com, "+backend+"}]")), hostName},
 		"no certificate of another host":                {apply(net+"/ingresses/web", ingress("rules: [{host: a.apps.example.com, "+backend+"}], tls: [{hosts: [www.example.com]}]")), hostName},
-		"no Ingress of every host":                      {apply(net+"/ingresses/web", ingress("rules: [{"+backend+"}]")), hostName},
-		"no Ingress with a default backend":             {apply(net+"/ingresses/web", ingress("defaultBackend: {service: {name: web, port: {number: 80}}}")), hostName},
+		"no Ingress of every host":                      {apply(net+"/ingresses/web", ingress("rules: [{"+backend+"}]")), anyHost},
+		"no Ingress with a default backend":             {apply(net+"/ingresses/web", ingress("defaultBackend: {service: {name: web, port: {number: 80}}}")), anyHost},
 		"no Ingress of the callbacks' host":             {apply(net+"/ingresses/web", ingress("rules: [{host: hooks.apps.example.com, "+backend+"}]")), "a host of Stallkeeper itself"},
 		"no Ingress of many hosts with the callbacks'":  {apply(net+"/ingresses/web", ingress("rules: [{host: '*.apps.example.com', "+backend+"}]")), "a host of Stallkeeper itself"},
 		"no Ingress of the sign-on's host":              {apply(net+"/ingresses/web", ingress("rules: [{host: login.example.com, "+backend+"}]")), "a host of Stallkeeper itself"},
+		"no Route of another host":                      {apply(routes+"/httproutes/web", "spec: {hostnames: [www.example.com]}"), hostName},
+		"no Route of every host":                        {apply(routes+"/httproutes/web", "spec: {}"), anyHost},
+		"no Route of the callbacks' host":               {apply(routes+"/httproutes/web", "spec: {hostnames: [hooks.apps.example.com]}"), "a host of Stallkeeper itself"},
+		"a Route of a tenant's host":                    {apply(routes+"/httproutes/web", "spec: {hostnames: [a.apps.example.com]}"), ""},
+		"no host by an annotation":                      {apply(net+"/ingresses/web", "metadata: {annotations: {nginx.ingress.kubernetes.io/server-alias: www.example.com}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), "takes hosts or configuration"},
+		"no configuration by an annotation":             {apply(net+"/ingresses/web", "metadata: {annotations: {nginx.ingress.kubernetes.io/configuration-snippet: x}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), "takes hosts or configuration"},
+		"no name of others by an annotation":            {apply(core+"/services/web", "metadata: {annotations: {external-dns.alpha.kubernetes.io/hostname: www.example.com}}\nspec: {ports: [{port: 80}]}"), "takes hosts or configuration"},
+		"no address of others":                          {apply(core+"/services/web", "spec: {type: LoadBalancer, loadBalancerIP: 192.0.2.1, ports: [{port: 80}]}"), "loadBalancerIP"},
+		"no pods on the nodes of the cluster itself":    {apply(apps+"/deployments/web", workload("tolerations: [{key: node-role.kubernetes.io/control-plane, operator: Exists}]")), "kept for the cluster itself"},
+		"no pods on every node":                         {apply(apps+"/deployments/web", workload("tolerations: [{operator: Exists}]")), "kept for the cluster itself"},
+		"pods on the nodes for tenants":                 {apply(apps+"/deployments/web", workload("tolerations: [{key: tenants, operator: Exists}]")), ""},
+		"a tenant's account makes no pod of a class":    {as(tenant, "POST "+core+"/pods", "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {priorityClassName: system-cluster-critical, "+pod+"}}"), class},
+		"a tenant's account makes no pod on a node":     {as(tenant, "POST "+core+"/pods", "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {nodeName: node-1, "+pod+"}}"), "use nodeSelector"},
 		"no pods on a chosen node":                      {apply(apps+"/deployments/web", workload("nodeName: node-1")), "use nodeSelector"},
 		"no pods on a chosen node from time to time":    {apply(batch+"/cronjobs/web", job("nodeName: node-1")), "use nodeSelector"},
 		"pods of a class that is allowed":               {apply(apps+"/deployments/web", workload("priorityClassName: tenants")), ""},
