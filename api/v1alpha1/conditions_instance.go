@@ -27,7 +27,8 @@ const (
 	ReasonWaitingForOrder = "WaitingForOrder"
 	// ReasonProductNotFound surfaces when the product does not exist.
 	ReasonProductNotFound = "ProductNotFound"
-	// ReasonProductNotReady surfaces when the product has no revision that could run.
+	// ReasonProductNotReady surfaces when the product has no revision that could run: Unknown while it is being checked or its chart can't
+	// be fetched for a while, False when somebody must correct it.
 	ReasonProductNotReady = "ProductNotReady"
 	// ReasonRevisionNotFound surfaces when the revision that the tenant is pinned to is gone.
 	ReasonRevisionNotFound = "RevisionNotFound"

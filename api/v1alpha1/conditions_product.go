@@ -21,7 +21,8 @@ const (
 	ReasonProductReady = "ProductReady"
 	// ReasonChartNotFound surfaces when the chart does not exist where the product says.
 	ReasonChartNotFound = "ChartNotFound"
-	// ReasonChartUnavailable surfaces while the registry can't be reached or refuses the credentials.
+	// ReasonChartUnavailable surfaces while the registry or the network is down, with the status Unknown, and when the registry refuses
+	// the credentials or its name or certificate is wrong, with False.
 	ReasonChartUnavailable = "ChartUnavailable"
 	// ReasonChartTooLarge surfaces when the chart has more than 1 MiB.
 	ReasonChartTooLarge = "ChartTooLarge"

@@ -37,6 +37,7 @@ type Reconciler struct {
 	Revisions *revision.Cache
 
 	memories queue.Memory[memory]
+	sources  secretSources
 	seen     queue.SeenInstances
 }
 
@@ -73,5 +74,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // forget drops what is remembered of an instance that is gone.
 func (r *Reconciler) forget(key client.ObjectKey) {
 	r.memories.Forget(key)
+	r.sources.rendered(key, nil)
 	r.Tenants.Forget(v1alpha1.TenantNamespace(r.Sales.TenantPrefix, key.Namespace, key.Name))
 }

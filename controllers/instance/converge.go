@@ -52,7 +52,7 @@ func (r *Reconciler) provision(ctx context.Context, p *pass) outcome {
 	if err != nil {
 		return outcome{err: err}
 	}
-	if p.quiet(inputs) && !r.accessMissing(ctx, p) {
+	if p.quiet(inputs) && !r.sources.stale(client.ObjectKeyFromObject(p.Instance)) && !r.accessMissing(ctx, p) {
 		return p.memory.settled
 	}
 	p.memory.inputs, p.memory.digest = "", ""
@@ -201,8 +201,9 @@ func (p *pass) staysOn(why *report.Verdict) *report.Verdict {
 	if why == nil {
 		return nil
 	}
-	return report.Problem(why.Reason, fmt.Sprintf("The tenant stays on revision %q because it can't be moved to %q: %s",
-		p.pin, p.target, why.Message))
+	stays := *why
+	stays.Message = fmt.Sprintf("The tenant stays on revision %q because it can't be moved to %q: %s", p.pin, p.target, why.Message)
+	return &stays
 }
 
 // shaped takes in what became of the set of a rendering.

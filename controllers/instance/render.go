@@ -8,9 +8,12 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/render"
@@ -91,18 +94,20 @@ func (s sets) failRetry(o *outcome) { o.err = errors.Join(o.err, s.formerErr, s.
 // render renders the revision that the tenant has and its target.
 func (r *Reconciler) render(ctx context.Context, p *pass) sets {
 	var s sets
+	secrets := noting{r.APIReader, versions{}}
 	if p.pin != "" && p.pin != p.target {
-		s.former, s.formerProblem, s.formerErr = r.renderRevision(ctx, p, p.pin)
+		s.former, s.formerProblem, s.formerErr = r.renderRevision(ctx, p, p.pin, secrets)
 	}
-	s.next, s.nextProblem, s.nextErr = r.renderRevision(ctx, p, p.target)
+	s.next, s.nextProblem, s.nextErr = r.renderRevision(ctx, p, p.target, secrets)
+	r.sources.rendered(client.ObjectKeyFromObject(p.Instance), secrets.seen)
 	if s.next != nil {
 		s.access = &s.next.access
 	}
 	return s
 }
 
-// renderRevision renders one revision for the instance. A problem stays until somebody acts; an error is tried again.
-func (r *Reconciler) renderRevision(ctx context.Context, p *pass, name string) (*rendering, *report.Verdict, error) {
+// renderRevision renders one revision for the instance, with what secrets reads of valuesFrom. A problem stays until somebody acts; an error is tried again.
+func (r *Reconciler) renderRevision(ctx context.Context, p *pass, name string, secrets client.Reader) (*rendering, *report.Verdict, error) {
 	rev, plan, problem, err := r.planOf(ctx, p, name)
 	if problem != nil || err != nil {
 		return nil, problem, err
@@ -111,7 +116,7 @@ func (r *Reconciler) renderRevision(ctx context.Context, p *pass, name string) (
 	if in.Secrets, problem, err = r.ensureAccessSecret(ctx, p, rev, in); problem != nil || err != nil {
 		return nil, problem, err
 	}
-	if in.SecretValues, err = revision.ReadSecretValues(ctx, r.APIReader, p.Instance.Namespace, rev.Data.ValuesFrom); err != nil {
+	if in.SecretValues, err = revision.ReadSecretValues(ctx, secrets, p.Instance.Namespace, rev.Data.ValuesFrom); err != nil {
 		problem, err = splitProblem(err)
 		return nil, problem, err
 	}
@@ -180,8 +185,13 @@ func noRevision(s sale.Sale) *report.Verdict {
 	if s.Product == nil {
 		return report.Problem(v1alpha1.ReasonProductNotFound, fmt.Sprintf("MarketplaceProduct %q does not exist in this namespace: create it", name))
 	}
-	return report.Problem(v1alpha1.ReasonProductNotReady, fmt.Sprintf(
-		"MarketplaceProduct %q is not ready: see its condition with `kubectl describe mpp %s`", name, name))
+	message := fmt.Sprintf("MarketplaceProduct %q is not ready: see its condition with `kubectl describe mpp %s`", name, name)
+	ready := meta.FindStatusCondition(s.Product.Status.Conditions, v1alpha1.ConditionReady)
+	if ready == nil || ready.Status != metav1.ConditionFalse || ready.ObservedGeneration != s.Product.Generation {
+		// It was applied just now, or its chart can't be fetched for a while.
+		return report.Passing(v1alpha1.ReasonProductNotReady, message)
+	}
+	return report.Problem(v1alpha1.ReasonProductNotReady, message)
 }
 
 // tenantOf names the tenant for the desired set.

@@ -236,9 +236,9 @@ func provisionedVerdict(d lifecycle.Decision, o outcome) report.Verdict {
 	case d.Phase == lifecycle.Nothing:
 		return report.Unknown(v1alpha1.ReasonWaitingForOrder, "The tenant is created once the order has been read")
 	case o.problem != nil:
-		return report.False(o.problem.Reason, o.problem.Message)
+		return *o.problem
 	case o.stuck != nil:
-		return report.False(o.stuck.Reason, o.stuck.Message)
+		return *o.stuck
 	case o.err != nil:
 		return report.Unknown(v1alpha1.ReasonApplyFailed, "Reconciling the tenant failed; retrying")
 	case len(cannotStop(o.blockers)) > 0:

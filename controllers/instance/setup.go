@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -33,6 +35,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	guard := &queue.StarvationGuard{Reader: mgr.GetClient(), Seen: &r.seen, Raise: raise, Period: queue.StarvationPeriod}
 	if err := mgr.Add(guard); err != nil {
 		return fmt.Errorf("adding the starvation guard: %w", err)
+	}
+	r.sources.Reader, r.sources.Raise, r.sources.Period = r.APIReader, raise, queue.ValuesRecheck
+	if err := mgr.Add(&r.sources); err != nil {
+		return fmt.Errorf("adding the look at the Secrets of valuesFrom: %w", err)
 	}
 	b := ctrl.NewControllerManagedBy(mgr).Named("instance").
 		Watches(&v1alpha1.MarketplaceInstance{}, queue.InstanceEvents()).
@@ -64,15 +70,24 @@ func objectChanged() predicate.Predicate {
 	}}
 }
 
-// revisionChanged lets a product's change through if instances have something to do: not a new count of them.
+// revisionChanged lets a product's change through if instances have something to do or to say: not a new count of them.
 func revisionChanged() predicate.Predicate {
 	return predicate.Funcs{
 		UpdateFunc: func(e event.UpdateEvent) bool {
 			was, isProduct := e.ObjectOld.(*v1alpha1.MarketplaceProduct)
 			is, stillProduct := e.ObjectNew.(*v1alpha1.MarketplaceProduct)
-			return isProduct && stillProduct && was.Status.LatestRevision != is.Status.LatestRevision
+			return isProduct && stillProduct && (was.Status.LatestRevision != is.Status.LatestRevision ||
+				is.Status.LatestRevision == "" && readiness(was) != readiness(is))
 		},
 	}
+}
+
+// readiness is whether a product can be run, which those say that wait for its first revision.
+func readiness(product *v1alpha1.MarketplaceProduct) metav1.ConditionStatus {
+	if ready := meta.FindStatusCondition(product.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
+		return ready.Status
+	}
+	return metav1.ConditionUnknown
 }
 
 // accessEvents wakes the instance whose access Secret was deleted, or was restored.

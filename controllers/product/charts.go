@@ -162,13 +162,16 @@ func registryProblem(chart v1alpha1.OCIChart, err error) error {
 			"The registry refuses to hand out %s: name a Secret of type %s with a valid account in template.chart.oci.pullSecretRef",
 			where, corev1.SecretTypeDockerConfigJson))
 	}
-	cause, remedy := registryCause(err)
+	cause, remedy, passes := registryCause(err)
+	if passes {
+		return report.Passing(v1alpha1.ReasonChartUnavailable, fmt.Sprintf("Can't fetch %s: %s; %s; retrying every minute", where, cause, remedy))
+	}
 	return report.Problem(v1alpha1.ReasonChartUnavailable, fmt.Sprintf("Can't fetch %s: %s; %s", where, cause, remedy))
 }
 
-// registryCause says why a registry could not be asked, without a word of the registry's own, and what helps.
-func registryCause(err error) (cause, remedy string) {
-	const retried = "retrying every minute"
+// registryCause says why a registry could not be asked, without a word of the registry's own, and what helps. passes says that it may
+// pass by itself: a registry or a network that is down.
+func registryCause(err error) (cause, remedy string, passes bool) {
 	var (
 		dns      *net.DNSError
 		timeout  net.Error
@@ -182,35 +185,35 @@ func registryCause(err error) (cause, remedy string) {
 	case errors.As(err, &response):
 		return ofStatus(response.StatusCode)
 	case errors.As(err, &dns):
-		return fmt.Sprintf("the host name %q has no address", report.Cut(dns.Name, 253)), "correct the reference, or the cluster's DNS; " + retried
+		return fmt.Sprintf("the host name %q has no address", report.Cut(dns.Name, 253)), "correct the reference, or the cluster's DNS", !dns.IsNotFound
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused", "check the port and that the registry runs; " + retried
+		return "connection refused", "check the port and that the registry runs", true
 	case errors.As(err, &unknown):
-		return "its certificate is signed by an unknown authority", "give the registry a certificate that the controller's image trusts"
+		return "its certificate is signed by an unknown authority", "give the registry a certificate that the controller's image trusts", false
 	case errors.As(err, &hostname):
-		return "its certificate is for another host name", "correct the reference, or the registry's certificate"
+		return "its certificate is for another host name", "correct the reference, or the registry's certificate", false
 	case errors.As(err, &invalid):
-		return "its certificate is not valid (expired, or not for this use)", "renew the registry's certificate"
+		return "its certificate is not valid (expired, or not for this use)", "renew the registry's certificate", false
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return "it does not speak TLS", "set template.chart.oci.transport to HTTP if that is meant"
+		return "it does not speak TLS", "set template.chart.oci.transport to HTTP if that is meant", false
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "no answer in time", "check network policies and firewalls between the controller and the registry; " + retried
+		return "no answer in time", "check network policies and firewalls between the controller and the registry", true
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return "the host can't be reached", "check network policies and routes; " + retried
+		return "the host can't be reached", "check network policies and routes", true
 	}
-	return "the connection failed", retried
+	return "the connection failed", "check the registry and the network", true
 }
 
 // ofStatus words a status of HTTP.
-func ofStatus(status int) (cause, remedy string) {
+func ofStatus(status int) (cause, remedy string, passes bool) {
 	cause = fmt.Sprintf("the registry answered %d", status)
 	switch {
 	case status == http.StatusTooManyRequests:
-		return cause + " (too many requests)", "name an account in template.chart.oci.pullSecretRef; retrying every minute"
+		return cause + " (too many requests)", "name an account in template.chart.oci.pullSecretRef", true
 	case status >= http.StatusInternalServerError:
-		return cause, "see the registry's logs; retrying every minute"
+		return cause, "see the registry's logs", true
 	default:
-		return cause, "correct reference, version and transport"
+		return cause, "correct reference, version and transport", false
 	}
 }
 

@@ -3,14 +3,17 @@ package product
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/distribution/distribution/v3/configuration"
@@ -20,11 +23,14 @@ import (
 	"github.com/sirupsen/logrus"
 	helmregistry "helm.sh/helm/v4/pkg/registry"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"oras.land/oras-go/v2"
 	contentmemory "oras.land/oras-go/v2/content/memory"
+	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/errcode"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -271,6 +277,44 @@ func TestChartsFromAConfigMap(t *testing.T) {
 			source := chartSource{live: fake.NewClientBuilder().WithObjects(charts, elsewhere).Build()}
 			got, err := source.fetch(t.Context(), salestest.Product(tc.from))
 			checkFetched(t, got, err, tc.want, tc.reason, tc.says)
+		})
+	}
+}
+
+// Tools give up on what is stalled, so that is said only of what stays until somebody acts.
+func TestOnlyWhatStaysIsAProblem(t *testing.T) {
+	status := func(code int) error { return &errcode.ErrorResponse{StatusCode: code} }
+	for name, tc := range map[string]struct {
+		err  error
+		want metav1.ConditionStatus
+	}{
+		"a registry that is down":           {syscall.ECONNREFUSED, metav1.ConditionUnknown},
+		"a registry that is slow":           {context.DeadlineExceeded, metav1.ConditionUnknown},
+		"a network without a route":         {syscall.EHOSTUNREACH, metav1.ConditionUnknown},
+		"a connection that was cut":         {io.ErrUnexpectedEOF, metav1.ConditionUnknown},
+		"a DNS server that does not answer": {&net.DNSError{Name: "r", IsTimeout: true}, metav1.ConditionUnknown},
+		"a registry that fails":             {status(http.StatusBadGateway), metav1.ConditionUnknown},
+		"too many requests":                 {status(http.StatusTooManyRequests), metav1.ConditionUnknown},
+		"a host that does not exist":        {&net.DNSError{Name: "r", IsNotFound: true}, metav1.ConditionFalse},
+		"a wrong account":                   {status(http.StatusUnauthorized), metav1.ConditionFalse},
+		"a wrong request":                   {status(http.StatusBadRequest), metav1.ConditionFalse},
+		"an unknown authority":              {x509.UnknownAuthorityError{}, metav1.ConditionFalse},
+		"a chart that is not there":         {errdef.ErrNotFound, metav1.ConditionFalse},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var said *report.Verdict
+			err := registryProblem(v1alpha1.OCIChart{Reference: "oci://r.example.com/app", Version: "1.0.0"}, fmt.Errorf("pulling: %w", tc.err))
+			if !errors.As(err, &said) || said.Status != tc.want {
+				t.Fatalf("it is %v, want %s", said, tc.want)
+			}
+			if retried := strings.Contains(said.Message, "retrying every minute"); retried != (tc.want == metav1.ConditionUnknown) {
+				t.Errorf("%s: %s", said.Status, said.Message)
+			}
+			p := salestest.Product()
+			setConditions(&p.Status.Conditions, *said, 1)
+			if stalled := meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionStalled); stalled != (tc.want == metav1.ConditionFalse) {
+				t.Errorf("Stalled is %t", stalled)
+			}
 		})
 	}
 }

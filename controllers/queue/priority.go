@@ -155,6 +155,27 @@ func (g *StarvationGuard) Start(ctx context.Context) error {
 	}
 }
 
+// RaiseEvery raises the instances that look finds, every period until the context ends.
+func RaiseEvery(ctx context.Context, period time.Duration, raise chan<- event.TypedGenericEvent[Raised], look func(context.Context) []types.NamespacedName,
+) {
+	ticker := time.NewTicker(period)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for _, instance := range look(ctx) {
+			select {
+			case <-ctx.Done():
+				return
+			case raise <- event.TypedGenericEvent[Raised]{Object: Raised{key: instance, priority: PriorityNormal}}:
+			}
+		}
+	}
+}
+
 func (g *StarvationGuard) unseen(ctx context.Context) ([]types.NamespacedName, error) {
 	instances := &v1alpha1.MarketplaceInstanceList{}
 	if err := g.Reader.List(ctx, instances); err != nil {

@@ -35,6 +35,8 @@ const (
 	ProblemRetry = time.Minute
 	// ChartRecheck: a chart that can change under the same name, or that is not there yet.
 	ChartRecheck = time.Minute
+	// ValuesRecheck: the Secrets of a product's valuesFrom, which are not watched.
+	ValuesRecheck = time.Minute
 	// DirectoryPendingRetry: whether a tenant can have its directory.
 	DirectoryPendingRetry = time.Minute
 	// ForwardPendingRetry: whether a tenant can be told of its directory.

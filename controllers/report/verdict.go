@@ -36,9 +36,16 @@ func Unknown(reason, message string) Verdict {
 	return Verdict{Status: metav1.ConditionUnknown, Reason: reason, Message: message}
 }
 
-// Problem is a False verdict as a pointer, so that nil means that all is well. It is also an error.
+// Problem is a False verdict as a pointer, so that nil means that all is well. It is also an error. Who says it is sure that it stays
+// until somebody acts: Stalled follows from it, and tools take that for a failure. See Passing for the rest.
 func Problem(reason, message string) *Verdict {
 	v := False(reason, message)
+	return &v
+}
+
+// Passing is an Unknown verdict as a pointer: something is in the way that the controller tries again by itself, so that no person is called.
+func Passing(reason, message string) *Verdict {
+	v := Unknown(reason, message)
 	return &v
 }
 

@@ -120,7 +120,7 @@ func charts() {
 		Expect(err).NotTo(HaveOccurred())
 		offer(ctx, product("noregistry", shop, fromChart(v1alpha1.Chart{OCI: v1alpha1.OCIChart{
 			Reference: "oci://" + ports[0] + "/charts/app", Version: "1.2.3", Transport: v1alpha1.TransportHTTP,
-		}})), "False ChartUnavailable: Can't fetch chart oci://"+ports[0])
+		}})), "Unknown ChartUnavailable: Can't fetch chart oci://"+ports[0])
 	})
 
 	It("comes from a ConfigMap", func(ctx SpecContext) {
