@@ -7,12 +7,14 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
 )
 
-// withoutAPIServer are callbacks that nobody can store.
+// withoutAPIServer are callbacks that can't be stored.
 func withoutAPIServer() {
 	// refused makes a purchase that can't be stored, and returns how to make the very same call again.
 	refused := func(ctx SpecContext, s *sale) (again func()) {
@@ -47,6 +49,7 @@ func withoutAPIServer() {
 		DeferCleanup(proceed)
 		again := refused(ctx, s)
 		proceed()
+		leads(ctx)
 		again()
 		s.becomes(ctx, runs)
 		s.purchase(ctx, koogallery.ResultSuccess)
@@ -63,6 +66,7 @@ func withoutAPIServer() {
 		DeferCleanup(start)
 		again := refused(ctx, s)
 		Expect(start()).To(Succeed())
+		leads(ctx)
 		again()
 		s.becomes(ctx, runs)
 		// What was there before is as it was.
@@ -71,4 +75,21 @@ func withoutAPIServer() {
 		Expect(world.controller.alive()).To(BeTrue(), "the controller has ended:\n%s", world.controller.endOfLog())
 		Expect(world.webhook.alive()).To(BeTrue(), "the webhook server has ended:\n%s", world.webhook.endOfLog())
 	})
+}
+
+// leads waits until the controller holds its lease again. One that has ended because the outage outlasted the lease, which depends on
+// how fast the machine starts an API server, is started again, as a kubelet would. Any other end is a failure.
+func leads(ctx SpecContext) {
+	GinkgoHelper()
+	since := time.Now()
+	Eventually(ctx, func(g Gomega) {
+		if !world.controller.alive() {
+			Expect(world.controller.endOfLog()).To(ContainSubstring("leader election lost"), "why the controller has ended")
+			Expect(world.controller.start()).To(Succeed())
+			Expect(world.controller.untilReady(ctx, healthAddresses["controller"])).To(Succeed())
+		}
+		leases := &coordinationv1.LeaseList{}
+		g.Expect(world.cluster.List(ctx, leases, client.InNamespace(systemNamespace))).To(Succeed())
+		g.Expect(leases.Items).To(ContainElement(HaveField("Spec.RenewTime.Time", BeTemporally(">", since))))
+	}).Should(Succeed())
 }

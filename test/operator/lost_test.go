@@ -133,8 +133,8 @@ func lostCalls() {
 			}))(code).ResultMsg
 		}
 		ask(s.sku, 3, koogallery.ResultSuccess)
-		Expect(ask(s.sku, 2, koogallery.ResultInvalidParameter)).To(ContainSubstring("StatefulSet/data/data would become smaller"))
-		Expect(ask("sku-checked-small", 3, koogallery.ResultInvalidParameter)).To(ContainSubstring("the least is 4"))
+		Expect(ask(s.sku, 2, koogallery.ResultInvalidParameter)).To(ContainSubstring("would shrink the volume StatefulSet/data/data below what its data may need; the minimum is 3"))
+		Expect(ask("sku-checked-small", 3, koogallery.ResultInvalidParameter)).To(ContainSubstring("the minimum is 4"))
 		Expect(ask("sku-nobody-has", 3, koogallery.ResultInvalidParameter)).To(ContainSubstring("sku-nobody-has"))
 		s.edit(ctx, func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.QuantityInUse = ptr.To(int32(5)) })
 		Eventually(ctx, func() string {

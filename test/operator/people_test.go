@@ -80,8 +80,10 @@ func people() {
 		_, err = world.cluster.kubectl(ctx, "delete", "mpi", s.id, "--wait=false")
 		Expect(err).NotTo(HaveOccurred())
 		s.becomes(ctx, look{state: v1alpha1.StateRemoving, conditions: map[string]string{"Ready": "False Removing"}})
-		// Nobody may think that the sale is stored while its instance goes.
-		s.purchase(ctx, koogallery.ResultInternalError)
+		// The marketplace must not take the sale for stored while its instance goes: 000005, or 000002 once it is gone.
+		during, err := s.caller().NewInstance(ctx, s.order, s.line())
+		Expect(err).NotTo(HaveOccurred())
+		Expect(during.ResultCode).To(BeElementOf(koogallery.ResultInternalError, koogallery.ResultInvalidParameter))
 		s.removed(ctx)
 		Eventually(ctx, func(g Gomega) {
 			_, err := s.instance(ctx)
@@ -89,6 +91,13 @@ func people() {
 		}).Should(Succeed())
 		s.query(ctx, koogallery.ResultUnknownInstance)
 		s.release(ctx)
+
+		// A repeat of the purchase doesn't give the buyer another tenant, until the seller says so.
+		s.purchase(ctx, koogallery.ResultInvalidParameter)
+		_, err = world.cluster.kubectl(ctx, "delete", "secret", "-l", "stallkeeper.io/sold,stallkeeper.io/instance="+s.id)
+		Expect(err).NotTo(HaveOccurred())
+		s.purchase(ctx, koogallery.ResultInProgress)
+		s.becomes(ctx, running(1))
 	})
 
 	It("can't delete a product while its tenants run", func(ctx SpecContext) {
