@@ -20,6 +20,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 )
@@ -302,5 +303,52 @@ func TestATemplateOfAConfigMapAndItsValues(t *testing.T) {
 	create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "s"}, Data: map[string][]byte{"values.yaml": []byte("greeting: hi")}})
 	if got := reasonOf(w.pass(), v1alpha1.ConditionReady); got != "True ProductReady" {
 		t.Errorf("Ready is %s", got)
+	}
+}
+
+// counted counts how often templates are loaded, which each check of a product begins with.
+type counted struct {
+	render.Renderer
+	loads int
+}
+
+func (c *counted) Load(ctx context.Context, src template.Source) (render.Template, error) {
+	c.loads++
+	return c.Renderer.Load(ctx, src)
+}
+
+func TestWhatIsKnownIsNotRenderedAgain(t *testing.T) {
+	files := func(text string) map[string]string { return map[string]string{"a.yaml": text} }
+	for name, broken := range map[string]string{
+		"a good template": salestest.Settings, "one that fails": "{{ fail \"broken\" }}", "one that is no template": "{{ if",
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := salestest.Product(func(p *v1alpha1.MarketplaceProduct) {
+				p.Spec.Template = v1alpha1.ProductTemplate{ConfigMapRef: v1alpha1.ConfigMapReference{Name: "files"}}
+			})
+			source := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "files"}, Data: files(broken)}
+			w := newWorld(t, p, koogallery(), source)
+			renderer := &counted{Renderer: render.InProcess{}}
+			w.r.Renderer = renderer
+			first := reasonOf(w.pass(), v1alpha1.ConditionReady)
+			for range 5 {
+				if again := reasonOf(w.pass(), v1alpha1.ConditionReady); again != first {
+					t.Errorf("Ready is %s, and was %s", again, first)
+				}
+			}
+			if renderer.loads != 1 {
+				t.Errorf("the template was loaded %d times, want once", renderer.loads)
+			}
+			if first != "True ProductReady" && !strings.HasPrefix(first, "False ") {
+				t.Errorf("Ready is %s", first)
+			}
+			source.Data = files(salestest.Settings + "# changed\n")
+			if err := w.client.Update(t.Context(), source); err != nil {
+				t.Fatal(err)
+			}
+			if got := reasonOf(w.pass(), v1alpha1.ConditionReady); got != "True ProductReady" || renderer.loads != 2 {
+				t.Errorf("once the source has changed, Ready is %s, and it was loaded %d times", got, renderer.loads)
+			}
+		})
 	}
 }

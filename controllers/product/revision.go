@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
+	"github.com/stallkeeper/stallkeeper/controllers/template"
 )
 
 // cutRevision is a checked revision.
@@ -31,85 +33,109 @@ type cutRevision struct {
 	note string
 }
 
-// checkedRevision is what the last check of a product has found. It is remembered so that counting instances does not render plans.
+// checkedRevision is what the last check of a product has found, good or bad. It is remembered so that counting instances does not render
+// plans.
 type checkedRevision struct {
 	generation int64
 	at         time.Time
 	cut        cutRevision
-	// secrets is a digest of the Secrets' values that the check has seen.
-	secrets string
-	overrun overrun
+	// problem is what keeps the product from being sold; nil for nothing.
+	problem *report.Verdict
+	// inputs is a digest of what the plans were rendered from, empty if they were not; rendered is the problem that this showed, since when
+	// this process knows.
+	inputs   string
+	rendered *report.Verdict
+	since    time.Time
 }
 
-// overrun is a revision whose check took too much.
-type overrun struct {
-	name string
-	// since is when this process saw it first, secrets as in checkedRevision.
-	since   time.Time
-	secrets string
+// found is what is known. A problem comes with the revision that has it.
+func (c *checkedRevision) found() (cutRevision, error) {
+	if c.problem != nil {
+		return c.cut, c.problem
+	}
+	return c.cut, nil
 }
 
-// holds says whether a revision is not to be rendered now. What a former process saw is in the product's status.
-func (o *overrun) holds(product *v1alpha1.MarketplaceProduct, name, secrets string, now time.Time) (*report.Verdict, bool) {
+// recall takes over from the product's status what a former process saw: a revision whose check took too much.
+func (c *checkedRevision) recall(product *v1alpha1.MarketplaceProduct, cut cutRevision, inputs string, now time.Time) {
 	is := meta.FindStatusCondition(product.Status.Conditions, v1alpha1.ConditionReady)
-	if product.Status.OverrunRevision != name || is == nil || is.Reason != v1alpha1.ReasonRenderLimit || is.ObservedGeneration != product.Generation {
-		return nil, false
+	if c.inputs != "" || product.Status.OverrunRevision != cut.name || is == nil || is.Reason != v1alpha1.ReasonRenderLimit ||
+		is.ObservedGeneration != product.Generation {
+		return
 	}
-	if o.name != name {
-		*o = overrun{name, now, secrets}
-	}
-	return report.Problem(is.Reason, is.Message), o.secrets == secrets && now.Sub(o.since) < queue.RenderLimitRetry
+	c.cut, c.inputs, c.rendered, c.since = cut, inputs, report.Problem(is.Reason, is.Message), now
 }
 
-// cutRevision checks the product and makes sure that its revision exists.
+// holds says whether the plans need not be rendered. A machine that stood still looks like a template that takes too much, so that this is
+// not believed for ever.
+func (c *checkedRevision) holds(inputs string, now time.Time) bool {
+	overrun := c.rendered != nil && c.rendered.Reason == v1alpha1.ReasonRenderLimit
+	return c.inputs == inputs && (!overrun || now.Sub(c.since) < queue.RenderLimitRetry)
+}
+
+// cutRevision checks the product and makes sure that its revision exists. A problem that a person has to solve is a *[report.Verdict].
+// What was found is looked at again after a while, or when the product changes.
 func (r *Reconciler) cutRevision(ctx context.Context, product *v1alpha1.MarketplaceProduct) (cutRevision, error) {
 	now := r.Clock.Now()
 	last := r.checked.Of(client.ObjectKeyFromObject(product), product.UID, func() *checkedRevision { return &checkedRevision{} })
 	if last.generation == product.Generation && now.Sub(last.at) < queue.ChartRecheck {
-		return last.cut, nil
+		return last.found()
 	}
-	if err := silly(product); err != nil {
+	if last.generation != product.Generation {
+		*last = checkedRevision{generation: product.Generation}
+	}
+	err := r.checkRevision(ctx, product, last)
+	last.problem = nil
+	if err != nil && !errors.As(err, &last.problem) {
+		last.at = time.Time{}
 		return cutRevision{}, err
+	}
+	last.at = now
+	return last.found()
+}
+
+// checkRevision checks the product, unless last was made from the same.
+func (r *Reconciler) checkRevision(ctx context.Context, product *v1alpha1.MarketplaceProduct, last *checkedRevision) error {
+	if err := silly(product); err != nil {
+		return err
 	}
 	content, err := r.content(ctx, product)
 	if err != nil {
-		return cutRevision{}, err
+		return err
 	}
 	secrets, err := revision.ReadSecretValues(ctx, r.APIReader, product.Namespace, content.ValuesFrom)
 	if err != nil {
-		return cutRevision{}, err
+		return err
 	}
 	name, err := content.Name(product)
 	if err != nil {
-		return cutRevision{}, err
+		return err
 	}
-	cut := cutRevision{name: name, chartDigest: content.ChartDigest()}
 	capabilities, err := r.Capabilities()
 	if err != nil {
-		return cutRevision{}, fmt.Errorf("asking for the cluster's capabilities: %w", err)
+		return fmt.Errorf("asking for the cluster's capabilities: %w", err)
 	}
-	digest := digestOf(secrets)
-	if problem, holds := last.overrun.holds(product, name, digest, now); holds {
-		return cut, problem
-	}
+	now, cut, inputs := r.Clock.Now(), cutRevision{name: name, chartDigest: content.ChartDigest()}, digestOf(name, capabilities, secrets)
 	data := revision.Data{Content: content, CutAt: now.UTC().Truncate(time.Second), Capabilities: capabilities}
-	// What was found good stays so while nothing that it was made from has changed.
-	if last.generation == product.Generation && last.cut.name == name && last.secrets == digest {
-		cut.note = last.cut.note
-	} else if cut.note, err = (check{r.Permissions, r.Features, r.renderer()}).run(ctx, product, name, data, secrets); err != nil {
-		last.overrun = overrun{name, now, digest}
-		return cut, err
+	last.recall(product, cut, inputs, now)
+	if !last.holds(inputs, now) {
+		last.inputs, last.rendered = "", nil
+		cut.note, err = (check{r.Permissions, r.Features, r.renderer()}).run(ctx, product, name, data, secrets)
+		if err != nil && !errors.As(err, &last.rendered) {
+			return err
+		}
+		last.cut, last.inputs, last.since = cut, inputs, now
 	}
-	if err := r.ensureRevision(ctx, product, name, data); err != nil {
-		return cutRevision{}, err
+	if last.rendered != nil {
+		return last.rendered
 	}
-	*last = checkedRevision{generation: product.Generation, at: now, cut: cut, secrets: digest}
-	return cut, nil
+	return r.ensureRevision(ctx, product, name, data)
 }
 
-// digestOf tells whether values of Secrets have changed.
-func digestOf(secrets revision.SecretValues) string {
+// digestOf tells whether what plans are rendered from has changed.
+func digestOf(name string, capabilities template.Capabilities, secrets revision.SecretValues) string {
 	sum := sha256.New()
+	fmt.Fprintf(sum, "%s/%q/", name, capabilities)
 	refs := slices.SortedFunc(maps.Keys(secrets), func(a, b v1alpha1.SecretKeyReference) int {
 		return strings.Compare(a.Name+"/"+a.Key, b.Name+"/"+b.Key)
 	})
