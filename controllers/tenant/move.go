@@ -198,7 +198,7 @@ func (p *pass) check(ctx context.Context) []Refusal {
 				actions = append(actions, action{content: c, why: recontent, applies: true})
 			}
 		default:
-			if a, ok := planObject(p.before.Objects[c.key], p.set, c, p.Ownership.Expected); ok && a.applies {
+			if a, ok := planObject(p.before.Objects[c.key], p.set, p.carrying(c), p.Ownership.Expected); ok && a.applies {
 				actions = append(actions, a)
 			}
 		}

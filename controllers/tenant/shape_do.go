@@ -99,16 +99,7 @@ func (p *pass) stands() bool {
 // run applies one group after the other, up to a hook that has not ended.
 func (p *pass) run(ctx context.Context) {
 	for i := range p.set.Groups {
-		var jobs, others []content
-		for _, c := range p.contents {
-			switch {
-			case c.group != i || p.set.Besides.Has(c.key):
-			case c.key.GroupKind() == kindJob:
-				jobs = append(jobs, c)
-			default:
-				others = append(others, c)
-			}
-		}
+		jobs, others := p.groupOf(i)
 		p.group(ctx, others)
 		for _, c := range jobs {
 			if waits := p.job(ctx, c); waits {
@@ -119,6 +110,20 @@ func (p *pass) run(ctx context.Context) {
 	}
 }
 
+// groupOf are the contents of a group.
+func (p *pass) groupOf(i int) (jobs, others []content) {
+	for _, c := range p.contents {
+		switch {
+		case c.group != i || p.set.Besides.Has(c.key):
+		case c.key.GroupKind() == kindJob:
+			jobs = append(jobs, c)
+		default:
+			others = append(others, c)
+		}
+	}
+	return jobs, others
+}
+
 // group applies the objects of a group that differ: those that are not watched first, what carries their hashes last.
 func (p *pass) group(ctx context.Context, group []content) {
 	carrier := carrierOf(group, p.before.watched)
@@ -126,7 +131,7 @@ func (p *pass) group(ctx context.Context, group []content) {
 	var actions []action
 	for _, c := range group {
 		if c.key == carrier {
-			c = p.carry(c)
+			c = carry(c, p.carried)
 		}
 		actions = append(actions, planShape(p.result.Standing, p.set, []content{c}, p.Ownership.Expected)...)
 	}
@@ -186,14 +191,32 @@ func (p *pass) unwatched(ctx context.Context, group []content, carrier Key) {
 	}
 }
 
-// carry adds to a content what it carries.
-func (p *pass) carry(c content) content {
-	for _, obj := range []*unstructured.Unstructured{c.obj, c.fresh} {
-		setAnnotation(obj, CarriesAnnotation, joinCarries(p.carried))
+// carry gives a content with what it carries.
+func carry(c content, carried map[string]string) content {
+	add := func(obj *unstructured.Unstructured) *unstructured.Unstructured {
+		obj = obj.DeepCopy()
 		hash, _ := annotation(obj, ContentHashAnnotation)
-		setAnnotation(obj, ContentHashAnnotation, digest([]any{hash, p.carried}))
+		setAnnotation(obj, CarriesAnnotation, joinCarries(carried))
+		setAnnotation(obj, ContentHashAnnotation, digest([]any{hash, carried}))
+		return obj
 	}
+	c.obj, c.fresh = add(c.obj), add(c.fresh)
 	return c
+}
+
+// carrying is a content as it is applied once all that is not watched of its group was.
+func (p *pass) carrying(c content) content {
+	_, group := p.groupOf(c.group)
+	if c.key != carrierOf(group, p.before.watched) {
+		return c
+	}
+	carried := map[string]string{}
+	for _, other := range group {
+		if hash := p.set.carriedHash(other); hash != "" && !p.before.watched.Has(other.key.GroupKind()) {
+			carried[carriedName(other.key)] = hash
+		}
+	}
+	return carry(c, carried)
 }
 
 // one does an action.
