@@ -67,6 +67,7 @@ type cluster struct {
 	client client.WithWatch
 	typed  kubernetes.Interface
 	scheme *kuberuntime.Scheme
+	asked  auditLog
 }
 
 var (
@@ -116,6 +117,14 @@ func startCluster(assets string) (*cluster, error) {
 		// The API server takes long where other packages' tests share the cores.
 		ControlPlaneStartTimeout: 3 * time.Minute, ControlPlaneStopTimeout: time.Minute,
 	}
+	logs, err := os.MkdirTemp("", "audit")
+	if err != nil {
+		return nil, err
+	}
+	audit := auditLog{logs}
+	if err := audit.begin(env); err != nil {
+		return nil, err
+	}
 	config, err := env.Start()
 	ctx, cancel := context.WithCancel(context.Background())
 	stop = func() {
@@ -123,12 +132,13 @@ func startCluster(assets string) (*cluster, error) {
 		if err := env.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, "stopping the API server:", err)
 		}
+		_ = os.RemoveAll(logs)
 	}
 	if err != nil {
 		return nil, err
 	}
 	config.QPS, config.Burst = 1000, 1000
-	c := &cluster{config: config}
+	c := &cluster{config: config, asked: audit}
 	if c.scheme, err = salestest.BothSchemes(); err != nil {
 		return nil, err
 	}
@@ -279,6 +289,8 @@ func newShop(t testing.TB, name string) *shop {
 // operator is a controller process.
 type operator struct {
 	requests *requests
+	// agent is how the API server knows it.
+	agent    string
 	cache    cache.Cache
 	client   client.Client
 	recorder events.EventRecorder
@@ -291,8 +303,9 @@ type operator struct {
 // its stop.
 func (x *shop) operate(only ...string) *operator {
 	x.t.Helper()
-	o := &operator{requests: &requests{}, time: &tenant.ServerTime{}}
+	o := &operator{requests: &requests{}, time: &tenant.ServerTime{}, agent: fmt.Sprint("operator-", agents.Add(1))}
 	config := rest.CopyConfig(x.config)
+	config.UserAgent = o.agent
 	config.Wrap(o.requests.wrap)
 	told := x.told(only)
 	told.ServerTime = o.time

@@ -100,6 +100,7 @@ func (r *Reconciler) storeKept(ctx context.Context, p *pass, made template.Kept)
 	if len(made) == 0 {
 		return nil
 	}
+	p.secrets = nil
 	secret, key := &corev1.Secret{}, accessKey(p.Instance)
 	if err := r.APIReader.Get(ctx, key, secret); err != nil {
 		return fmt.Errorf("reading Secret %s: %w", key.Name, err)

@@ -49,10 +49,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	r.seen.Add(mpi.UID)
-	before := mpi.DeepCopy()
+	now := r.Clock.Now()
 	memory := r.memories.Of(req.NamespacedName, mpi.UID, newMemory)
+	mpi = memory.latest.Of(mpi, now)
+	before := mpi.DeepCopy()
 
-	p, err := r.gather(ctx, mpi, memory, r.Clock.Now())
+	p, err := r.gather(ctx, mpi, memory, now)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -60,7 +62,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	r.look(ctx, p, &o)
 	writeStatus(p, o)
 
-	if err := errors.Join(o.err, statusOwner.Apply(ctx, r.Client, before, mpi)); err != nil {
+	err = statusOwner.Apply(ctx, r.Client, before, mpi)
+	if err == nil && mpi.ResourceVersion != before.ResourceVersion {
+		memory.latest.Keep(mpi, now)
+	}
+	if err := errors.Join(o.err, err); err != nil {
 		return ctrl.Result{Priority: ptr.To(queue.PriorityNormal)}, err
 	}
 	r.announce(before, mpi, memory)

@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	applyv1alpha1 "github.com/stallkeeper/stallkeeper/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
@@ -36,7 +35,7 @@ func (r *Reconciler) converge(ctx context.Context, p *pass) outcome {
 		// A released sale starts nothing, not even to stop it.
 		return r.confirmGone(ctx, p)
 	}
-	if err := r.ensureFinalizer(ctx, p.Instance); err != nil {
+	if err := r.ensureFinalizer(ctx, p); err != nil {
 		return outcome{err: err}
 	}
 	if p.Hosted != nil {
@@ -235,15 +234,20 @@ func (p *pass) shaped(ctx context.Context, of *rendering, shaped tenant.Shaped, 
 
 // ensureFinalizer keeps the instance until its tenant is gone. Finalizers are a set for server-side apply, so that nobody else's
 // is lost and no other write stands in the way.
-func (r *Reconciler) ensureFinalizer(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) error {
-	if controllerutil.ContainsFinalizer(mpi, v1alpha1.TenantFinalizer) {
+func (r *Reconciler) ensureFinalizer(ctx context.Context, p *pass) error {
+	if controllerutil.ContainsFinalizer(p.Instance, v1alpha1.TenantFinalizer) {
 		return nil
 	}
-	intent := applyv1alpha1.MarketplaceInstance(mpi.Name, mpi.Namespace).WithUID(mpi.UID).
-		WithFinalizers(v1alpha1.TenantFinalizer)
-	if err := r.Apply(ctx, intent, client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
+	intent := report.Intent(p.Instance)
+	intent.SetFinalizers([]string{v1alpha1.TenantFinalizer})
+	if err := r.Apply(ctx, client.ApplyConfigurationFromUnstructured(intent), client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
 		return fmt.Errorf("adding the finalizer: %w", err)
 	}
+	answer, err := report.Answer(intent)
+	if err != nil {
+		return err
+	}
+	p.memory.latest.Keep(answer, p.now)
 	return nil
 }
 

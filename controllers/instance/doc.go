@@ -13,6 +13,8 @@
 //   - A tenant whose target can't be rendered or is refused stays wholly on its revision, Ready as it was.
 //   - Where the product or plan is gone, the periods recorded with the tenant hold; where none are recorded, its data are never due.
 //   - A tenant is deleted only if the live instance, the live namespace and the API server's clock all say so.
+//   - The status is written when something begins and when it has ended, not for each object on its way; a pass that comes before the cache
+//     shows the instance as it was written last goes by what was written.
 //   - A pass with nothing to do asks the API server nothing; after a restart, a tenant is rendered once.
 //   - The package knows no feature. What usage, licenses and directories want is a sale.Extension.
 package instance

@@ -24,7 +24,7 @@ func (r *Reconciler) look(ctx context.Context, p *pass, o *outcome) {
 	switch o.did {
 	case absent, removing, elsewhere:
 		o.stopped = true
-		p.memory.pods = podsMemory{}
+		p.memory.pods, p.memory.waiting = podsMemory{}, nil
 		return
 	}
 	kept := p.Instance.Status.KeptObjects
@@ -37,7 +37,7 @@ func (r *Reconciler) look(ctx context.Context, p *pass, o *outcome) {
 		r.lookStopped(ctx, p, o)
 	}
 	if o.readiness.State == apply.StateReady {
-		p.memory.pods = podsMemory{}
+		p.memory.pods, p.memory.waiting = podsMemory{}, nil
 		return
 	}
 	for _, blocker := range o.readiness.Blockers {
@@ -48,6 +48,7 @@ func (r *Reconciler) look(ctx context.Context, p *pass, o *outcome) {
 		}
 	}
 	r.lookAtPods(ctx, p, o)
+	o.waitsFor = p.memory.waitsFor(o.readiness.Blockers)
 }
 
 // lookStopped says whether nothing of the tenant runs, and names what does.
@@ -56,8 +57,17 @@ func (r *Reconciler) lookStopped(ctx context.Context, p *pass, o *outcome) {
 	o.err = errors.Join(o.err, err)
 	o.stopped = err == nil && stopped.Stopped
 	o.again = queue.Earliest(o.again, stopped.Again)
-	if !p.decision.Finishing {
-		o.blockers = append(o.blockers, blockersOf(stopped.Running)...)
+	if p.decision.Finishing {
+		return
+	}
+	o.blockers = append(o.blockers, blockersOf(stopped.Running)...)
+	// Pods take their time to end. Each that is named meanwhile would be a write of the status.
+	switch named := stoppingSince(p.Instance, p.now).Add(queue.PodsFirst); {
+	case len(stopped.Ending) == 0:
+	case p.now.Before(named):
+		o.again = queue.Earliest(o.again, named)
+	default:
+		o.blockers = append(o.blockers, blockersOf(stopped.Ending)...)
 	}
 }
 
@@ -75,6 +85,7 @@ func (r *Reconciler) lookAtPods(ctx context.Context, p *pass, o *outcome) {
 		// The reason is a kindness: the tenant's own state does not depend on it.
 		problems = nil
 	}
+	memory.waiting = nil // what is ready since is left out, now that it takes long
 	memory.pods.looked(r.Clock, podBlockers(problems))
 	o.again = queue.Earliest(o.again, memory.pods.due(p.now))
 	o.blockers = append(o.blockers, memory.pods.blockers...)
@@ -84,6 +95,15 @@ func (r *Reconciler) lookAtPods(ctx context.Context, p *pass, o *outcome) {
 func unhealthySince(mpi *v1alpha1.MarketplaceInstance, now time.Time) time.Time {
 	condition := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionProvisioned)
 	if condition == nil || condition.Status == "True" {
+		return now
+	}
+	return condition.LastTransitionTime.Time
+}
+
+// stoppingSince is since when the tenant is being stopped, as far as the status tells.
+func stoppingSince(mpi *v1alpha1.MarketplaceInstance, now time.Time) time.Time {
+	condition := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionSuspended)
+	if condition == nil || condition.Reason != v1alpha1.ReasonSuspending {
 		return now
 	}
 	return condition.LastTransitionTime.Time

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/client-go/util/flowcontrol"
@@ -9,6 +10,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 )
 
 // memory is what a process remembers of one tenant to save work. Lost, it costs a few calls and changes no decision.
@@ -18,6 +20,10 @@ type memory struct {
 	// settled is what that pass had done. A quiet pass says all of it again: the status in the cache may be that from before it was
 	// written, and what is left out of it would be lost.
 	settled outcome
+	// latest is the instance as this process has written it last, while the cache shows an older one.
+	latest report.Latest
+	// waiting are the objects that the status says the tenant waits for.
+	waiting []string
 	pods    podsMemory
 	// stopSeen is when a pass first saw that the tenant has to be stopped while something still needs it running.
 	stopSeen time.Time
@@ -28,6 +34,25 @@ type memory struct {
 }
 
 func newMemory() *memory { return &memory{announced: report.Announced{}} }
+
+// waitsFor names what the tenant waits for. Objects that are ready meanwhile stay named until all of them are, which is no less true: a
+// status that follows them one by one would be written for each.
+func (m *memory) waitsFor(blockers []tenant.Blocker) []string {
+	var names []string
+	hooks := false
+	for _, blocker := range blockers {
+		name := blocker.Key.String()
+		if blocker.Hook != "" {
+			name, hooks = "the "+blocker.Hook+" hook "+name, true
+		}
+		names = append(names, name)
+	}
+	known := func(name string) bool { return slices.Contains(m.waiting, name) }
+	if hooks || slices.ContainsFunc(names, func(name string) bool { return !known(name) }) {
+		m.waiting = names
+	}
+	return m.waiting
+}
 
 // podsMemory is when the pods were looked at, and what was found.
 type podsMemory struct {

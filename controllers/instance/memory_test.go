@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
+	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 )
 
 func TestPodsAreLookedAtLessAndLess(t *testing.T) {
@@ -28,5 +30,28 @@ func TestPodsAreLookedAtLessAndLess(t *testing.T) {
 	want := []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 5 * time.Minute, 5 * time.Minute}
 	if diff := cmp.Diff(want, pauses); diff != "" {
 		t.Errorf("pauses (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatIsWaitedForIsSaidOnce(t *testing.T) {
+	blocked := func(names ...string) []tenant.Blocker {
+		var blockers []tenant.Blocker
+		for _, name := range names {
+			kind, hook, _ := strings.Cut(name, "!")
+			blockers = append(blockers, tenant.Blocker{Refusal: tenant.Refusal{Key: tenant.Key{Kind: "D", Name: kind}}, Hook: hook})
+		}
+		return blockers
+	}
+	m := newMemory()
+	for _, step := range []struct{ blocked, want []string }{
+		{[]string{"a", "b"}, []string{"D/a", "D/b"}},
+		{[]string{"b"}, []string{"D/a", "D/b"}},
+		{[]string{"c", "b"}, []string{"D/c", "D/b"}},
+		{[]string{"h!pre-install"}, []string{"the pre-install hook D/h"}},
+		{[]string{"a"}, []string{"D/a"}},
+	} {
+		if diff := cmp.Diff(step.want, m.waitsFor(blocked(step.blocked...))); diff != "" {
+			t.Errorf("while %v is not ready (-want +got):\n%s", step.blocked, diff)
+		}
 	}
 }

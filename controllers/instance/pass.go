@@ -31,6 +31,8 @@ type pass struct {
 	// pin is the revision that the tenant has; empty if it has none. target is the one that it shall have.
 	pin, target string
 	decision    lifecycle.Decision
+	// secrets are the instance's, once they were read; nil again when they have changed.
+	secrets *revision.Secrets
 }
 
 // owner is the instance as tenants' namespaces record it.
@@ -202,6 +204,8 @@ type outcome struct {
 	// readiness is the state of the tenant's objects, and stopped says that none of its pods runs.
 	readiness tenant.Readiness
 	stopped   bool
+	// waitsFor names the objects that are not ready yet.
+	waitsFor []string
 	// blockers keep the tenant from being what it should be, nextBlockers from its next revision.
 	blockers, nextBlockers []v1alpha1.Blocker
 	// again is when to look again without an event; zero for never.

@@ -113,9 +113,14 @@ func (r *Reconciler) renderRevision(ctx context.Context, p *pass, name string, s
 		return nil, problem, err
 	}
 	in := inputsOf(p, plan)
-	if in.Secrets, problem, err = r.ensureAccessSecret(ctx, p, rev, in); problem != nil || err != nil {
-		return nil, problem, err
+	if p.secrets == nil {
+		secrets, problem, err := r.ensureAccessSecret(ctx, p, rev, in)
+		if problem != nil || err != nil {
+			return nil, problem, err
+		}
+		p.secrets = &secrets
 	}
+	in.Secrets = *p.secrets
 	if in.SecretValues, err = revision.ReadSecretValues(ctx, secrets, p.Instance.Namespace, rev.Data.ValuesFrom); err != nil {
 		problem, err = splitProblem(err)
 		return nil, problem, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stallkeeper/stallkeeper/controllers/report"
@@ -247,17 +248,30 @@ func provisionedVerdict(d lifecycle.Decision, o outcome) report.Verdict {
 		return report.Unknown(v1alpha1.ReasonProgressing, "The tenant does not exist yet")
 	case o.readiness.State == apply.StateFailed || len(o.blockers) > 0:
 		return report.False(v1alpha1.ReasonUnhealthy, cmp.Or(blockerText(o.blockers), "An object of the tenant has failed"))
-	case o.waiting != "":
-		return report.Unknown(v1alpha1.ReasonProgressing, "Waiting for the "+o.waiting)
-	case o.readiness.State == apply.StateProgressing:
-		return report.Unknown(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.readiness.Blockers))
+	}
+	if waits := waitsVerdict(d, o); waits.Status != "" {
+		return waits
+	}
+	switch {
 	case o.preparing != "":
 		return movingVerdict(d, o)
-	}
-	if o.did == elsewhere {
+	case o.did == elsewhere:
 		return report.True(v1alpha1.ReasonProvisioned, "This sale needs no workload")
 	}
 	return report.True(v1alpha1.ReasonProvisioned, "All objects of the tenant are in place and healthy")
+}
+
+// waitsVerdict says what a tenant that nothing is wrong with waits for; empty for nothing.
+func waitsVerdict(d lifecycle.Decision, o outcome) report.Verdict {
+	switch {
+	case d.Phase == lifecycle.Suspend && !d.Finishing && !o.stopped:
+		return report.Unknown(v1alpha1.ReasonProgressing, "The tenant is being stopped")
+	case o.waiting != "":
+		return report.Unknown(v1alpha1.ReasonProgressing, "Waiting for the "+o.waiting)
+	case o.readiness.State == apply.StateProgressing:
+		return report.Unknown(v1alpha1.ReasonProgressing, "Waiting for "+waitingFor(o.waitsFor))
+	}
+	return report.Verdict{}
 }
 
 // movingVerdict says what keeps a tenant from its next revision, while it runs the one that it has.
@@ -285,22 +299,12 @@ func removalVerdict(d lifecycle.Decision, o outcome) (report.Verdict, bool) {
 }
 
 // waitingFor names the objects that are not ready, at most three.
-func waitingFor(blockers []tenant.Blocker) string {
+func waitingFor(names []string) string {
 	const most = 3
-	text := ""
-	for i, blocker := range blockers {
-		if i == most {
-			return text + " and more"
-		}
-		if i > 0 {
-			text += ", "
-		}
-		if blocker.Hook != "" {
-			text += "the " + blocker.Hook + " hook "
-		}
-		text += blocker.Key.String()
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + " and more"
 	}
-	return text
+	return strings.Join(names, ", ")
 }
 
 // cannotStop are the blockers that keep the tenant from being stopped.

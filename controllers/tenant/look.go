@@ -3,6 +3,7 @@ package tenant
 import (
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -97,11 +98,13 @@ func (s Standing) judgeJob(id string, record JobRecord) (Blocker, bool) {
 type Stopped struct {
 	// Stopped says that each workload stands at zero and that no pod runs, as the API server says it.
 	Stopped bool
-	// Running are what still runs, by name.
-	Running []Refusal
+	// Running are what still runs and does not end by itself, by name; Ending what is on its way to end.
+	Running, Ending []Refusal
 	// Again is when to look again, because pods are not watched; zero for never.
 	Again time.Time
 }
+
+func (s Stopped) some() bool { return len(s.Running)+len(s.Ending) > 0 }
 
 const (
 	// maxPods bounds how many pods are looked at, and maxRunning how many are named.
@@ -137,15 +140,18 @@ func (s *stops) note(namespace, digest string) {
 }
 
 // AtZero says whether each workload stands at zero. Pods may still be on their way out.
-func (s Standing) AtZero() bool { return len(stillUp(s)) == 0 }
+func (s Standing) AtZero() bool {
+	running, ending := stillUp(s)
+	return len(running)+len(ending) == 0
+}
 
 // LookStopped says whether nothing of a stopped tenant runs. It asks the API server for pods once the workloads stand at zero, and not
 // again while nothing changes.
 func (t *Tenants) LookStopped(ctx context.Context, st Standing) (Stopped, error) {
-	result := Stopped{Running: stillUp(st)}
-	digest := st.Digest()
+	result, digest := Stopped{}, st.Digest()
+	result.Running, result.Ending = stillUp(st)
 	switch {
-	case len(result.Running) > 0:
+	case result.some():
 		t.stops.note(st.Name, "")
 		return result, nil // the workload's own event brings the next look
 	case t.stops.known(st.Name, digest):
@@ -156,8 +162,8 @@ func (t *Tenants) LookStopped(ctx context.Context, st Standing) (Stopped, error)
 	if err := t.Live.List(ctx, pods, client.InNamespace(st.Name), client.Limit(maxPods)); err != nil {
 		return Stopped{}, fmt.Errorf("listing the pods in namespace %s: %w", st.Name, err)
 	}
-	result.Running = running(st, pods.Items)
-	if len(result.Running) == 0 && pods.Continue == "" {
+	result.Running, result.Ending = running(st, pods.Items)
+	if !result.some() && pods.Continue == "" {
 		t.stops.note(st.Name, digest)
 		result.Stopped = true
 		return result, nil
@@ -167,45 +173,61 @@ func (t *Tenants) LookStopped(ctx context.Context, st Standing) (Stopped, error)
 	return result, nil
 }
 
-// stillUp are the workloads that want pods, or that have some by their own word.
-func stillUp(st Standing) []Refusal {
-	var up []Refusal
+// stillUp are the workloads that want pods, and those that want none any more and have some by their own word.
+func stillUp(st Standing) (up, ending []Refusal) {
+	add := func(wants bool, r Refusal) {
+		if wants {
+			up = append(up, r)
+		} else {
+			ending = append(ending, r)
+		}
+	}
 	for _, key := range st.keys() {
 		obj := st.Objects[key]
 		switch key.GroupKind() {
 		case kindDeployment, kindStatefulSet, kindReplicaSet:
 			standing, _ := number(obj, "status", "replicas")
-			if replicasOf(obj) > 0 || standing > 0 {
-				up = append(up, Refusal{Key: key, Reason: ReasonStillRuns, Message: "not all of its pods have terminated yet"})
+			if wants := replicasOf(obj) > 0; wants || standing > 0 {
+				add(wants, Refusal{Key: key, Reason: ReasonStillRuns, Message: "not all of its pods have terminated yet"})
 			}
 		case kindJob:
 			active, _ := number(obj, "status", "active")
-			if jobEnd(obj) == "" && (!flag(obj, "spec", "suspend") || active > 0) {
-				up = append(up, Refusal{Key: key, Reason: ReasonStillRuns, Message: "the Job has not finished yet"})
+			if wants := !flag(obj, "spec", "suspend"); jobEnd(obj) == "" && (wants || active > 0) {
+				add(wants, Refusal{Key: key, Reason: ReasonStillRuns, Message: "the Job has not finished yet"})
 			}
 		}
 	}
-	return up[:min(len(up), maxRunning)]
+	return up[:min(len(up), maxRunning)], ending[:min(len(ending), maxRunning)]
 }
 
 // startedBy is the form of a Job's name that a CronJob gives.
 var startedBy = regexp.MustCompile(`^(.+)-\d+$`)
 
-// running names what the pods that have not ended belong to, each once.
-func running(st Standing, pods []corev1.Pod) []Refusal {
-	found := map[string]Refusal{}
+// running names what the pods that have not ended belong to, each once: what keeps them, and what has let them go.
+func running(st Standing, pods []corev1.Pod) (kept, ending []Refusal) {
+	stay, leave := map[string]Refusal{}, map[string]Refusal{}
 	for i := range pods {
 		pod := &pods[i]
 		if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 			continue
 		}
 		r := runningPod(st, pod)
-		found[r.Key.String()] = r
+		if pod.DeletionTimestamp != nil || st.scaledDown(r.Key) {
+			leave[r.Key.String()] = r
+		} else {
+			stay[r.Key.String()] = r
+		}
 	}
-	var all []Refusal
-	for _, r := range found {
-		all = append(all, r)
-	}
+	return named(stay), named(leave)
+}
+
+// scaledDown says whether pods are those of a workload of ours, which stands at zero and ends them by itself.
+func (s Standing) scaledDown(owner Key) bool {
+	return s.Objects[Key{Group: kindDeployment.Group, Kind: owner.Kind, Name: owner.Name}] != nil
+}
+
+func named(found map[string]Refusal) []Refusal {
+	all := slices.Collect(maps.Values(found))
 	sortRefusals(all)
 	return all[:min(len(all), maxRunning)]
 }

@@ -93,7 +93,7 @@ func TestAWorkloadThatStillHasPodsIsNotStopped(t *testing.T) {
 	w.server.edit(id("Deployment", "web"), "kube-controller-manager", func(o *unstructured.Unstructured) { set(o, int64(3), "status", "replicas") })
 	w.stop = true
 	w.settle(t.Context())
-	if got := w.stopped(t); got.Stopped || len(got.Running) != 1 {
+	if got := w.stopped(t); got.Stopped || len(got.Ending) != 1 || len(got.Running) != 0 {
 		t.Errorf("%+v", got)
 	}
 	w.server.edit(id("Deployment", "web"), "kube-controller-manager", func(o *unstructured.Unstructured) { set(o, int64(0), "status", "replicas") })
