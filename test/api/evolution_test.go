@@ -24,6 +24,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
@@ -33,9 +34,58 @@ import (
 // call of the marketplace, or freezes a status.
 func TestObjectsOfTheLastReleaseAtTheirBoundsCanBeWritten(t *testing.T) {
 	t.Parallel()
-	released := releasedKinds(t)
-	c := upgradable(t, released)
+	for _, refused := range refusedAfterUpgrade(t, releasedKinds(t), definitions(t)) {
+		t.Error(refused)
+	}
+}
 
+// The test above finds what it is there for: a bound that narrows, a word that is taken away, and a rule that judges what stood.
+func TestKindsThatRefuseWhatIsStoredAreFound(t *testing.T) {
+	t.Parallel()
+	next := definitions(t)
+	narrow := func(kind, path string, change func(*apiextensionsv1.JSONSchemaProps)) {
+		t.Helper()
+		if !changed(next[kind].Spec.Versions[0].Schema.OpenAPIV3Schema, strings.Split(path, "."), change) {
+			t.Fatalf("%s has no %s", kind, path)
+		}
+	}
+	narrow("MarketplaceInstance", "spec.subscription.calls.[].operation", func(s *apiextensionsv1.JSONSchemaProps) { s.MaxLength = ptr.To(int64(8)) })
+	narrow("UsageRecord", "status.state", func(s *apiextensionsv1.JSONSchemaProps) {
+		s.Enum = []apiextensionsv1.JSON{{Raw: []byte(`"Pending"`)}}
+	})
+	narrow("MarketplaceRevision", "status", func(s *apiextensionsv1.JSONSchemaProps) {
+		s.XValidations = append(s.XValidations, apiextensionsv1.ValidationRule{Rule: "!has(self.tenants) || self.tenants < 5", Message: "too many"})
+	})
+	found := strings.Join(refusedAfterUpgrade(t, definitions(t), next), "\n")
+	for _, want := range []string{"spec.subscription.calls[0].operation", "status.state", "too many"} {
+		if !strings.Contains(found, want) {
+			t.Errorf("%q is not found:\n%s", want, found)
+		}
+	}
+}
+
+// changed changes a part of a schema; false when there is none at that path, in which [] stands for a list's items.
+func changed(s *apiextensionsv1.JSONSchemaProps, path []string, change func(*apiextensionsv1.JSONSchemaProps)) bool {
+	if len(path) == 0 {
+		change(s)
+		return true
+	}
+	if path[0] == "[]" {
+		return s.Items != nil && changed(s.Items.Schema, path[1:], change)
+	}
+	below, ok := s.Properties[path[0]]
+	if !ok || !changed(&below, path[1:], change) {
+		return false
+	}
+	s.Properties[path[0]] = below
+	return true
+}
+
+// refusedAfterUpgrade stores an object of each kind at the bounds that it has in one release, and returns what the kinds of the next
+// one refuse of what the operator writes into it.
+func refusedAfterUpgrade(t *testing.T, released, next map[string]*apiextensionsv1.CustomResourceDefinition) []string {
+	t.Helper()
+	c := upgradable(t, released)
 	var stored []*unstructured.Unstructured
 	for _, kind := range []string{"MarketplaceInstance", "UsageRecord", "MarketplaceRevision"} {
 		object := atItsBounds(t, released[kind])
@@ -50,7 +100,8 @@ func TestObjectsOfTheLastReleaseAtTheirBoundsCanBeWritten(t *testing.T) {
 		stored = append(stored, object)
 	}
 
-	upgrade(t, c, definitions(t))
+	upgrade(t, c, next)
+	var refused []string
 	for _, object := range stored {
 		for _, write := range writesOf(object.GetKind()) {
 			patch := client.RawPatch(types.MergePatchType, asJSON(t, write))
@@ -61,10 +112,11 @@ func TestObjectsOfTheLastReleaseAtTheirBoundsCanBeWritten(t *testing.T) {
 				err = c.Patch(t.Context(), object, patch)
 			}
 			if err != nil {
-				t.Errorf("%s: the new kinds refuse %s: %v", object.GetKind(), write, err)
+				refused = append(refused, fmt.Sprintf("%s: the new kinds refuse %s: %v", object.GetKind(), write, err))
 			}
 		}
 	}
+	return refused
 }
 
 // writesOf are what the webhook server and the controller write into objects of a kind.
