@@ -121,7 +121,7 @@ func momentOfMeter(m *meterAccount, moment metering.Moment, memory *memory) mete
 	}
 	moment.Running = false
 	if m.spec.gone {
-		moment.GoneSilent = m.account.Meter.Kept || !moment.Now.Before(left.Add(lifecycle.FinishTime + time.Minute))
+		moment.GoneSilent = m.account.Meter.Kept || !moment.Now.Before(left.Add(lifecycle.FinishTime+time.Minute))
 	}
 	return moment
 }
