@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -118,4 +119,43 @@ func TestARestoredClusterTakesNothingAway(t *testing.T) {
 	x.pass("acme")
 	x.Expect(x.pushed()).To(Equal(append(charged, "acme 60")))
 	x.says("acme", v1alpha1.ConditionUsageReported, "True UsageReported")
+}
+
+// What is stored may lack calls: the renewal of one sale, the marketplace's first word about another, the cancellation of a smaller plan.
+func TestAMarketplaceThatIsHeldTakesNothingAway(t *testing.T) {
+	t.Parallel()
+	x := newShop(t, "held")
+	x.operate()
+	x.sells()
+	x.connects("koogallery", keys())
+	mp := &v1alpha1.Marketplace{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: "koogallery"}}
+	hold := func(until time.Time) {
+		change(x, mp, func(mp *v1alpha1.Marketplace) { mp.Spec.HoldUntilTime = metav1.NewTime(until) })
+	}
+	hold(time.Now().Add(time.Hour))
+	long := metav1.NewTime(time.Now().Add(-48 * time.Hour))
+	x.boughtOf("shop", "unpaid", paidUntil(-20))
+	x.boughtOf("shop", "unheard", func(sub *v1alpha1.Subscription) {
+		sub.PurchaseTime, sub.Acknowledgement.State = long, v1alpha1.AcknowledgementAwaited
+	})
+	x.boughtOf("shop", "smaller", paidUntil(20), func(sub *v1alpha1.Subscription) {
+		sub.Quantity = ptr.To(int32(9))
+		sub.PendingChange = v1alpha1.PendingChange{OrderID: "r1", EffectiveTime: long, Plan: "small", Quantity: ptr.To(int32(2)), Items: sub.Items}
+	})
+	for _, name := range []string{"unpaid", "unheard", "smaller"} {
+		x.says(name, v1alpha1.ConditionReady, "True InstanceReady")
+		x.says(name, v1alpha1.ConditionSuspended, "False Running")
+	}
+	x.says("unpaid", v1alpha1.ConditionEntitled, "True CallsUncertain")
+	x.says("unheard", v1alpha1.ConditionAcknowledged, "False AcknowledgementOverdue")
+	x.Expect(*x.instance("smaller").Spec.Subscription.Quantity).To(BeEquivalentTo(9))
+
+	// What the marketplace has said is no guess.
+	x.freezes("smaller")
+	x.says("smaller", v1alpha1.ConditionSuspended, "True Frozen")
+
+	hold(time.Time{})
+	x.says("unpaid", v1alpha1.ConditionSuspended, "True PaymentOverdue")
+	x.says("unheard", v1alpha1.ConditionSuspended, "True NotAcknowledged")
+	x.eventually(func() int32 { return *x.instance("smaller").Spec.Subscription.Quantity }).Should(BeEquivalentTo(2))
 }

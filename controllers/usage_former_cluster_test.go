@@ -5,6 +5,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -157,4 +158,30 @@ func TestARecordByHandOfAFormerMeter(t *testing.T) {
 	x.pass("acme")
 	x.Expect(x.pushed()).To(Equal([]string{"acme 5", "acme 9"}))
 	x.says("acme", v1alpha1.ConditionUsageReported, "True UsageReported")
+}
+
+// What is stored was restored, and may lack what was pushed by the interface that charges a repeat twice.
+func TestAnOldPushWaitsWhileTheMarketplaceIsHeld(t *testing.T) {
+	t.Parallel()
+	x := newMeteredShop(t, "usage-old-held")
+	x.sells(salestest.MeteredBy(salestest.ByRecords, salestest.ByOldPush))
+	x.sellsByUse("acme")
+	mp := &v1alpha1.Marketplace{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: "koogallery"}}
+	hold := func(until time.Time) {
+		change(x.shop, mp, func(mp *v1alpha1.Marketplace) { mp.Spec.HoldUntilTime = metav1.NewTime(until) })
+		x.eventually(func() int64 {
+			cached := &v1alpha1.Marketplace{}
+			x.Expect(x.running.client.Get(t.Context(), client.ObjectKeyFromObject(mp), cached)).To(Succeed())
+			return cached.Generation
+		}).Should(Equal(mp.Generation))
+	}
+	hold(x.start.Add(24 * time.Hour))
+	x.create(x.handWritten("by-hand", "acme", "requests", "7", 0, 60))
+	x.clock.SetTime(x.start.Add(65 * time.Minute))
+	x.pass("acme")
+	x.Expect(x.records("acme")).To(Equal([]string{"0:17 1:17 7 Pending CallsUncertain"}))
+	x.Expect(x.pushed()).To(BeEmpty())
+	hold(time.Time{})
+	x.pass("acme")
+	x.Expect(x.pushed()).To(Equal([]string{"acme 7"}))
 }

@@ -68,6 +68,8 @@ const (
 	ReasonNoExpiry = "NoExpiry"
 	// ReasonInGrace surfaces when the paid time is over and its grace is not.
 	ReasonInGrace = "InGrace"
+	// ReasonCallsUncertain surfaces when the paid time and its grace are over, and the Marketplace says that calls may be missing.
+	ReasonCallsUncertain = "CallsUncertain"
 	// ReasonRunUntil surfaces when the paid time and its grace are over, and a person wants the tenant to run until a later time.
 	ReasonRunUntil = "RunUntil"
 	// ReasonPaymentOverdue surfaces when the paid time and its grace are over; the data are kept.

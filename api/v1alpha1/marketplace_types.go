@@ -50,6 +50,12 @@ type MarketplaceSpec struct {
 	// disclosure says what may be shown to whom.
 	// +optional
 	Disclosure MarketplaceDisclosure `json:"disclosure,omitempty,omitzero"`
+
+	// holdUntilTime is until when no tenant is stopped, made smaller or deleted because a call has not come: what is stored may lack calls that the
+	// marketplace has made, as after a restore from a backup. What calls have said, such as a freeze or a release, still stops tenants; their
+	// data are kept until then. Remove it when the sales are compared with the marketplace's console.
+	// +optional
+	HoldUntilTime metav1.Time `json:"holdUntilTime,omitempty,omitzero"`
 }
 
 // MarketplaceStatus is what is known about the Marketplace. If it is erased, the next pass restores it.

@@ -34,6 +34,11 @@ func acknowledgedVerdict(mpi *v1alpha1.MarketplaceInstance, a sale.Acknowledgeme
 		return report.False(v1alpha1.ReasonAcknowledgementOverdue, fmt.Sprintf("The marketplace had not queried this instance by %s, which it normally does"+
 			" after every purchase unless the buyer has not requested a license yet. The tenant keeps running. ", report.Stamp(a.DueAt))+remedy)
 	}
+	if now.Before(a.StopAt) {
+		return report.False(v1alpha1.ReasonAcknowledgementOverdue, fmt.Sprintf("The marketplace had not queried this instance by %s as far as calls are"+
+			" known, and calls may be missing: spec.holdUntilTime of Marketplace %q keeps the tenant running until %s. ", report.Stamp(a.DueAt),
+			sub.Marketplace, report.Stamp(a.StopAt))+remedy)
+	}
 	return report.False(v1alpha1.ReasonNotAcknowledged, fmt.Sprintf("The marketplace had not queried this instance by %s, which it does after every"+
 		" purchase. It probably never received our response and canceled the order. The tenant is suspended; its data is kept. ",
 		report.Stamp(a.DueAt))+remedy+". The first query resumes the tenant")

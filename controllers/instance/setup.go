@@ -44,6 +44,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MarketplaceInstance{}, queue.InstanceEvents()).
 		Watches(&v1alpha1.MarketplaceProduct{}, handler.EnqueueRequestsFromMapFunc(queue.InstancesOfProduct(r.Client)),
 			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, revisionChanged()))).
+		Watches(&v1alpha1.Marketplace{}, handler.EnqueueRequestsFromMapFunc(r.instancesOfMarketplace), builder.WithPredicates(holdChanged())).
 		Watches(queue.SecretMetadata(), accessEvents()).
 		WatchesRawSource(source.TypedChannel(raise, queue.RaisedEvents())).
 		WithOptions(controller.Options{
@@ -61,6 +62,28 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		b = b.Watches(object, queue.ObjectEvents(r.Client), builder.WithPredicates(objectChanged()))
 	}
 	return b.Complete(r)
+}
+
+// instancesOfMarketplace are the sales of a Marketplace.
+func (r *Reconciler) instancesOfMarketplace(ctx context.Context, mp client.Object) []queue.Request {
+	return queue.InstancesWhere(ctx, r.Client, mp.GetNamespace(), func(mpi *v1alpha1.MarketplaceInstance) bool {
+		return mpi.Spec.Subscription != nil && mpi.Spec.Subscription.Marketplace == mp.GetName()
+	})
+}
+
+// holdChanged lets a Marketplace's change through that moves the end of its sales.
+func holdChanged() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool {
+			mp, ok := e.Object.(*v1alpha1.Marketplace)
+			return ok && !mp.Spec.HoldUntilTime.IsZero()
+		},
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			was, ok := e.ObjectOld.(*v1alpha1.Marketplace)
+			is, still := e.ObjectNew.(*v1alpha1.Marketplace)
+			return ok && still && !was.Spec.HoldUntilTime.Equal(&is.Spec.HoldUntilTime)
+		},
+	}
 }
 
 // objectChanged drops updates of what the cache does not keep. A resync, whose two objects are one, still passes.

@@ -28,7 +28,7 @@ type Facts struct {
 	EntitlementSince time.Time
 	// ExpiresAt is the end of the paid time; zero when the sale has none.
 	ExpiresAt time.Time
-	// RunUntil is until when a person lets the tenant run without payment, and RetainUntil until when a person keeps its data; zero for
+	// RunUntil is until when the tenant may run without payment, and RetainUntil until when its data are kept, as people have said; zero for
 	// no longer than the policy says. They only lengthen.
 	RunUntil, RetainUntil time.Time
 	// UnacknowledgedAt is when a sale of which the marketplace does not seem to know is stopped; zero when there is nothing to

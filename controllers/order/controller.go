@@ -95,7 +95,10 @@ func (r *Reconciler) resolve(ctx context.Context, mpi *v1alpha1.MarketplaceInsta
 		return report.True(v1alpha1.ReasonReleased, "The sale has ended; its orders are no longer read"), nil
 	}
 	now := r.Clock.Now()
-	due, nextChange := orders.Due(sub, now)
+	due, nextChange, err := r.due(ctx, sub, mpi.Namespace, now)
+	if err != nil {
+		return report.Verdict{}, err
+	}
 	if due != sub {
 		if err := r.store(ctx, mpi, orders.Result{Subscription: due, Product: mpi.Spec.ProductRef.Name}); err != nil {
 			return report.Verdict{}, err
@@ -113,6 +116,24 @@ func (r *Reconciler) resolve(ctx context.Context, mpi *v1alpha1.MarketplaceInsta
 		return found, nil
 	}
 	return r.lookUp(ctx, mpi, calls)
+}
+
+// due enacts a smaller plan or quantity whose date has come, unless the Marketplace says that calls may be missing: its cancellation may be
+// one of them.
+func (r *Reconciler) due(ctx context.Context, sub *v1alpha1.Subscription, namespace string, now time.Time,
+) (after *v1alpha1.Subscription, next time.Time, err error) {
+	after, next = orders.Due(sub, now)
+	if after == sub {
+		return after, next, nil
+	}
+	mp := &v1alpha1.Marketplace{}
+	if err := r.Get(ctx, types.NamespacedName{Namespace: namespace, Name: sub.Marketplace}, mp); client.IgnoreNotFound(err) != nil {
+		return nil, time.Time{}, err
+	}
+	if hold := mp.Spec.HoldUntilTime.Time; now.Before(hold) {
+		return sub, hold, nil
+	}
+	return after, next, nil
 }
 
 // lookUp reads the orders of the calls, oldest first, until one of them is applied. An order that can't be used holds back none of those

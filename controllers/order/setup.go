@@ -31,6 +31,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 			}
 			_, pending := orders.Pending(mpi.Spec.Subscription)
 			id := mpi.Spec.Correction.ID
+			// A smaller plan whose date has come may have waited for the Marketplace.
+			pending = pending || !mpi.Spec.Subscription.PendingChange.EffectiveTime.IsZero()
 			return pending || id != "" && !subscription.IsCorrected(mpi.Spec.Subscription, id)
 		})
 	})

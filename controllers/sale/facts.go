@@ -90,7 +90,8 @@ func (s Sale) facts(now time.Time) lifecycle.Facts {
 	if sub == nil {
 		return f
 	}
-	f.RunUntil, f.RetainUntil = mpi.Spec.Lifecycle.RunUntilTime.Time, mpi.Spec.Lifecycle.RetainUntilTime.Time
+	f.RunUntil = later(mpi.Spec.Lifecycle.RunUntilTime.Time, s.HoldUntil)
+	f.RetainUntil = later(mpi.Spec.Lifecycle.RetainUntilTime.Time, s.HoldUntil)
 	f.ExpiresAt = sub.ExpiryTime.Time
 	f.EntitlementSince = sub.Entitlement.Time.Time
 	switch sub.Entitlement.State {
@@ -100,6 +101,14 @@ func (s Sale) facts(now time.Time) lifecycle.Facts {
 		f.Entitlement = lifecycle.Released
 	}
 	return f
+}
+
+// later is the later of two instants, of which a zero one is before all others.
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // Resolved says whether it is known what was sold, or a person has said what shall run.

@@ -195,6 +195,25 @@ func TestLifecyclePolicy(t *testing.T) {
 	}
 }
 
+// A hold only lengthens: what a person or the sale itself says for longer stays.
+func TestFactsOfAHeldMarketplace(t *testing.T) {
+	mpi := salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) {
+		mpi.Spec.Subscription.PurchaseTime, mpi.Spec.Subscription.Acknowledgement.State = salestest.At(0), v1alpha1.AcknowledgementAwaited
+		mpi.Spec.Lifecycle.RetainUntilTime = salestest.At(90)
+	})
+	s := Sale{Instance: mpi, HoldUntil: salestest.Day(40)}
+	s.Acknowledgement = s.acknowledgement()
+	f := s.facts(salestest.Day(1))
+	if !f.RunUntil.Equal(salestest.Day(40)) || !f.RetainUntil.Equal(salestest.Day(90)) || !f.UnacknowledgedAt.Equal(salestest.Day(40)) {
+		t.Errorf("it runs until %s, is retained until %s, unacknowledged at %s", f.RunUntil, f.RetainUntil, f.UnacknowledgedAt)
+	}
+	s.HoldUntil = salestest.Day(0)
+	s.Acknowledgement = s.acknowledgement()
+	if at := s.facts(salestest.Day(1)).UnacknowledgedAt; !at.Equal(salestest.Day(0).Add(acknowledgementDue)) {
+		t.Errorf("a hold that is over moves it to %s", at)
+	}
+}
+
 func TestFacts(t *testing.T) {
 	waiting := func(mpi *v1alpha1.MarketplaceInstance) {
 		mpi.Spec.Subscription.Calls = append(mpi.Spec.Subscription.Calls, v1alpha1.Call{

@@ -21,6 +21,8 @@ type Sale struct {
 	Product *v1alpha1.MarketplaceProduct
 	// Protocol is that of the sale's marketplace, or the defaults.
 	Protocol protocol.Protocol
+	// HoldUntil is until when the Marketplace lets nothing be taken away for want of a call; zero for no such time.
+	HoldUntil time.Time
 	// Namespace is the name of the tenant's namespace.
 	Namespace string
 	// Lifecycle is the product's, with the plan's fields over it, and Policy the same in the words of the rules.
@@ -52,11 +54,14 @@ func (r Reader) Read(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (Sa
 	if err != nil {
 		return Sale{}, err
 	}
-	protocol, err := r.protocol(ctx, mpi)
+	protocol, hold, err := r.marketplace(ctx, mpi)
 	if err != nil {
 		return Sale{}, err
 	}
-	return Of(mpi, product, protocol, v1alpha1.TenantNamespace(r.TenantPrefix, mpi.Namespace, mpi.Name)), nil
+	s := Of(mpi, product, protocol, v1alpha1.TenantNamespace(r.TenantPrefix, mpi.Namespace, mpi.Name))
+	s.HoldUntil = hold
+	s.Acknowledgement = s.acknowledgement()
+	return s, nil
 }
 
 // Of is what follows from an instance, its product, which may be nil, and its marketplace's protocol. It is pure.
@@ -68,7 +73,7 @@ func Of(mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplaceProduct,
 	s.Lifecycle = LifecycleOf(product, s.Effective.Plan, mpi.Spec.Lifecycle)
 	s.Effective.DeletionProtection = deletionProtection(s.Lifecycle)
 	s.Policy = policyOf(s.Lifecycle, protocol.DefaultGrace)
-	s.Acknowledgement = acknowledgementOf(mpi, false)
+	s.Acknowledgement = s.acknowledgement()
 	return s
 }
 
@@ -88,26 +93,36 @@ func (r Reader) Extend(ctx context.Context, s *Sale, now time.Time) error {
 // With is the sale with what another feature wants of it.
 func (s Sale) With(e Extension) Sale {
 	s.add(e)
-	s.Acknowledgement = acknowledgementOf(s.Instance, s.MayStaySilent)
+	s.Acknowledgement = s.acknowledgement()
 	return s
 }
 
-// protocol is what the marketplace's protocol says, or the defaults.
-func (r Reader) protocol(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (protocol.Protocol, error) {
+// acknowledgement is whether the marketplace may not have heard of the sale. It may have been acknowledged by a call that was lost.
+func (s Sale) acknowledgement() Acknowledgement {
+	a := acknowledgementOf(s.Instance, s.MayStaySilent)
+	if !a.StopAt.IsZero() && a.StopAt.Before(s.HoldUntil) {
+		a.StopAt = s.HoldUntil
+	}
+	return a
+}
+
+// marketplace is what the marketplace's protocol says, or the defaults, and until when the Marketplace holds its sales.
+func (r Reader) marketplace(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (_ protocol.Protocol, hold time.Time, _ error) {
 	defaults := protocol.Protocol{DefaultGrace: defaultGrace, MaxUsageAge: DefaultUsageAge}
 	if mpi.Spec.Subscription == nil {
-		return defaults, nil
+		return defaults, time.Time{}, nil
 	}
 	mp := &v1alpha1.Marketplace{}
 	err := r.Client.Get(ctx, types.NamespacedName{Namespace: mpi.Namespace, Name: mpi.Spec.Subscription.Marketplace}, mp)
 	if client.IgnoreNotFound(err) != nil {
-		return protocol.Protocol{}, err
+		return protocol.Protocol{}, time.Time{}, err
 	}
+	hold = mp.Spec.HoldUntilTime.Time
 	if known, ok := r.Protocols[mp.Spec.Protocol]; ok && err == nil {
 		known.MaxUsageAge = cmp.Or(known.MaxUsageAge, DefaultUsageAge)
-		return known, nil
+		return known, hold, nil
 	}
-	return defaults, nil
+	return defaults, hold, nil
 }
 
 // ProductOf is an instance's product; nil when it does not exist.

@@ -99,7 +99,7 @@ func ledgerOf(mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplacePr
 		Instance: mpi.Name, InstanceID: mpi.Spec.Subscription.InstanceID, Begins: saleBegins(mpi.Spec.Subscription),
 		PackageBegins: packageBegins(mpi.Spec.Subscription), MaxAge: maxAge,
 	}
-	all := append(meters, formerMeters(product, runs.Plan, meters, records)...)
+	all := slices.Concat(meters, formerMeters(product, runs.Plan, meters, records))
 	for _, meter := range all {
 		facts := meterFacts(meter, sale, records)
 		facts.Packages = deductions(packages, meter.Name)

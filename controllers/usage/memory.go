@@ -29,7 +29,8 @@ type silence struct {
 
 func (r *Reconciler) newMemory() *memory {
 	return &memory{
-		leftSeen: map[string]time.Time{}, silent: map[string]silence{}, pauses: queue.NewBackoff(queue.AskFirst, queue.AskLast, r.Clock), announced: report.Announced{},
+		leftSeen: map[string]time.Time{}, silent: map[string]silence{},
+		pauses: queue.NewBackoff(queue.AskFirst, queue.AskLast, r.Clock), announced: report.Announced{},
 	}
 }
 

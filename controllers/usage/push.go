@@ -99,7 +99,7 @@ func (r *PushReconciler) push(ctx context.Context, mp *v1alpha1.Marketplace, due
 	if err != nil {
 		return time.Time{}, err
 	}
-	return pushPass{r, pusher, tries}.push(ctx, due)
+	return pushPass{r, pusher, tries, mp.Spec.HoldUntilTime.Time}.push(ctx, due)
 }
 
 // pushPass is one pass's pushes to one marketplace.
@@ -107,6 +107,8 @@ type pushPass struct {
 	*PushReconciler
 	pusher marketplace.UsagePusher
 	tries  *tries
+	// hold is until when what is stored may lack what was pushed since.
+	hold time.Time
 }
 
 // push pushes records, and stores what became of each.
@@ -136,12 +138,20 @@ func (r pushPass) push(ctx context.Context, due []duePush) (again time.Time, err
 			errs = append(errs, r.settled(ctx, batch[i], failed))
 		}
 	}
+	held := r.Clock.Now().Before(r.hold)
 	for _, push := range due {
-		if push.old {
+		switch {
+		case !push.old:
+		case held:
+			errs = append(errs, r.say(ctx, push, heldSaying(r.hold)))
+		default:
 			errs = append(errs, r.pushOld(ctx, pushing, push))
 		}
 	}
 	_, again = r.tries.ready(due, r.Clock.Now())
+	if held {
+		again = queue.Earliest(again, r.hold)
+	}
 	return again, errors.Join(errs...)
 }
 
@@ -236,6 +246,13 @@ func (r pushPass) settled(ctx context.Context, push duePush, failed error) error
 	}
 	r.tries.failed(push.object.UID, said.state == v1alpha1.UsageRefused, pause, now)
 	return r.say(ctx, push, said)
+}
+
+// heldSaying is said of a record that may have been pushed before what is stored was restored, by the interface that would charge it twice.
+func heldSaying(until time.Time) saying {
+	return saying{v1alpha1.UsagePending, report.Unknown(v1alpha1.ReasonCallsUncertain, fmt.Sprintf("It may have been pushed before a restore, and the"+
+		" interface for single records can't detect a repeat: it waits until %s, or until spec.holdUntilTime of the Marketplace is removed. Delete it"+
+		" if the marketplace's console shows its usage", report.Stamp(until)))}
 }
 
 // differsSaying is said of a record whose interval was pushed before with another amount.

@@ -859,6 +859,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: disclosure
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.MarketplaceDisclosure
+    - name: holdUntilTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: kooGallery
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.KooGallery

@@ -4,6 +4,7 @@ package v1alpha1
 
 import (
 	apiv1alpha1 "github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // MarketplaceSpecApplyConfiguration represents a declarative configuration of the MarketplaceSpec type for use
@@ -18,6 +19,10 @@ type MarketplaceSpecApplyConfiguration struct {
 	KooGallery *KooGalleryApplyConfiguration `json:"kooGallery,omitempty"`
 	// disclosure says what may be shown to whom.
 	Disclosure *MarketplaceDisclosureApplyConfiguration `json:"disclosure,omitempty"`
+	// holdUntilTime is until when no tenant is stopped, made smaller or deleted because a call has not come: what is stored may lack calls that the
+	// marketplace has made, as after a restore from a backup. What calls have said, such as a freeze or a release, still stops tenants; their
+	// data are kept until then. Remove it when the sales are compared with the marketplace's console.
+	HoldUntilTime *v1.Time `json:"holdUntilTime,omitempty"`
 }
 
 // MarketplaceSpecApplyConfiguration constructs a declarative configuration of the MarketplaceSpec type for use with
@@ -47,5 +52,13 @@ func (b *MarketplaceSpecApplyConfiguration) WithKooGallery(value *KooGalleryAppl
 // If called multiple times, the Disclosure field is set to the value of the last call.
 func (b *MarketplaceSpecApplyConfiguration) WithDisclosure(value *MarketplaceDisclosureApplyConfiguration) *MarketplaceSpecApplyConfiguration {
 	b.Disclosure = value
+	return b
+}
+
+// WithHoldUntilTime sets the HoldUntilTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the HoldUntilTime field is set to the value of the last call.
+func (b *MarketplaceSpecApplyConfiguration) WithHoldUntilTime(value v1.Time) *MarketplaceSpecApplyConfiguration {
+	b.HoldUntilTime = &value
 	return b
 }
