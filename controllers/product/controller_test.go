@@ -2,6 +2,7 @@ package product
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,8 @@ type world struct {
 	clock   *clocktesting.FakePassiveClock
 	r       *Reconciler
 	creates int
+	// said is how often a status was written.
+	said int
 }
 
 func newWorld(t *testing.T, objects ...client.Object) *world {
@@ -43,6 +46,10 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 			w.creates++
 			return c.Create(ctx, o, opts...)
+		},
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+			w.said++
+			return c.SubResource(sub).Patch(ctx, o, p, opts...)
 		},
 	})
 	w.restart()
@@ -215,6 +222,35 @@ func TestRevisionsShowTheirTenants(t *testing.T) {
 	want[first] = "InUse tt RevisionContentLost"
 	if diff := cmp.Diff(want, w.shown()); diff != "" {
 		t.Errorf("after the bytes were lost (-want +got):\n%s", diff)
+	}
+}
+
+// The tenants that moved since the last count cost one write of the product and one of each revision, however many they are.
+func TestAFleetThatMovesIsCountedOnce(t *testing.T) {
+	w := newWorld(t, salestest.Product(), koogallery())
+	first := w.pass().Status.LatestRevision
+	var tenants []*v1alpha1.MarketplaceInstance
+	for i := range 40 {
+		mpi := salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) {
+			mpi.Name, mpi.UID, mpi.Status.Revision = fmt.Sprint("t", i), "", first
+		})
+		if err := w.client.Create(t.Context(), mpi); err != nil {
+			t.Fatal(err)
+		}
+		tenants = append(tenants, mpi)
+	}
+	w.change(salestest.Inline(salestest.Web))
+	second := w.pass().Status.LatestRevision
+	for _, mpi := range tenants {
+		mpi.Status.Revision = second
+		if err := w.client.Update(t.Context(), mpi); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []int{3, 0} {
+		if w.said = 0; *w.pass().Status.Rollout.Updated != 40 || w.said != want {
+			t.Errorf("the status of products and revisions was written %d times, want %d", w.said, want)
+		}
 	}
 }
 
