@@ -347,7 +347,7 @@ func (x *shop) told(only []string) Config {
 		Permissions: x.permissions, Protocols: x.protocols(), UsageRetention: 35 * 24 * time.Hour,
 		Capabilities:         func() (template.Capabilities, error) { return capabilities, nil },
 		LicenseQueryInterval: license.DefaultQueryInterval, Clock: x.clock, Tenants: &http.Client{Transport: x.endpoint}, Only: only,
-		Features: x.features,
+		Features: x.features, ValuesRecheck: time.Second,
 	}
 }
 

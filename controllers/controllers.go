@@ -66,6 +66,8 @@ type Config struct {
 	UsageRetention time.Duration
 	// LicenseQueryInterval is the pause between two queries of a license code.
 	LicenseQueryInterval time.Duration
+	// ValuesRecheck is how often the Secrets of valuesFrom are looked at; zero means every minute.
+	ValuesRecheck time.Duration
 	// ServerTime is told the API server's time by the manager's clients: its Wrap belongs into their configuration. Without it, no
 	// tenant is deleted.
 	ServerTime *tenant.ServerTime
@@ -154,7 +156,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	controllers := map[string]interface{ SetupWithManager(ctrl.Manager) error }{
 		"instance": &instance.Reconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Permissions: c.Permissions, Sales: sales,
-			Revisions: revision.NewCache(live, c.Renderer), ServerTime: c.ServerTime,
+			ValuesRecheck: c.ValuesRecheck, Revisions: revision.NewCache(live, c.Renderer), ServerTime: c.ServerTime,
 			Tenants: tenant.New(cached, mgr.GetCache(), live, c.TenantKinds, c.Clock),
 		},
 		"product": &product.Reconciler{

@@ -3,6 +3,7 @@ package instance
 import (
 	"context"
 	"errors"
+	"time"
 
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -35,6 +36,8 @@ type Reconciler struct {
 	Sales sale.Reader
 	// Revisions reads the products' revisions.
 	Revisions *revision.Cache
+	// ValuesRecheck is how often the Secrets of valuesFrom are looked at; zero means queue.ValuesRecheck.
+	ValuesRecheck time.Duration
 
 	memories queue.Memory[memory]
 	sources  secretSources

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -36,7 +37,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := mgr.Add(guard); err != nil {
 		return fmt.Errorf("adding the starvation guard: %w", err)
 	}
-	r.sources.Reader, r.sources.Raise, r.sources.Period = r.APIReader, raise, queue.ValuesRecheck
+	r.sources.Reader, r.sources.Raise, r.sources.Period = r.APIReader, raise, cmp.Or(r.ValuesRecheck, queue.ValuesRecheck)
 	if err := mgr.Add(&r.sources); err != nil {
 		return fmt.Errorf("adding the look at the Secrets of valuesFrom: %w", err)
 	}
