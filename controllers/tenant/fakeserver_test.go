@@ -37,6 +37,8 @@ type server struct {
 	calls  int
 	// before is asked before each request, and may refuse it; after, when it was done, and may lose the answer.
 	before, after func(verb string, key Key) error
+	// admits changes what is about to be stored, as an admission webhook does.
+	admits func(*unstructured.Unstructured)
 	// stored is told of what was stored, with what stood before.
 	stored func(before, after *unstructured.Unstructured, manager string)
 }
@@ -198,10 +200,22 @@ func (s *server) Delete(ctx context.Context, obj client.Object, options ...clien
 		}
 	}
 	delete(s.objects, id)
+	if o.PropagationPolicy == nil || *o.PropagationPolicy != metav1.DeletePropagationOrphan {
+		s.collect(found.GetUID())
+	}
 	if s.stored != nil {
 		s.stored(found, nil, "")
 	}
 	return s.end("delete", id)
+}
+
+// collect is the garbage collector: what another object owned goes with it.
+func (s *server) collect(owner types.UID) {
+	for id, obj := range s.objects {
+		if owner != "" && slices.ContainsFunc(obj.GetOwnerReferences(), func(r metav1.OwnerReference) bool { return r.UID == owner }) {
+			delete(s.objects, id)
+		}
+	}
 }
 
 func (s *server) Patch(ctx context.Context, obj client.Object, patch client.Patch, options ...client.PatchOption) error {
@@ -318,6 +332,9 @@ func (s *server) answer(verb string, into *unstructured.Unstructured, c request,
 	}
 	obj := merged.(*unstructured.Unstructured)
 	s.defaults(obj)
+	if s.admits != nil {
+		s.admits(obj)
+	}
 	if err := s.validate(c.before, obj); err != nil {
 		return err
 	}

@@ -185,6 +185,11 @@ func TestALargerClaimTemplateGrowsTheClaimsAndLeavesThePodsAlone(t *testing.T) {
 		}
 	}
 	former := w.server.object(id("StatefulSet", "db")).GetUID()
+	w.pod(t, "db-0", "StatefulSet", "db", "Running")
+	w.server.edit(id("Pod", "db-0"), "kube-controller-manager", func(pod *unstructured.Unstructured) {
+		set(pod, []any{map[string]any{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": string(former), "controller": true}},
+			"metadata", "ownerReferences")
+	})
 	w.target = "b"
 	if out, _ := w.settle(t.Context()); len(out.refusals) > 0 || w.pin() != "b" {
 		t.Fatalf("pinned to %q, refused %v", w.pin(), out.refusals)
@@ -194,12 +199,49 @@ func TestALargerClaimTemplateGrowsTheClaimsAndLeavesThePodsAlone(t *testing.T) {
 			t.Errorf("%s has %v, want %s", name, got, want)
 		}
 	}
+	if !w.has("Pod", "db-0") {
+		t.Error("the pod went with the former StatefulSet")
+	}
 	set := w.server.object(id("StatefulSet", "db"))
 	if set.GetUID() == former || replicasOf(set) != 4 {
 		t.Errorf("it is the same: %v; it has %d replicas, want the autoscaler's 4", set.GetUID() == former, replicasOf(set))
 	}
 	if kept := w.field("Namespace", space, "metadata", "annotations", RecreatedAnnotation); kept != nil {
 		t.Errorf("the record stays: %v", kept)
+	}
+}
+
+// The cluster lets one of two claims grow. All of them are asked before one is changed.
+func TestAClaimThatCannotGrowChangesNothing(t *testing.T) {
+	for name, moves := range map[string]bool{"in a move": true, "on its own revision": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(map[string]string{"a": statefulSet("1Gi") + settings, "b": statefulSet("2Gi") + changed}, "a")
+			w.settle(t.Context())
+			for _, name := range []string{"data-db-0", "data-db-1"} {
+				pvc := parse(strings.Replace(claim("1Gi"), "name: data", "name: "+name, 1))[0]
+				pvc.SetNamespace(space)
+				if err := w.server.Create(t.Context(), pvc); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.server.before = func(verb string, key Key) error {
+				if verb == "patch" && key.Name == "data-db-1" {
+					return invalid(key, "spec", "only dynamically provisioned pvc can be resized")
+				}
+				return nil
+			}
+			if w.target = "b"; !moves {
+				w.target, w.revisions["a"] = "a", statefulSet("2Gi")+settings
+			}
+			before := w.snapshot()
+			w.cache.sync()
+			if out := w.pass(t.Context()); len(Blocked(out.refusals)) == 0 {
+				t.Error("it is not said")
+			}
+			if diff := cmp.Diff(before, w.snapshot()); diff != "" {
+				t.Errorf("it changes (-before +after):\n%s", diff)
+			}
+		})
 	}
 }
 

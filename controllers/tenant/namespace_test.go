@@ -107,11 +107,11 @@ func TestANamespaceOnItsWayOutIsNotWrittenTo(t *testing.T) {
 
 // Somebody writes to the namespace in the same moment: neither of the two is lost.
 func TestAWriteToANamespaceLosesNoOther(t *testing.T) {
-	w := newWorld(map[string]string{"a": settings, "b": changed}, "a")
+	w := newWorld(map[string]string{"a": settings, "b": changed + migrate}, "a")
 	w.settle(t.Context())
 	w.target = "b"
 	w.server.before = func(verb string, key Key) error {
-		if verb == "patch" && key.Kind == "Namespace" {
+		if _, made := w.server.objects[id("Job", "migrate")]; verb == "patch" && key.Kind == "Namespace" && made {
 			w.server.before = nil
 			ns := w.server.objects[id("Namespace", space)]
 			setAnnotation(ns, JobsAnnotation, "b=upgrade /other:Succeeded")

@@ -414,6 +414,39 @@ func TestAnOldCacheKeepsNoOldNumber(t *testing.T) {
 	replicas(t, w, "web", 9)
 }
 
+// A webhook takes Retain back. Zero replicas would cost the claims, so the workload runs on, and that is said.
+func TestNothingIsScaledToZeroWhereThatWouldCostItsClaims(t *testing.T) {
+	w := newWorld(map[string]string{"a": statefulSet("1Gi") + deployment("web", three)}, "a")
+	w.server.admits = func(o *unstructured.Unstructured) {
+		if kindOf(o) == kindStatefulSet {
+			set(o, "Delete", "spec", "persistentVolumeClaimRetentionPolicy", "whenScaled")
+		}
+	}
+	w.settle(t.Context())
+	w.stop = true
+	w.cache.sync()
+	out := w.pass(t.Context())
+	if n := w.field("StatefulSet", "db", "spec", "replicas"); n != int64(2) {
+		t.Errorf("it has %v replicas, and its claims go", n)
+	}
+	if !slices.ContainsFunc(out.refusals, func(r Refusal) bool { return r.Kind == "StatefulSet" && r.Remedy != "" }) {
+		t.Errorf("it is not said: %v", said(out.refusals))
+	}
+	replicas(t, w, "web", 0)
+}
+
+func TestWhatIsGoneIsNotMadeAnewByStoppingIt(t *testing.T) {
+	w := newWorld(map[string]string{"a": deployment("web", three) + cron}, "a")
+	w.settle(t.Context())
+	w.deletes("Deployment", "web")
+	w.deletes("CronJob", "tick")
+	w.stop, w.rendered = true, false
+	w.pass(t.Context()) // the cache still shows them
+	if w.has("Deployment", "web") || w.has("CronJob", "tick") {
+		t.Error("what is not there was applied without a template")
+	}
+}
+
 func TestAForeignNamespaceIsNotTouched(t *testing.T) {
 	w := newWorld(map[string]string{"a": deployment("web", three)}, "a")
 	w.settle(t.Context())

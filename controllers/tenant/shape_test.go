@@ -331,6 +331,36 @@ func TestWhatAManagerAddsThatTheProductNamesStays(t *testing.T) {
 	}
 }
 
+// Another leader writes to the object between our look and our repair.
+func TestARepairOverwritesNothingThatCameMeanwhile(t *testing.T) {
+	w := newWorld(map[string]string{"a": deployment("web", three)}, "a")
+	w.settle(t.Context())
+	containers := func(o *unstructured.Unstructured) []any {
+		list, _ := at(o.Object, []string{"spec", "template", "spec", "containers"}).([]any)
+		return list
+	}
+	w.server.edit(id("Deployment", "web"), "kubectl", func(o *unstructured.Unstructured) {
+		set(o, append(containers(o), map[string]any{"name": "sidecar", "image": "x:1"}), "spec", "template", "spec", "containers")
+	})
+	w.server.before = func(verb string, key Key) error {
+		if verb != "patch" || key.Kind != "Deployment" {
+			return nil
+		}
+		w.server.before = nil
+		web := w.server.objects[id("Deployment", "web")]
+		first, _ := containers(web)[0].(map[string]any)
+		first["image"] = "web:2"
+		web.SetResourceVersion("9999")
+		return nil
+	}
+	w.cache.sync()
+	out := w.pass(t.Context())
+	first, _ := containers(w.server.object(id("Deployment", "web")))[0].(map[string]any)
+	if first["image"] != "web:2" || Retry(out.refusals) == nil {
+		t.Errorf("the image is %v; %v", first["image"], out.refusals)
+	}
+}
+
 func TestTwoThatOverwriteEachOtherLeaveOffForAWhile(t *testing.T) {
 	w := newWorld(map[string]string{"a": settings}, "a")
 	w.settle(t.Context())
