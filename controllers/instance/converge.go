@@ -131,10 +131,15 @@ func (r *Reconciler) move(ctx context.Context, p *pass, sets sets, o *outcome) b
 		prepared, err := r.Tenants.Prepare(ctx, p.standing, prepare)
 		p.standing = prepared.Standing
 		former.set.Next, former.set.Besides = p.target, tenant.Beside(next.prepare)
-		if err != nil || !prepared.Stands {
+		if err != nil {
+			// An old cache of the namespace, for one: by now the tenant may be on the next revision already.
+			o.err = errors.Join(o.err, err)
+			return false
+		}
+		if !prepared.Stands {
 			o.preparing = cmp.Or(next.hook(prepared.Waiting, false), "the hooks")
 			o.nextBlockers = blockersOf(tenant.Blocked(prepared.Refusals))
-			o.err = errors.Join(o.err, err, tenant.Retry(prepared.Refusals))
+			o.err = errors.Join(o.err, tenant.Retry(prepared.Refusals))
 			if refused := objections(prepared.Refusals); len(refused) > 0 {
 				o.stuck = p.staysOn(refusedBy(refused))
 			}
