@@ -16,7 +16,7 @@ import (
 // classification is asked in order; the first rule that knows the error fills in reason, field, message and remedy. The
 // texts of admission come before the codes, because admission plugins choose their codes freely.
 var classification = []func(*ObjectError, error) bool{
-	terminating, admission, webhookAway, quota, podSecurity, misshapen, invalid, forbidden, conflicting, transient,
+	terminating, admission, webhookAway, quota, podSecurity, tooLarge, misshapen, invalid, forbidden, conflicting, transient,
 }
 
 func terminating(failure *ObjectError, err error) bool {
@@ -83,6 +83,19 @@ func podSecurity(failure *ObjectError, err error) bool {
 	failure.Reason = ReasonPodSecurity
 	failure.Message = message
 	failure.Remedy = podSecurityRemedy
+	return true
+}
+
+// tooLarge finds what the API server or its storage says about the size of a request, with codes of several kinds. Taken for a passing
+// failure, the object would be sent again for ever.
+func tooLarge(failure *ObjectError, err error) bool {
+	text := statusText(err)
+	if !apierrors.IsRequestEntityTooLargeError(err) && !strings.Contains(text, "request is too large") && !strings.Contains(text, "larger than max") {
+		return false
+	}
+	failure.Reason = ReasonInvalid
+	failure.Message = "it is larger than the API server takes"
+	failure.Remedy = "split the object in the chart, or keep large files in an image or a volume"
 	return true
 }
 

@@ -41,6 +41,14 @@ func TestErrorsOfTheAPIServerAreClassified(t *testing.T) {
 			err:  apierrors.NewInternalError(errors.New(`failed calling webhook "v.example.com": dial tcp 10.0.0.7:443`)),
 			want: ObjectError{Reason: ReasonTransient, Message: "the API server can't reach the admission webhook v.example.com"},
 		},
+		"the request is larger than the API server reads": {
+			err:  apierrors.NewRequestEntityTooLargeError("limit is 3145728"),
+			want: ObjectError{Reason: ReasonInvalid, Message: "it is larger than the API server takes"},
+		},
+		"the object is larger than the storage takes": {
+			err:  apierrors.NewInternalError(errors.New("etcdserver: request is too large")),
+			want: ObjectError{Reason: ReasonInvalid, Message: "it is larger than the API server takes"},
+		},
 		"a LimitRange": {
 			err: apierrors.NewForbidden(pods, "p", errors.New("maximum cpu usage per Container is 2, but limit is 4")),
 			want: ObjectError{

@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"slices"
@@ -508,6 +509,25 @@ func TestRealRefusalsLeaveATenantAsItIs(t *testing.T) {
 			r.power(true)
 			if n := r.at("Deployment", "web", "spec", "replicas"); n != int64(0) {
 				t.Errorf("it can't be stopped: %v", n)
+			}
+		})
+	}
+}
+
+// However large it is, it is said, and not tried for ever.
+func TestARealObjectThatIsTooLarge(t *testing.T) {
+	for name, bytes := range map[string]int{"a little": 1_200_000, "for the storage": 2_500_000, "for the API server": 3_900_000} {
+		t.Run(name, func(t *testing.T) {
+			r := newReal(t, fmt.Sprint("large-", bytes))
+			former := r.set("a", settings+deployment("web", three))
+			r.shape(former)
+			large := strings.Replace(changed, "mode: slow", "mode: "+strings.Repeat("x", bytes), 1)
+			moved := r.move(former, r.set("b", large+deployment("web", "    replicas: 5")))
+			if len(moved.Refusals) != 1 || moved.Checked || Retry(moved.Refusals) != nil || moved.Refusals[0].Remedy == "" || len(moved.Refusals[0].Message) > 500 {
+				t.Errorf("%.500v", moved.Refusals)
+			}
+			if n := r.at("Deployment", "web", "spec", "replicas"); n != int64(3) {
+				t.Errorf("it has %v replicas", n)
 			}
 		})
 	}
