@@ -311,6 +311,29 @@ func documents(block string) []string {
 // patch is a merge patch of one of our kinds, as docs and scripts write it for a shell.
 var patch = regexp.MustCompile(`kubectl patch ([a-z]+) [^\n]*--type=merge -p '((?:[^'\n]|'"[^"\n]*"')*)'(?:\s|$)`)
 
+// correction is a JSON patch that sets a correction as a whole: with a merge patch the fields of the former one would stay in it.
+var correction = regexp.MustCompile(`kubectl patch mpi [^\n]*--type=json -p '\[\{"op":"add","path":"/spec/correction","value":((?:[^'\n]|'"[^"\n]*"')*)\}\]'`)
+
+func TestCorrectionsAreSetAsAWhole(t *testing.T) {
+	seen := 0
+	for _, page := range append(pages(t), "../charts/stallkeeper/README.md") {
+		content := read(t, page)
+		for _, found := range correction.FindAllStringSubmatch(content, -1) {
+			seen++
+			value := regexp.MustCompile(`'"[^"\n]*"'`).ReplaceAllString(found[1], "somebody")
+			if err := yaml.UnmarshalStrict([]byte(value), &v1alpha1.Correction{}); err != nil {
+				t.Errorf("%s has a correction that the API would not accept: %v\n%s", page, err, found[1])
+			}
+		}
+		if regexp.MustCompile(`--type=merge -p '\{"spec":\{"correction":\{`).MatchString(content) {
+			t.Errorf("%s patches a correction by merging, which keeps what the former one said", page)
+		}
+	}
+	if seen < 6 {
+		t.Errorf("only %d corrections were found: the expression does not find them any more", seen)
+	}
+}
+
 func TestPatchesHaveNoUnknownFields(t *testing.T) {
 	kinds := map[string]func() any{
 		"mkt":  func() any { return &v1alpha1.Marketplace{} },
