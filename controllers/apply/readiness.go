@@ -49,6 +49,9 @@ func judge(obj *unstructured.Unstructured) Blocker {
 	case scalable(obj) && wantedReplicas(obj) == 0 && stopped(obj):
 		return ready
 	}
+	if waits, reason := awaitsAddress(obj); waits {
+		return blocked(StateProgressing, "NoAddress", reason)
+	}
 	result, err := status.Compute(updatedByHand(obj))
 	if err != nil {
 		return blocked(StateProgressing, "StatusUnreadable", "its status can't be read")
@@ -61,6 +64,30 @@ func judge(obj *unstructured.Unstructured) Blocker {
 	default:
 		return explain(StateProgressing, result)
 	}
+}
+
+// ignoreHealth on a Service or an Ingress says that nobody will give it an address, as Argo CD reads it.
+const ignoreHealth = "argocd.argoproj.io/ignore-healthcheck"
+
+// awaitsAddress says whether an object has no address by which a buyer would reach it, and what gives it one: kstatus calls it ready.
+func awaitsAddress(obj *unstructured.Unstructured) (waits bool, reason string) {
+	switch gk := obj.GroupVersionKind().GroupKind(); {
+	case obj.GetAnnotations()[ignoreHealth] == "true":
+		return false, ""
+	case gk.Group == "" && gk.Kind == "Service":
+		if kind, _, _ := unstructured.NestedString(obj.Object, "spec", "type"); kind != "LoadBalancer" {
+			return false, ""
+		}
+		reason = "it has no address in status.loadBalancer.ingress: no load balancer controller of this cluster has given it one yet; if" +
+			" it is to have none, annotate it with " + ignoreHealth + ": \"true\""
+	case gk.Group == "networking.k8s.io" && gk.Kind == "Ingress":
+		reason = "it has no address in status.loadBalancer.ingress: no ingress controller of this cluster has taken it up yet; check" +
+			" spec.ingressClassName. If the ingress controller publishes no address, annotate it with " + ignoreHealth + ": \"true\""
+	default:
+		return false, ""
+	}
+	given, _, _ := unstructured.NestedSlice(obj.Object, "status", "loadBalancer", "ingress")
+	return len(given) == 0, reason
 }
 
 // updatedByHand gives a StatefulSet with the strategy OnDelete as kstatus should see it: as one of which no pod has to be of the

@@ -37,7 +37,12 @@ func observedFrom(t *testing.T, text string) Observed {
 	observed := Observed{Objects: map[Key]*unstructured.Unstructured{}}
 	for _, obj := range objects(t, text) {
 		obj.SetUID("1")
-		obj.SetAnnotations(map[string]string{FieldsAnnotation: "hash"})
+		annotations := obj.GetAnnotations()
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[FieldsAnnotation] = "hash"
+		obj.SetAnnotations(annotations)
 		observed.Objects[KeyOf(obj)] = obj
 	}
 	return observed
@@ -66,6 +71,28 @@ func TestWhatAnObjectLacks(t *testing.T) {
 	}{
 		"all runs; a claim that waits for its first consumer blocks nothing": {
 			objects: running,
+		},
+		"a load balancer and an Ingress that nothing has given an address": {
+			objects: `
+- {apiVersion: v1, kind: Service, metadata: {name: lb}, spec: {type: LoadBalancer, clusterIP: 10.0.0.1}}
+- {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web}, spec: {}, status: {loadBalancer: {}}}
+`,
+			want: []Blocker{
+				{Key: Key{Kind: "Service", Name: "lb"}, State: StateProgressing, Reason: "NoAddress",
+					Message: "it has no address in status.loadBalancer.ingress: no load balancer controller of this cluster has given it one yet;" +
+						` if it is to have none, annotate it with argocd.argoproj.io/ignore-healthcheck: "true"`},
+				{Key: Key{Group: "networking.k8s.io", Kind: "Ingress", Name: "web"}, State: StateProgressing, Reason: "NoAddress",
+					Message: "it has no address in status.loadBalancer.ingress: no ingress controller of this cluster has taken it up yet; check" +
+						` spec.ingressClassName. If the ingress controller publishes no address, annotate it with argocd.argoproj.io/ignore-healthcheck: "true"`},
+			},
+		},
+		"both with one, by name or number, and those that are said to get none": {
+			objects: `
+- {apiVersion: v1, kind: Service, metadata: {name: lb}, spec: {type: LoadBalancer, clusterIP: 10.0.0.1}, status: {loadBalancer: {ingress: [{hostname: a.example.com}]}}}
+- {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web}, spec: {}, status: {loadBalancer: {ingress: [{ip: 192.0.2.1}]}}}
+- {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: inner, annotations: {argocd.argoproj.io/ignore-healthcheck: "true"}}, spec: {}}
+- {apiVersion: v1, kind: Service, metadata: {name: node}, spec: {type: NodePort, clusterIP: 10.0.0.2}}
+`,
 		},
 		"a rollout is on the way, told without counters": {
 			objects: `[{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, generation: 2}, spec: {replicas: 3},
