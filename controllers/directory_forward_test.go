@@ -113,7 +113,7 @@ func TestChangesAreForwardedInOrder(t *testing.T) {
 	x.endpoint.answers(http.StatusInternalServerError)
 	x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(20, marketplace.SyncRemove, "u1")))
 	failed := x.says("acme", v1alpha1.ConditionDirectorySynced, "False DirectoryForwardFailed")
-	x.Expect(fmt.Sprint(failed.Status.Conditions)).To(And(ContainSubstring("answers 500"), Not(ContainSubstring("Real"))))
+	x.Expect(fmt.Sprint(failed.Status.Conditions)).To(And(ContainSubstring("responds with 500"), Not(ContainSubstring("Real"))))
 	x.endpoint.answers(0)
 	x.eventually(x.endpoint.told).Should(HaveSuffix("Removed:User:u1"))
 	x.says("acme", v1alpha1.ConditionDirectorySynced, "True DirectorySynced")
@@ -180,7 +180,7 @@ func TestAStoppedTenantIsToldLater(t *testing.T) {
 			x.says(name, v1alpha1.ConditionReady, "False "+reason)
 			x.create(salestest.Kept(t, mpi, "MarketplaceInstance", salestest.Authorized(10, marketplace.SyncPut, "u1")), salestest.Kept(t, mpi, "MarketplaceInstance", salestest.EnterpriseCall(11)))
 			told := x.says(name, v1alpha1.ConditionDirectorySynced, "Unknown DirectoryForwardPending")
-			x.Expect(fmt.Sprint(told.Status.Conditions)).To(ContainSubstring("is told when the tenant runs again"))
+			x.Expect(fmt.Sprint(told.Status.Conditions)).To(ContainSubstring("are sent to the endpoint when the tenant is running again"))
 		})
 	}
 	last, _ := x.endpoint.asked()

@@ -72,7 +72,7 @@ func TestAnOrderThatACallBringsNeedsNoOrderAPI(t *testing.T) {
 	told := time.Now().Add(-time.Minute).UTC().Truncate(time.Second)
 	mpi := x.isToldOf("acme", told)
 	waiting := x.says("acme", v1alpha1.ConditionOrderResolved, "Unknown OrderPending")
-	x.Expect(waiting.Status.Conditions).To(ContainElement(HaveField("Message", ContainSubstring("waiting for the marketplace to repeat it"))))
+	x.Expect(waiting.Status.Conditions).To(ContainElement(HaveField("Message", ContainSubstring("waiting for the marketplace to retry it"))))
 	o.requests.reset()
 
 	x.brings(mpi, mpi.Spec.Subscription.Calls[0], inCall(x, marketplace.OrderPurchase, "shop-small", 3))

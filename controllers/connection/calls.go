@@ -64,7 +64,7 @@ func (t orderTypes) keep(of types.NamespacedName, notified []notification) {
 // checkCalls looks whether calls came about the orders that the marketplace has notified us of, and forgets those of which
 // nothing is to be expected any more.
 func (r *Reconciler) checkCalls(ctx context.Context, mp *v1alpha1.Marketplace) (report.Verdict, error) {
-	arrive := report.True(v1alpha1.ReasonCallsReceived, "No call is known to be missing")
+	arrive := report.True(v1alpha1.ReasonCallsReceived, "No missing calls are known")
 	notified, err := r.notifications(ctx, mp)
 	switch {
 	case err != nil:
@@ -267,8 +267,8 @@ func missingText(mp *v1alpha1.Marketplace, missing []notification) string {
 		}
 		names = append(names, fmt.Sprintf("%q", report.Cut(n.order, 64)))
 	}
-	return fmt.Sprintf("The marketplace has notified us of these orders, and no call about them was recorded: %s. Look for them among"+
-		" the failed calls in the seller console and restart the calls there. An order that brings no call is forgotten after %d days,"+
+	return fmt.Sprintf("The marketplace sent notifications of these orders, but no call for them was recorded: %s. Look for them among"+
+		" the failed calls in the seller console and restart the calls there. An order without a call is dropped after %d days,"+
 		" or when its Secret is deleted: kubectl get secrets -n %s -l %s=%s,%s=%s", strings.Join(names, ", "),
 		int(notificationsKept.Hours()/24), mp.Namespace, v1alpha1.CallLabel, v1alpha1.CallNotification, v1alpha1.MarketplaceLabel, mp.Name)
 }

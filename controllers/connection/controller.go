@@ -86,7 +86,7 @@ func stalled(ready report.Verdict) report.Verdict {
 func (r *Reconciler) check(ctx context.Context, mp *v1alpha1.Marketplace) (report.Verdict, error) {
 	known, ok := r.Clients.Protocols[mp.Spec.Protocol]
 	if !ok {
-		return report.False(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Protocol %q is not known to this version of Stallkeeper",
+		return report.False(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Protocol %q is not supported by this version of Stallkeeper",
 			mp.Spec.Protocol)), nil
 	}
 	secret := &corev1.Secret{}
@@ -108,8 +108,8 @@ func (r *Reconciler) check(ctx context.Context, mp *v1alpha1.Marketplace) (repor
 			strings.Join(lost, " and "))), nil
 	}
 	if needed, err := r.needsOrderAPI(ctx, mp); err != nil || !needed {
-		return r.checkClock(ctx, mp, "Callbacks can be verified. Orders that a call does not bring can't be read without"+
-			" kooGallery.api, which no sale has needed yet"), err
+		return r.checkClock(ctx, mp, "Callbacks can be verified. Orders that are not part of a call can't be read without"+
+			" kooGallery.api, which was not needed so far"), err
 	}
 	reader, err := r.Clients.Orders(ctx, mp)
 	if missing, ok := errors.AsType[*protocol.CredentialsError](err); ok {
@@ -125,7 +125,7 @@ func (r *Reconciler) check(ctx context.Context, mp *v1alpha1.Marketplace) (repor
 	if refused, err := r.refusedOrders(ctx, mp); err != nil || !refused.IsZero() {
 		return refused, err
 	}
-	return r.checkClock(ctx, mp, cmp.Or(read.Message, "Callbacks can be verified and orders be read")), nil
+	return r.checkClock(ctx, mp, cmp.Or(read.Message, "Callbacks can be verified and orders can be read")), nil
 }
 
 // lostKeys are the kinds of keys that the callback Secret has held and does not hold any more. What it has held is kept in the status: who
@@ -171,13 +171,13 @@ func (r *Reconciler) checkClock(ctx context.Context, mp *v1alpha1.Marketplace, w
 	skew, err := r.ClockSkew(ctx, client.ObjectKeyFromObject(mp))
 	if err != nil {
 		// A webhook server that is just starting is no reason to call the connection broken.
-		ctrl.LoggerFrom(ctx).V(1).Info("The webhook servers can't be asked for their clock", "reason", err.Error())
+		ctrl.LoggerFrom(ctx).V(1).Info("Querying the webhook servers' clock skew failed", "reason", err.Error())
 		return ready
 	}
 	if skew == 0 {
 		return ready
 	}
 	return report.False(v1alpha1.ReasonClockSkew, fmt.Sprintf(
-		"Well-signed callbacks are refused because the marketplace's clock is about %s away from the webhook server's: set the"+
-			" nodes' clocks by NTP", skew.Abs().Round(time.Second)))
+		"Correctly signed callbacks are refused because the clocks of the marketplace and the webhook server differ by about %s:"+
+			" synchronize the nodes' clocks with NTP", skew.Abs().Round(time.Second)))
 }

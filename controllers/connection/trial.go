@@ -54,7 +54,7 @@ func (r *Reconciler) tryCredentials(ctx context.Context, mp *v1alpha1.Marketplac
 	case errors.Is(err, marketplace.ErrOrderRefused):
 		made.again = now.Add(queue.OrderProblemRetry)
 		made.found = report.False(v1alpha1.ReasonAPICredentialsRefused, fmt.Sprintf(
-			"The marketplace refuses the credentials in Secret %q when a mock order is read: %s", mp.Spec.KooGallery.API.CredentialsSecretName, err))
+			"The marketplace rejected the credentials in Secret %q for reading a mock order: %s", mp.Spec.KooGallery.API.CredentialsSecretName, err))
 	case errors.Is(err, marketplace.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		made.again = now.Add(queue.ProblemRetry)
 		made.found = report.Unknown(v1alpha1.ReasonMarketplaceReady, "Callbacks can be verified. Whether orders can be read is not known:"+

@@ -33,7 +33,7 @@ const (
 	callBytesAtOnce = 16 << 20
 )
 
-var errNoCall = errors.New("it is no call's Secret")
+var errNoCall = errors.New("the Secret does not contain a call")
 
 // waitingCalls are the calls that are to be folded, as the cache shows them.
 type waitingCalls struct {
@@ -112,7 +112,7 @@ func (r *Reconciler) fold(ctx context.Context, mpi *v1alpha1.MarketplaceInstance
 		return report.Verdict{}, err
 	}
 	r.Metrics.folded(mpi.Namespace, len(calls))
-	ctrl.LoggerFrom(ctx).V(1).Info("Folded calls into the directory", "calls", len(calls), "generation", stored.Generation)
+	ctrl.LoggerFrom(ctx).V(1).Info("Merged calls into the directory", "calls", len(calls), "generation", stored.Generation)
 	switch {
 	case len(broken) > 0:
 		return unreadable(&store.UnreadableError{Secret: broken[0]})
@@ -141,8 +141,8 @@ func foldInto(ctx context.Context, stored *storedDirectory, calls []marketplace.
 
 func fullOrUnreadable(err error) (report.Verdict, error) {
 	if errors.Is(err, directory.ErrFull) {
-		return failing(v1alpha1.ReasonDirectoryFull, fmt.Sprintf("The directory has no room for more: %d Secrets hold about 100,000 users;"+
-			" ask the enterprise to authorize fewer; later changes wait", directory.MaxShards)), nil
+		return failing(v1alpha1.ReasonDirectoryFull, fmt.Sprintf("The directory is full: %d Secrets hold about 100,000 users;"+
+			" ask the enterprise to authorize fewer users; further changes are pending", directory.MaxShards)), nil
 	}
 	return unreadable(err)
 }

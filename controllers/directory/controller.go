@@ -129,13 +129,13 @@ func tenantPlace(ctx context.Context, reader client.Reader, prefix string, mpi *
 		return place{}, fmt.Errorf("reading namespace %s: %w", key.Name, err)
 	case err == nil && sale.IsTenantOf(ns, mpi) && ns.GetDeletionTimestamp() == nil:
 		if mpi.Spec.Reconciliation == v1alpha1.ReconciliationPaused {
-			return place{why: "Everything is stored; the tenant gets it when spec.reconciliation is Active again"}, nil
+			return place{why: "The directory is stored; it is delivered to the tenant once spec.reconciliation is Active again"}, nil
 		}
 		return place{namespace: ns, ready: true}, nil
 	}
 	sub := mpi.Spec.Subscription
 	released := sub != nil && sub.Entitlement.State == v1alpha1.EntitlementReleased
 	return place{
-		ended: released && err != nil, why: "Everything is stored; the tenant gets it when it exists",
+		ended: released && err != nil, why: "The directory is stored; it is delivered to the tenant once the tenant exists",
 	}, nil
 }

@@ -54,7 +54,7 @@ func (r *Reconciler) deliver(ctx context.Context, mpi *v1alpha1.MarketplaceInsta
 	if !maps.Equal(before, has.Secrets) {
 		data, err := json.Marshal(has)
 		if err != nil {
-			return report.Verdict{}, fmt.Errorf("encoding what was delivered: %w", err)
+			return report.Verdict{}, fmt.Errorf("encoding the delivery state: %w", err)
 		}
 		if err := stored.writeHead(ctx, r.Client, map[string][]byte{store.DeliveredKey: data}); err != nil {
 			return report.Verdict{}, err
@@ -62,8 +62,8 @@ func (r *Reconciler) deliver(ctx context.Context, mpi *v1alpha1.MarketplaceInsta
 	}
 	switch {
 	case apierrors.IsForbidden(failure) || apierrors.IsInvalid(failure) || apierrors.IsRequestEntityTooLargeError(failure):
-		return failing(v1alpha1.ReasonDirectoryRefused, report.Shorten("The API server refuses the directory's Secrets in the tenant's namespace; a"+
-			" quota has to leave room for them: "+failure.Error())), nil
+		return failing(v1alpha1.ReasonDirectoryRefused, report.Shorten("The API server rejects the directory's Secrets in the tenant's namespace; a"+
+			" quota must leave room for them: "+failure.Error())), nil
 	case failure != nil:
 		return unreadable(failure)
 	}

@@ -80,7 +80,7 @@ func (r *Reconciler) forwarded(ctx context.Context, mpi *v1alpha1.MarketplaceIns
 		return unreadable(err)
 	}
 	if stored.Told(cursor.Cursor) {
-		has.Message += fmt.Sprintf("; its endpoint has taken generation %d", stored.Generation)
+		has.Message += fmt.Sprintf("; its endpoint has accepted generation %d", stored.Generation)
 		return has, nil
 	}
 	found, ok := r.Endpoints.of(client.ObjectKeyFromObject(mpi))
@@ -91,5 +91,5 @@ func (r *Reconciler) forwarded(ctx context.Context, mpi *v1alpha1.MarketplaceIns
 }
 
 func onTheirWay() report.Verdict {
-	return report.Unknown(v1alpha1.ReasonForwarding, "Changes are on their way to the endpoint")
+	return report.Unknown(v1alpha1.ReasonForwarding, "Changes are being sent to the endpoint")
 }

@@ -104,7 +104,7 @@ func (r *Forwarder) forward(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 		return unreadable(err)
 	}
 	if stored.Told(cursor.Cursor) {
-		return report.True(v1alpha1.ReasonDirectorySynced, fmt.Sprintf("The endpoint has taken generation %d", stored.Generation)), nil
+		return report.True(v1alpha1.ReasonDirectorySynced, fmt.Sprintf("The endpoint has accepted generation %d", stored.Generation)), nil
 	}
 	target, waiting, err := r.target(ctx, mpi, product)
 	if err != nil || waiting.Status != "" {
@@ -123,14 +123,14 @@ type target struct{ url, key string }
 func (r *Forwarder) target(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, product *v1alpha1.MarketplaceProduct,
 ) (target, report.Verdict, error) {
 	pending := func(when string) report.Verdict {
-		return report.Unknown(v1alpha1.ReasonForwardPending, "The endpoint is told when "+when).Again(queue.ForwardPendingRetry)
+		return report.Unknown(v1alpha1.ReasonForwardPending, "Changes are sent to the endpoint when "+when).Again(queue.ForwardPendingRetry)
 	}
 	place, err := tenantPlace(ctx, r.Client, r.TenantPrefix, mpi)
 	if err != nil || !place.ready {
-		return target{}, pending("there is a tenant that may be changed"), err
+		return target{}, pending("the tenant exists and may be changed"), err
 	}
 	if !running(mpi) {
-		return target{}, pending("the tenant runs again"), nil
+		return target{}, pending("the tenant is running again"), nil
 	}
 	key, err := readTenantKey(ctx, r.APIReader, mpi, directory.ForForwarding)
 	if err != nil || key == "" {
@@ -168,15 +168,15 @@ func (r *Forwarder) send(ctx context.Context, stored *store.Stored, cursor *stor
 			failure := r.post(ctx, to, body)
 			r.Metrics.forwarded(stored.Instance.Namespace, failure == nil)
 			if failure != nil {
-				return failing(v1alpha1.ReasonForwardFailed, report.Shorten("The workload's endpoint does not take changes of the directory: "+
-					failure.Error()+". It has to answer 200 to 299; see docs/joint-operations.md")), failure
+				return failing(v1alpha1.ReasonForwardFailed, report.Shorten("The workload's endpoint does not accept directory changes: "+
+					failure.Error()+". It must respond with 200 to 299; see docs/joint-operations.md")), failure
 			}
 		}
 		if err := cursor.store(ctx, r.Client, stored.Instance, next); err != nil {
 			return report.Verdict{}, err
 		}
 		if stored.Told(next) {
-			return report.True(v1alpha1.ReasonDirectorySynced, fmt.Sprintf("The endpoint has taken generation %d", stored.Generation)), nil
+			return report.True(v1alpha1.ReasonDirectorySynced, fmt.Sprintf("The endpoint has accepted generation %d", stored.Generation)), nil
 		}
 	}
 	return onTheirWay().Again(time.Millisecond), nil
@@ -189,7 +189,7 @@ func (r *Forwarder) post(ctx context.Context, to target, body []byte) error {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.url, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("%s is no address", to.url)
+		return fmt.Errorf("%s is not a valid address", to.url)
 	}
 	stamp := strconv.FormatInt(r.Clock.Now().Unix(), 10)
 	mac := hmac.New(sha256.New, []byte(to.key))
@@ -201,7 +201,7 @@ func (r *Forwarder) post(ctx context.Context, to target, body []byte) error {
 	resp, err := r.HTTP.Do(req)
 	if err != nil {
 		if ctx.Err() != nil || isTimeout(err) {
-			return fmt.Errorf("%s did not answer within %s", to.url, forwardTimeout)
+			return fmt.Errorf("%s did not respond within %s", to.url, forwardTimeout)
 		}
 		return fmt.Errorf("%s can't be reached", to.url)
 	}
@@ -209,7 +209,7 @@ func (r *Forwarder) post(ctx context.Context, to target, body []byte) error {
 	// Read to its end, a short answer leaves the connection to the next request.
 	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return fmt.Errorf("%s answers %d", to.url, resp.StatusCode)
+		return fmt.Errorf("%s responds with %d", to.url, resp.StatusCode)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ type Metrics struct {
 }
 
 var callsWaitingDesc = prometheus.NewDesc("stallkeeper_directory_calls_waiting",
-	"Synchronizations that are stored and not in a directory yet, by namespace.", []string{"namespace"}, nil)
+	"Synchronizations that are stored but not yet merged into a directory, by namespace.", []string{"namespace"}, nil)
 
 // NewMetrics makes the metrics; calls is the cache of the calls' metadata.
 func NewMetrics(calls client.Reader) *Metrics {
@@ -32,7 +32,7 @@ func NewMetrics(calls client.Reader) *Metrics {
 		calls: calls,
 		foldedCalls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "stallkeeper_directory_calls_folded_total",
-			Help: "Synchronizations that were taken into a directory, by namespace.",
+			Help: "Synchronizations that were merged into a directory, by namespace.",
 		}, []string{"namespace"}),
 		forwardsTotal: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "stallkeeper_directory_forwards_total",

@@ -22,10 +22,10 @@ func TestWhatAnEndpointAnswers(t *testing.T) {
 		wantErr string
 	}{
 		"taken":            {answer: status(http.StatusAccepted)},
-		"a redirect":       {answer: status(http.StatusFound), wantErr: "http://web.t.svc:80/ answers 302"},
-		"refused":          {answer: status(http.StatusUnauthorized), wantErr: "http://web.t.svc:80/ answers 401"},
+		"a redirect":       {answer: status(http.StatusFound), wantErr: "http://web.t.svc:80/ responds with 302"},
+		"refused":          {answer: status(http.StatusUnauthorized), wantErr: "http://web.t.svc:80/ responds with 401"},
 		"nobody there":     {answer: func(*http.Request) (*http.Response, error) { return nil, errors.New("dial: refused by Real Name") }, wantErr: "http://web.t.svc:80/ can't be reached"},
-		"slower than that": {answer: func(*http.Request) (*http.Response, error) { return nil, context.DeadlineExceeded }, wantErr: "http://web.t.svc:80/ did not answer within 10s"},
+		"slower than that": {answer: func(*http.Request) (*http.Response, error) { return nil, context.DeadlineExceeded }, wantErr: "http://web.t.svc:80/ did not respond within 10s"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

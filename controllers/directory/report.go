@@ -52,7 +52,7 @@ func failedWith(v report.Verdict, err error) report.Verdict {
 	if v.Absent && err == nil || v.Status != "" {
 		return v
 	}
-	return report.Unknown(v1alpha1.ReasonDirectoryFailed, "Reading or writing the directory failed and is tried again")
+	return report.Unknown(v1alpha1.ReasonDirectoryFailed, "Reading or writing the directory failed; retrying")
 }
 
 // unreadable reports a store.UnreadableError; other errors pass.

@@ -126,7 +126,7 @@ func (r *Reconciler) activateCode(ctx context.Context, mpi *v1alpha1.Marketplace
 	}
 	if twin != "" {
 		return protocol.WaitsForPerson(v1alpha1.ReasonLicenseDuplicate, fmt.Sprintf(
-			"MarketplaceInstance %q has the same license code, and a code is one sale: delete this instance", twin)), nil
+			"MarketplaceInstance %q has the same license code, and each code is one sale: delete this instance", twin)), nil
 	}
 	api, found, err := r.api(ctx, mpi)
 	if api == nil || err != nil {
@@ -144,7 +144,7 @@ func (r *Reconciler) activateCode(ctx context.Context, mpi *v1alpha1.Marketplace
 		after, _ = licenses.Queried(after, told.LicenseCode, now, r.QueryInterval)
 	case !told.fresh:
 		return protocol.WaitsForPerson(v1alpha1.ReasonLicenseStateUnknown,
-			"The marketplace does not activate the code, and calls its state by a word that this version does not know: compare the"+
+			"The marketplace does not activate the code and reports a state that this version does not know: compare the"+
 				" code with the seller console"), nil
 	}
 	if err := r.store(ctx, mpi, after); err != nil {
@@ -226,14 +226,14 @@ func (r *Reconciler) api(ctx context.Context, mpi *v1alpha1.MarketplaceInstance)
 		return nil, report.Verdict{}, err
 	case api == nil:
 		return nil, protocol.WaitsForPerson(v1alpha1.ReasonLicenseUnsupported, fmt.Sprintf(
-			"Protocol %q of Marketplace %q has no licenses", mp.Spec.Protocol, mp.Name)), nil
+			"Protocol %q of Marketplace %q does not support licenses", mp.Spec.Protocol, mp.Name)), nil
 	}
 	return api, report.Verdict{}, nil
 }
 
 // activation says what a failed activation means.
 var activation = protocol.Failure{
-	Unavailable: v1alpha1.ReasonLicenseAPIUnavailable, Unanswered: "The code can't be activated now; it is tried again",
+	Unavailable: v1alpha1.ReasonLicenseAPIUnavailable, Unanswered: "Activating the code failed; retrying",
 	Mistakes: append([]protocol.Mistake{
 		{Kind: marketplace.ErrLicenseNotCollected, Reason: v1alpha1.ReasonLicenseNotCollected, After: queue.NotCollectedRetry},
 		{Kind: marketplace.ErrLicenseUnknown, Reason: v1alpha1.ReasonLicenseUnknown},
@@ -250,7 +250,7 @@ func activationFailed(err error) (report.Verdict, error) {
 	if errors.Is(err, marketplace.ErrLicenseActivated) {
 		// The query was made already, and says that it is not active.
 		return protocol.WaitsForPerson(v1alpha1.ReasonLicenseRefused,
-			"The license code is not activated, and its state allows no activation: compare it with the seller console"), nil
+			"The license code is not activated and its state does not allow activation: compare it with the seller console"), nil
 	}
 	return activation.FromCallError(err, "The license code")
 }
@@ -267,26 +267,26 @@ func codeVerdict(mpi *v1alpha1.MarketplaceInstance, now time.Time, interval time
 	switch {
 	case licenses.EndedByQuery(sub):
 		return report.False(v1alpha1.ReasonLicenseEnded, fmt.Sprintf(
-			"The marketplace said at %s, when it was asked, that the code was released; no call had told. If the seller console"+
+			"The marketplace reported at %s, in response to a query, that the code was released; the call was never received. If the seller console"+
 				" shows otherwise, set spec.correction.entitlement to Active before the tenant is deleted", report.Stamp(license.LastQueryTime.Time)))
 	case sub.Entitlement.State == v1alpha1.EntitlementReleased:
 		return report.False(v1alpha1.ReasonReleased, "The marketplace has ended the sale")
 	case !now.Before(stale):
 		return report.Unknown(v1alpha1.ReasonLicenseAPIUnavailable, fmt.Sprintf(
-			"The marketplace was last heard about the code at %s; it is asked again, and the controller's log says what it answers",
+			"The marketplace last responded about the code at %s; retrying, see the controller's log for the error",
 			report.Stamp(since)))
 	}
 	found := report.True(v1alpha1.ReasonLicenseActivated, fmt.Sprintf(
-		"Activated at %s; the marketplace is asked about the code every day", report.Stamp(license.ActivationTime.Time)))
+		"Activated at %s; the marketplace is queried about the code daily", report.Stamp(license.ActivationTime.Time)))
 	switch license.State {
 	case v1alpha1.LicenseExpired:
-		found = report.False(v1alpha1.ReasonLicenseExpired, "The marketplace says that the code has expired; a renewal lifts that")
+		found = report.False(v1alpha1.ReasonLicenseExpired, "The marketplace reports that the code has expired; a renewal reactivates it")
 	case v1alpha1.LicenseReleased:
 		found = report.False(v1alpha1.ReasonReleased,
-			"The marketplace says that the code was released, and a person has taken that back: nothing but a person ends the sale any more")
+			"The marketplace reports that the code was released, but a correction has overridden that: only another correction can end the sale")
 	case v1alpha1.LicenseUnknown:
 		found = report.Unknown(v1alpha1.ReasonLicenseStateUnknown,
-			"The marketplace calls the code's state by a word that this version does not know; nothing follows from it")
+			"The marketplace reports a state of the code that this version does not know; the sale is not changed")
 	}
 	found.After = stale.Sub(now)
 	return found

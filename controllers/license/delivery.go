@@ -43,7 +43,7 @@ func (r *Reconciler) deliver(ctx context.Context, mpi *v1alpha1.MarketplaceInsta
 	}
 	given, err := r.givenLicenses(ctx, mpi)
 	if err != nil {
-		return report.Unknown(v1alpha1.ReasonLicenseAwaited, "The Secrets with the licenses can't be read now; it is tried again"), err
+		return report.Unknown(v1alpha1.ReasonLicenseAwaited, "Reading the Secrets with the licenses failed; retrying"), err
 	}
 	var waiting []string
 	var problem report.Verdict
@@ -73,7 +73,7 @@ func (r *Reconciler) deliver(ctx context.Context, mpi *v1alpha1.MarketplaceInsta
 }
 
 func allDelivered() report.Verdict {
-	return report.True(v1alpha1.ReasonLicenseDelivered, "Every license that was asked for is delivered")
+	return report.True(v1alpha1.ReasonLicenseDelivered, "All requested licenses are delivered")
 }
 
 // awaited says which licenses are waited for, and where they belong.
@@ -83,8 +83,8 @@ func awaited(mpi *v1alpha1.MarketplaceInstance, keys []string) string {
 	if more := len(keys) - most; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Sprintf("Waiting for the license of request %s: put it under that key into Secret %q in this namespace, or have the"+
-		" workload put it into Secret %q in its own", text, v1alpha1.LicensesSecretName(mpi.Name), v1alpha1.TenantLicensesSecretName)
+	return fmt.Sprintf("Waiting for the license of request %s: store it under that key in Secret %q in this namespace, or have the"+
+		" workload store it in Secret %q in its own namespace", text, v1alpha1.LicensesSecretName(mpi.Name), v1alpha1.TenantLicensesSecretName)
 }
 
 // upload delivers one license and notes that it was. A license that was delivered and could not be noted is delivered again,
@@ -94,7 +94,7 @@ func (r *Reconciler) upload(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 ) (report.Verdict, error) {
 	if len(file.Content) == 0 {
 		return protocol.WaitsForPerson(v1alpha1.ReasonLicenseInvalid, fmt.Sprintf(
-			"The license for request %s is empty: put another one into its Secret", request.Key)), nil
+			"The license for request %s is empty: store another one in its Secret", request.Key)), nil
 	}
 	api, found, err := r.api(ctx, mpi)
 	if api == nil || err != nil {
@@ -112,7 +112,7 @@ func (r *Reconciler) upload(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 
 // uploading says what a failed upload means.
 var uploading = protocol.Failure{
-	Unavailable: v1alpha1.ReasonLicenseAPIUnavailable, Unanswered: "The licenses can't be uploaded now; it is tried again", Mistakes: refusals,
+	Unavailable: v1alpha1.ReasonLicenseAPIUnavailable, Unanswered: "Uploading the licenses failed; retrying", Mistakes: refusals,
 }
 
 // licenseFor finds the license of a request: under its key it is a text, and under its key with a dot and an ending a file of

@@ -29,7 +29,7 @@ func Feature() sale.Feature {
 		e.MayStaySilent = true
 		document, err := licenses.Document(s.Instance.Spec.Subscription)
 		if err != nil {
-			return sale.Extension{}, fmt.Errorf("writing down the license requests: %w", err)
+			return sale.Extension{}, fmt.Errorf("encoding the license requests: %w", err)
 		}
 		e.Objects = []*unstructured.Unstructured{requestsConfigMap(document)}
 		e.Inputs = map[string]string{"licenses": "wanted"}

@@ -28,9 +28,9 @@ type Metrics struct {
 var (
 	marketplaceLabels = []string{"namespace", "marketplace"}
 	lastAnswerDesc    = prometheus.NewDesc("stallkeeper_license_last_answer_timestamp_seconds",
-		"When a marketplace last answered a query about a license code, by namespace and Marketplace.", marketplaceLabels, nil)
+		"Time of a marketplace's last response to a query about a license code, by namespace and Marketplace.", marketplaceLabels, nil)
 	oldestAnswerDesc = prometheus.NewDesc("stallkeeper_license_oldest_answer_timestamp_seconds",
-		"When a marketplace last answered about the license code that waits longest for an answer, by namespace and Marketplace.",
+		"Time of a marketplace's last response about the license code that has waited longest for one, by namespace and Marketplace.",
 		marketplaceLabels, nil)
 	waitingDesc = prometheus.NewDesc("stallkeeper_licenses_waiting",
 		"License codes that are not activated and licenses that are not delivered, by namespace, Marketplace and step (Activation, Delivery).",

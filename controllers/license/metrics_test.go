@@ -45,10 +45,10 @@ func TestLicenseMetricsTellWhoWaitsAndWhoAnswers(t *testing.T) {
 	m.queried(true, code("told", 2, 9))
 	m.queried(false, code("silent", 3, 0), code("told", 2, 9))
 	want := fmt.Sprintf(`
-		# HELP stallkeeper_license_last_answer_timestamp_seconds When a marketplace last answered a query about a license code, by namespace and Marketplace.
+		# HELP stallkeeper_license_last_answer_timestamp_seconds Time of a marketplace's last response to a query about a license code, by namespace and Marketplace.
 		# TYPE stallkeeper_license_last_answer_timestamp_seconds gauge
 		stallkeeper_license_last_answer_timestamp_seconds{marketplace="koogallery",namespace="sales"} %d
-		# HELP stallkeeper_license_oldest_answer_timestamp_seconds When a marketplace last answered about the license code that waits longest for an answer, by namespace and Marketplace.
+		# HELP stallkeeper_license_oldest_answer_timestamp_seconds Time of a marketplace's last response about the license code that has waited longest for one, by namespace and Marketplace.
 		# TYPE stallkeeper_license_oldest_answer_timestamp_seconds gauge
 		stallkeeper_license_oldest_answer_timestamp_seconds{marketplace="koogallery",namespace="sales"} %d
 		# HELP stallkeeper_license_queries_total Queries about license codes, by namespace, Marketplace and result (Answered, Failed).

@@ -138,7 +138,7 @@ func (r *QueryReconciler) ask(ctx context.Context, api marketplace.LicenseClient
 		if errors.Is(err, marketplace.ErrUnavailable) || errors.Is(err, marketplace.ErrLicenseRefused) {
 			return err
 		}
-		ctrl.LoggerFrom(ctx).Info("A license code could not be asked about", "instance", klog.KObj(mpi), "why", err.Error())
+		ctrl.LoggerFrom(ctx).Info("Querying a license code failed", "instance", klog.KObj(mpi), "why", err.Error())
 	}
 	return nil
 }
@@ -161,7 +161,7 @@ func (r *QueryReconciler) askTogether(ctx context.Context, api marketplace.Licen
 	defer cancel()
 	told, err := api.QueryLicenses(ctx, codes)
 	if errors.Is(err, marketplace.ErrLicenseRefused) {
-		return nil, fmt.Errorf("asking about %d license codes: %w", len(codes), err)
+		return nil, fmt.Errorf("querying %d license codes: %w", len(codes), err)
 	}
 	for _, answer := range told {
 		answers[answer.Code] = answer
@@ -177,7 +177,7 @@ func (r *QueryReconciler) askAlone(ctx context.Context, api marketplace.LicenseC
 	answer, err := api.QueryLicense(callCtx, mpi.Spec.Subscription.InstanceID)
 	r.Metrics.queried(err == nil, mpi)
 	if err != nil {
-		return fmt.Errorf("asking about a license code: %w", err)
+		return fmt.Errorf("querying a license code: %w", err)
 	}
 	return r.note(ctx, mpi, answer, asked)
 }
@@ -193,11 +193,11 @@ func (r *QueryReconciler) note(ctx context.Context, mpi *v1alpha1.MarketplaceIns
 		return err
 	}
 	texts := map[licenses.Finding]string{
-		licenses.FoundRenewal: "The marketplace says that the license code is paid for longer; no call had told",
-		licenses.FoundExpiry:  "The marketplace says that the license code has expired; no call had told",
-		licenses.FoundRelease: "The marketplace says that the license code was released; no call had told. The data are kept for the retention period",
+		licenses.FoundRenewal: "The marketplace reports a longer paid period for the license code; the call was never received",
+		licenses.FoundExpiry:  "The marketplace reports that the license code has expired; the call was never received",
+		licenses.FoundRelease: "The marketplace reports that the license code was released; the call was never received. The data is kept for the retention period",
 	}
-	ctrl.LoggerFrom(ctx).Info("A query found what no call had told", "instance", klog.KObj(mpi), "finding", finding)
+	ctrl.LoggerFrom(ctx).Info("A query found a change whose call was never received", "instance", klog.KObj(mpi), "finding", finding)
 	r.Recorder.Eventf(mpi, nil, corev1.EventTypeWarning, "LicenseQuery"+string(finding), "Query", "%s", texts[finding])
 	return nil
 }

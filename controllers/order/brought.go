@@ -47,10 +47,10 @@ func (r *Reconciler) readBrought(ctx context.Context, mpi *v1alpha1.MarketplaceI
 // write its Secret, and has told the marketplace to call again.
 func (r *Reconciler) notBrought(call v1alpha1.Call) report.Verdict {
 	if r.Clock.Since(call.Time.Time) >= broughtPatience {
-		return protocol.WaitsForPerson(v1alpha1.ReasonCallIncomplete, fmt.Sprintf("The call %s about order %s is only partially stored"+
-			" (this instance knows of it, its order's Secret does not exist), and the marketplace has not called again: start the call again in"+
-			" the marketplace's console; if it has canceled the order, name it in spec.correction.abandonedOrderIDs", call.Operation, call.OrderID))
+		return protocol.WaitsForPerson(v1alpha1.ReasonCallIncomplete, fmt.Sprintf("The call %s for order %s is only partially stored"+
+			" (this instance records it, but the Secret with its order does not exist), and the marketplace has not retried it: restart the call in"+
+			" the marketplace's console; if the marketplace has canceled the order, name it in spec.correction.abandonedOrderIDs", call.Operation, call.OrderID))
 	}
-	return report.Unknown(v1alpha1.ReasonOrderPending, fmt.Sprintf("The call %s about order %s is only partially stored;"+
-		" waiting for the marketplace to repeat it", call.Operation, call.OrderID)).Again(queue.CallSecretRetry)
+	return report.Unknown(v1alpha1.ReasonOrderPending, fmt.Sprintf("The call %s for order %s is only partially stored;"+
+		" waiting for the marketplace to retry it", call.Operation, call.OrderID)).Again(queue.CallSecretRetry)
 }

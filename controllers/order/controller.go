@@ -144,7 +144,7 @@ func (r *Reconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 	if err := r.Get(ctx, key, mp); err != nil {
 		if apierrors.IsNotFound(err) {
 			return protocol.WaitsForPerson(v1alpha1.ReasonMarketplaceNotFound, fmt.Sprintf(
-				"Marketplace %q does not exist in this namespace: create it again", key.Name)), nil
+				"Marketplace %q does not exist in this namespace: recreate it", key.Name)), nil
 		}
 		return report.Verdict{}, err
 	}
@@ -257,7 +257,7 @@ func (r *Reconciler) readOrder(ctx context.Context, mpi *v1alpha1.MarketplaceIns
 
 // lookUpFailed says what a failed look-up means.
 var lookUpFailed = protocol.Failure{
-	Unavailable: v1alpha1.ReasonOrderAPIUnavailable, Unanswered: "The order API does not answer; retrying",
+	Unavailable: v1alpha1.ReasonOrderAPIUnavailable, Unanswered: "The order API is unavailable; retrying",
 	Mistakes: []protocol.Mistake{
 		{Kind: marketplace.ErrOrderNotFound, Reason: v1alpha1.ReasonOrderNotFound},
 		{Kind: marketplace.ErrOrderRefused, Reason: v1alpha1.ReasonOrderAPIRefused, After: queue.RefusedRetry},
@@ -272,7 +272,7 @@ func (r *Reconciler) readFailed(call v1alpha1.Call, err error) (report.Verdict, 
 		return r.notBrought(call), nil
 	case errors.Is(err, marketplace.ErrOrderNotFound) && r.Clock.Since(call.Time.Time) < notFoundGrace:
 		return report.Unknown(v1alpha1.ReasonOrderPending,
-			fmt.Sprintf("The order API does not know order %s yet; it is asked again", call.OrderID)).Again(queue.OrderNotFoundRetry), nil
+			fmt.Sprintf("The order API does not know order %s yet; retrying", call.OrderID)).Again(queue.OrderNotFoundRetry), nil
 	}
 	return lookUpFailed.FromCallError(err, "Order "+call.OrderID)
 }
@@ -296,10 +296,10 @@ func waitsForLicense(mpi *v1alpha1.MarketplaceInstance) (bool, report.Verdict) {
 	switch {
 	case !licenses.IsActivated(sub):
 		return true, report.Unknown(v1alpha1.ReasonWaitingForActivation,
-			"What was sold is known when the license code is activated: see the condition Licensed")
+			"The order is known once the license code is activated: see the condition Licensed")
 	case licenses.OrderKnown(sub), mpi.Spec.ProductRef.Name != "" && mpi.Spec.Plan != "":
 		return false, report.Verdict{}
 	}
-	return true, protocol.WaitsForPerson(v1alpha1.ReasonLicenseOrderUnknown, "The license code is activated, and the marketplace does not say for which"+
-		" order: set spec.correction.orderID as the seller console shows it, or productRef and plan in this instance's spec")
+	return true, protocol.WaitsForPerson(v1alpha1.ReasonLicenseOrderUnknown, "The license code is activated, but the marketplace does not name its"+
+		" order: set spec.correction.orderID to the order that the seller console shows, or productRef and plan in this instance's spec")
 }

@@ -41,7 +41,7 @@ func storeRawOrder(ctx context.Context, c client.Client, live client.Reader, mpi
 		secret = sale.OwnedSecret(mpi, name.Name)
 		secret.Data = map[string][]byte{rawOrderKey(orderID): raw}
 		if err := c.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("keeping the order's answer: %w", err)
+			return fmt.Errorf("storing the order API's response: %w", err)
 		}
 		return nil
 	case err != nil:
@@ -56,7 +56,7 @@ func storeRawOrder(ctx context.Context, c client.Client, live client.Reader, mpi
 	}
 	secret.Data[rawOrderKey(orderID)] = raw
 	if err := c.Patch(ctx, secret, client.MergeFrom(before)); err != nil {
-		return fmt.Errorf("keeping the order's answer: %w", err)
+		return fmt.Errorf("storing the order API's response: %w", err)
 	}
 	return nil
 }

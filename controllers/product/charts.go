@@ -57,7 +57,7 @@ func (s chartSource) files(ctx context.Context, product *v1alpha1.MarketplacePro
 	}
 	if len(configMap.Data) == 0 {
 		return nil, report.Problem(v1alpha1.ReasonInvalidTemplate, fmt.Sprintf(
-			"template.configMapRef: ConfigMap %q has no data: each key must be a file whose name ends in .yaml, .yml or .tpl", name))
+			"template.configMapRef: ConfigMap %q has no data: each key must be a file name that ends in .yaml, .yml or .tpl", name))
 	}
 	return configMap.Data, nil
 }
@@ -88,7 +88,7 @@ func (s chartSource) fromConfigMap(ctx context.Context, namespace string, ref v1
 	archive, ok := configMap.BinaryData[ref.Key]
 	if !ok {
 		return nil, report.Problem(v1alpha1.ReasonChartNotFound, fmt.Sprintf(
-			"ConfigMap %q has no key %q in binaryData: it must hold the chart as `helm package` makes it", ref.Name, ref.Key))
+			"ConfigMap %q has no key %q in binaryData: it must contain the chart as packaged by `helm package`", ref.Name, ref.Key))
 	}
 	return archive, nil
 }
@@ -100,7 +100,7 @@ func (s chartSource) fromRegistry(ctx context.Context, namespace string, chart v
 	repository, err := remote.NewRepository(name)
 	if err != nil {
 		return nil, report.Problem(v1alpha1.ReasonChartNotFound, fmt.Sprintf(
-			"%s is not a reference of a repository: it must look like oci://registry.example.com/charts/app", chart.OCI.Reference))
+			"%s is not a repository reference such as oci://registry.example.com/charts/app", chart.OCI.Reference))
 	}
 	repository.PlainHTTP = chart.OCI.Transport == v1alpha1.TransportHTTP
 	authClient := &auth.Client{Client: http.DefaultClient, Cache: auth.NewCache()}
@@ -150,16 +150,16 @@ func registryProblem(chart v1alpha1.OCIChart, err error) error {
 	switch {
 	case errors.Is(err, template.ErrChartTooLarge):
 		return report.Problem(v1alpha1.ReasonChartTooLarge, fmt.Sprintf(
-			"The %s has more than %d bytes: leave out what the templates do not need", where, template.MaxChartBytes))
+			"The %s has more than %d bytes: remove what the templates do not need", where, template.MaxChartBytes))
 	case errors.Is(err, errdef.ErrNotFound):
 		return report.Problem(v1alpha1.ReasonChartNotFound, fmt.Sprintf(
-			"The registry has no %s: push it with `helm push`, or correct reference and version", where))
+			"The registry has no %s: push it with `helm push`, or correct the reference and version", where))
 	case errors.Is(err, errdef.ErrUnsupported):
 		return report.Problem(v1alpha1.ReasonInvalidTemplate, fmt.Sprintf(
-			"What the registry has as %s is no Helm chart", where))
+			"The registry's %s is not a Helm chart", where))
 	case refused:
 		return report.Problem(v1alpha1.ReasonChartUnavailable, fmt.Sprintf(
-			"The registry refuses to hand out %s: name a Secret of type %s with a valid account in template.chart.oci.pullSecretRef",
+			"The registry denies access to %s: name a Secret of type %s with valid credentials in template.chart.oci.pullSecretRef",
 			where, corev1.SecretTypeDockerConfigJson))
 	}
 	cause, remedy, passes := registryCause(err)
@@ -187,17 +187,17 @@ func registryCause(err error) (cause, remedy string, passes bool) {
 	case errors.As(err, &dns):
 		return fmt.Sprintf("the host name %q has no address", report.Cut(dns.Name, 253)), "correct the reference, or the cluster's DNS", !dns.IsNotFound
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused", "check the port and that the registry runs", true
+		return "connection refused", "check the port and that the registry is running", true
 	case errors.As(err, &unknown):
 		return "its certificate is signed by an unknown authority", "give the registry a certificate that the controller's image trusts", false
 	case errors.As(err, &hostname):
 		return "its certificate is for another host name", "correct the reference, or the registry's certificate", false
 	case errors.As(err, &invalid):
-		return "its certificate is not valid (expired, or not for this use)", "renew the registry's certificate", false
+		return "its certificate is invalid (expired, or not meant for this use)", "renew the registry's certificate", false
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return "it does not speak TLS", "set template.chart.oci.transport to HTTP if that is meant", false
+		return "it does not use TLS", "set template.chart.oci.transport to HTTP if that is intended", false
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "no answer in time", "check network policies and firewalls between the controller and the registry", true
+		return "the connection timed out", "check network policies and firewalls between the controller and the registry", true
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return "the host can't be reached", "check network policies and routes", true
 	}
@@ -206,10 +206,10 @@ func registryCause(err error) (cause, remedy string, passes bool) {
 
 // ofStatus words a status of HTTP.
 func ofStatus(status int) (cause, remedy string, passes bool) {
-	cause = fmt.Sprintf("the registry answered %d", status)
+	cause = fmt.Sprintf("the registry responded with %d", status)
 	switch {
 	case status == http.StatusTooManyRequests:
-		return cause + " (too many requests)", "name an account in template.chart.oci.pullSecretRef", true
+		return cause + " (too many requests)", "set credentials in template.chart.oci.pullSecretRef", true
 	case status >= http.StatusInternalServerError:
 		return cause, "see the registry's logs", true
 	default:

@@ -40,7 +40,7 @@ func (f *findings) String() string {
 	notes := f.notes
 	if len(f.idle) > 0 {
 		slices.Sort(f.idle)
-		notes = append(notes, "Left out, because a tenant is deleted as a whole and never rolled back: "+
+		notes = append(notes, "Ignored, because a tenant is deleted as a whole and never rolled back: "+
 			strings.Join(slices.Compact(f.idle), ", "))
 	}
 	return strings.Join(notes, ". ")
@@ -97,7 +97,7 @@ func (c planCheck) withoutAttributes(ctx context.Context) error {
 		return err
 	}
 	if err != nil {
-		c.found.add("Plan %q can't run for a buyer who leaves an attribute out, unless it has a default in spec.attributes or is read with"+
+		c.found.add("Plan %q fails for a buyer who omits an attribute, unless the attribute has a default in spec.attributes or is read with"+
 			" get, such as {{ get .attributes \"name\" | default \"x\" }}: %s", c.plan.Name, withoutPlan(err.Error(), c.plan.Name))
 	}
 	return nil
@@ -118,7 +118,7 @@ func (c planCheck) run(ctx context.Context, suspended bool) error {
 	}
 	c.found.idle = append(c.found.idle, rendered.Idle...)
 	for _, missing := range rendered.Missing {
-		c.found.add("The template asks for a value that is not there, and prints nothing in its place: %s", missing)
+		c.found.add("The template uses an undefined value and renders nothing in its place: %s", missing)
 	}
 	for _, note := range rendered.Notes {
 		c.found.add("%s", note)
@@ -140,7 +140,7 @@ func (c planCheck) objects(in revision.Inputs, rendered revision.Rendered, suspe
 	}
 	objects := slices.Concat(slices.Concat(set.Prepare...), slices.Concat(set.Groups...))
 	if problems := schemaProblems(objects); len(problems) > 0 {
-		return report.Problem(v1alpha1.ReasonInvalidTemplate, "The API server would refuse what the template makes: "+strings.Join(problems, "; "))
+		return report.Problem(v1alpha1.ReasonInvalidTemplate, "The API server would reject the rendered objects: "+strings.Join(problems, "; "))
 	}
 	var problems []string
 	for _, problem := range workload.PodSecurityProblems(c.rev.Data.Isolation.PodSecurityLevel, objects) {
@@ -152,16 +152,16 @@ func (c planCheck) objects(in revision.Inputs, rendered revision.Rendered, suspe
 	for _, asked := range set.Unknown {
 		if !c.found.unknown[asked] {
 			c.found.unknown[asked] = true
-			c.found.add("Plan %q has no Service %q with the TCP port %d, which the product wants the controller to connect to: it can't reach it",
+			c.found.add("Plan %q has no Service %q with the TCP port %d, to which the product makes the controller connect: the connection will fail",
 				c.plan.Name, asked.Service, asked.Port)
 		}
 	}
 	for _, blocker := range set.Blockers {
-		c.found.add("%s of plan %q runs on while a tenant is suspended: %s", blocker.Object, c.plan.Name, blocker.Remedy)
+		c.found.add("%s of plan %q keeps running while a tenant is suspended: %s", blocker.Object, c.plan.Name, blocker.Remedy)
 	}
 	for _, twice := range workload.ScaledTwice(objects) {
-		c.found.add("%s of plan %q sets its replicas and is scaled by an autoscaler as well, so that the number of its pods would flip:"+
-			" leave spec.replicas out of the template", twice, c.plan.Name)
+		c.found.add("%s of plan %q sets its replicas and is also scaled by an autoscaler, so the two would conflict:"+
+			" remove spec.replicas from the template", twice, c.plan.Name)
 	}
 	return nil
 }
@@ -208,8 +208,8 @@ func (c planCheck) hostile(ctx context.Context) error {
 	case changes == "":
 		return nil
 	}
-	text := fmt.Sprintf("what a buyer enters can change more than its own value (%s): quote it where it is printed, such as"+
-		" {{ .Values.x | quote }}, or give it through toJson", changes)
+	text := fmt.Sprintf("a buyer's input can change more than its own value (%s): quote it where it is printed, such as"+
+		" {{ .Values.x | quote }}, or pass it through toJson", changes)
 	if len(c.rev.Data.Chart) == 0 {
 		return report.Problem(v1alpha1.ReasonInvalidTemplate, text)
 	}

@@ -93,7 +93,7 @@ func TestCheckProduct(t *testing.T) {
 		"a hook": {product: salestest.Product(salestest.Inline(salestest.Web + hook("v1", "ConfigMap", "pre-install")))},
 		"a hook that never runs": {
 			product: salestest.Product(salestest.Inline(salestest.Web + hook("batch/v1", "Job", "pre-delete,post-rollback"))),
-			note:    "Left out, because a tenant is deleted as a whole and never rolled back: inline.yaml: Job before (pre-delete,post-rollback)",
+			note:    "Ignored, because a tenant is deleted as a whole and never rolled back: inline.yaml: Job before (pre-delete,post-rollback)",
 		},
 		"a hook for an event that there is not": {
 			product: salestest.Product(salestest.Inline(hook("v1", "ConfigMap", "pre-install,before"))), reason: v1alpha1.ReasonUnsupported, says: []string{`"before"`},
@@ -157,7 +157,7 @@ func TestCheckProductNotesWhatCannotBeStopped(t *testing.T) {
 			t.Errorf("note %q does not say %q", note, text)
 		}
 	}
-	// A condition holds at most 32768 characters, and a product may have 32 plans.
+	// A condition holds at most 32768 characters, but a product may have 32 plans.
 	cut := cutRevision{name: "shop-1", note: strings.Repeat(note, 1000)}
 	setStatus(p, cut, nil, nil)
 	if length := len(p.Status.Conditions[0].Message); length > 32768 {

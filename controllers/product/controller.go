@@ -119,7 +119,7 @@ func (r *Reconciler) renderer() render.Renderer {
 // setStatus reports on the product. A failed check leaves the last good revision in the status.
 func setStatus(product *v1alpha1.MarketplaceProduct, cut cutRevision, problem *report.Verdict, err error) {
 	product.Status.ObservedGeneration = ptr.To(product.Generation)
-	ready := report.True(v1alpha1.ReasonProductReady, "Every plan renders and may run")
+	ready := report.True(v1alpha1.ReasonProductReady, "All plans render and may run")
 	switch {
 	case problem != nil:
 		ready = *problem
@@ -128,7 +128,7 @@ func setStatus(product *v1alpha1.MarketplaceProduct, cut cutRevision, problem *r
 			product.Status.OverrunRevision = cut.name
 		}
 	case err != nil:
-		ready = report.Unknown(v1alpha1.ReasonProgressing, "The check of the product failed for a reason that is not the product's; retrying")
+		ready = report.Unknown(v1alpha1.ReasonProgressing, "Checking the product failed for a reason outside the product; retrying")
 	default:
 		product.Status.OverrunRevision = ""
 		product.Status.LatestRevision = cut.name

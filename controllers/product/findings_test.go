@@ -51,7 +51,7 @@ func TestTheCheckFindsWhatABuyerWouldFind(t *testing.T) {
 		"a variable twice":                         {salestest.Product(container("env: [{name: A, value: a}, {name: A, value: b}]")), nil, v1alpha1.ReasonInvalidTemplate, `variable "A" 2 times`},
 		"a port twice":                             {salestest.Product(container("ports: [{containerPort: 80}, {containerPort: 80}]")), nil, v1alpha1.ReasonInvalidTemplate, "port 80/TCP 2 times"},
 		"a port for two protocols":                 {salestest.Product(container("ports: [{containerPort: 80}, {containerPort: 80, protocol: UDP}]")), nil, "", ""},
-		"an object that is too large":              {salestest.Product(configMap(`"{{ range until 12 }}{{ repeat 100000 "x" }}{{ end }}"`)), nil, v1alpha1.ReasonInvalidTemplate, "divide it"},
+		"an object that is too large":              {salestest.Product(configMap(`"{{ range until 12 }}{{ repeat 100000 "x" }}{{ end }}"`)), nil, v1alpha1.ReasonInvalidTemplate, "split it"},
 		"a buyer's text that is not quoted":        {salestest.Product(salestest.Values(`{"x":"{{ .attributes.name }}"}`), configMap("{{ .Values.x }}")), nil, v1alpha1.ReasonInvalidTemplate, "quote"},
 		"a buyer's text that is quoted":            {salestest.Product(salestest.Values(`{"x":"{{ get .attributes \"name\" }}"}`), configMap(`{{ .Values.x | default "" | quote }}`)), nil, "", ""},
 		"a password that is made": {
@@ -127,7 +127,7 @@ func TestSillyProductsAreRefused(t *testing.T) {
 		}, ""},
 		"two pushed meters": {func(p *v1alpha1.MarketplaceProduct) {
 			p.Spec.Plans[0].Meters = []v1alpha1.PlanMeter{{Name: "a"}, {Name: "b", Push: v1alpha1.MeterPushSingle}, {Name: "c", Push: v1alpha1.MeterPushNone}}
-		}, "a and b are pushed"},
+		}, "a and b are all pushed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := silly(salestest.Product(tc.change))

@@ -41,15 +41,15 @@ func (r *Reconciler) listings(ctx context.Context, product *v1alpha1.Marketplace
 		return report.Verdict{}, fmt.Errorf("listing the products: %w", err)
 	}
 	if twice := ambiguous(product, products.Items); len(twice) > 0 {
-		return report.False(v1alpha1.ReasonListingAmbiguous, "A purchase would wait with AmbiguousSKU: "+strings.Join(twice, "; ")+
-			". Leave it in one plan only"), nil
+		return report.False(v1alpha1.ReasonListingAmbiguous, "A purchase would fail with AmbiguousSKU: "+strings.Join(twice, "; ")+
+			". List each in one plan only"), nil
 	}
 	if len(missing) > 0 {
 		return report.False(v1alpha1.ReasonListingMarketplaceNotFound, fmt.Sprintf(
-			"plans name Marketplaces in their listings that do not exist in this namespace: %s. Create them, or correct the names",
+			"the plans' listings name Marketplaces that do not exist in this namespace: %s. Create them, or correct the names",
 			strings.Join(missing, ", "))), nil
 	}
-	return report.True(v1alpha1.ReasonListingsResolved, "Every listing leads to one plan"), nil
+	return report.True(v1alpha1.ReasonListingsResolved, "Each listing maps to one plan"), nil
 }
 
 // maxAmbiguous bounds the listings that a message names.

@@ -106,12 +106,12 @@ func (r *Reconciler) reportRevision(ctx context.Context, mkr *v1alpha1.Marketpla
 // readable says whether a revision can run. Its bytes are read once, because they never change; known is false when they can't be read
 // now.
 func (r *Reconciler) readable(ctx context.Context, mkr *v1alpha1.MarketplaceRevision, held bool) (ready report.Verdict, known bool) {
-	lost := report.False(v1alpha1.ReasonRevisionContentLost, fmt.Sprintf("ControllerRevision %q with the revision's bytes is gone: restore it from a"+
-		" backup; until then its tenants can be stopped and removed only", mkr.Name))
+	lost := report.False(v1alpha1.ReasonRevisionContentLost, fmt.Sprintf("ControllerRevision %q with the revision's content was deleted: restore it from a"+
+		" backup; until then, its tenants can only be stopped and removed", mkr.Name))
 	if !held {
 		return lost, true
 	}
-	good := report.True(v1alpha1.ReasonRevisionReady, "A tenant can run this revision")
+	good := report.True(v1alpha1.ReasonRevisionReady, "Tenants can run this revision")
 	if meta.IsStatusConditionTrue(mkr.Status.Conditions, v1alpha1.ConditionReady) {
 		return good, true
 	}
@@ -125,7 +125,7 @@ func (r *Reconciler) readable(ctx context.Context, mkr *v1alpha1.MarketplaceRevi
 	}
 	data, err := revision.Decode(content.Data.Raw)
 	if err != nil {
-		return report.False(v1alpha1.ReasonRevisionContentUnreadable, fmt.Sprintf("%s: run the version that made it, or move its tenants to another"+
+		return report.False(v1alpha1.ReasonRevisionContentUnreadable, fmt.Sprintf("%s: run the version of Stallkeeper that created it, or move its tenants to another revision"+
 			" revision", err)), true
 	}
 	mkr.Status.ChartDigest = data.ChartDigest()

@@ -47,10 +47,10 @@ func schemaProblems(objects []*unstructured.Unstructured) []string {
 func objectProblems(object *unstructured.Unstructured) []string {
 	raw, err := json.Marshal(object.Object)
 	if err != nil {
-		return []string{"it has no JSON form"}
+		return []string{"it can't be encoded as JSON"}
 	}
 	if len(raw) > maxObjectBytes {
-		return []string{fmt.Sprintf("it has %d bytes, and the API server stores at most %d in one object: divide it", len(raw), maxObjectBytes)}
+		return []string{fmt.Sprintf("it has %d bytes, but the API server stores at most %d per object: split it", len(raw), maxObjectBytes)}
 	}
 	into, err := scheme.Scheme.New(object.GroupVersionKind())
 	if err != nil {
@@ -63,7 +63,7 @@ func objectProblems(object *unstructured.Unstructured) []string {
 	var problems []string
 	for _, one := range strict {
 		if field, ok := errors.AsType[kjson.FieldError](one); ok {
-			problems = append(problems, fmt.Sprintf("there is no field %s: correct its name or its place", field.FieldPath()))
+			problems = append(problems, fmt.Sprintf("there is no field %s: correct its name or position", field.FieldPath()))
 		}
 	}
 	return append(problems, doubled(into, object)...)
@@ -75,7 +75,7 @@ var goType = regexp.MustCompile(`cannot unmarshal (\w+)(?: .*)? into Go struct f
 // typeProblem words an error of decoding.
 func typeProblem(err error) string {
 	if found := goType.FindStringSubmatch(err.Error()); found != nil {
-		return fmt.Sprintf("%s is a %s, and must be a %s: quote a text, and do not quote a number", found[2], found[1], kindOf(found[3]))
+		return fmt.Sprintf("%s is a %s but must be a %s: quote strings, and do not quote numbers", found[2], found[1], kindOf(found[3]))
 	}
 	return report.Cut(strings.TrimPrefix(err.Error(), "json: "), 200)
 }
@@ -157,7 +157,7 @@ func twice(list string, keys map[string]int) []string {
 	var problems []string
 	for key, count := range keys {
 		if count > 1 {
-			problems = append(problems, fmt.Sprintf("%s has the %s %d times: leave it once", list, key, count))
+			problems = append(problems, fmt.Sprintf("%s has the %s %d times: remove the duplicates", list, key, count))
 		}
 	}
 	slices.Sort(problems)

@@ -127,7 +127,7 @@ func overlaps(field string, ofProduct, ofPlan []v1alpha1.ValueAssignment) []stri
 		for _, theirs := range ofProduct {
 			a, b := revision.PathKeys(mine.Path), revision.PathKeys(theirs.Path)
 			if shorter := min(len(a), len(b)); len(a) != len(b) && slices.Equal(a[:shorter], b[:shorter]) {
-				problems = append(problems, fmt.Sprintf("%s: %s and the product's %s lie within each other: only one of them can be set",
+				problems = append(problems, fmt.Sprintf("%s: %s and the product's %s overlap: only one of them can be set",
 					field, mine.Path, theirs.Path))
 			}
 		}
@@ -146,7 +146,7 @@ func pushedTwice(field string, plan v1alpha1.Plan) []string {
 	if len(pushed) < 2 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s: %s are pushed, and a marketplace charges one amount: set push: None for all but one", field, strings.Join(pushed, " and "))}
+	return []string{fmt.Sprintf("%s: %s are all pushed, but a marketplace charges a single amount: set push: None for all but one", field, strings.Join(pushed, " and "))}
 }
 
 func rawOf(values *runtime.RawExtension) []byte {

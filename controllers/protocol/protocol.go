@@ -105,7 +105,7 @@ func (c Clients) UsagePusher(ctx context.Context, mp *v1alpha1.Marketplace) (mar
 	name := types.NamespacedName{Namespace: mp.Namespace, Name: mp.Spec.KooGallery.CallbackSecretRef.Name}
 	err = c.Secrets.Get(ctx, name, secret)
 	if apierrors.IsNotFound(err) {
-		return nil, unusable("Secret %q with the keys of the callbacks does not exist in this namespace: create it", name.Name)
+		return nil, unusable("Secret %q with the callback keys does not exist in this namespace: create it", name.Name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading Secret %s: %w", name, err)
@@ -121,7 +121,7 @@ func (c Clients) UsagePusher(ctx context.Context, mp *v1alpha1.Marketplace) (mar
 func (c Clients) api(ctx context.Context, mp *v1alpha1.Marketplace) (Protocol, OpenAPI, error) {
 	protocol, ok := c.Protocols[mp.Spec.Protocol]
 	if !ok {
-		return Protocol{}, OpenAPI{}, unusable("Protocol %q is not known to this version of Stallkeeper", mp.Spec.Protocol)
+		return Protocol{}, OpenAPI{}, unusable("Protocol %q is not supported by this version of Stallkeeper", mp.Spec.Protocol)
 	}
 	secret, err := c.credentials(ctx, mp)
 	if err != nil {
@@ -148,7 +148,7 @@ func (c Clients) credentials(ctx context.Context, mp *v1alpha1.Marketplace) (*co
 			name, c.Namespace, v1alpha1.OpenAPIAccessKeyID, v1alpha1.OpenAPISecretKey)
 	}
 	if apierrors.IsForbidden(err) {
-		return nil, unusable("The controller may not read Secret %q in namespace %q: add its name to the"+
+		return nil, unusable("The controller is not permitted to read Secret %q in namespace %q: add its name to the"+
 			" chart's value credentials.secretNames", name, c.Namespace)
 	}
 	if err != nil {

@@ -32,7 +32,7 @@ func (l Limits) orDefault() Limits {
 
 // ErrRenderLimit: a template took more than a rendering may. Errors that wrap it are *LimitError, and are final for the template
 // and its inputs.
-var ErrRenderLimit = errors.New("the template takes more than rendering may")
+var ErrRenderLimit = errors.New("the template exceeds the rendering limits")
 
 // Exceeded says which limit it was.
 type Exceeded string
@@ -55,16 +55,16 @@ type LimitError struct {
 
 // Error says what was exceeded and what to do.
 func (e *LimitError) Error() string {
-	const remedy = "look for what grows, loops, or contains itself in the template, its values or its values.schema.json"
+	const remedy = "look for unbounded growth, loops or recursion in the template, its values or its values.schema.json"
 	switch e.Exceeded {
 	case Time:
 		return fmt.Sprintf("rendering was stopped after %s; %s", e.Limits.Time, remedy)
 	case Memory:
-		return fmt.Sprintf("rendering takes more than %d MiB of memory; %s", e.Limits.Memory>>20, remedy)
+		return fmt.Sprintf("rendering exceeds %d MiB of memory; %s", e.Limits.Memory>>20, remedy)
 	case Stack:
-		return fmt.Sprintf("rendering takes more than %d MiB of stack; %s", e.Limits.Stack>>20, remedy)
+		return fmt.Sprintf("rendering exceeds %d MiB of stack; %s", e.Limits.Stack>>20, remedy)
 	default:
-		return "rendering ended its process; " + remedy
+		return "rendering crashed its process; " + remedy
 	}
 }
 

@@ -44,7 +44,7 @@ type Template interface {
 }
 
 // ErrUnavailable: no worker could be started or spoken to. It may pass.
-var ErrUnavailable = errors.New("rendering is not possible now")
+var ErrUnavailable = errors.New("rendering is temporarily unavailable")
 
 // Pool is a few workers. Make it with NewPool, and Close it.
 type Pool struct {
@@ -156,7 +156,7 @@ func digestOf(src template.Source) string {
 func (p *Pool) ask(ctx context.Context, asked request, src *template.Source) (response, error) {
 	raw, err := json.Marshal(asked)
 	if err != nil {
-		return response{}, errors.New("the inputs have no JSON form")
+		return response{}, errors.New("the inputs can't be encoded as JSON")
 	}
 	sum := sha256.Sum256(raw)
 	key := hex.EncodeToString(sum[:])

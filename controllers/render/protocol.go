@@ -61,7 +61,7 @@ type wireInputs struct {
 }
 
 // errNoJSON: the inputs can't be sent.
-var errNoJSON = errors.New("the values have no JSON form")
+var errNoJSON = errors.New("the values can't be encoded as JSON")
 
 func wireInputsOf(in template.Inputs) (*wireInputs, error) {
 	w := &wireInputs{Inputs: in}
@@ -140,7 +140,7 @@ func wireOutputOf(out template.Output) (*wireOutput, error) {
 	for _, object := range out.Objects {
 		raw, err := json.Marshal(object.Object)
 		if err != nil {
-			return nil, fmt.Errorf("%s: an object has no JSON form", object.File)
+			return nil, fmt.Errorf("%s: an object can't be encoded as JSON", object.File)
 		}
 		w.Objects = append(w.Objects, wireObject{Object: raw, File: object.File, Events: object.Events})
 	}

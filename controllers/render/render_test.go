@@ -264,7 +264,7 @@ func TestWhatOverrunsEndsNoMoreThanItself(t *testing.T) {
 			if !errors.As(err, &limit) || !errors.Is(err, ErrRenderLimit) || limit.Exceeded != tc.want {
 				t.Fatalf("got %v", err)
 			}
-			if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "look for what grows") {
+			if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "look for unbounded growth") {
 				t.Errorf("the error is %q", err)
 			}
 			out, err := rendered(t, p, good, withKept(inputs(map[string]any{"account": 1, "n": 2})))

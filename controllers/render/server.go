@@ -78,7 +78,7 @@ func (s *server) answer(ctx context.Context, asked request) (response, error) {
 func (s *server) work(asked request) (answer response) {
 	defer func() {
 		if recover() != nil {
-			answer = response{Error: &wireError{Text: "rendering failed in a way that has no words; please report the template"}}
+			answer = response{Error: &wireError{Text: "rendering failed with an unknown error; please report the template"}}
 		}
 	}()
 	if asked.Evaluates {

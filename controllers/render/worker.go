@@ -83,7 +83,7 @@ func (w *worker) cause(ctx context.Context, limits Limits, err error) error {
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return &LimitError{Exceeded: Crashed, Limits: limits}
 	default:
-		return fmt.Errorf("%w: a worker does not answer: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: a worker is not responding: %w", ErrUnavailable, err)
 	}
 }
 

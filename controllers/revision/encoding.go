@@ -155,7 +155,7 @@ func (e contentV1) decode() (Content, error) {
 		for name, text := range encoded.Quota {
 			quantity, err := resource.ParseQuantity(text)
 			if err != nil {
-				return Content{}, fmt.Errorf("%w: quota %s of plan %q is no quantity", ErrUnreadable, name, encoded.Name)
+				return Content{}, fmt.Errorf("%w: quota %s of plan %q is not a quantity", ErrUnreadable, name, encoded.Name)
 			}
 			if plan.Quota == nil {
 				plan.Quota = v1alpha1.ResourceList{}
@@ -192,10 +192,10 @@ func (d Data) Encode() ([]byte, error) {
 func Decode(raw []byte) (Data, error) {
 	var data dataV1
 	if err := json.Unmarshal(raw, &data); err != nil {
-		return Data{}, fmt.Errorf("%w: it is not what was written", ErrUnreadable)
+		return Data{}, fmt.Errorf("%w: its content does not match its hash", ErrUnreadable)
 	}
 	if data.Encoding != encodingV1 {
-		return Data{}, fmt.Errorf("%w: its encoding is %d", ErrUnreadable, data.Encoding)
+		return Data{}, fmt.Errorf("%w: its encoding %d is unknown", ErrUnreadable, data.Encoding)
 	}
 	content, err := data.Content.decode()
 	if err != nil {
@@ -216,7 +216,7 @@ func canonical(raw []byte) (json.RawMessage, error) {
 	decoder.UseNumber()
 	var value any
 	if err := decoder.Decode(&value); err != nil {
-		return nil, errors.New("the values are no JSON")
+		return nil, errors.New("the values are not JSON")
 	}
 	return json.Marshal(value)
 }

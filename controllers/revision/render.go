@@ -75,8 +75,8 @@ func (e *MissingError) Error() string {
 		}
 		places = append(places, missing.String())
 	}
-	return "the template asks for values that are not there: " + strings.Join(places, ", ") +
-		"; correct the name, set the value, or use default; template.missingValues: Warn renders nothing in their place"
+	return "the template uses undefined values: " + strings.Join(places, ", ") +
+		"; correct the name, set the value, or use default; with template.missingValues: Warn they render as empty"
 }
 
 // Render evaluates access and values and renders the template. It is pure but for the renderer's processes. Errors name what to
@@ -164,7 +164,7 @@ func RenderAccess(ctx context.Context, rev *Revision, in Inputs) (v1alpha1.Insta
 		case err != nil:
 			problems = append(problems, err)
 		case utf8.RuneCountInString(result) > field.most:
-			problems = append(problems, fmt.Errorf("%s: the result has more than %d characters, which no marketplace takes",
+			problems = append(problems, fmt.Errorf("%s: the result has more than %d characters, the marketplaces' maximum",
 				field.name, field.most))
 		case field.isURL && result != "" && !isWebURL(result):
 			problems = append(problems, fmt.Errorf("%s: the result is not a URL that begins with https:// or http://", field.name))
@@ -183,7 +183,7 @@ func RenderUserName(ctx context.Context, rev *Revision, in Inputs) (string, erro
 	const most = 79
 	name, err := rev.renderer.EvaluateString(ctx, "access.userName", rev.Data.Access.UserName, scope)
 	if err == nil && len(name) > most {
-		err = fmt.Errorf("access.userName: the result has more than %d bytes, which no marketplace takes", most)
+		err = fmt.Errorf("access.userName: the result has more than %d bytes, the marketplaces' maximum", most)
 	}
 	return name, err
 }

@@ -108,14 +108,14 @@ func valuesJSON(text []byte) ([]byte, error) {
 		if line != "" {
 			line = " (" + line + ")"
 		}
-		return nil, errors.New("is no YAML" + line)
+		return nil, errors.New("is not YAML" + line)
 	}
 	if string(raw) == "null" {
 		return []byte("{}"), nil
 	}
 	values, err := template.DecodeValues(raw)
 	if err != nil {
-		return nil, errors.New("must hold a YAML map, such as `replicas: 2`")
+		return nil, errors.New("must contain a YAML map such as `replicas: 2`")
 	}
 	if _, taken := values[ownKey]; taken {
 		return nil, fmt.Errorf("sets %s, which Stallkeeper sets: remove it", ownKey)
@@ -228,7 +228,7 @@ func assign(values map[string]any, a v1alpha1.ValueAssignment, text string) erro
 			below = map[string]any{}
 			values[key] = below
 		default:
-			return fmt.Errorf("%s: %s is no map in the values, so that nothing can be set in it: correct the path or the values", a.Path,
+			return fmt.Errorf("%s: %s is not a map in the values, so no key can be set in it: correct the path or the values", a.Path,
 				strings.Join(keys[:i+1], "."))
 		}
 		values = below
@@ -276,7 +276,7 @@ func typed(a v1alpha1.ValueAssignment, text string) (any, error) {
 		}
 		number, err := strconv.ParseFloat(trimmed, 64)
 		if err != nil {
-			return nil, fmt.Errorf("%s is not a number that fits", from)
+			return nil, fmt.Errorf("%s is out of range", from)
 		}
 		return number, nil
 	case v1alpha1.ValueBoolean:
@@ -286,7 +286,7 @@ func typed(a v1alpha1.ValueAssignment, text string) (any, error) {
 		case "false", "no", "off", "0", "":
 			return false, nil
 		}
-		return nil, fmt.Errorf("%s is neither true, yes, on or 1 nor false, no, off, 0 or empty", from)
+		return nil, fmt.Errorf("%s must be true, yes, on or 1, or false, no, off, 0 or empty", from)
 	default:
 		return text, nil
 	}

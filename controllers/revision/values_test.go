@@ -77,9 +77,9 @@ func TestAssignments(t *testing.T) {
 		"no whole number":               {attribute(v1alpha1.ValueInteger), map[string]string{"size": "hunter2"}, nil, `a.b: attribute "size" is not a whole number`},
 		"nothing as a number":           {attribute(v1alpha1.ValueInteger), map[string]string{"size": ""}, nil, `a.b: attribute "size" is not a whole number`},
 		"no number":                     {attribute(v1alpha1.ValueNumber), map[string]string{"size": "NaN"}, nil, `attribute "size" is not a number`},
-		"a number too large":            {attribute(v1alpha1.ValueNumber), map[string]string{"size": "1e999"}, nil, `attribute "size" is not a number that fits`},
-		"no boolean":                    {attribute(v1alpha1.ValueBoolean), map[string]string{"size": "maybe"}, nil, `attribute "size" is neither true`},
-		"in what is no map":             {v1alpha1.ValueAssignment{Path: "text.below", From: v1alpha1.ValueFromPlan}, nil, nil, "text.below: text is no map"},
+		"a number too large":            {attribute(v1alpha1.ValueNumber), map[string]string{"size": "1e999"}, nil, `attribute "size" is out of range`},
+		"no boolean":                    {attribute(v1alpha1.ValueBoolean), map[string]string{"size": "maybe"}, nil, `attribute "size" must be true`},
+		"in what is no map":             {v1alpha1.ValueAssignment{Path: "text.below", From: v1alpha1.ValueFromPlan}, nil, nil, "text.below: text is not a map"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := salestest.Product(func(p *v1alpha1.MarketplaceProduct) {
@@ -154,14 +154,14 @@ func TestSourcesOfValues(t *testing.T) {
 		"a Secret's":                  {secret("s", "good"), "", ""},
 		"no ConfigMap":                {configMap("x", "good"), v1alpha1.ReasonValuesNotFound, `valuesFrom[0]: ConfigMap "x" does not exist`},
 		"no key of a ConfigMap":       {configMap("c", "x"), v1alpha1.ReasonValuesNotFound, `ConfigMap "c" has no key "x"`},
-		"a list":                      {configMap("c", "list"), v1alpha1.ReasonInvalidValues, "must hold a YAML map"},
-		"no YAML":                     {configMap("c", "broken"), v1alpha1.ReasonInvalidValues, "is no YAML"},
+		"a list":                      {configMap("c", "list"), v1alpha1.ReasonInvalidValues, "must contain a YAML map"},
+		"no YAML":                     {configMap("c", "broken"), v1alpha1.ReasonInvalidValues, "is not YAML"},
 		"what Stallkeeper sets":       {configMap("c", "ours"), v1alpha1.ReasonInvalidValues, "remove it"},
 		"too much":                    {configMap("c", "large"), v1alpha1.ReasonInvalidValues, "at most"},
 		"no Secret":                   {secret("x", "good"), v1alpha1.ReasonValuesNotFound, `Secret "x" does not exist`},
 		"no key of a Secret":          {secret("s", "x"), v1alpha1.ReasonValuesNotFound, `Secret "s" has no key "x"`},
-		"a Secret's list":             {secret("s", "list"), v1alpha1.ReasonInvalidValues, "must hold a YAML map"},
-		"a Secret that holds no YAML": {secret("s", "broken"), v1alpha1.ReasonInvalidValues, "is no YAML"},
+		"a Secret's list":             {secret("s", "list"), v1alpha1.ReasonInvalidValues, "must contain a YAML map"},
+		"a Secret that holds no YAML": {secret("s", "broken"), v1alpha1.ReasonInvalidValues, "is not YAML"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := salestest.Product(func(p *v1alpha1.MarketplaceProduct) { p.Spec.ValuesFrom = []v1alpha1.ValuesSource{tc.from} })

@@ -308,7 +308,7 @@ func TestAJobThatWasStartedByAScheduleStopsWithItsTenant(t *testing.T) {
 			w.stop = false
 			w.settle(t.Context())
 			if job := w.server.object(run); flag(job, "spec", "suspend") || job.GetAnnotations()[KeptAnnotation] != "" {
-				t.Error("the tenant runs again, and its Job does not")
+				t.Error("the tenant is running again, and its Job does not")
 			}
 		})
 	}

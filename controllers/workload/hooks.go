@@ -57,5 +57,5 @@ func (b *builder) hookRefused(object *unstructured.Unstructured, events []string
 	if len(events) == 0 || b.suspended || object.GroupVersionKind().GroupKind() != kindJob || !suspend {
 		return nil
 	}
-	return []string{"spec.suspend is true, so that the hook would never end; remove it"}
+	return []string{"spec.suspend is true, so the hook would never finish; remove it"}
 }

@@ -117,7 +117,7 @@ func TestHooksComeBeforeAndAfterEverythingElse(t *testing.T) {
 func TestAHookThatNeverEndsIsRefused(t *testing.T) {
 	const job = `{apiVersion: batch/v1, kind: Job, metadata: {name: migrate, annotations: {at: pre-install}}, spec: {suspend: true, template: {spec: {}}}}`
 	_, err := Desired(testTenant(), Policy{}, testPermissions(), hooked(t, job), false)
-	want := []string{"Job/migrate (app.yaml): spec.suspend is true, so that the hook would never end; remove it"}
+	want := []string{"Job/migrate (app.yaml): spec.suspend is true, so the hook would never finish; remove it"}
 	if diff := cmp.Diff(want, problemsOf(err)); diff != "" {
 		t.Error(diff)
 	}
@@ -129,7 +129,7 @@ func TestAHookThatNeverEndsIsRefused(t *testing.T) {
 func TestHooksOfPodsThatAreBareAreRefused(t *testing.T) {
 	const pod = `{apiVersion: v1, kind: Pod, metadata: {name: migrate, annotations: {at: pre-install}}}`
 	_, err := Desired(testTenant(), Policy{}, testPermissions(), hooked(t, pod), false)
-	want := []string{"Pod/migrate (app.yaml): a bare Pod is lost with its node and can't be stopped without loss; use a Deployment or a Job"}
+	want := []string{"Pod/migrate (app.yaml): a bare Pod is lost with its node and can't be suspended; use a Deployment or a Job"}
 	if diff := cmp.Diff(want, problemsOf(err)); diff != "" {
 		t.Error(diff)
 	}

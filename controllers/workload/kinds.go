@@ -103,9 +103,9 @@ var neverInTenants = map[schema.GroupKind]string{
 	{Group: groupApps, Kind: "DaemonSet"}:  "a DaemonSet would run on every node for one buyer; use a Deployment",
 	{Group: groupApps, Kind: "ReplicaSet"}: "a bare ReplicaSet has no rollout; use a Deployment",
 	{Kind: "ReplicationController"}:        "a bare ReplicationController has no rollout; use a Deployment",
-	{Kind: "Pod"}: "a bare Pod is lost with its node and can't be stopped without loss; " +
+	{Kind: "Pod"}: "a bare Pod is lost with its node and can't be suspended; " +
 		"use a Deployment or a Job",
-	{Kind: "List"}: "write the items of a List as documents of their own",
+	{Kind: "List"}: "write the items of a List as separate documents",
 }
 
 // clusterScoped are the kinds of Kubernetes itself that lie outside every namespace.

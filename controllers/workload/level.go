@@ -14,6 +14,6 @@ func levelProblems(level, most v1alpha1.PodSecurityLevel) []string {
 	if most == "" || slices.Index(levels, level) <= slices.Index(levels, most) {
 		return nil
 	}
-	return []string{fmt.Sprintf("isolation.podSecurityLevel is %s, and the operator makes namespaces up to %s: choose a stricter"+
+	return []string{fmt.Sprintf("isolation.podSecurityLevel is %s, but the operator allows at most %s: choose a stricter"+
 		" level, or raise the chart's value maxPodSecurityLevel", level, most)}
 }

@@ -33,10 +33,10 @@ type PodSecurityProblem struct {
 
 // String is one sentence for a condition: the object, what is wrong, and the level that would pass.
 func (p PodSecurityProblem) String() string {
-	message := fmt.Sprintf("%s would not be let in at Pod Security level %s: %s",
+	message := fmt.Sprintf("%s violates Pod Security level %s: %s",
 		p.Object, p.Level, strings.Join(p.Violations, ", "))
 	if p.Passes != "" {
-		message += fmt.Sprintf("; level %s would pass", p.Passes)
+		message += fmt.Sprintf("; level %s would allow it", p.Passes)
 	}
 	return message
 }
@@ -92,7 +92,7 @@ var evaluator = sync.OnceValues(func() (policy.Evaluator, error) {
 func violations(level v1alpha1.PodSecurityLevel, template *corev1.PodTemplateSpec) []string {
 	checks, err := evaluator()
 	if err != nil {
-		return []string{fmt.Sprintf("the checks can't be built: %v", err)}
+		return []string{fmt.Sprintf("building the Pod Security checks: %v", err)}
 	}
 	version := api.LevelVersion{Level: api.Level(level), Version: api.LatestVersion()}
 	var violated []string

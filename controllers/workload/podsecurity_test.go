@@ -23,12 +23,12 @@ func TestWhichPodsAreLetIn(t *testing.T) {
 		"hardened pods at the default level": {template: deployment(hardened), wantPassing: v1alpha1.PodSecurityRestricted},
 		"pods that harden nothing": {
 			template: deployment(`containers: [{name: web}]`),
-			want: []string{`Deployment/web would not be let in at Pod Security level restricted: ` +
+			want: []string{`Deployment/web violates Pod Security level restricted: ` +
 				`allowPrivilegeEscalation != false (container "web" must set securityContext.allowPrivilegeEscalation=false), ` +
 				`unrestricted capabilities (container "web" must set securityContext.capabilities.drop=["ALL"]), ` +
 				`runAsNonRoot != true (pod or container "web" must set securityContext.runAsNonRoot=true), ` +
 				`seccompProfile (pod or container "web" must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"); ` +
-				`level baseline would pass`},
+				`level baseline would allow it`},
 			wantPassing: v1alpha1.PodSecurityBaseline,
 		},
 		"pods that harden nothing, where that is allowed": {
@@ -39,13 +39,13 @@ func TestWhichPodsAreLetIn(t *testing.T) {
 			template: `{apiVersion: batch/v1, kind: CronJob, metadata: {name: report}, spec: {jobTemplate: {spec: {template: {spec:
 				{containers: [{name: report, securityContext: {privileged: true}}]}}}}}}`,
 			level: v1alpha1.PodSecurityBaseline,
-			want: []string{`CronJob/report would not be let in at Pod Security level baseline: ` +
-				`privileged (container "report" must not set securityContext.privileged=true); level privileged would pass`},
+			want: []string{`CronJob/report violates Pod Security level baseline: ` +
+				`privileged (container "report" must not set securityContext.privileged=true); level privileged would allow it`},
 			wantPassing: v1alpha1.PodSecurityPrivileged,
 		},
 		"a pod template that can't be read": {
 			template: `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {spec: {containers: web}}}}`,
-			want: []string{"Deployment/web would not be let in at Pod Security level restricted: " +
+			want: []string{"Deployment/web violates Pod Security level restricted: " +
 				"its pod template can't be read: cannot restore slice from string"},
 		},
 		"objects without pods": {

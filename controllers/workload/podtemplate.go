@@ -12,7 +12,7 @@ import (
 )
 
 // allowAPIAccess is the remedy for whatever apiAccess None refuses.
-const allowAPIAccess = "set the product's spec.isolation.apiAccess to ServiceAccountToken, or leave it out of the template"
+const allowAPIAccess = "set the product's spec.isolation.apiAccess to ServiceAccountToken, or remove it from the template"
 
 // podTemplate reads an object's pod template; nil for a kind that has none.
 func podTemplate(object *unstructured.Unstructured) (*corev1.PodTemplateSpec, error) {
@@ -52,7 +52,7 @@ func (b *builder) podTemplateRefused(object *unstructured.Unstructured) []string
 	}
 	for _, volume := range template.Spec.Volumes {
 		if mountsToken(volume) {
-			problems = append(problems, fmt.Sprintf("the volume %s of %s holds a ServiceAccount token; %s",
+			problems = append(problems, fmt.Sprintf("the volume %s of %s contains a ServiceAccount token; %s",
 				volume.Name, at, allowAPIAccess))
 		}
 	}

@@ -26,7 +26,7 @@ func roleRefused(object *unstructured.Unstructured) []string {
 				problems = append(problems, fmt.Sprintf("rules[%d] has the verb *, which includes escalate, bind and "+
 					"impersonate; list the verbs that are needed", i))
 			case verbsRefused.Has(verb):
-				problems = append(problems, fmt.Sprintf("rules[%d] has the verb %s, which gives more rights than the "+
+				problems = append(problems, fmt.Sprintf("rules[%d] has the verb %s, which grants more rights than the "+
 					"Role says; remove it", i, verb))
 			}
 		}
@@ -42,12 +42,12 @@ func roleBindingRefused(object *unstructured.Unstructured, namespace string) []s
 	}
 	var problems []string
 	if binding.RoleRef.Kind != kindRole.Kind {
-		problems = append(problems, fmt.Sprintf("roleRef is %s/%s, and a tenant can use only its own Roles; "+
-			"write a Role with the rules that are needed", binding.RoleRef.Kind, binding.RoleRef.Name))
+		problems = append(problems, fmt.Sprintf("roleRef is %s/%s, but a tenant can only use its own Roles; "+
+			"add a Role with the required rules", binding.RoleRef.Kind, binding.RoleRef.Name))
 	}
 	for i, subject := range binding.Subjects {
 		if subject.Kind != rbacv1.ServiceAccountKind || subject.Namespace != namespace {
-			problems = append(problems, fmt.Sprintf("subjects[%d] is %s/%s in namespace %q, and only ServiceAccounts in "+
+			problems = append(problems, fmt.Sprintf("subjects[%d] is %s/%s in namespace %q, but only ServiceAccounts in "+
 				"the tenant's namespace can be subjects; set its namespace to {{ .Release.Namespace }} or remove it",
 				i, subject.Kind, subject.Name, subject.Namespace))
 		}

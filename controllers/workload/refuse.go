@@ -27,16 +27,16 @@ func (b *builder) kindRefused(object *unstructured.Unstructured) string {
 	case kind.Kind == "":
 		return "the object has no kind; add apiVersion and kind"
 	case kind.Group == v1alpha1.FieldOwner:
-		return "a tenant can't hold the operator's own kinds; remove it from the template"
+		return "a tenant can't contain the operator's own kinds; remove it from the template"
 	case clusterScoped.Has(kind):
-		return fmt.Sprintf("%s is cluster-scoped, and a tenant is one namespace; switch it off by the chart's values or remove it from the "+
+		return fmt.Sprintf("%s is cluster-scoped, but a tenant is one namespace; disable it in the chart's values or remove it from the "+
 			"template, and install it once for the cluster", kind.Kind)
 	case kind == kindRole || kind == kindRoleBinding:
 		if !b.permissions.TenantRBAC {
-			return "Roles and RoleBindings are outside the operator's permissions; allow them with the chart value tenantRBAC.enabled"
+			return "Roles and RoleBindings are outside the operator's permissions; allow them with Stallkeeper's chart value tenantRBAC.enabled"
 		}
 	case !b.permissions.Kinds.Has(kind):
-		return fmt.Sprintf("%s is outside the operator's permissions; add it to the chart value extraTenantKinds", kind)
+		return fmt.Sprintf("%s is outside the operator's permissions; add it to Stallkeeper's chart value extraTenantKinds", kind)
 	}
 	return ""
 }
@@ -47,17 +47,17 @@ func (b *builder) identityRefused(object *unstructured.Unstructured, file string
 	id := identityOf(object)
 	switch first, twice := b.files[id]; {
 	case id.name == "":
-		problems = append(problems, "metadata.name is missing; with generateName each pass would make another object")
+		problems = append(problems, "metadata.name is missing; with generateName, each reconciliation would create another object")
 	case twice:
-		problems = append(problems, fmt.Sprintf("the template makes it twice, first in %s; remove one", first))
+		problems = append(problems, fmt.Sprintf("the template defines it twice, first in %s; remove one", first))
 	case isReserved(id, b.policy.Reserved):
-		problems = append(problems, "the name belongs to an object that every tenant has already; use another name")
+		problems = append(problems, "the name is reserved for an object that every tenant has; use another name")
 	default:
 		problems = append(problems, nameRefused(id)...)
 	}
 	b.files[id] = file
 	if namespace := object.GetNamespace(); namespace != "" && namespace != b.tenant.Namespace {
-		problems = append(problems, fmt.Sprintf("metadata.namespace is %q, not the tenant's; leave it out of the template",
+		problems = append(problems, fmt.Sprintf("metadata.namespace is %q, not the tenant's; remove it from the template",
 			namespace))
 	}
 	return problems
@@ -74,7 +74,7 @@ func nameRefused(id identity) []string {
 		problems = append(problems, "metadata.name is invalid: "+problem)
 	}
 	if longest := known[id.kind].maxName; longest > 0 && len(id.name) > longest {
-		problems = append(problems, fmt.Sprintf("metadata.name has %d characters, and a %s has at most %d; shorten it",
+		problems = append(problems, fmt.Sprintf("metadata.name has %d characters, but a %s allows at most %d; shorten it",
 			len(id.name), id.kind.Kind, longest))
 	}
 	return problems
@@ -86,7 +86,7 @@ func (b *builder) contentRefused(object *unstructured.Unstructured) []string {
 	switch object.GroupVersionKind().GroupKind() {
 	case kindService:
 		if ips, _, _ := unstructured.NestedFieldNoCopy(object.Object, "spec", "externalIPs"); ips != nil {
-			problems = append(problems, "spec.externalIPs would draw other tenants' traffic to this one; remove it")
+			problems = append(problems, "spec.externalIPs would capture other tenants' traffic; remove it")
 		}
 	case kindSecret:
 		problems = append(problems, b.secretRefused(object)...)
@@ -141,7 +141,7 @@ func (b *builder) secretRefused(object *unstructured.Unstructured) []string {
 	}
 	kind, _, _ := unstructured.NestedString(object.Object, "type")
 	if kind == string(corev1.SecretTypeServiceAccountToken) && b.access == v1alpha1.APIAccessNone {
-		problems = append(problems, "it asks for a token of the Kubernetes API; "+allowAPIAccess)
+		problems = append(problems, "it requests a token for the Kubernetes API; "+allowAPIAccess)
 	}
 	return problems
 }

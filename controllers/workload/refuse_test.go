@@ -16,35 +16,31 @@ func deployment(podSpec string) string {
 }
 
 func TestWhatATemplateMayNotAskFor(t *testing.T) {
-	const forbiddenToken = "set the product's spec.isolation.apiAccess to ServiceAccountToken, or leave it out of the template"
+	const forbiddenToken = "set the product's spec.isolation.apiAccess to ServiceAccountToken, or remove it from the template"
 	tests := map[string]struct {
 		template string
 		want     []string
 	}{
 		"a cluster-scoped kind": {
 			template: `{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: reader}}`,
-			want: []string{"ClusterRole/reader (app.yaml): ClusterRole is cluster-scoped, and a tenant is one namespace; " +
-				"switch it off by the chart's values or remove it from the template, and install it once for the cluster"},
+			want:     []string{"ClusterRole/reader (app.yaml): ClusterRole is cluster-scoped, but a tenant is one namespace; disable it in the chart's values or remove it from the template, and install it once for the cluster"},
 		},
 		"a namespace, even the tenant's own": {
 			template: `{apiVersion: v1, kind: Namespace, metadata: {name: tenant-acme-mfrggz}}`,
-			want: []string{"Namespace/tenant-acme-mfrggz (app.yaml): Namespace is cluster-scoped, and a tenant is one namespace; " +
-				"switch it off by the chart's values or remove it from the template, and install it once for the cluster"},
+			want:     []string{"Namespace/tenant-acme-mfrggz (app.yaml): Namespace is cluster-scoped, but a tenant is one namespace; disable it in the chart's values or remove it from the template, and install it once for the cluster"},
 		},
 		"a kind outside the permissions": {
 			template: `{apiVersion: kafka.strimzi.io/v1, kind: Kafka, metadata: {name: events}}`,
-			want: []string{"Kafka/events (app.yaml): Kafka.kafka.strimzi.io is outside the operator's permissions; " +
-				"add it to the chart value extraTenantKinds"},
+			want:     []string{"Kafka/events (app.yaml): Kafka.kafka.strimzi.io is outside the operator's permissions; add it to Stallkeeper's chart value extraTenantKinds"},
 		},
 		"one of the operator's own kinds": {
 			template: `{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, metadata: {name: free}}`,
-			want: []string{"MarketplaceInstance/free (app.yaml): a tenant can't hold the operator's own kinds; " +
-				"remove it from the template"},
+			want:     []string{"MarketplaceInstance/free (app.yaml): a tenant can't contain the operator's own kinds; remove it from the template"},
 		},
 		"another namespace": {
 			template: `{apiVersion: v1, kind: ConfigMap, metadata: {name: web, namespace: kube-system}}`,
 			want: []string{`ConfigMap/web (app.yaml): metadata.namespace is "kube-system", not the tenant's; ` +
-				"leave it out of the template"},
+				"remove it from the template"},
 		},
 		"a DaemonSet": {
 			template: `{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: agent}}`,
@@ -53,7 +49,7 @@ func TestWhatATemplateMayNotAskFor(t *testing.T) {
 		},
 		"a bare Pod": {
 			template: `{apiVersion: v1, kind: Pod, metadata: {name: web}}`,
-			want: []string{"Pod/web (app.yaml): a bare Pod is lost with its node and can't be stopped without loss; " +
+			want: []string{"Pod/web (app.yaml): a bare Pod is lost with its node and can't be suspended; " +
 				"use a Deployment or a Job"},
 		},
 		"a bare ReplicaSet": {
@@ -62,33 +58,29 @@ func TestWhatATemplateMayNotAskFor(t *testing.T) {
 		},
 		"a List": {
 			template: `{apiVersion: v1, kind: List, metadata: {name: all}, items: []}`,
-			want:     []string{"List/all (app.yaml): write the items of a List as documents of their own"},
+			want:     []string{"List/all (app.yaml): write the items of a List as separate documents"},
 		},
 		"a Role, where Roles are not allowed": {
 			template: `{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: web}}`,
-			want: []string{"Role/web (app.yaml): Roles and RoleBindings are outside the operator's permissions; " +
-				"allow them with the chart value tenantRBAC.enabled"},
+			want:     []string{"Role/web (app.yaml): Roles and RoleBindings are outside the operator's permissions; allow them with Stallkeeper's chart value tenantRBAC.enabled"},
 		},
 		"the name of an object that the operator makes": {
 			template: `{apiVersion: v1, kind: Secret, metadata: {name: access}}`,
-			want: []string{"Secret/access (app.yaml): the name belongs to an object that every tenant has already; " +
-				"use another name"},
+			want:     []string{"Secret/access (app.yaml): the name is reserved for an object that every tenant has; use another name"},
 		},
 		"the name of a Secret that brings the directory": {
 			template: `{apiVersion: v1, kind: Secret, metadata: {name: stallkeeper-directory-07}}`,
-			want: []string{"Secret/stallkeeper-directory-07 (app.yaml): the name belongs to an object that every tenant has already; " +
-				"use another name"},
+			want:     []string{"Secret/stallkeeper-directory-07 (app.yaml): the name is reserved for an object that every tenant has; use another name"},
 		},
 		"the same object twice": {
 			template: `{apiVersion: v1, kind: ConfigMap, metadata: {name: web}}
 ---
 {apiVersion: v1, kind: ConfigMap, metadata: {name: web}, data: {a: b}}`,
-			want: []string{"ConfigMap/web (app.yaml): the template makes it twice, first in app.yaml; remove one"},
+			want: []string{"ConfigMap/web (app.yaml): the template defines it twice, first in app.yaml; remove one"},
 		},
 		"a name that is made by the server": {
 			template: `{apiVersion: v1, kind: ConfigMap, metadata: {generateName: web-}}`,
-			want: []string{"ConfigMap/ (app.yaml): metadata.name is missing; with generateName each pass would make " +
-				"another object"},
+			want:     []string{"ConfigMap/ (app.yaml): metadata.name is missing; with generateName, each reconciliation would create another object"},
 		},
 		"a name that is not a DNS name": {
 			template: `{apiVersion: v1, kind: ConfigMap, metadata: {name: Web}}`,
@@ -101,7 +93,7 @@ func TestWhatATemplateMayNotAskFor(t *testing.T) {
 			template: `{apiVersion: batch/v1, kind: CronJob, metadata: {name: a234567890123456789012345678901234567890123456789012x},
 				spec: {jobTemplate: {spec: {template: {spec: {}}}}}}`,
 			want: []string{"CronJob/a234567890123456789012345678901234567890123456789012x (app.yaml): " +
-				"metadata.name has 53 characters, and a CronJob has at most 52; shorten it"},
+				"metadata.name has 53 characters, but a CronJob allows at most 52; shorten it"},
 		},
 		"owners and finalizers": {
 			template: `{apiVersion: v1, kind: ConfigMap, metadata: {name: web, finalizers: [example.com/keep],
@@ -125,7 +117,7 @@ func TestWhatATemplateMayNotAskFor(t *testing.T) {
 		},
 		"a Service with external addresses": {
 			template: `{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {externalIPs: [203.0.113.7]}}`,
-			want:     []string{"Service/web (app.yaml): spec.externalIPs would draw other tenants' traffic to this one; remove it"},
+			want:     []string{"Service/web (app.yaml): spec.externalIPs would capture other tenants' traffic; remove it"},
 		},
 		"a Secret with a number": {
 			template: `{apiVersion: v1, kind: Secret, metadata: {name: web}, stringData: {port: 5432}}`,
@@ -140,7 +132,7 @@ func TestWhatATemplateMayNotAskFor(t *testing.T) {
 		},
 		"a Secret that the cluster fills with a token": {
 			template: `{apiVersion: v1, kind: Secret, metadata: {name: web}, type: kubernetes.io/service-account-token}`,
-			want:     []string{"Secret/web (app.yaml): it asks for a token of the Kubernetes API; " + forbiddenToken},
+			want:     []string{"Secret/web (app.yaml): it requests a token for the Kubernetes API; " + forbiddenToken},
 		},
 		"pods that ask for a token": {
 			template: deployment(`automountServiceAccountToken: true`),
@@ -148,7 +140,7 @@ func TestWhatATemplateMayNotAskFor(t *testing.T) {
 		},
 		"pods that mount a token by themselves": {
 			template: deployment(`volumes: [{name: api, projected: {sources: [{serviceAccountToken: {path: token}}]}}]`),
-			want:     []string{"Deployment/web (app.yaml): the volume api of spec.template holds a ServiceAccount token; " + forbiddenToken},
+			want:     []string{"Deployment/web (app.yaml): the volume api of spec.template contains a ServiceAccount token; " + forbiddenToken},
 		},
 		"volumes without a token are fine": {
 			template: deployment(`volumes: [{name: a, emptyDir: {}}, {name: b, projected: {sources: [{configMap: {name: web}}]}}]`),
@@ -165,7 +157,7 @@ func TestWhatATemplateMayNotAskFor(t *testing.T) {
 {apiVersion: kafka.strimzi.io/v1, kind: Kafka, metadata: {name: events}}`,
 			want: []string{
 				"DaemonSet/agent (app.yaml): a DaemonSet would run on every node for one buyer; use a Deployment",
-				"Kafka/events (app.yaml): Kafka.kafka.strimzi.io is outside the operator's permissions; add it to the chart value extraTenantKinds",
+				"Kafka/events (app.yaml): Kafka.kafka.strimzi.io is outside the operator's permissions; add it to Stallkeeper's chart value extraTenantKinds",
 			},
 		},
 	}
@@ -199,9 +191,9 @@ func TestWhatRolesMayNotGive(t *testing.T) {
 		"escalate, bind and impersonate": {
 			template: role("escalate, bind, impersonate"),
 			want: []string{
-				"Role/system:web (app.yaml): rules[1] has the verb escalate, which gives more rights than the Role says; remove it",
-				"Role/system:web (app.yaml): rules[1] has the verb bind, which gives more rights than the Role says; remove it",
-				"Role/system:web (app.yaml): rules[1] has the verb impersonate, which gives more rights than the Role says; remove it",
+				"Role/system:web (app.yaml): rules[1] has the verb escalate, which grants more rights than the Role says; remove it",
+				"Role/system:web (app.yaml): rules[1] has the verb bind, which grants more rights than the Role says; remove it",
+				"Role/system:web (app.yaml): rules[1] has the verb impersonate, which grants more rights than the Role says; remove it",
 			},
 		},
 		"every verb": {
@@ -216,17 +208,17 @@ func TestWhatRolesMayNotGive(t *testing.T) {
 		"the tenant's account and Role are fine": {template: binding("kind: Role, name: web", inTenant)},
 		"a ClusterRole": {
 			template: binding("kind: ClusterRole, name: admin", inTenant),
-			want: []string{"RoleBinding/web (app.yaml): roleRef is ClusterRole/admin, and a tenant can use only its own Roles; " +
-				"write a Role with the rules that are needed"},
+			want: []string{"RoleBinding/web (app.yaml): roleRef is ClusterRole/admin, but a tenant can only use its own Roles; " +
+				"add a Role with the required rules"},
 		},
 		"an account of another namespace": {
 			template: binding("kind: Role, name: web", "kind: ServiceAccount, name: web, namespace: default"),
-			want: []string{`RoleBinding/web (app.yaml): subjects[0] is ServiceAccount/web in namespace "default", and only ` +
+			want: []string{`RoleBinding/web (app.yaml): subjects[0] is ServiceAccount/web in namespace "default", but only ` +
 				"ServiceAccounts in the tenant's namespace can be subjects; set its namespace to {{ .Release.Namespace }} or remove it"},
 		},
 		"a group": {
 			template: binding("kind: Role, name: web", `kind: Group, name: "system:authenticated"`),
-			want: []string{`RoleBinding/web (app.yaml): subjects[0] is Group/system:authenticated in namespace "", and only ` +
+			want: []string{`RoleBinding/web (app.yaml): subjects[0] is Group/system:authenticated in namespace "", but only ` +
 				"ServiceAccounts in the tenant's namespace can be subjects; set its namespace to {{ .Release.Namespace }} or remove it"},
 		},
 	}

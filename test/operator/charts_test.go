@@ -93,7 +93,7 @@ func charts() {
 		fromRegistry := fromChart(v1alpha1.Chart{OCI: v1alpha1.OCIChart{
 			Reference: "oci://" + repository, Version: "1.2.3+build", Transport: v1alpha1.TransportHTTP,
 		}})
-		p := offer(ctx, product("oci", shop, fromRegistry), "False ChartNotFound: push it with `helm push`, or correct reference and version")
+		p := offer(ctx, product("oci", shop, fromRegistry), "False ChartNotFound: push it with `helm push`, or correct the reference and version")
 
 		Expect(push(ctx, repository, "1.2.3_build", chartOf(shop))).To(Succeed())
 		change(ctx, p, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Access.Memo = "Now there is a chart" })

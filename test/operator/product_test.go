@@ -136,7 +136,7 @@ func offer(ctx SpecContext, p *v1alpha1.MarketplaceProduct, want string) *v1alph
 	return offered(ctx, p, want)
 }
 
-const ready = "True ProductReady: Every plan renders and may run"
+const ready = "True ProductReady: All plans render and may run"
 
 func offered(ctx SpecContext, p *v1alpha1.MarketplaceProduct, want string) *v1alpha1.MarketplaceProduct {
 	GinkgoHelper()

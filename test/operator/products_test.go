@@ -36,9 +36,9 @@ func badProducts() {
 				}}
 			}),
 		Entry("with a cluster-scoped kind", "clusterscoped", web+object("rbac.authorization.k8s.io/v1", "ClusterRole"),
-			"False NotPermitted: ClusterRole is cluster-scoped, and a tenant is one namespace; switch it off by the chart's values or remove it from the template"),
+			"False NotPermitted: ClusterRole is cluster-scoped, but a tenant is one namespace; disable it in the chart's values or remove it from the template"),
 		Entry("with another namespace", "othernamespace", strings.ReplaceAll(settings, "{name: web}\ndata", "{name: web, namespace: kube-system}\ndata"),
-			`False NotPermitted: metadata.namespace is "kube-system", not the tenant's; leave it out`),
+			`False NotPermitted: metadata.namespace is "kube-system", not the tenant's; remove it`),
 		Entry("with a kind outside the permissions", "outside", web+object("cert-manager.io/v1", "Certificate"),
 			"False NotPermitted: add it to the chart value extraTenantKinds"),
 		Entry("with a Role, where the chart does not allow them", "role", web+object("rbac.authorization.k8s.io/v1", "Role"),
@@ -46,7 +46,7 @@ func badProducts() {
 		Entry("with a DaemonSet", "daemonset", web+object("apps/v1", "DaemonSet"),
 			"False NotPermitted: use a Deployment"),
 		Entry("when its pods would be refused", "insecure", strings.ReplaceAll(web, "runAsNonRoot: true", "runAsNonRoot: false"),
-			"False PodSecurity: Deployment/web would not be let in at Pod Security level restricted: runAsNonRoot != true"),
+			"False PodSecurity: Deployment/web violates Pod Security level restricted: runAsNonRoot != true"),
 	)
 
 	It("keeps a sale waiting, which runs as soon as the product is put right", func(ctx SpecContext) {
