@@ -125,8 +125,8 @@ func (r *Reconciler) readable(ctx context.Context, mkr *v1alpha1.MarketplaceRevi
 	}
 	data, err := revision.Decode(content.Data.Raw)
 	if err != nil {
-		return report.False(v1alpha1.ReasonRevisionContentUnreadable, fmt.Sprintf("%s: run the version of Stallkeeper that created it, or move its tenants to another revision"+
-			" revision", err)), true
+		return report.False(v1alpha1.ReasonRevisionContentUnreadable, fmt.Sprintf("%s: run the version of Stallkeeper that created it,"+
+			" or move its tenants to another revision", err)), true
 	}
 	mkr.Status.ChartDigest = data.ChartDigest()
 	return good, true

@@ -146,7 +146,8 @@ func pushedTwice(field string, plan v1alpha1.Plan) []string {
 	if len(pushed) < 2 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s: %s are all pushed, but a marketplace charges a single amount: set push: None for all but one", field, strings.Join(pushed, " and "))}
+	return []string{fmt.Sprintf("%s: %s are all pushed, but a marketplace charges a single amount: set push: None for all but one",
+		field, strings.Join(pushed, " and "))}
 }
 
 func rawOf(values *runtime.RawExtension) []byte {
