@@ -4,7 +4,7 @@
 //     respects them, and [StarvationGuard] raises the instances that wait since the start.
 //   - The table of constants has every pause after which something is looked at without an event. [Retries] is the pause after a pass
 //     that failed, [NewBackoff] that of one item within passes, [Wake] the result that asks for the next pass.
-//   - [InstancesOfProduct], [InstancesWhere] and [InstanceOfObject] find the instances that an event is about.
+//   - [InstancesOfProduct], [InstancesWhere] and [ObjectEvents] find the instances that an event is about.
 //   - [Memory] holds what a process remembers of an object.
 //
 // Promises:

@@ -40,17 +40,8 @@ func InstancesWhere(ctx context.Context, reader client.Reader, namespace string,
 	return requests
 }
 
-// InstanceOfObject finds the instance by the labels of one of its tenant's objects. Tenants of another release are seen as
-// well, but their instances can't be read, and belong to that release.
-func InstanceOfObject(reader client.Reader) handler.MapFunc {
-	return func(ctx context.Context, object client.Object) []Request {
-		if mpi := instanceOf(ctx, reader, object); mpi != nil {
-			return []Request{{NamespacedName: client.ObjectKeyFromObject(mpi)}}
-		}
-		return nil
-	}
-}
-
+// instanceOf finds the instance by the labels of one of its tenant's objects; nil for one of another release, whose instances can't be
+// read.
 func instanceOf(ctx context.Context, reader client.Reader, object client.Object) *v1alpha1.MarketplaceInstance {
 	labels := object.GetLabels()
 	key := types.NamespacedName{

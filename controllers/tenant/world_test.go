@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -96,7 +97,7 @@ func (w *world) set(revision string) Set {
 			own = append(own, obj)
 		case event != "":
 			after = append(after, []*unstructured.Unstructured{obj})
-		case workload.IsConfiguration(kindOf(obj)):
+		case slices.Contains(configurationKinds, obj.GetKind()):
 			configuration = append(configuration, obj)
 		default:
 			rest = append(rest, obj)
@@ -339,3 +340,6 @@ func replicas(t *testing.T, w *world, name string, want int64) {
 		t.Errorf("Deployment/%s has %v replicas, want %d", name, got, want)
 	}
 }
+
+// configurationKinds are the kinds of these tests that are applied before those that need them.
+var configurationKinds = []string{"ConfigMap", "Secret", "ServiceAccount", "PersistentVolumeClaim", "ResourceQuota", "LimitRange", "NetworkPolicy"}

@@ -63,16 +63,6 @@ func PodSecurityProblems(level v1alpha1.PodSecurityLevel, objects []*unstructure
 	return problems
 }
 
-// PassingLevel is the strictest level that lets all objects' pods in; empty when a pod template can't be read.
-func PassingLevel(objects []*unstructured.Unstructured) v1alpha1.PodSecurityLevel {
-	for _, level := range levels {
-		if len(PodSecurityProblems(level, objects)) == 0 {
-			return level
-		}
-	}
-	return ""
-}
-
 // passing is the strictest level that lets the template's pods in.
 func passing(template *corev1.PodTemplateSpec) v1alpha1.PodSecurityLevel {
 	for _, level := range levels {

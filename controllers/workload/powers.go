@@ -14,9 +14,6 @@ func RunsNothing(kind schema.GroupKind, dataKinds []v1alpha1.GroupKind) bool {
 	return ok && traits.stop == nil || isDataKind(kind, dataKinds)
 }
 
-// IsConfiguration says whether objects of a kind are applied before those that need them.
-func IsConfiguration(kind schema.GroupKind) bool { return known[kind].configuration }
-
 // PodTemplatePath is where a kind has its pod template; nil for one that has none.
 func PodTemplatePath(kind schema.GroupKind) []string { return known[kind].podTemplate }
 

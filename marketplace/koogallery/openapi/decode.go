@@ -52,23 +52,9 @@ type param struct {
 	Value text `json:"value"`
 }
 
-// DecodeOrder reads an answer of the order query, as QueryOrder returned it in raw, also one that was kept for long. It is
-// lenient in form: numbers may be texts and texts numbers, a list may be its only element or JSON in a string, anything may
-// be null or missing, unknown members are ignored. It is not lenient in what would be guessed: an unreadable quantity is an
-// error. Errors are an *Error of kind ErrGateway or ErrOrderNotFound, or what the code in the answer means.
-func DecodeOrder(raw []byte) (Order, error) {
-	failed := orderQuery.judge(http.StatusOK, raw)
-	if failed != nil {
-		return Order{}, failed
-	}
-	order, failed := decodeOrderInfo(raw)
-	if failed != nil {
-		return Order{}, failed
-	}
-	return order, nil
-}
-
-// decodeOrderInfo reads the order out of an answer of success.
+// decodeOrderInfo reads the order out of an answer of success. It is lenient in form: numbers may be texts and texts numbers, a list may
+// be its only element or JSON in a string, anything may be null or missing, unknown members are ignored. It is not lenient in what would
+// be guessed: an unreadable quantity is an error.
 func decodeOrderInfo(raw []byte) (Order, *Error) {
 	var answer struct {
 		OrderInfo json.RawMessage `json:"orderInfo"`

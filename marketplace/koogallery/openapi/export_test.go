@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"context"
+	"net/http"
 	"time"
 )
 
@@ -19,3 +20,15 @@ var UsageValue = usageValue
 
 // MaxAnswer is maxAnswer.
 const MaxAnswer = maxAnswer
+
+// DecodeOrder reads an answer of the order query as QueryOrder does.
+func DecodeOrder(raw []byte) (Order, error) {
+	if failed := orderQuery.judge(http.StatusOK, raw); failed != nil {
+		return Order{}, failed
+	}
+	order, failed := decodeOrderInfo(raw)
+	if failed != nil {
+		return Order{}, failed
+	}
+	return order, nil
+}
