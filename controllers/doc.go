@@ -1,3 +1,3 @@
-// Package controllers wires the reconcilers: Setup is the one list of them, used by the command and by the tests. Each has a package
-// of its own below this one.
+// Package controllers registers the reconcilers with a manager. Setup is the only list of them and serves both the binary and the
+// tests. Each reconciler has its own package below this one.
 package controllers

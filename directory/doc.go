@@ -1,4 +1,4 @@
-// Package directory is what a marketplace has said of a buyer's enterprise: its sign-on, its applications, its departments and
+// Package directory models the data that a marketplace sends about a buyer's enterprise: its sign-on, applications, departments and
 // users. It is pure: no client, no clock, no cluster.
 //
 // A [Directory] is a head and shards. Calls are folded into it with [Directory.Fold]; what changed is written back with

@@ -1,5 +1,5 @@
-// Package listener is the HTTP server of the processes that strangers reach: the callback server and the sign-on. It bounds what
-// connections of callers who have proved nothing may cost, so that they neither end the process nor take the turn of the real ones.
+// Package listener is the HTTP server of the Internet-facing processes, the callback server and the sign-on bridge. It bounds the cost of
+// connections by unauthenticated callers, so that they neither crash the process nor starve authenticated ones.
 //
 //	accept → is there room? → no: shed a stranger's connection → TLS → HTTP/1.1 → handler → Vouch
 //

@@ -1,5 +1,5 @@
-// Package login signs the users of a buyer's enterprise in at the marketplace, for applications that have no OAuth2 of their own, and
-// hands them over to the tenant's front end with a short-lived signed token.
+// Package login is the sign-on bridge. It signs the users of a buyer's enterprise in at the marketplace, for applications without their own
+// OAuth2 support, and redirects them to the tenant's front end with a short-lived signed token.
 //
 // One path for each product, and three for each instance:
 //

@@ -1,5 +1,5 @@
-// Package marketplace is what every marketplace has in common: a callback as it arrived (Request), what it means (Event),
-// what was done about it (Outcome), and what goes back over the wire (Answer).
+// Package marketplace defines the interface to all marketplaces: a callback as received (Request), its meaning (Event), the result of
+// processing it (Outcome), and the response (Answer).
 //
 // A callback takes the same way for all marketplaces:
 //

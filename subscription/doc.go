@@ -1,7 +1,6 @@
-// Package subscription has the rules of spec.subscription: what a marketplace's calls make of what is known of a sale. It is pure: a
-// subscription, a call and a time in, a new subscription or an error out. The callback server stores what [Merge] and
-// [MergeLicenseRequest] return; the subpackages orders and licenses say what an order and a license code do to a subscription, for
-// the controllers.
+// Package subscription implements how a marketplace's calls change spec.subscription. It is pure: a subscription, a call and a time in, a
+// new subscription or an error out. The callback server stores the results of [Merge] and [MergeLicenseRequest]; the subpackages orders
+// and licenses apply orders and license codes to a subscription, for the controllers.
 //
 // What the package promises:
 //

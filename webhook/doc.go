@@ -1,4 +1,4 @@
-// Package webhook is the callback server: what the marketplace calls, and where its calls become MarketplaceInstances.
+// Package webhook is the callback server: it accepts the marketplace's calls and stores them as MarketplaceInstances.
 //
 // A callback comes to /v1/{namespace}/{marketplace}. The path picks the Marketplace and with it the Secret of its keys,
 // because nothing in a request may be trusted before its signature holds. Handler.process then takes five steps:

@@ -1,5 +1,5 @@
-// Package v1alpha1 holds the five kinds of the API group stallkeeper.io, their conditions and reasons, and the names and
-// labels that belong to them.
+// Package v1alpha1 defines the five kinds of the API group stallkeeper.io, their conditions and reasons, and their names and
+// labels.
 //
 //   - Marketplace: a marketplace that sells.
 //   - MarketplaceProduct: what is sold, and what runs for it.

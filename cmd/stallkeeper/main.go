@@ -1,5 +1,4 @@
-// Command stallkeeper is the operator's one binary. Its subcommands are the operator's processes and tools, each in a file
-// of its own.
+// Command stallkeeper is the operator's only binary. Its subcommands are the operator's processes and tools, each in its own file.
 package main
 
 import (

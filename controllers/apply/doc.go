@@ -1,6 +1,6 @@
-// Package apply is what controllers/tenant reads a tenant's objects with, and what it deletes and explains with: [Observe] gives what
-// the cache shows, [Judge] says how far one object is, [PodProblems] why a workload does not get further, [Applier.Prune] deletes what
-// no revision wants any more, and [Applier.TakeOver] records a new owner on a namespace that is left over.
+// Package apply reads, judges and deletes a tenant's objects for controllers/tenant: [Observe] lists them from the cache, [Judge] reports
+// an object's readiness, [PodProblems] explains why a workload makes no progress, [Applier.Prune] deletes objects that are no longer
+// desired, and [Applier.TakeOver] records a new owner on an orphaned namespace.
 //
 // Promises:
 //

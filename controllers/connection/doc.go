@@ -1,4 +1,5 @@
-// Package connection checks the connections to marketplaces. One pass over a Marketplace:
+// Package connection validates Marketplaces: their callback keys, clocks, API credentials and missing calls. One reconciliation of a
+// Marketplace:
 //
 //  1. check: can the keys of the callbacks, and the credentials where orders have to be read, be read? Is the clock right?
 //  2. checkCalls: has a call come about each order that the marketplace has notified us of? Orders that give something back need none;

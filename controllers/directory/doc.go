@@ -1,4 +1,4 @@
-// Package directory brings a buyer's users and departments to the tenant.
+// Package directory delivers a buyer's users and departments to the tenant.
 //
 //   - [Reconciler]: folds the calls that wait into the instance's directory, stores it in Secrets beside the instance, and delivers what
 //     the tenant does not have yet into its namespace. Condition DirectorySynced.

@@ -1,6 +1,6 @@
-// Package egress makes the HTTP clients by which the controller reaches what sellers name: tenants' Services and the Prometheus of
-// meters. What is reached from the controller must not be more than what a pod of the cluster could reach: a client for tenants
-// connects to no address of the controller's own machine or link, uses no proxy and follows no redirect.
+// Package egress creates the HTTP clients for addresses that sellers configure: tenants' Services and the Prometheus of meters. Through
+// the controller, a seller must not reach more than a pod of the cluster could: a client for tenants refuses loopback and link-local
+// addresses, uses no proxy and follows no redirects.
 package egress
 
 import (

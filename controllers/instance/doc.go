@@ -1,4 +1,4 @@
-// Package instance makes each tenant what its MarketplaceInstance says. One pass reads:
+// Package instance reconciles each MarketplaceInstance with its tenant. One reconciliation:
 //
 //	gather     reads the sale, what the features want of it, and what stands in the tenant's namespace; decides
 //	power      stops or resumes what stands; needs no product, revision or rendering

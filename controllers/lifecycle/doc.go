@@ -1,4 +1,5 @@
-// Package lifecycle decides what becomes of a tenant: facts and a time in, a decision and the next deadline out.
+// Package lifecycle decides whether a tenant runs, is suspended or is deleted: facts and a time in, a decision and the next deadline
+// out.
 //
 // Decide is pure. It reads no clock and no status, so that the same facts give the same decision after a restart, on a
 // restored cluster, and when somebody has wiped the status. Rules are asked in order; the first that answers decides:

@@ -1,4 +1,4 @@
-// Package order finds out what was sold. One pass over a MarketplaceInstance:
+// Package order determines which product, plan and quantity a sale is for. One reconciliation of a MarketplaceInstance:
 //
 //  1. resolve: of the calls about orders that are recorded in spec.subscription, which are still to be read? What is due by time is
 //     applied first.

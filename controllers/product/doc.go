@@ -1,4 +1,4 @@
-// Package product checks products and cuts their revisions. One pass over a MarketplaceProduct:
+// Package product validates MarketplaceProducts and creates their revisions. One reconciliation of a MarketplaceProduct:
 //
 //  1. cutRevision fetches the chart, renders every plan for a sample instance, running and suspended, and checks the result within the
 //     operator's permissions and the Pod Security level. What passes becomes a ControllerRevision, which never changes.

@@ -1,4 +1,5 @@
-// Package protocol is what the controllers know of marketplaces' protocols, and how they call marketplaces' open APIs.
+// Package protocol maps each marketplace protocol to its callback verification and its API clients, and translates failed API calls
+// into conditions.
 //
 // The command gives [Protocols]: a protocol of each kind. [Clients] reads the credentials that a Marketplace names and makes a client
 // of the API for orders, licenses or usage. A call that fails becomes a condition by the API's [Failure].

@@ -1,4 +1,4 @@
-// Package queue says when and in which order objects are looked at.
+// Package queue defines when and in which order objects are reconciled: watches, priorities, retry intervals and backoff.
 //
 //   - What was sold goes first: [InstanceEvents] and [Enqueue] give priorities, [Prioritized] are the options of a controller that
 //     respects them, and [StarvationGuard] raises the instances that wait since the start.

@@ -1,4 +1,4 @@
-// Package render runs templates in worker processes, so that one of them can end no more than its worker.
+// Package render renders templates in worker processes, so that a runaway template can only crash its worker.
 //
 //	Pool.Load(ctx, Source) → *Template        parses in a worker, once per revision
 //	(*Template).Render(ctx, Inputs) → Output  renders in a worker, once per instance and pass

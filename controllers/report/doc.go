@@ -1,4 +1,4 @@
-// Package report is how every reconciler says things.
+// Package report sets conditions, writes status and emits events in the same way for all reconcilers.
 //
 //	Verdict        a condition's status, reason and message, with when to look again
 //	Set            writes a verdict into conditions

@@ -1,3 +1,3 @@
-// Package revision has the contents of a product as they were when a tenant got them: what they are made from, how they are stored in
-// a ControllerRevision and shown in a MarketplaceRevision, and how they are rendered for one instance.
+// Package revision holds immutable snapshots of a product: how they are built, stored in a ControllerRevision, summarized in a
+// MarketplaceRevision, and rendered for an instance.
 package revision

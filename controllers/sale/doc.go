@@ -1,4 +1,4 @@
-// Package sale says what is known of one sale and what follows from it, once for all reconcilers.
+// Package sale collects the facts about a sale and derives the decision from them, in one place for all reconcilers.
 //
 //	Reader.Read    reads the product and the marketplace's protocol, and makes the Sale (Of, pure)
 //	Reader.Extend  asks the features what they want of the tenant

@@ -1,4 +1,4 @@
-// Package tenant makes one tenant's namespace what it should be, and knows a tenant and nothing else: no lifecycle, no sale, no product.
+// Package tenant converges a tenant's namespace to its desired state. It knows nothing of lifecycles, sales or products.
 //
 // A tenant has two sides. Power is whether it runs; shape is what its objects look like, by a revision. Each has a field owner of its
 // own, and neither waits for the other.

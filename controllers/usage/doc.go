@@ -1,4 +1,4 @@
-// Package usage counts what is billed by usage and tells the marketplaces.
+// Package usage meters sales that are billed by usage and reports their usage to the marketplaces.
 //
 //   - [Reconciler], of one instance: gather reads the sale and its records, count asks the sources of the meters about each interval that
 //     is over and writes a UsageRecord for it, keepRecords settles old ones, reportUsage says how it stands. Conditions UsageReported

@@ -1,4 +1,4 @@
-// Package workload turns a tenant's rendered objects into the complete set of objects that its namespace must hold. It is
+// Package workload turns a tenant's rendered objects into the complete set of objects that its namespace must contain. It is
 // pure: no client, no clock, no cluster.
 //
 // [Desired] works in four steps.

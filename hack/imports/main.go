@@ -1,5 +1,5 @@
 // Command imports fails when a package of the product has no import rule of its own in .golangci.yml, or when a rule names a folder
-// that does not exist. Either would leave imports unchecked without a word: golangci-lint accepts both. It runs in the repository's
+// that does not exist. In both cases golangci-lint would silently leave imports unchecked. It runs in the repository's
 // root; make verify does.
 package main
 

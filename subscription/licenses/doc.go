@@ -1,5 +1,5 @@
-// Package licenses decides what a marketplace's words about a license code mean for its sale. It is pure: a subscription and
-// what the marketplace told in, a new subscription out.
+// Package licenses applies a marketplace's responses about a license code to its sale. It is pure: a subscription and the response
+// in, a new subscription out.
 //
 //	Activated → the order is applied as any other → DueAt → the caller asks → Queried → the caller stores the subscription
 //

@@ -1,4 +1,4 @@
-// Package orders applies what a marketplace's order API says to a subscription. It is pure: a subscription, an order and
+// Package orders applies orders of a marketplace to a subscription. It is pure: a subscription, an order and
 // the products in, a new subscription or a problem with its remedy out.
 //
 //	Pending → the caller reads the order → Apply → the caller stores the subscription

@@ -1,5 +1,5 @@
-// Package metering decides about metered use: which interval is counted next, which records count, how much that is, what is
-// pushed to the marketplace, and what may be forgotten. It is pure; time is an argument.
+// Package metering computes metered usage: which interval to count next, which records are valid, their total, which to push to the
+// marketplace, and which may be deleted. It is pure; time is an argument.
 //
 // A meter's ledger is its records, and nothing else is remembered. Each says how much was used from one instant to another. For
 // a meter with a source they follow each other without hole or overlap from the moment at which the meter was first seen:

@@ -1,5 +1,5 @@
-// Package openapi calls KooGallery's open API: it asks what a buyer has ordered, pushes usage, and activates, queries and
-// delivers licenses.
+// Package openapi is a client of KooGallery's open API: it queries orders, pushes usage, and activates, queries and delivers
+// licenses.
 //
 //	client := &openapi.Client{BaseURL: base, FallbackURL: fallback, AK: ak, SK: sk, AccessKey: accessKey}
 //	order, raw, err := client.QueryOrder(ctx, orderID, orderLineID)

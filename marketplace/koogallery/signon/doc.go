@@ -1,5 +1,5 @@
-// Package signon signs an enterprise's users in at KooGallery (protocol page 9): the authorization code flow of OAuth2, the question
-// who the user is, and logging out.
+// Package signon signs an enterprise's users in at KooGallery (protocol page 9): the OAuth2 authorization code flow, the query of the
+// user's identity, and logging out.
 //
 //	var signOn marketplace.SignOn = &signon.SignOn{}
 //	address, err := signOn.AuthorizeURL(attempt)              // the browser goes there and comes back

@@ -1,6 +1,6 @@
-// Package exact reads JSON in one way only: names of members count as they are written, case included, and a name that stands twice in
-// an object is refused. encoding/json takes "UserName" for "userName" and the last of two, so that whoever can add a member to what
-// another one has written can become somebody else.
+// Package exact decodes JSON unambiguously: member names are case-sensitive, and duplicate members are rejected. encoding/json accepts
+// "UserName" for "userName" and takes the last of two members, so that a caller who can append a member to another's JSON could
+// impersonate a different user.
 package exact
 
 import (
