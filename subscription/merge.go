@@ -61,9 +61,12 @@ func Merge(sub *v1alpha1.Subscription, event marketplace.Event, now time.Time) (
 		return nil, fmt.Errorf("%w: events of kind %q are not supported", marketplace.ErrMalformed, event.Kind)
 	case sub == nil:
 		return nil, marketplace.ErrUnknownInstance
+	case isRepeat(sub.Calls, event):
+		// Also after a release: the same call gets the same answer, at every replica.
+		return acknowledged(sub, c), nil
 	case sub.Entitlement.State == v1alpha1.EntitlementReleased && event.Kind != marketplace.Release:
 		return nil, fmt.Errorf("%w: the instance was released", marketplace.ErrUnknownInstance)
-	case sub.Entitlement.State == v1alpha1.EntitlementReleased, isRepeat(sub.Calls, event):
+	case sub.Entitlement.State == v1alpha1.EntitlementReleased:
 		return acknowledged(sub, c), nil
 	}
 	merged := acknowledged(sub, c)

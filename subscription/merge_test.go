@@ -392,6 +392,13 @@ func TestMerge(t *testing.T) {
 			sub: sale(), events: []marketplace.Event{released(9, ""), released(12, "un1")},
 			want: sale(entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 9)),
 		},
+		"a renewal that came before the release is answered as before when it comes again": {
+			sub: sale(entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 9),
+				heard(v1alpha1.Call{Operation: "refreshInstance", Variant: "RENEWAL", OrderID: "r1", OrderLineID: "r1-1", Time: at(8)})),
+			events: []marketplace.Event{renewal("r1", 10, 60)},
+			want: sale(entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 9),
+				heard(v1alpha1.Call{Operation: "refreshInstance", Variant: "RENEWAL", OrderID: "r1", OrderLineID: "r1-1", Time: at(8)})),
+		},
 		"a renewal after the release finds nothing": {
 			sub:    sale(entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 9)),
 			events: []marketplace.Event{renewal("r1", 10, 60)}, wantErr: marketplace.ErrUnknownInstance,
