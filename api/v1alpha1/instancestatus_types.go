@@ -3,7 +3,7 @@ package v1alpha1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // InstanceState sums an instance up in one word for people: Pending, Provisioning, Running, InGrace, Suspending, Suspended,
-// Released, Removing, Blocked or Paused; later versions may have more. No code reads it.
+// Released, Removing, Blocked or Paused; later versions may have more. No code decides by it.
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=64
 type InstanceState string
@@ -226,7 +226,7 @@ type MarketplaceInstanceStatus struct {
 	// +kubebuilder:validation:MaxItems=32
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// state sums the conditions up in one word for people. No code reads it.
+	// state sums the conditions up in one word for people. No code decides by it.
 	// +optional
 	State InstanceState `json:"state,omitempty"`
 

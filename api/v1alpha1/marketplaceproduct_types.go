@@ -123,7 +123,7 @@ type OCIChart struct {
 	// +required
 	// +kubebuilder:validation:MinLength=7
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches('^oci://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$')",message="reference must be a repository without tag or digest, such as oci://registry.example.com/charts/app; the version stands in version"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^oci://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$')",message="reference must be a repository in lower case without tag or digest, such as oci://registry.example.com/charts/app; the version stands in version"
 	Reference string `json:"reference,omitempty"`
 
 	// version is the chart's exact version.

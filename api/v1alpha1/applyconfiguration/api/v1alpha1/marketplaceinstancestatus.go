@@ -18,7 +18,7 @@ type MarketplaceInstanceStatusApplyConfiguration struct {
 	// spec.correction, Paused while reconciliation is paused, and Stalled while somebody must act. True is good, but for
 	// Suspended, Paused and Stalled, which say that something is so.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// state sums the conditions up in one word for people. No code reads it.
+	// state sums the conditions up in one word for people. No code decides by it.
 	State *apiv1alpha1.InstanceState `json:"state,omitempty"`
 	// observedGeneration is the generation that the conditions speak of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
