@@ -15,6 +15,9 @@ import (
 
 // look adds the state of the tenant's objects to an outcome, and if they have not been healthy for a while, the reason.
 func (r *Reconciler) look(ctx context.Context, p *pass, o *outcome) {
+	if p.now.Before(unhealthySince(p.Instance, p.now).Add(queue.PodsFirst)) {
+		o.retried = nil // most of it passes, and each that is named would be a write of the status
+	}
 	if o.problem != nil || o.stuck != nil || len(o.nextBlockers) > 0 {
 		o.again = queue.Earliest(o.again, p.now.Add(queue.ProblemRetry))
 	}

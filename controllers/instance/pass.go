@@ -189,6 +189,8 @@ type outcome struct {
 	did did
 	// err is what went wrong and is tried again.
 	err error
+	// retried are the objects that were refused and are tried again; they are named once that has lasted.
+	retried []tenant.Refusal
 	// problem is what went wrong and stays; stuck is why the tenant can't be moved to its target revision, while everything else holds on
 	// the revision that it has.
 	problem, stuck *report.Verdict
@@ -216,6 +218,11 @@ type outcome struct {
 func (o *outcome) refuse(refusals []tenant.Refusal) {
 	if err := tenant.Retry(refusals); err != nil && o.err == nil {
 		o.err = err
+	}
+	for _, refusal := range refusals {
+		if refusal.Retry {
+			o.retried = append(o.retried, refusal)
+		}
 	}
 	o.blockers = append(o.blockers, blockersOf(tenant.Blocked(refusals))...)
 }

@@ -245,7 +245,7 @@ func provisionedVerdict(d lifecycle.Decision, o outcome) report.Verdict {
 	case o.stuck != nil:
 		return *o.stuck
 	case o.err != nil:
-		return report.Unknown(v1alpha1.ReasonApplyFailed, "Reconciling the tenant failed; retrying")
+		return report.Unknown(v1alpha1.ReasonApplyFailed, retriedText(o.retried))
 	case len(cannotStop(o.blockers)) > 0:
 		return report.False(v1alpha1.ReasonCannotSuspend, "The tenant can't be stopped: "+blockerText(cannotStop(o.blockers)))
 	case o.did == absent:
@@ -263,6 +263,15 @@ func provisionedVerdict(d lifecycle.Decision, o outcome) report.Verdict {
 		return report.True(v1alpha1.ReasonProvisioned, "This sale needs no workload")
 	}
 	return report.True(v1alpha1.ReasonProvisioned, "All objects of the tenant are in place and healthy")
+}
+
+// retriedText says that something is tried again, and what, if that has lasted.
+func retriedText(retried []tenant.Refusal) string {
+	const text = "Reconciling the tenant failed; retrying"
+	if len(retried) == 0 {
+		return text
+	}
+	return text + ": " + refusalText(retried)
 }
 
 // waitsVerdict says what a tenant that nothing is wrong with waits for; empty for nothing.
