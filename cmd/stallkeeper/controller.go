@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -41,6 +43,7 @@ type controllerFlags struct {
 	driftSecrets         bool
 	tenantRBAC           bool
 	maxPodSecurity       string
+	tenantLimits         string
 	clockSkewURL         string
 	licenseQueryInterval time.Duration
 	podNamespace         string
@@ -75,6 +78,8 @@ func newControllerCommand() *cobra.Command {
 	flags.BoolVar(&f.tenantRBAC, "tenant-rbac", false, "allow Roles and RoleBindings in templates")
 	flags.StringVar(&f.maxPodSecurity, "max-pod-security-level", string(v1alpha1.PodSecurityBaseline),
 		"most permissive Pod Security level that a product may request: restricted, baseline or privileged")
+	flags.StringVar(&f.tenantLimits, "tenant-limits", "{}",
+		"what tenants' objects may have that reaches beyond their tenant, as JSON: the chart's tenantLimits and ownHosts")
 	flags.DurationVar(&f.licenseQueryInterval, "license-query-interval", license.DefaultQueryInterval,
 		"interval between queries about the same license code, at least 1s; marketplaces expect one query a day")
 	flags.StringVar(&f.podNamespace, "pod-namespace", "",
@@ -146,6 +151,9 @@ func newControllerManager(f *controllerFlags, log logr.Logger) (ctrl.Manager, co
 		return nil, controllers.Config{}, fmt.Errorf("setting up discovery: %w", err)
 	}
 	config := f.config(namespaces, kinds, capabilitiesReader(discovered))
+	if err := strictJSON(f.tenantLimits, &config.Permissions.Limits); err != nil {
+		return nil, controllers.Config{}, fmt.Errorf("--tenant-limits: %w", err)
+	}
 	if config.Renderer, err = newRenderPool(); err != nil {
 		return nil, controllers.Config{}, err
 	}
@@ -166,6 +174,13 @@ func newControllerManager(f *controllerFlags, log logr.Logger) (ctrl.Manager, co
 		return nil, controllers.Config{}, fmt.Errorf("setting up the controller: %w", err)
 	}
 	return mgr, config, nil
+}
+
+// strictJSON reads a flag's JSON, with no field that is not known.
+func strictJSON(text string, into any) error {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into)
 }
 
 // config is what the flags and the cluster say.

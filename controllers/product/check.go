@@ -139,6 +139,9 @@ func (c planCheck) objects(in revision.Inputs, rendered revision.Rendered, suspe
 		return report.Problem(v1alpha1.ReasonNotPermitted, err.Error())
 	}
 	objects := slices.Concat(slices.Concat(set.Prepare...), slices.Concat(set.Groups...))
+	if problems := c.permissions.Limits.BorderProblems(objects); len(problems) > 0 {
+		return report.Problem(v1alpha1.ReasonNotPermitted, strings.Join(problems, "; "))
+	}
 	if problems := schemaProblems(objects); len(problems) > 0 {
 		return report.Problem(v1alpha1.ReasonInvalidTemplate, "The API server would reject the rendered objects: "+strings.Join(problems, "; "))
 	}

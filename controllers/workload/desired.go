@@ -86,6 +86,8 @@ type Permissions struct {
 	TenantRBAC bool
 	// MaxPodSecurityLevel is the most permissive level that a tenant's namespace may have; any when empty.
 	MaxPodSecurityLevel v1alpha1.PodSecurityLevel
+	// Limits are what tenants' objects may have that reaches beyond their tenant.
+	Limits Limits
 	// Controller says who connects to Policy.Asked.
 	Controller Peer
 }

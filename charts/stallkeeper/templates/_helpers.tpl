@@ -245,3 +245,8 @@ resources:
     resourceFieldRef:
       resource: limits.memory
 {{- end -}}
+
+{{/* The hosts of the callbacks and the sign-on, as a JSON list. */}}
+{{- define "stallkeeper.ownHosts" -}}
+{{- concat (list .Values.webhook.host) (ternary (list (include "stallkeeper.loginHost" .)) list (not (not .Values.login.enabled))) | compact | toJson -}}
+{{- end -}}

@@ -1,0 +1,195 @@
+package workload
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Limits are what tenants' objects may have that reaches beyond their tenant, as the chart's value tenantLimits names them. The chart's
+// admission policy holds every write to them; this is to tell a seller before the first buyer comes.
+type Limits struct {
+	// IngressHostSuffixes are ends of host names, each with its dot; any host when empty. OwnHosts are those of Stallkeeper itself.
+	IngressHostSuffixes []string `json:"ingressHostSuffixes,omitempty"`
+	OwnHosts            []string `json:"ownHosts,omitempty"`
+	// AnyHost allows to name no host.
+	AnyHost bool `json:"anyHost,omitempty"`
+	// The others are names that are allowed beside none.
+	HostAnnotations          []string `json:"hostAnnotations,omitempty"`
+	PriorityClassNames       []string `json:"priorityClassNames,omitempty"`
+	InlineCSIDrivers         []string `json:"inlineCSIDrivers,omitempty"`
+	CloudIdentityAnnotations []string `json:"cloudIdentityAnnotations,omitempty"`
+}
+
+// cloudIdentities begin the annotations by which clouds give pods an account's rights.
+var cloudIdentities = []string{
+	"eks.amazonaws.com/", "iam.amazonaws.com/", "iam.gke.io/", "azure.workload.identity/", "pod-identity.alibabacloud.com/",
+}
+
+// BorderProblems says which objects reach beyond their tenant, each as a sentence with its remedy.
+func (l Limits) BorderProblems(objects []*unstructured.Unstructured) []string {
+	var problems []string
+	for _, object := range objects {
+		for _, problem := range slices.Concat(l.networkProblems(object), l.podProblems(object), l.otherProblems(object)) {
+			problems = append(problems, identityOf(object).String()+": "+problem)
+		}
+	}
+	return problems
+}
+
+// networkProblems are those of what draws traffic.
+func (l Limits) networkProblems(object *unstructured.Unstructured) []string {
+	kind := object.GroupVersionKind().GroupKind()
+	service, opens := kind == kindService, isIngress(kind) || isRoute(kind)
+	if !service && !opens {
+		return nil
+	}
+	var problems []string
+	for _, key := range slices.Sorted(maps.Keys(object.GetAnnotations())) {
+		takes := strings.HasSuffix(key, "-snippet") || strings.HasSuffix(key, "/server-alias") || strings.HasPrefix(key, "external-dns.alpha.kubernetes.io/")
+		if takes && !slices.Contains(l.HostAnnotations, key) {
+			problems = append(problems, fmt.Sprintf("the annotation %s takes hosts or configuration that all tenants share; leave it out, or add it"+
+				" to the chart's value tenantLimits.hostAnnotations", key))
+		}
+	}
+	if service {
+		if address := textAt(object, "spec", "loadBalancerIP"); address != "" {
+			problems = append(problems, "spec.loadBalancerIP could take an address that another tenant is to have; leave it out")
+		}
+		if textAt(object, "spec", "type") == string(corev1.ServiceTypeExternalName) {
+			problems = append(problems, "a Service of type ExternalName would have others call any host for it; use the host's own name in the application")
+		}
+		return problems
+	}
+	for _, host := range hostsOf(object) {
+		problems = append(problems, l.hostProblem(host)...)
+	}
+	return problems
+}
+
+func (l Limits) hostProblem(host string) []string {
+	wild, isWild := strings.CutPrefix(host, "*")
+	ours := slices.ContainsFunc(l.OwnHosts, func(own string) bool { return own == host || isWild && wild != "" && strings.HasSuffix(own, wild) })
+	fits := len(l.IngressHostSuffixes) == 0 || slices.ContainsFunc(l.IngressHostSuffixes, func(end string) bool { return strings.HasSuffix(host, end) })
+	switch {
+	case host == "" && !l.AnyHost:
+		return []string{"it names no host or has a default backend, and takes the hosts of others; name the hosts, or set the chart's value tenantLimits.anyHost"}
+	case ours:
+		return []string{fmt.Sprintf("the host %s is Stallkeeper's own; give the tenant another one", host)}
+	case host != "" && !fits:
+		return []string{fmt.Sprintf("the host %s does not end with %s (the chart's value tenantLimits.ingressHostSuffixes)", host,
+			strings.Join(l.IngressHostSuffixes, " or "))}
+	}
+	return nil
+}
+
+// podProblems are those of the pods that an object makes.
+func (l Limits) podProblems(object *unstructured.Unstructured) []string {
+	template, err := podTemplate(object)
+	if err != nil || template == nil {
+		return nil // it is refused for that
+	}
+	problems := l.identityProblems(template.Annotations)
+	spec := template.Spec
+	if spec.NodeName != "" {
+		problems = append(problems, "nodeName puts pods past the scheduler; use nodeSelector")
+	}
+	if class := spec.PriorityClassName; class != "" && !slices.Contains(l.PriorityClassNames, class) {
+		problems = append(problems, fmt.Sprintf("the priority class %s would push other tenants' pods aside; leave it out, or add it to the chart's"+
+			" value tenantLimits.priorityClassNames", class))
+	}
+	for _, toleration := range spec.Tolerations {
+		if toleration.Key == "" || strings.HasPrefix(toleration.Key, "node-role.kubernetes.io/") {
+			problems = append(problems, "a toleration lets pods onto nodes that are kept for the cluster itself; name the taints of the nodes that are for tenants")
+		}
+	}
+	for _, volume := range spec.Volumes {
+		if volume.CSI != nil && !slices.Contains(l.InlineCSIDrivers, volume.CSI.Driver) {
+			problems = append(problems, fmt.Sprintf("the inline CSI volume %s has the driver %s do what the pod says; use a claim, or add the driver to the"+
+				" chart's value tenantLimits.inlineCSIDrivers", volume.Name, volume.CSI.Driver))
+		}
+	}
+	return problems
+}
+
+// otherProblems are those of claims and accounts.
+func (l Limits) otherProblems(object *unstructured.Unstructured) []string {
+	const chosen = "volumeName chooses a volume, which may hold another tenant's data; leave it out"
+	switch object.GroupVersionKind().GroupKind() {
+	case kindClaim:
+		if textAt(object, "spec", "volumeName") != "" {
+			return []string{"spec." + chosen}
+		}
+	case kindStatefulSet:
+		claims, _, _ := unstructured.NestedSlice(object.Object, "spec", "volumeClaimTemplates")
+		for _, claim := range claims {
+			if fields, ok := claim.(map[string]any); ok && textAt(&unstructured.Unstructured{Object: fields}, "spec", "volumeName") != "" {
+				return []string{"volumeClaimTemplates: " + chosen}
+			}
+		}
+	case kindServiceAccount:
+		return l.identityProblems(object.GetAnnotations())
+	}
+	return nil
+}
+
+func (l Limits) identityProblems(annotations map[string]string) []string {
+	var problems []string
+	for _, key := range slices.Sorted(maps.Keys(annotations)) {
+		given := slices.ContainsFunc(cloudIdentities, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
+		if given && !slices.Contains(l.CloudIdentityAnnotations, key) {
+			problems = append(problems, fmt.Sprintf("the annotation %s gives the tenant a cloud account's rights; leave it out, or add it to the chart's"+
+				" value tenantLimits.cloudIdentityAnnotations", key))
+		}
+	}
+	return problems
+}
+
+func isIngress(kind schema.GroupKind) bool {
+	return kind.Group == groupNetworking && kind.Kind == "Ingress"
+}
+
+func isRoute(kind schema.GroupKind) bool {
+	return kind.Group == groupGateway && strings.HasSuffix(kind.Kind, "Route")
+}
+
+// hostsOf are the hosts of an Ingress or a Route, with an empty one for what takes any host.
+func hostsOf(object *unstructured.Unstructured) []string {
+	if isRoute(object.GroupVersionKind().GroupKind()) {
+		hosts, _, _ := unstructured.NestedStringSlice(object.Object, "spec", "hostnames")
+		if len(hosts) == 0 {
+			return []string{""}
+		}
+		return hosts
+	}
+	var hosts []string
+	rules, _, _ := unstructured.NestedSlice(object.Object, "spec", "rules")
+	for _, rule := range rules {
+		if fields, ok := rule.(map[string]any); ok {
+			hosts = append(hosts, textAt(&unstructured.Unstructured{Object: fields}, "host"))
+		}
+	}
+	certificates, _, _ := unstructured.NestedSlice(object.Object, "spec", "tls")
+	for _, certificate := range certificates {
+		if fields, ok := certificate.(map[string]any); ok {
+			named, _, _ := unstructured.NestedStringSlice(fields, "hosts")
+			hosts = append(hosts, named...)
+		}
+	}
+	if backend, _, _ := unstructured.NestedFieldNoCopy(object.Object, "spec", "defaultBackend"); backend != nil {
+		hosts = append(hosts, "")
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
+}
+
+// textAt is a text field; empty where there is none.
+func textAt(object *unstructured.Unstructured, path ...string) string {
+	text, _, _ := unstructured.NestedString(object.Object, path...)
+	return text
+}
