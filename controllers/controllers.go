@@ -77,8 +77,11 @@ type Config struct {
 	Registerer prometheus.Registerer
 	// Clock is the time; nil means the system's.
 	Clock clock.PassiveClock
-	// Prometheus asks a Prometheus, Tenants the tenants' Services; nil means clients with the bounds and guards that they need.
-	Prometheus, Tenants *http.Client
+	// Reach is what may be connected to on behalf of sellers.
+	Reach egress.Reach
+	// Prometheus asks a Prometheus, Tenants the tenants' Services, Registries fetches charts; nil means clients with the bounds and guards
+	// that they need.
+	Prometheus, Tenants, Registries *http.Client
 	// Only names the controllers to run; empty means all. Tests of one subject run few.
 	Only []string
 }
@@ -161,7 +164,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 		},
 		"product": &product.Reconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Capabilities: c.Capabilities, Permissions: c.Permissions, Features: c.Features,
-			Renderer: c.Renderer,
+			Renderer: c.Renderer, Registries: c.Registries,
 		},
 		"marketplace": &connection.Reconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Clients: clients, ClockSkew: c.ClockSkew,
@@ -209,10 +212,13 @@ func (c Config) withDefaults() Config {
 		c.Renderer = render.InProcess{}
 	}
 	if c.Prometheus == nil {
-		c.Prometheus = egress.PrometheusClient(sources.Timeout)
+		c.Prometheus = c.Reach.Prometheus(sources.Timeout)
 	}
 	if c.Tenants == nil {
-		c.Tenants = egress.TenantClient(sources.Timeout)
+		c.Tenants = c.Reach.Tenants(sources.Timeout)
+	}
+	if c.Registries == nil {
+		c.Registries = c.Reach.Registries()
 	}
 	return c
 }

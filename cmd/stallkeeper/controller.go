@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers"
+	"github.com/stallkeeper/stallkeeper/controllers/egress"
 	"github.com/stallkeeper/stallkeeper/controllers/license"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 	"github.com/stallkeeper/stallkeeper/controllers/tenant"
@@ -44,6 +46,7 @@ type controllerFlags struct {
 	tenantRBAC           bool
 	maxPodSecurity       string
 	tenantLimits         string
+	allowLoopback        bool
 	clockSkewURL         string
 	licenseQueryInterval time.Duration
 	podNamespace         string
@@ -80,6 +83,8 @@ func newControllerCommand() *cobra.Command {
 		"most permissive Pod Security level that a product may request: restricted, baseline or privileged")
 	flags.StringVar(&f.tenantLimits, "tenant-limits", "{}",
 		"what tenants' objects may have that reaches beyond their tenant, as JSON: the chart's tenantLimits and ownHosts")
+	flags.BoolVar(&f.allowLoopback, "allow-loopback", false,
+		"let registries and Prometheus be on the controller's own machine, for a controller that does not run in a pod")
 	flags.DurationVar(&f.licenseQueryInterval, "license-query-interval", license.DefaultQueryInterval,
 		"interval between queries about the same license code, at least 1s; marketplaces expect one query a day")
 	flags.StringVar(&f.podNamespace, "pod-namespace", "",
@@ -157,6 +162,7 @@ func newControllerManager(f *controllerFlags, log logr.Logger) (ctrl.Manager, co
 	if config.Renderer, err = newRenderPool(); err != nil {
 		return nil, controllers.Config{}, err
 	}
+	config.Reach = egress.Reach{Loopback: f.allowLoopback, Never: serverAddresses(rest.Host)}
 	config.ServerTime = &tenant.ServerTime{}
 	rest.Wrap(config.ServerTime.Wrap)
 	mgr, err := ctrl.NewManager(rest, ctrl.Options{
@@ -174,6 +180,26 @@ func newControllerManager(f *controllerFlags, log logr.Logger) (ctrl.Manager, co
 		return nil, controllers.Config{}, fmt.Errorf("setting up the controller: %w", err)
 	}
 	return mgr, config, nil
+}
+
+// serverAddresses are the API server's, as a pod knows it; none where it has a name or is on this machine.
+func serverAddresses(host string) []netip.Addr {
+	_, after, found := strings.Cut(host, "://")
+	if !found {
+		after = host
+	}
+	at, err := netip.ParseAddrPort(strings.TrimSuffix(after, "/"))
+	if err != nil {
+		ip, ipErr := netip.ParseAddr(strings.TrimSuffix(after, "/"))
+		if ipErr != nil {
+			return nil
+		}
+		at = netip.AddrPortFrom(ip, 0)
+	}
+	if at.Addr().IsLoopback() {
+		return nil
+	}
+	return []netip.Addr{at.Addr().Unmap()}
 }
 
 // strictJSON reads a flag's JSON, with no field that is not known.

@@ -31,7 +31,7 @@ func TestWhatAnEndpointAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := &Forwarder{
 				Clock: testingclock.NewFakePassiveClock(time.Unix(1, 0)),
-				HTTP:  &http.Client{Transport: salestest.RoundTripper(tc.answer), CheckRedirect: egress.TenantClient(0).CheckRedirect},
+				HTTP:  &http.Client{Transport: salestest.RoundTripper(tc.answer), CheckRedirect: egress.Reach{}.Tenants(0).CheckRedirect},
 			}
 			err := r.post(t.Context(), target{"http://web.t.svc:80/", "key"}, []byte("{}"))
 			if text := fmt.Sprint(err); (err != nil) != (tc.wantErr != "") || tc.wantErr != "" && text != tc.wantErr {

@@ -1,50 +1,114 @@
-// Package egress creates the HTTP clients for addresses that sellers configure: tenants' Services and the Prometheus of meters. Through
-// the controller, a seller must not reach more than a pod of the cluster could: a client for tenants refuses loopback and link-local
-// addresses, uses no proxy and follows no redirects.
+// Package egress creates the HTTP clients for addresses that sellers configure: tenants' Services, the Prometheus of meters, and
+// registries with their redirects and token servers. Through the controller, a seller must not reach more than a pod of the cluster
+// could: each client checks the resolved address as it connects, so that no Service, redirect or changing DNS name leads to the
+// controller's own machine or link, to a cloud's metadata server or to the API server.
 package egress
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 )
 
-// ErrNear says that a name leads to an address of the controller's own machine or link.
-var ErrNear = errors.New("refusing to connect to a loopback, link-local, unspecified or multicast address")
+// ErrNear says that a name leads to an address that no seller has business with.
+var ErrNear = errors.New("refusing to connect to a loopback, link-local, unspecified or multicast address, or to one of the cloud's or the cluster's own")
 
-// TenantClient is a client for tenants' Services, whose requests take timeout at the most. The guard looks at the address that a
-// name has led to, because a Service can stand for any address.
-func TenantClient(timeout time.Duration) *http.Client {
-	dialer := &net.Dialer{Timeout: timeout, Control: guard}
+// Reach is what a controller may connect to beyond what every controller may not. The zero value is for one that runs in a pod.
+type Reach struct {
+	// Loopback allows registries and Prometheus on the controller's own machine, for one that runs beside a cluster.
+	Loopback bool
+	// Never are more addresses that nothing connects to, such as the API server's.
+	Never []netip.Addr
+}
+
+// Tenants is a client for tenants' Services, whose requests take timeout at the most. It uses no proxy, follows no redirect, and
+// reaches no loopback address, whatever Reach says.
+func (r Reach) Tenants(timeout time.Duration) *http.Client {
+	r.Loopback = false
 	return &http.Client{
 		Timeout: timeout,
 		Transport: &http.Transport{
-			DialContext: dialer.DialContext, MaxIdleConns: 64, MaxIdleConnsPerHost: 1, IdleConnTimeout: 30 * time.Second,
+			DialContext: r.dial(timeout), MaxIdleConns: 64, MaxIdleConnsPerHost: 1, IdleConnTimeout: 30 * time.Second,
 			ResponseHeaderTimeout: timeout,
 		},
 		CheckRedirect: stay,
 	}
 }
 
-// PrometheusClient is a client for Prometheus, whose requests take timeout at the most.
-func PrometheusClient(timeout time.Duration) *http.Client {
-	return &http.Client{Timeout: timeout, CheckRedirect: stay}
+// Prometheus is a client for Prometheus, whose requests take timeout at the most. It follows no redirect.
+func (r Reach) Prometheus(timeout time.Duration) *http.Client {
+	return &http.Client{Timeout: timeout, Transport: r.transport(timeout), CheckRedirect: stay}
+}
+
+// Registries is a client for registries, which redirect to where their files are. Whoever uses it bounds the time by a context.
+func (r Reach) Registries() *http.Client {
+	const connecting = 10 * time.Second
+	return &http.Client{Transport: r.transport(connecting)}
+}
+
+func (r Reach) transport(connecting time.Duration) *http.Transport {
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: r.dial(connecting), MaxIdleConns: 64, IdleConnTimeout: 30 * time.Second,
+		TLSHandshakeTimeout: connecting, ForceAttemptHTTP2: true,
+	}
+}
+
+func (r Reach) dial(timeout time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := &net.Dialer{Timeout: timeout, Control: r.guard}
+	return dialer.DialContext
 }
 
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// guard refuses addresses of this machine and this link.
-func guard(_, address string, _ syscall.RawConn) error {
+// guard is asked before a socket connects to an address.
+func (r Reach) guard(_, address string, _ syscall.RawConn) error {
 	at, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return ErrNear
-	}
-	ip := at.Addr().Unmap()
-	if ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast() {
+	if err != nil || !r.allows(at.Addr()) {
 		return ErrNear
 	}
 	return nil
+}
+
+// metadata are where clouds tell machines their credentials and settings, beside link-local addresses: AWS, Google, Alibaba, Azure and
+// Oracle.
+var metadata = []netip.Prefix{
+	netip.MustParsePrefix("fd00:ec2::/32"), netip.MustParsePrefix("fd20:ce::/32"), netip.MustParsePrefix("100.100.100.200/32"),
+	netip.MustParsePrefix("168.63.129.16/32"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("0.0.0.0/8"),
+	netip.MustParsePrefix("255.255.255.255/32"),
+}
+
+// translated are networks in whose addresses an IPv4 address stands, from that byte on: NAT64, its local use, addresses compatible with
+// IPv4, and 6to4.
+var translated = []struct {
+	network netip.Prefix
+	at      int
+}{
+	{netip.MustParsePrefix("64:ff9b::/96"), 12},
+	{netip.MustParsePrefix("64:ff9b:1::/48"), 12},
+	{netip.MustParsePrefix("::/96"), 12},
+	{netip.MustParsePrefix("::ffff:0:0:0/96"), 12},
+	{netip.MustParsePrefix("2002::/16"), 2},
+}
+
+func (r Reach) allows(ip netip.Addr) bool {
+	ip = ip.WithZone("").Unmap()
+	in := func(network netip.Prefix) bool { return network.Contains(ip) }
+	switch {
+	case ip.IsLoopback():
+		return r.Loopback
+	case ip.IsLinkLocalUnicast(), ip.IsUnspecified(), ip.IsMulticast(), slices.Contains(r.Never, ip), slices.ContainsFunc(metadata, in):
+		return false
+	}
+	for _, known := range translated {
+		if ip.Is6() && in(known.network) {
+			whole := ip.As16()
+			return r.allows(netip.AddrFrom4([4]byte(whole[known.at : known.at+4])))
+		}
+	}
+	return true
 }

@@ -1,6 +1,7 @@
 package product
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -26,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/egress"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 )
@@ -33,10 +35,14 @@ import (
 // chartLayer is the media type of the chart in an OCI artifact that Helm has pushed.
 const chartLayer = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
+var defaultRegistries = egress.Reach{}.Registries()
+
 // chartSource fetches charts.
 type chartSource struct {
 	// live reads ConfigMaps and Secrets, which are not cached.
 	live client.Reader
+	// registries speaks to registries; nil means a client of a controller in a pod.
+	registries *http.Client
 }
 
 // files are those of a template in a ConfigMap; nil for another template. Errors are *report.Verdict, or the API server's.
@@ -103,7 +109,7 @@ func (s chartSource) fromRegistry(ctx context.Context, namespace string, chart v
 			"%s is not a repository reference such as oci://registry.example.com/charts/app", chart.OCI.Reference))
 	}
 	repository.PlainHTTP = chart.OCI.Transport == v1alpha1.TransportHTTP
-	authClient := &auth.Client{Client: http.DefaultClient, Cache: auth.NewCache()}
+	authClient := &auth.Client{Client: cmp.Or(s.registries, defaultRegistries), Cache: auth.NewCache()}
 	if chart.OCI.PullSecretRef.Name != "" {
 		authClient.Credential, err = s.pullCredentials(ctx, namespace, chart.OCI.PullSecretRef.Name)
 		if err != nil {
@@ -186,6 +192,9 @@ func registryCause(err error) (cause, remedy string, passes bool) {
 		return ofStatus(response.StatusCode)
 	case errors.As(err, &dns):
 		return fmt.Sprintf("the host name %q has no address", report.Cut(dns.Name, 253)), "correct the reference, or the cluster's DNS", !dns.IsNotFound
+	case errors.Is(err, egress.ErrNear):
+		return "it is at an address of the controller's own machine, of the cloud or of the cluster, or redirects to one",
+			"have the registry at an address of its own", false
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused", "check the port and that the registry is running", true
 	case errors.As(err, &unknown):

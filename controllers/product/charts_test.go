@@ -203,14 +203,14 @@ func TestChartsFromARegistry(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			source := chartSource{live: fake.NewClientBuilder().WithObjects(secrets...).Build()}
+			source := chartSource{live: fake.NewClientBuilder().WithObjects(secrets...).Build(), registries: http.DefaultClient}
 			got, err := source.fetch(t.Context(), salestest.Product(tc.from))
 			checkFetched(t, got, err, tc.want, tc.reason, tc.says)
 		})
 	}
 	t.Run("what is too large is not downloaded", func(t *testing.T) {
 		before := r.downloads()
-		source := chartSource{live: fake.NewClientBuilder().Build()}
+		source := chartSource{live: fake.NewClientBuilder().Build(), registries: http.DefaultClient}
 		_, err := source.fetch(t.Context(), salestest.Product(r.fromOCI("charts/huge", "1.0.0", "")))
 		if err == nil || r.downloads() != before {
 			t.Errorf("error %v after %d downloads, want one and none", err, r.downloads()-before)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -39,6 +40,8 @@ type Reconciler struct {
 	Permissions workload.Permissions
 	// Renderer renders the plans; nil means this process.
 	Renderer render.Renderer
+	// Registries fetches charts; nil means a client of a controller in a pod.
+	Registries *http.Client
 	// Features say which Services of a tenant the controller connects to, and which names they keep for themselves.
 	Features []sale.Feature
 

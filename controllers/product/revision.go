@@ -267,5 +267,5 @@ func (r *Reconciler) chart(ctx context.Context, product *v1alpha1.MarketplacePro
 	}
 	ctx, cancel := context.WithTimeout(ctx, registryTimeout)
 	defer cancel()
-	return chartSource{live: r.APIReader}.fetch(ctx, product)
+	return chartSource{live: r.APIReader, registries: r.Registries}.fetch(ctx, product)
 }

@@ -104,7 +104,7 @@ func installChart(ctx context.Context, c *cluster) (chart.Rendered, error) {
 			"enabled": true, "replicas": 0, "url": "https://login.example.com", "extraArgs": []any{"--allow-loopback-http", "--log-level=10"},
 		},
 		// Nobody waits a day for a query.
-		"controller":      map[string]any{"replicas": 0, "extraArgs": []any{"--license-query-interval=2s", "--log-level=10"}},
+		"controller":      map[string]any{"replicas": 0, "extraArgs": []any{"--license-query-interval=2s", "--log-level=10", "--allow-loopback"}},
 		"salesNamespaces": []any{salesNamespace},
 		// The fake open API runs beside the cluster.
 		"credentials": map[string]any{"apiHosts": []any{"127.0.0.1"}},

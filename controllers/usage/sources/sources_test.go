@@ -31,7 +31,7 @@ func TestPrometheusIsAskedAboutTheInterval(t *testing.T) {
 		asked = *r
 		_, _ = w.Write([]byte(`{"status":"success","data":{"resultType":"scalar","result":[1,"12.5"]}}`))
 	})
-	got, err := sources.AskPrometheus(t.Context(), egress.PrometheusClient(sources.Timeout), url+"/prom", "sum(x[$__range]) + $__start - $__end", begins, ends)
+	got, err := sources.AskPrometheus(t.Context(), egress.Reach{Loopback: true}.Prometheus(sources.Timeout), url+"/prom", "sum(x[$__range]) + $__start - $__end", begins, ends)
 	if err != nil || got.String() != "12.5" {
 		t.Fatalf("%s, %v", got, err)
 	}
@@ -72,7 +72,7 @@ func TestAnswersOfAPrometheus(t *testing.T) {
 				w.WriteHeader(tc.status)
 				_, _ = w.Write([]byte(tc.body))
 			})
-			got, err := sources.AskPrometheus(t.Context(), egress.PrometheusClient(sources.Timeout), url, "x", begins, ends)
+			got, err := sources.AskPrometheus(t.Context(), egress.Reach{Loopback: true}.Prometheus(sources.Timeout), url, "x", begins, ends)
 			var failed *sources.Error
 			switch {
 			case !tc.fails && (err != nil || got.String() != tc.want):
@@ -85,7 +85,7 @@ func TestAnswersOfAPrometheus(t *testing.T) {
 		})
 	}
 	for _, address := range []string{"", "prometheus:9090", "http://user:pass@host", "http://host?x=y", "ftp://host"} {
-		if _, err := sources.AskPrometheus(t.Context(), egress.PrometheusClient(sources.Timeout), address, "x", begins, ends); err == nil ||
+		if _, err := sources.AskPrometheus(t.Context(), egress.Reach{Loopback: true}.Prometheus(sources.Timeout), address, "x", begins, ends); err == nil ||
 			!strings.Contains(err.Error(), "usage.prometheusURL") || strings.Contains(err.Error(), "pass@") {
 			t.Errorf("%q: %v", address, err)
 		}
