@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -159,5 +160,26 @@ func TestAnOldNamespaceMovesNoTenantBack(t *testing.T) {
 		g.Expect(m.greeting(t)).To(Equal("two"))
 	}
 	g.Expect(m.rest()).To(BeEmpty())
+	g.Expect(m.greeting(t)).To(Equal("two"))
+}
+
+// The same of products: the new leader's first list shows the revision from before.
+func TestAnOldProductMovesNoTenantBack(t *testing.T) {
+	t.Parallel()
+	m, g := playsAlone(t)
+	g.Expect(m.old.passes(t.Context(), m.namespace)).To(Succeed())
+	m.old.cache.frozen, m.old.cache.of = true, "MarketplaceProduct"
+	m.produces(salestest.Inline(shopTemplates["second"]))
+	g.Expect(m.rest()).To(BeEmpty())
+	g.Expect(m.greeting(t)).To(Equal("two"))
+	request := ctrl.Request{NamespacedName: client.ObjectKey{Namespace: m.namespace, Name: "acme"}}
+	for range 3 {
+		_, err := m.old.instance.Reconcile(t.Context(), request)
+		g.Expect(err).To(HaveOccurred(), "it is tried again")
+		g.Expect(m.greeting(t)).To(Equal("two"))
+	}
+	m.old.cache.frozen = false
+	_, err := m.old.instance.Reconcile(t.Context(), request)
+	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(m.greeting(t)).To(Equal("two"))
 }

@@ -125,6 +125,10 @@ func (r *Reconciler) keep(ctx context.Context, p *pass, former *rendering, o *ou
 // move brings the tenant to its target revision: the hooks before it, and then all of it or nothing.
 func (r *Reconciler) move(ctx context.Context, p *pass, sets sets, o *outcome) bool {
 	former, next := sets.former, sets.next
+	if err := r.targetHolds(ctx, p); err != nil {
+		o.err = errors.Join(o.err, err)
+		return false
+	}
 	if former != nil && next.prepares() {
 		prepare := next.set
 		prepare.Groups = next.prepare
@@ -168,6 +172,19 @@ func (r *Reconciler) move(ctx context.Context, p *pass, sets sets, o *outcome) b
 		return false
 	}
 	return r.keep(ctx, p, former, o)
+}
+
+// targetHolds asks the API server whether the product still has the target as its revision, and is not held: a process that has just become the leader may
+// have an old cache of products, and would move tenants back.
+func (r *Reconciler) targetHolds(ctx context.Context, p *pass) error {
+	live := &v1alpha1.MarketplaceProduct{}
+	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(p.Product), live); err != nil {
+		return fmt.Errorf("reading MarketplaceProduct %s: %w", p.Product.Name, err)
+	}
+	if targetRevision(live, p.pin) != p.target {
+		return fmt.Errorf("the cache shows an old revision of MarketplaceProduct %s", p.Product.Name)
+	}
+	return nil
 }
 
 // objections are the refusals that stay, but for Jobs that failed: those are a state of the tenant, and no fault of its objects.
