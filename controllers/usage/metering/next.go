@@ -61,7 +61,7 @@ func (a Account) Next(m Moment) (step Step, at time.Time, ok bool) {
 			return a.whole(Step{Ends: a.Until.Add(time.Second), Stopped: true}, now)
 		}
 		if m.GoneSilent && a.Meter.InTenant {
-			// What a former meter that was only shown has not told is missed by no one.
+			// The last interval of a former meter that was only shown is no lost money.
 			shown := a.Meter.Former && a.Meter.Kept
 			return a.whole(Step{Ends: stop, Lost: !shown, Stopped: shown}, now)
 		}
