@@ -68,7 +68,7 @@ type Config struct {
 	LicenseQueryInterval time.Duration
 	// ValuesRecheck is how often the Secrets of valuesFrom are looked at; zero means every minute.
 	ValuesRecheck time.Duration
-	// ServerTime is told the API server's time by the manager's clients: its Wrap belongs into their configuration. Without it, no
+	// ServerTime is told the API server's time by the manager's clients: its Wrap belongs in their configuration. Without it, no
 	// tenant is deleted.
 	ServerTime *tenant.ServerTime
 	// Features are added to those of the product, for tests; may be empty.

@@ -192,7 +192,7 @@ func isTakenBackLater(sub *v1alpha1.Subscription, c change) bool {
 	})
 }
 
-// setExpiry puts the date of a renewal in force, and ends a freeze that was for want of it. Only what takes a renewal back brings an
+// setExpiry puts the date of a renewal in force, and lifts a freeze caused by expiry. Only what takes a renewal back brings an
 // earlier end: a renewal with one is an old one that comes through late. A person's date gives way to every later renewal.
 func setExpiry(sub *v1alpha1.Subscription, c change) {
 	end := WholeSecond(c.ExpiresAt)

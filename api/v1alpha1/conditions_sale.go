@@ -17,9 +17,9 @@ const (
 	ReasonOrderResolved = "OrderResolved"
 	// ReasonNoSale surfaces, on Entitled, on an instance that was made by hand.
 	ReasonNoSale = "NoSale"
-	// ReasonOrderPending surfaces while the order API has not answered yet, or a call that brings its order was stored by half.
+	// ReasonOrderPending surfaces while the order API has not answered yet, or a call that brings its order was only partially stored.
 	ReasonOrderPending = "OrderPending"
-	// ReasonCallIncomplete surfaces when the marketplace has not repeated a call that could only be stored by half.
+	// ReasonCallIncomplete surfaces when the marketplace has not repeated a call that could only be partially stored.
 	ReasonCallIncomplete = "CallIncomplete"
 	// ReasonOrderNotFound surfaces when the order API does not know the order ten minutes after the purchase.
 	ReasonOrderNotFound = "OrderNotFound"

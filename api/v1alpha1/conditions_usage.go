@@ -15,7 +15,7 @@ const (
 	// ReasonNoMeters surfaces when a sale is billed by usage and its plan has no meter.
 	ReasonNoMeters = "NoMeters"
 	// ReasonSeveralMeteredItems surfaces when it is not known under which id the marketplace wants usage: the sale has more than
-	// one item or more than one meter that is pushed. Nothing is pushed by guess.
+	// one item or more than one meter that is pushed. Usage is never pushed on a guess.
 	ReasonSeveralMeteredItems = "SeveralMeteredItems"
 	// ReasonInstanceDuplicate surfaces when another instance has the same id at the marketplace: what is used is pushed for that one
 	// only, so that an hour is charged once.
@@ -66,7 +66,7 @@ const (
 	ReasonMarketplaceRefused = "MarketplaceRefused"
 	// ReasonTooOld surfaces when the interval began longer ago than the marketplace accepts: it can't be charged any more.
 	ReasonTooOld = "TooOld"
-	// ReasonOverlaps surfaces when another record stands for a part of the same time.
+	// ReasonOverlaps surfaces when another record overlaps it.
 	ReasonOverlaps = "Overlaps"
 	// ReasonBeforeSale surfaces when the interval begins before the sale.
 	ReasonBeforeSale = "BeforeSale"

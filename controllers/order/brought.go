@@ -17,7 +17,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
-// broughtPatience is how long a call may be stored by half before a person has to act. A marketplace makes a call that
+// broughtPatience is how long a call may be only partially stored before a person has to act. A marketplace makes a call that
 // failed again for some hours, and no longer.
 const broughtPatience = 4 * time.Hour
 
@@ -43,7 +43,7 @@ func (r *Reconciler) readBrought(ctx context.Context, mpi *v1alpha1.MarketplaceI
 	return order, err
 }
 
-// notBrought says what it means that a call was stored by half: its instance was written, and then the callback server could not
+// notBrought says what it means that a call was only partially stored: its instance was written, and then the callback server could not
 // write its Secret, and has told the marketplace to call again.
 func (r *Reconciler) notBrought(call v1alpha1.Call) report.Verdict {
 	if r.Clock.Since(call.Time.Time) >= broughtPatience {

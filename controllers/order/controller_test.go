@@ -24,14 +24,14 @@ func TestWhatAnOrderThatCannotBeReadMeans(t *testing.T) {
 		after time.Duration
 		again bool
 	}{
-		"a fresh order is not known yet":   {called(marketplace.ErrOrderNotFound), notFoundGrace - 1, "Unknown OrderPending", queue.OrderNotFoundRetry, false},
-		"an order that stays unknown":      {called(marketplace.ErrOrderNotFound), notFoundGrace, "False OrderNotFound", queue.OrderProblemRetry, false},
-		"credentials that are refused":     {called(marketplace.ErrOrderRefused), 0, "False OrderAPIRefused", queue.RefusedRetry, false},
-		"an order that makes no sense":     {called(marketplace.ErrOrderInvalid), 0, "False OrderInvalid", queue.OrderProblemRetry, false},
-		"an order API that is down":        {called(marketplace.ErrUnavailable), 0, "Unknown OrderAPIUnavailable", 0, true},
-		"no answer":                        {errors.New("odd"), 0, "Unknown OrderAPIUnavailable", 0, true},
-		"a call that is stored by half":    {errNotBrought, 0, "Unknown OrderPending", queue.CallSecretRetry, false},
-		"a call that stays stored by half": {errNotBrought, broughtPatience, "False CallIncomplete", queue.OrderProblemRetry, false},
+		"a fresh order is not known yet":          {called(marketplace.ErrOrderNotFound), notFoundGrace - 1, "Unknown OrderPending", queue.OrderNotFoundRetry, false},
+		"an order that stays unknown":             {called(marketplace.ErrOrderNotFound), notFoundGrace, "False OrderNotFound", queue.OrderProblemRetry, false},
+		"credentials that are refused":            {called(marketplace.ErrOrderRefused), 0, "False OrderAPIRefused", queue.RefusedRetry, false},
+		"an order that makes no sense":            {called(marketplace.ErrOrderInvalid), 0, "False OrderInvalid", queue.OrderProblemRetry, false},
+		"an order API that is down":               {called(marketplace.ErrUnavailable), 0, "Unknown OrderAPIUnavailable", 0, true},
+		"no answer":                               {errors.New("odd"), 0, "Unknown OrderAPIUnavailable", 0, true},
+		"a call that is only partially stored":    {errNotBrought, 0, "Unknown OrderPending", queue.CallSecretRetry, false},
+		"a call that stays only partially stored": {errNotBrought, broughtPatience, "False CallIncomplete", queue.OrderProblemRetry, false},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -10,7 +10,7 @@
 // Promises:
 //
 //   - An order is applied once: what was applied is stored in the same write.
-//   - Without its purchase nothing is applied; any other call that is stored by half holds none up that came after it.
+//   - Without its purchase nothing is applied; any other call that is only partially stored holds none up that came after it.
 //   - The buyer's personal data stand in Secrets only.
 //   - A look-up that is repeated waits behind what has just been sold.
 package order

@@ -18,7 +18,7 @@ import (
 const maxParsed = 16
 
 // Serve answers requests until the input ends or the context does. The error is nil at the end of the input. It limits the whole process,
-// which is why it belongs into a process of its own.
+// which is why it belongs in a process of its own.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, limits Limits) error {
 	limits = limits.orDefault()
 	if err := limitProcess(limits); err != nil {

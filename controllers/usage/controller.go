@@ -127,7 +127,7 @@ func momentOf(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, p lifecyc
 	return m
 }
 
-// usable says whether the buyer can use what was sold, as the marketplace is told it. Erased, a meter begins a moment later.
+// usable says whether the buyer can use what was sold, as the marketplace is told it. If status is lost, metering starts slightly late.
 func usable(mpi *v1alpha1.MarketplaceInstance) bool {
 	return meta.IsStatusConditionTrue(mpi.Status.Conditions, v1alpha1.ConditionReady)
 }

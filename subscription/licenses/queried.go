@@ -85,7 +85,7 @@ func saidLately(sub *v1alpha1.Subscription, since time.Time) bool {
 	return false
 }
 
-// alive takes a later end like a renewal's, and ends a freeze that was for want of it. An earlier end is not taken: the freeze
+// alive takes a later end like a renewal's, and lifts a freeze caused by expiry. An earlier end is not taken: the freeze
 // will come, and a buyer who has paid must not be stopped for an answer that is out of date.
 func alive(sub *v1alpha1.Subscription, told marketplace.LicenseCode, asked metav1.Time) Finding {
 	finding := FoundNothing
