@@ -174,8 +174,8 @@ func (r *Reconciler) move(ctx context.Context, p *pass, sets sets, o *outcome) b
 	return r.keep(ctx, p, former, o)
 }
 
-// targetHolds asks the API server whether the product still has the target as its revision, and is not held: a process that has just become the leader may
-// have an old cache of products, and would move tenants back.
+// targetHolds asks the API server whether the product still has the target as its revision, and is not held: a process that has just
+// become the leader may have an old cache of products, and would move tenants back.
 func (r *Reconciler) targetHolds(ctx context.Context, p *pass) error {
 	live := &v1alpha1.MarketplaceProduct{}
 	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(p.Product), live); err != nil {
