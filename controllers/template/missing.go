@@ -84,8 +84,8 @@ func (m *metering) ask(action *parse.ActionNode) {
 		return
 	}
 	for _, n := range asked(action.Pipe) {
-		root, words := ".", n.String()
-		if variable, ok := n.(*parse.VariableNode); ok {
+		root, words := ".", n.words
+		if variable, ok := n.Node.(*parse.VariableNode); ok {
 			root = variable.Ident[0]
 		}
 		begin, marker := strings.LastIndex(m.text[:int(action.Pipe.Pos)], "{{"), ""
@@ -97,11 +97,21 @@ func (m *metering) ask(action *parse.ActionNode) {
 	}
 }
 
+// askedPath is a path that is printed: the field or variable that it begins with, and all of it in the template's words.
+type askedPath struct {
+	parse.Node
+	words string
+}
+
 // asked are the paths that a pipeline prints as they are, or through functions that pass nothing on.
-func asked(p *parse.PipeNode) []parse.Node {
-	var found []parse.Node
+func asked(p *parse.PipeNode) []askedPath {
+	var found []askedPath
 	for _, command := range p.Cmds {
 		function, isFunction := command.Args[0].(*parse.IdentifierNode)
+		if path, ok := indexed(command); ok {
+			found = append(found, path)
+			continue
+		}
 		if isFunction && !slices.Contains(passing, function.Ident) {
 			found = nil // whatever went in is its business
 			continue
@@ -110,7 +120,7 @@ func asked(p *parse.PipeNode) []parse.Node {
 			switch arg := arg.(type) {
 			case *parse.FieldNode, *parse.VariableNode:
 				if i > 0 || len(command.Args) == 1 {
-					found = append(found, arg)
+					found = append(found, askedPath{arg, arg.String()})
 				}
 			case *parse.PipeNode:
 				found = append(found, asked(arg)...)
@@ -118,4 +128,26 @@ func asked(p *parse.PipeNode) []parse.Node {
 		}
 	}
 	return found
+}
+
+// indexed is the path of an index by constant keys, such as index .Values.map "key". A key with a dot would look like two.
+func indexed(command *parse.CommandNode) (askedPath, bool) {
+	function, ok := command.Args[0].(*parse.IdentifierNode)
+	if !ok || function.Ident != "index" || len(command.Args) < 3 {
+		return askedPath{}, false
+	}
+	switch command.Args[1].(type) {
+	case *parse.FieldNode, *parse.VariableNode:
+	default:
+		return askedPath{}, false
+	}
+	words := command.Args[1].String()
+	for _, arg := range command.Args[2:] {
+		key, ok := arg.(*parse.StringNode)
+		if !ok || key.Text == "" || strings.Contains(key.Text, ".") {
+			return askedPath{}, false
+		}
+		words += "." + key.Text
+	}
+	return askedPath{command.Args[1], words}, true
 }
