@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
@@ -136,6 +138,10 @@ func (c planCheck) objects(in revision.Inputs, rendered revision.Rendered, suspe
 		Credentials: workload.Credentials{UserName: in.Secrets.UserName, Password: in.Secrets.Password},
 	}, policy, c.permissions, rendered.Objects, suspended)
 	if err != nil {
+		// An object that does not have the form of its kind is told by its field, which is more than that it can't be read.
+		if problems := schemaProblems(plainObjects(rendered)); len(problems) > 0 {
+			return refusedObjects(problems)
+		}
 		return report.Problem(v1alpha1.ReasonNotPermitted, err.Error())
 	}
 	objects := slices.Concat(slices.Concat(set.Prepare...), slices.Concat(set.Groups...))
@@ -143,7 +149,7 @@ func (c planCheck) objects(in revision.Inputs, rendered revision.Rendered, suspe
 		return report.Problem(v1alpha1.ReasonNotPermitted, strings.Join(problems, "; "))
 	}
 	if problems := schemaProblems(objects); len(problems) > 0 {
-		return report.Problem(v1alpha1.ReasonInvalidTemplate, "The API server would reject the rendered objects: "+strings.Join(problems, "; "))
+		return refusedObjects(problems)
 	}
 	var problems []string
 	for _, problem := range workload.PodSecurityProblems(c.rev.Data.Isolation.PodSecurityLevel, objects) {
@@ -167,6 +173,19 @@ func (c planCheck) objects(in revision.Inputs, rendered revision.Rendered, suspe
 			" remove spec.replicas from the template", twice, c.plan.Name)
 	}
 	return nil
+}
+
+// plainObjects are the rendered objects without what is known of them.
+func plainObjects(rendered revision.Rendered) []*unstructured.Unstructured {
+	objects := make([]*unstructured.Unstructured, 0, len(rendered.Objects))
+	for i := range rendered.Objects {
+		objects = append(objects, rendered.Objects[i].Object)
+	}
+	return objects
+}
+
+func refusedObjects(problems []string) error {
+	return report.Problem(v1alpha1.ReasonInvalidTemplate, "The API server would reject the rendered objects: "+strings.Join(problems, "; "))
 }
 
 // harmless is a text that stands for what a buyer enters. It is letters alone, so that a name may be made of it.

@@ -66,7 +66,11 @@ func objectProblems(object *unstructured.Unstructured) []string {
 			problems = append(problems, fmt.Sprintf("there is no field %s: correct its name or position", field.FieldPath()))
 		}
 	}
-	return append(problems, doubled(into, object)...)
+	problems = append(problems, doubled(into, object)...)
+	if len(problems) == 0 {
+		problems = ruleProblems(into, object)
+	}
+	return problems
 }
 
 // goType is how Go's decoder says where it was; the value itself is left out.
