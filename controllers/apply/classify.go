@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -16,7 +17,7 @@ import (
 // classification is asked in order; the first rule that knows the error fills in reason, field, message and remedy. The
 // texts of admission come before the codes, because admission plugins choose their codes freely.
 var classification = []func(*ObjectError, error) bool{
-	terminating, admission, webhookAway, quota, podSecurity, tooLarge, misshapen, invalid, forbidden, conflicting, transient,
+	terminating, admission, webhookAway, quota, podSecurity, tooLarge, misshapen, invalid, forbidden, conflicting, refused, transient,
 }
 
 func terminating(failure *ObjectError, err error) bool {
@@ -37,10 +38,10 @@ func admission(failure *ObjectError, err error) bool {
 	text := oneLine(statusText(err))
 	if found := deniedByWebhook.FindStringSubmatch(text); found != nil {
 		failure.Message = "admission webhook " + found[1] + " denied it: " + shorten(found[2])
-		failure.Remedy = "change the chart's values so that the webhook admits the object, or exempt the tenants' namespaces"
+		failure.Remedy = "change the product's template or values so that the webhook admits the object, or exempt the tenants' namespaces"
 	} else if found := deniedByPolicy.FindStringSubmatch(text); found != nil {
 		failure.Message = "ValidatingAdmissionPolicy " + found[1] + " denied it: " + shorten(found[2])
-		failure.Remedy = "change the chart's values so that the policy admits the object, or change the policy"
+		failure.Remedy = "change the product's template or values so that the policy admits the object, or change the policy"
 	} else {
 		return false
 	}
@@ -95,7 +96,7 @@ func tooLarge(failure *ObjectError, err error) bool {
 	}
 	failure.Reason = ReasonInvalid
 	failure.Message = "it is larger than the API server takes"
-	failure.Remedy = "split the object in the chart, or keep large files in an image or a volume"
+	failure.Remedy = "split the object in the product's template, or keep large files in an image or a volume"
 	return true
 }
 
@@ -108,7 +109,7 @@ var (
 // with an internal error, which must not be taken for a passing one.
 func misshapen(failure *ObjectError, err error) bool {
 	text := oneLine(statusText(err))
-	failure.Remedy = "correct the object in the chart or its values"
+	failure.Remedy = "correct the object in the product's template or values"
 	if found := misfit.FindStringSubmatch(text); found != nil {
 		failure.Field = found[1]
 		failure.Message = found[1] + " " + misfitDetail(found[2])
@@ -141,7 +142,7 @@ func invalid(failure *ObjectError, err error) bool {
 		return false
 	}
 	failure.Reason = ReasonInvalid
-	failure.Remedy = "correct the field in the chart or its values"
+	failure.Remedy = "correct the field in the product's template or values"
 	causes := statusCauses(err)
 	if len(causes) == 0 {
 		failure.Message = shorten(oneLine(statusText(err)))
@@ -171,12 +172,12 @@ func immutable(cause metav1.StatusCause) bool {
 func immutableRemedy(kind string) string {
 	switch kind {
 	case "StatefulSet":
-		return "restore the field's value in the chart's values; to change it, delete the StatefulSet with " +
+		return "restore the field's value in the product's template or values; to change it, delete the StatefulSet with " +
 			"kubectl delete --cascade=orphan, which keeps its pods and claims; it is then recreated"
 	case "PersistentVolumeClaim":
-		return "restore the field's value in the chart's values; a claim can only grow, if its storage class allows expansion"
+		return "restore the field's value in the product's template or values; a claim can only grow, if its storage class allows expansion"
 	default:
-		return "restore the field's value in the chart's values, or delete the object manually; it is then recreated"
+		return "restore the field's value in the product's template or values, or delete the object manually; it is then recreated"
 	}
 }
 
@@ -196,6 +197,23 @@ func conflicting(failure *ObjectError, err error) bool {
 	}
 	failure.Reason = ReasonConflict
 	failure.Message = "it was changed or replaced concurrently"
+	return true
+}
+
+// refused takes every other answer that says that the request is wrong: the same request is not tried again at once. What may pass by
+// itself is left to transient.
+func refused(failure *ObjectError, err error) bool {
+	status := apierrors.APIStatus(nil)
+	if !errors.As(err, &status) || apierrors.IsNotFound(err) || apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) {
+		return false
+	}
+	code := status.Status().Code
+	if code < http.StatusBadRequest || code >= http.StatusInternalServerError || code == http.StatusRequestTimeout || code == http.StatusTooEarly {
+		return false
+	}
+	failure.Reason = ReasonInvalid
+	failure.Message = fmt.Sprintf("the API server answered %d: %s", code, shorten(oneLine(status.Status().Message)))
+	failure.Remedy = "correct the object in the product's template or values"
 	return true
 }
 

@@ -145,7 +145,7 @@ func objectError(key Key, err error) *ObjectError {
 	if meta.IsNoMatchError(err) {
 		failure.Reason = ReasonKindNotServed
 		failure.Message = "the cluster does not serve this kind"
-		failure.Remedy = "install the CustomResourceDefinition of " + key.GroupKind().String() + ", or switch the object off in the chart's values"
+		failure.Remedy = "install the CustomResourceDefinition of " + key.GroupKind().String() + ", or switch the object off in the product's template or values"
 		return failure
 	}
 	for _, rule := range classification {

@@ -104,6 +104,11 @@ func TestErrorsOfTheAPIServerAreClassified(t *testing.T) {
 			err:  apierrors.NewConflict(pods, "p", errors.New("uid mismatch: abc")),
 			want: ObjectError{Reason: ReasonConflict, Message: "it was changed or replaced concurrently"},
 		},
+		"an answer of 4xx that nobody knows": {
+			err: apierrors.NewGenericServerResponse(418, "patch", pods, "p", "no coffee", 0, true),
+			want: ObjectError{Reason: ReasonInvalid, Message: "the API server answered 418: the server responded with the status code 418 but did not return more information (patch pods p)",
+				Remedy: "correct the object in the product's template or values"},
+		},
 		"too busy": {
 			err:  apierrors.NewTooManyRequests("later", 3),
 			want: ObjectError{Reason: ReasonTransient, Message: "the API server is busy"},

@@ -198,8 +198,8 @@ func crashProblem(container corev1.ContainerStatus) (Problem, bool) {
 
 // imageCauses are words of registries and runtimes, and what they mean.
 var imageCauses = []struct{ words, cause, remedy string }{
-	{"not found", "it does not exist in the registry", "correct the image's name or tag in the chart's values"},
-	{"manifest unknown", "it does not exist in the registry", "correct the image's name or tag in the chart's values"},
+	{"not found", "it does not exist in the registry", "correct the image's name or tag in the product's template or values"},
+	{"manifest unknown", "it does not exist in the registry", "correct the image's name or tag in the product's template or values"},
 	{"no match for platform", "it has no variant for the node's platform", "use an image for the nodes' platform"},
 	{"unauthorized", "the registry denies access", "add an image pull secret to the tenant, or correct the existing one"},
 	{"forbidden", "the registry denies access", "add an image pull secret to the tenant, or correct the existing one"},
@@ -220,7 +220,7 @@ func imageProblem(container, image string, waiting *corev1.ContainerStateWaiting
 	}
 	if waiting.Reason == "InvalidImageName" {
 		problem.Message = fmt.Sprintf("container %s: %q is not a valid image name", container, image)
-		problem.Remedy = "correct the image's name in the chart's values"
+		problem.Remedy = "correct the image's name in the product's template or values"
 		return problem
 	}
 	if waiting.Reason == "ErrImageNeverPull" {

@@ -59,7 +59,7 @@ func TestPodProblems(t *testing.T) {
 		"an image without a valid name": {
 			pods: `[{metadata: {name: p}, spec: {initContainers: [{name: init, image: "Web:"}]}, status: {initContainerStatuses: [{name: init, state: {waiting: {reason: InvalidImageName}}}]}}]`,
 			want: []Problem{{
-				"Pod", "p", ProblemImage, `container init: "Web:" is not a valid image name`, "correct the image's name in the chart's values",
+				"Pod", "p", ProblemImage, `container init: "Web:" is not a valid image name`, "correct the image's name in the product's template or values",
 			}},
 		},
 		"a crash loop, seen while it waits and while it ends": {

@@ -149,9 +149,6 @@ func pullChart(ctx context.Context, repository *remote.Repository, tag string) (
 
 // registryProblem words an error of a registry. What the registry itself said is left out: it may repeat credentials.
 func registryProblem(chart v1alpha1.OCIChart, err error) error {
-	var response *errcode.ErrorResponse
-	refused := errors.Is(err, auth.ErrBasicCredentialNotFound) || errors.As(err, &response) &&
-		(response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden)
 	where := fmt.Sprintf("chart %s with version %s", chart.Reference, chart.Version)
 	switch {
 	case errors.Is(err, template.ErrChartTooLarge):
@@ -163,16 +160,40 @@ func registryProblem(chart v1alpha1.OCIChart, err error) error {
 	case errors.Is(err, errdef.ErrUnsupported):
 		return report.Problem(v1alpha1.ReasonInvalidTemplate, fmt.Sprintf(
 			"The registry's %s is not a Helm chart", where))
-	case refused:
-		return report.Problem(v1alpha1.ReasonChartUnavailable, fmt.Sprintf(
-			"The registry denies access to %s: name a Secret of type %s with valid credentials in template.chart.oci.pullSecretRef",
-			where, corev1.SecretTypeDockerConfigJson))
+	}
+	if refused := registryRefusal(chart.PullSecretRef.Name, err); refused != "" {
+		return report.Problem(v1alpha1.ReasonChartUnavailable, fmt.Sprintf("The registry denies access to %s: %s", where, refused))
 	}
 	cause, remedy, passes := registryCause(err)
 	if passes {
 		return report.Passing(v1alpha1.ReasonChartUnavailable, fmt.Sprintf("Can't fetch %s: %s; %s; retrying every minute", where, cause, remedy))
 	}
 	return report.Problem(v1alpha1.ReasonChartUnavailable, fmt.Sprintf("Can't fetch %s: %s; %s", where, cause, remedy))
+}
+
+// registryRefusal says what account a registry wants; empty when it wants none.
+func registryRefusal(pullSecret string, err error) string {
+	var response *errcode.ErrorResponse
+	status := 0
+	if errors.As(err, &response) {
+		status = response.StatusCode
+	}
+	switch {
+	case status == http.StatusForbidden && pullSecret != "":
+		return fmt.Sprintf("it answered 403, so the account in Secret %q may not read it: give it the right to pull, or name the Secret of"+
+			" another account in template.chart.oci.pullSecretRef", pullSecret)
+	case status == http.StatusForbidden:
+		return fmt.Sprintf("it answered 403 to a request without an account: name a Secret of type %s with one in"+
+			" template.chart.oci.pullSecretRef", corev1.SecretTypeDockerConfigJson)
+	case errors.Is(err, auth.ErrBasicCredentialNotFound) && pullSecret != "":
+		return fmt.Sprintf("it asks for a login, and Secret %q of template.chart.oci.pullSecretRef has no account for this host: add it", pullSecret)
+	case status == http.StatusUnauthorized && pullSecret != "":
+		return fmt.Sprintf("it does not take the account in Secret %q of template.chart.oci.pullSecretRef: correct user and password", pullSecret)
+	case status == http.StatusUnauthorized, errors.Is(err, auth.ErrBasicCredentialNotFound):
+		return fmt.Sprintf("it asks for a login: name a Secret of type %s with an account in template.chart.oci.pullSecretRef",
+			corev1.SecretTypeDockerConfigJson)
+	}
+	return ""
 }
 
 // registryCause says why a registry could not be asked, without a word of the registry's own, and what helps. passes says that it may
@@ -219,6 +240,8 @@ func ofStatus(status int) (cause, remedy string, passes bool) {
 	switch {
 	case status == http.StatusTooManyRequests:
 		return cause + " (too many requests)", "set credentials in template.chart.oci.pullSecretRef", true
+	case status == http.StatusRequestEntityTooLarge:
+		return cause + " (too large)", "raise the limit of the registry, or of the proxy before it", false
 	case status >= http.StatusInternalServerError:
 		return cause, "see the registry's logs", true
 	default:

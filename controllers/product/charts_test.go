@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -194,9 +195,9 @@ func TestChartsFromARegistry(t *testing.T) {
 		"an artifact that is no chart":           {from: r.fromOCI("charts/image", "1.0.0", ""), reason: v1alpha1.ReasonInvalidTemplate, says: "not a Helm chart"},
 		"a chart that is too large":              {from: r.fromOCI("charts/huge", "1.0.0", ""), reason: v1alpha1.ReasonChartTooLarge, says: "1048576"},
 		"a private registry with the account":    {from: closed.fromOCI("charts/app", "1.2.0", "good"), want: archive},
-		"a private registry without an account":  {from: closed.fromOCI("charts/app", "1.2.0", ""), reason: v1alpha1.ReasonChartUnavailable, says: "pullSecretRef"},
-		"a private registry and a wrong account": {from: closed.fromOCI("charts/app", "1.2.0", "wrong"), reason: v1alpha1.ReasonChartUnavailable, says: "pullSecretRef"},
-		"the account of another registry":        {from: closed.fromOCI("charts/app", "1.2.0", "elsewhere"), reason: v1alpha1.ReasonChartUnavailable, says: "pullSecretRef"},
+		"a private registry without an account":  {from: closed.fromOCI("charts/app", "1.2.0", ""), reason: v1alpha1.ReasonChartUnavailable, says: "asks for a login: name a Secret"},
+		"a private registry and a wrong account": {from: closed.fromOCI("charts/app", "1.2.0", "wrong"), reason: v1alpha1.ReasonChartUnavailable, says: `does not take the account in Secret "wrong"`},
+		"the account of another registry":        {from: closed.fromOCI("charts/app", "1.2.0", "elsewhere"), reason: v1alpha1.ReasonChartUnavailable, says: `Secret "elsewhere" of template.chart.oci.pullSecretRef has no account for this host`},
 		"a pull secret that is not there":        {from: closed.fromOCI("charts/app", "1.2.0", "none"), reason: v1alpha1.ReasonChartUnavailable, says: `"none"`},
 		"a pull secret of another type":          {from: closed.fromOCI("charts/app", "1.2.0", "opaque"), reason: v1alpha1.ReasonChartUnavailable, says: "docker-registry"},
 		"a registry that is down":                {from: down.fromOCI("charts/app", "1.2.0", ""), reason: v1alpha1.ReasonChartUnavailable, says: "connection refused"},
@@ -323,4 +324,63 @@ func TestRegistryProblemRepeatsNothing(t *testing.T) {
 	err := fmt.Errorf("pulling with password %s: %w", registryPassword, context.DeadlineExceeded)
 	got := registryProblem(v1alpha1.OCIChart{Reference: "oci://r.example.com/app", Version: "1.0.0"}, err)
 	checkFetched(t, nil, got, nil, v1alpha1.ReasonChartUnavailable, "oci://r.example.com/app with version 1.0.0")
+}
+
+// Each cause is told apart, in words of ours: what a registry says may hold anything.
+func TestTheCauseOfARegistryThatCannotBeAskedIsSaid(t *testing.T) {
+	answering := func(status int) string {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, `{"errors":[{"code":"X","message":"`+registryPassword+`"}]}`)
+		}))
+		t.Cleanup(server.Close)
+		return strings.TrimPrefix(server.URL, "http://")
+	}
+	selfSigned := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(selfSigned.Close)
+	selfSigned.Config.ErrorLog = log.New(io.Discard, "", 0)
+	plain := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(plain.Close)
+	for name, tc := range map[string]struct {
+		host      string
+		transport v1alpha1.ChartTransport
+		secret    string
+		reason    string
+		says      []string
+	}{
+		"nothing listens":                  {"127.0.0.1:1", v1alpha1.TransportHTTP, "", v1alpha1.ReasonChartUnavailable, []string{"connection refused", "check the port"}},
+		"a host name without an address":   {"registry.invalid", v1alpha1.TransportHTTP, "", v1alpha1.ReasonChartUnavailable, []string{`"registry.invalid" has no address`, "correct the reference"}},
+		"a certificate that nobody trusts": {strings.TrimPrefix(selfSigned.URL, "https://"), "", "", v1alpha1.ReasonChartUnavailable, []string{"unknown authority"}},
+		"no TLS where it is expected":      {strings.TrimPrefix(plain.URL, "http://"), "", "", v1alpha1.ReasonChartUnavailable, []string{"does not use TLS", "template.chart.oci.transport"}},
+		"a login is asked for":             {answering(401), v1alpha1.TransportHTTP, "", v1alpha1.ReasonChartUnavailable, []string{"asks for a login"}},
+		"an account that may not":          {answering(403), v1alpha1.TransportHTTP, "account", v1alpha1.ReasonChartUnavailable, []string{"403", `Secret "account" may not read it`}},
+		"nothing may be read without one":  {answering(403), v1alpha1.TransportHTTP, "", v1alpha1.ReasonChartUnavailable, []string{"403", "name a Secret"}},
+		"nothing there":                    {answering(404), v1alpha1.TransportHTTP, "", v1alpha1.ReasonChartNotFound, []string{"helm push"}},
+		"too large for it or its proxy":    {answering(413), v1alpha1.TransportHTTP, "", v1alpha1.ReasonChartUnavailable, []string{"413", "raise the limit"}},
+		"an answer that nobody knows":      {answering(418), v1alpha1.TransportHTTP, "", v1alpha1.ReasonChartUnavailable, []string{"418", "correct reference"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			product := salestest.Product(func(p *v1alpha1.MarketplaceProduct) {
+				p.Spec.Template = v1alpha1.ProductTemplate{Chart: v1alpha1.Chart{OCI: v1alpha1.OCIChart{
+					Reference: "oci://" + tc.host + "/charts/app", Version: "1.0.0", Transport: tc.transport,
+				}}}
+				p.Spec.Template.Chart.OCI.PullSecretRef.Name = tc.secret
+			})
+			account := dockerConfig(t, "account", tc.host, registryUser, registryPassword)
+			source := chartSource{live: fake.NewClientBuilder().WithObjects(account).Build(), registries: http.DefaultClient}
+			_, err := source.fetch(t.Context(), product)
+			for _, says := range tc.says {
+				checkFetched(t, nil, err, nil, tc.reason, says)
+			}
+			if status := tc.says[0]; (status == "413" || status == "418" || strings.HasPrefix(status, "unknown")) && strings.Contains(err.Error(), "retrying") {
+				t.Errorf("it promises that trying again helps: %v", err)
+			}
+		})
+	}
+	for status, says := range map[int]string{429: "too many requests", 503: "see the registry's logs"} {
+		// oras waits between its own repeats of these, so they are not made here.
+		if cause, remedy, passes := ofStatus(status); !strings.Contains(cause+remedy, says) || !passes {
+			t.Errorf("%d: %s; %s, passes %t", status, cause, remedy, passes)
+		}
+	}
 }

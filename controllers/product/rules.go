@@ -122,7 +122,7 @@ func selectorProblems(object *unstructured.Unstructured, labels map[string]strin
 	if err != nil {
 		return nil
 	}
-	if _, any, _ := unstructured.NestedMap(object.Object, "spec", "selector"); !any || !found && len(wanted) == 0 && !hasExpressions(object) {
+	if _, there, _ := unstructured.NestedMap(object.Object, "spec", "selector"); !there || !found && len(wanted) == 0 && !hasExpressions(object) {
 		return []string{"spec.selector is missing: set spec.selector.matchLabels to labels of spec.template.metadata.labels"}
 	}
 	var problems []string

@@ -16,10 +16,11 @@ import (
 // What no API server takes is said at the product, before the first buyer: with the object, the field and what to do.
 func TestWhatNoAPIServerTakesIsSaidAtTheProduct(t *testing.T) {
 	web := func(from, to string) string {
-		if !strings.Contains(salestest.Web, from) {
+		before, after, found := strings.Cut(salestest.Web, from)
+		if !found {
 			t.Fatalf("the template has no %q", from)
 		}
-		return strings.Replace(salestest.Web, from, to, 1)
+		return before + to + after
 	}
 	container := func(more string) string { return web("image: registry", more+"\n        image: registry") }
 	object := func(kind, rest string) string {
@@ -58,11 +59,11 @@ func TestWhatNoAPIServerTakesIsSaidAtTheProduct(t *testing.T) {
 		"a field in the wrong place":           {web("selector:", "containers: []\n  selector:"), "there is no field spec.containers"},
 		"a probe with a typo":                  {container("livenessProbe: {httpget: {port: 80}}"), "httpget"},
 		"an Ingress without a path's type": {
-			"apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\nspec: {rules: [{http: {paths: [{path: /, backend: {service: {name: s, port: {number: 80}}}}]}}]}\n",
+			"apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\nspec: {rules: [{host: a.example.com, http: {paths: [{path: /, backend: {service: {name: s, port: {number: 80}}}}]}}]}\n",
 			"no pathType",
 		},
 		"an Ingress without a Service's port": {
-			"apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\nspec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: s}}}]}}]}\n",
+			"apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\nspec: {rules: [{host: a.example.com, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: s}}}]}}]}\n",
 			"no port for Service",
 		},
 		"an Ingress with a URL for a host": {

@@ -234,7 +234,7 @@ func shrinks(key Key, claim string, before, after resource.Quantity) *Refusal {
 	return &Refusal{
 		Key: key, Reason: ReasonClaimShrinks, Field: "spec.resources.requests.storage", Old: before.String(), New: after.String(),
 		Message: fmt.Sprintf("the claim %s would shrink from %s to %s, which Kubernetes does not support", claim, before.String(), after.String()),
-		Remedy:  "set the size to at least " + before.String() + " in the chart's values or the plan",
+		Remedy:  "set the size to at least " + before.String() + " in the product's template or the plan's values",
 	}
 }
 

@@ -29,7 +29,7 @@ func (b *builder) kindRefused(object *unstructured.Unstructured) string {
 	case kind.Group == v1alpha1.FieldOwner:
 		return "a tenant can't contain the operator's own kinds; remove it from the template"
 	case clusterScoped.Has(kind):
-		return fmt.Sprintf("%s is cluster-scoped, but a tenant is one namespace; disable it in the chart's values or remove it from the "+
+		return fmt.Sprintf("%s is cluster-scoped, but a tenant is one namespace; disable it in the product's values or remove it from the "+
 			"template, and install it once for the cluster", kind.Kind)
 	case kind == kindRole || kind == kindRoleBinding:
 		if !b.permissions.TenantRBAC {

@@ -23,11 +23,11 @@ func TestWhatATemplateMayNotAskFor(t *testing.T) {
 	}{
 		"a cluster-scoped kind": {
 			template: `{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: reader}}`,
-			want:     []string{"ClusterRole/reader (app.yaml): ClusterRole is cluster-scoped, but a tenant is one namespace; disable it in the chart's values or remove it from the template, and install it once for the cluster"},
+			want:     []string{"ClusterRole/reader (app.yaml): ClusterRole is cluster-scoped, but a tenant is one namespace; disable it in the product's values or remove it from the template, and install it once for the cluster"},
 		},
 		"a namespace, even the tenant's own": {
 			template: `{apiVersion: v1, kind: Namespace, metadata: {name: tenant-acme-mfrggz}}`,
-			want:     []string{"Namespace/tenant-acme-mfrggz (app.yaml): Namespace is cluster-scoped, but a tenant is one namespace; disable it in the chart's values or remove it from the template, and install it once for the cluster"},
+			want:     []string{"Namespace/tenant-acme-mfrggz (app.yaml): Namespace is cluster-scoped, but a tenant is one namespace; disable it in the product's values or remove it from the template, and install it once for the cluster"},
 		},
 		"a kind outside the permissions": {
 			template: `{apiVersion: kafka.strimzi.io/v1, kind: Kafka, metadata: {name: events}}`,
