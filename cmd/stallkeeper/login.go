@@ -32,7 +32,8 @@ func newLoginCommand() *cobra.Command {
 	f.addServer(cmd, "logins")
 	flags := cmd.Flags()
 	flags.StringVar(&f.url, "url", "", "URL at which browsers reach the sign-on bridge, such as https://login.example.com (required)")
-	flags.IntVar(&f.maxConcurrent, "max-concurrent-logins", login.DefaultMaxConcurrent, "maximum concurrent sign-on requests to the marketplaces; further ones queue")
+	flags.IntVar(&f.maxConcurrent, "max-concurrent-logins", login.DefaultMaxConcurrent,
+		"maximum concurrent sign-on requests to the marketplaces; further ones queue")
 	flags.BoolVar(&f.loopbackHTTP, "allow-loopback-http", false,
 		"allow http:// on 127.0.0.1 for enterprises' domains and front ends; for tests only")
 	return cmd

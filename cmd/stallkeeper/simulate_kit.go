@@ -59,7 +59,7 @@ var kitVerbs = []kitVerb{
 			cmd.Flags().StringVar(&f.clientID, "client-id", "example-client", "client id")
 			cmd.Flags().StringVar(&f.clientSecret, "client-secret", "example-client-secret", "client secret in plain text; the call encrypts it")
 			cmd.Flags().StringVar(&f.publicKeyFile, "public-key-file", "",
-				"PEM file with the public key for kitPrivateKey, as uploaded in the seller console (required unless --flag is 0; a debug call without it deletes)")
+				"PEM file with the public key for kitPrivateKey, as uploaded to the seller console (needed unless --flag is 0; a debug call without it deletes)")
 		},
 		make: func(ctx context.Context, kit koogallerytest.Kit, f *kitFlags) (*koogallerytest.Exchange, error) {
 			return kit.ApplicationSync(ctx, koogallerytest.KitApplication{

@@ -33,7 +33,8 @@ func newWebhookCommand() *cobra.Command {
 		},
 	}
 	f.addServer(cmd, "callbacks")
-	cmd.Flags().IntVar(&f.maxConcurrent, "max-concurrent-callbacks", webhook.DefaultMaxConcurrent, "maximum concurrently processed verified callbacks; further ones queue")
+	cmd.Flags().IntVar(&f.maxConcurrent, "max-concurrent-callbacks", webhook.DefaultMaxConcurrent,
+		"maximum concurrently processed verified callbacks; further ones queue")
 	return cmd
 }
 
