@@ -54,7 +54,8 @@ var kitVerbs = []kitVerb{
 		},
 	},
 	{
-		use: "kit-application", activity: koogallery.ActivityApplicationSync, short: "Synchronize an application and its OAuth2 client", highest: koogallery.FlagModify,
+		use: "kit-application", activity: koogallery.ActivityApplicationSync,
+		short: "Synchronize an application and its OAuth2 client", highest: koogallery.FlagModify,
 		own: func(cmd *cobra.Command, f *kitFlags) {
 			cmd.Flags().StringVar(&f.clientID, "client-id", "example-client", "client id")
 			cmd.Flags().StringVar(&f.clientSecret, "client-secret", "example-client-secret", "client secret in plain text; the call encrypts it")
