@@ -72,7 +72,21 @@ func addressOf(remote net.Addr) netip.Prefix {
 	if !ok {
 		return netip.Prefix{}
 	}
-	address := tcp.AddrPort().Addr().Unmap().WithZone("")
+	return prefixOf(tcp.AddrPort().Addr())
+}
+
+// AddressOf is whom a request counts for, by its http.Request.RemoteAddr: an IPv4 address, or the /64 of an IPv6 one. It is the zero
+// Prefix for what is no address and port. Behind a proxy it is the proxy's.
+func AddressOf(remote string) netip.Prefix {
+	address, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return prefixOf(address.Addr())
+}
+
+func prefixOf(address netip.Addr) netip.Prefix {
+	address = address.Unmap().WithZone("")
 	bits := address.BitLen()
 	if address.Is6() {
 		bits = 64

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"slices"
@@ -153,6 +154,8 @@ type visit struct {
 	query    url.Values
 	// cookie is the sealed attempt that the browser brought.
 	cookie string
+	// address is where the browser is.
+	address netip.Prefix
 }
 
 // ServeHTTP answers browsers, and on / that the server is there.
@@ -184,7 +187,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // routed takes a request apart.
 func routed(r *http.Request) visit {
-	v := visit{step: stepNone, query: r.URL.Query()}
+	v := visit{step: stepNone, query: r.URL.Query(), address: listener.AddressOf(r.RemoteAddr)}
 	parts := strings.Split(r.URL.Path, "/")
 	if len(parts) < 4 || len(validation.IsDNS1123Label(parts[2]))+len(validation.IsDNS1123Subdomain(parts[3])) > 0 {
 		return v
@@ -310,11 +313,12 @@ func (h *Handler) signIn(ctx context.Context, v visit, at place, a attempt, toke
 	if err != nil {
 		return answer{}, err
 	}
-	leave, err := h.limits.enter(ctx, v.instance, a.State)
+	leave, err := h.limits.enter(ctx, caller{v.instance, v.address}, a.State)
 	if err != nil {
 		return answer{}, err
 	}
-	defer leave()
+	proved := false
+	defer func() { leave(proved) }()
 	listener.Vouch(ctx)
 	h.metrics.inFlight.Inc()
 	defer h.metrics.inFlight.Dec()
@@ -331,6 +335,7 @@ func (h *Handler) signIn(ctx context.Context, v visit, at place, a attempt, toke
 	if err != nil {
 		return answer{}, fmt.Errorf("%w: %w", ofSignOn(err), err)
 	}
+	proved = true
 	if err := h.secrets.loadUsers(ctx, all, a, is.UserNames); err != nil {
 		return answer{}, err
 	}

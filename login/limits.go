@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -21,6 +22,13 @@ const (
 	// us ask, with a code that is none.
 	instanceRate  = 20
 	instanceBurst = 60
+	// maxPerAddress is how many users of one instance are asked about at once for one address: never all that there are for the instance.
+	maxPerAddress = 6
+	// failureRate and failureBurst are how many questions of one address about one instance may fail, a second and at the beginning. States
+	// are free, so that without it one address could take all of the instance's rate with codes that are none. Questions that end with a
+	// user cost nothing: the users of an enterprise often share an address.
+	failureRate  = 5
+	failureBurst = 20
 	// rateMemory is how long an instance's rate is kept after its first use; it then begins anew.
 	rateMemory = time.Minute
 	rateMost   = 4096
@@ -34,11 +42,20 @@ type limits struct {
 	// places holds one token for each that is at work.
 	places chan struct{}
 
-	mu    sync.Mutex
-	of    map[types.NamespacedName]int
-	rates *expirable.LRU[types.NamespacedName, *rate.Limiter]
+	mu       sync.Mutex
+	of       map[types.NamespacedName]int
+	ofCaller map[caller]int
+	rates    *expirable.LRU[types.NamespacedName, *rate.Limiter]
+	// failures are what callers may still have answered with a failure.
+	failures *expirable.LRU[caller, *rate.Limiter]
 	// used are the states of attempts with which a marketplace was asked, until they are too old anyway. Each replica has its own.
 	used *lru.Cache[stateDigest, struct{}]
+}
+
+// caller is an address that signs users of an instance in.
+type caller struct {
+	instance types.NamespacedName
+	address  netip.Prefix
 }
 
 // stateDigest stands for the state of an attempt.
@@ -47,56 +64,73 @@ type stateDigest [sha256.Size]byte
 func newLimits(most int) *limits {
 	used, _ := lru.New[stateDigest, struct{}](usedMost) // fails for sizes below 1
 	return &limits{
-		places: make(chan struct{}, most), of: map[types.NamespacedName]int{}, used: used,
-		rates: expirable.NewLRU[types.NamespacedName, *rate.Limiter](rateMost, nil, rateMemory),
+		places: make(chan struct{}, most), of: map[types.NamespacedName]int{}, ofCaller: map[caller]int{}, used: used,
+		rates:    expirable.NewLRU[types.NamespacedName, *rate.Limiter](rateMost, nil, rateMemory),
+		failures: expirable.NewLRU[caller, *rate.Limiter](rateMost, nil, rateMemory),
 	}
 }
 
-// enter waits for a place for the attempt of a state; leave gives it back. A state is good for one question, whoever brings it and whatever
-// came of it: else one cookie would be as many questions as its holder likes, and take the turn of those who really sign in.
-func (l *limits) enter(ctx context.Context, instance types.NamespacedName, state string) (leave func(), err error) {
-	if err := l.allow(instance, sha256.Sum256([]byte(state))); err != nil {
+// enter waits for a place for the attempt of a state; leave gives it back, and is told whether the marketplace has named a user. A state is
+// good for one question, whoever brings it and whatever came of it: else one cookie would be as many questions as its holder likes, and take
+// the turn of those who really sign in.
+func (l *limits) enter(ctx context.Context, of caller, state string) (leave func(proved bool), err error) {
+	failures, err := l.allow(of, sha256.Sum256([]byte(state)))
+	if err != nil {
 		return nil, err
 	}
 	select {
 	case l.places <- struct{}{}:
-		return func() {
+		return func(proved bool) {
 			<-l.places
-			l.forget(instance)
+			if !proved {
+				failures.Allow()
+			}
+			l.forget(of)
 		}, nil
 	case <-ctx.Done():
-		l.forget(instance)
+		l.forget(of)
 		return nil, errBusy
 	}
 }
 
-// allow notes one more of an instance, unless there are too many or the state was used.
-func (l *limits) allow(instance types.NamespacedName, state stateDigest) error {
+// allow notes one more of a caller, unless there are too many, too many of them failed, or the state was used. It gives what the caller
+// may still fail with.
+func (l *limits) allow(of caller, state stateDigest) (*rate.Limiter, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.used.Contains(state) {
-		return fmt.Errorf("%w: the state was already used", errCode)
+		return nil, fmt.Errorf("%w: the state was already used", errCode)
 	}
-	if l.of[instance] >= maxPerInstance {
-		return errBusy
+	failures := limiter(l.failures, of, failureRate, failureBurst)
+	if l.of[of.instance] >= maxPerInstance || l.ofCaller[of] >= maxPerAddress || failures.Tokens() < float64(l.ofCaller[of]+1) {
+		return nil, errBusy
 	}
-	limiter, ok := l.rates.Get(instance)
-	if !ok {
-		limiter = rate.NewLimiter(instanceRate, instanceBurst)
-		l.rates.Add(instance, limiter)
-	}
-	if !limiter.Allow() {
-		return errBusy
+	if !limiter(l.rates, of.instance, instanceRate, instanceBurst).Allow() {
+		return nil, errBusy
 	}
 	l.used.Add(state, struct{}{})
-	l.of[instance]++
-	return nil
+	l.of[of.instance]++
+	l.ofCaller[of]++
+	return failures, nil
 }
 
-func (l *limits) forget(instance types.NamespacedName) {
+// limiter is that of a key, made at its first use.
+func limiter[K comparable](among *expirable.LRU[K, *rate.Limiter], key K, perSecond rate.Limit, burst int) *rate.Limiter {
+	found, ok := among.Get(key)
+	if !ok {
+		found = rate.NewLimiter(perSecond, burst)
+		among.Add(key, found)
+	}
+	return found
+}
+
+func (l *limits) forget(of caller) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.of[instance]--; l.of[instance] <= 0 {
-		delete(l.of, instance)
+	if l.of[of.instance]--; l.of[of.instance] <= 0 {
+		delete(l.of, of.instance)
+	}
+	if l.ofCaller[of]--; l.ofCaller[of] <= 0 {
+		delete(l.ofCaller, of)
 	}
 }

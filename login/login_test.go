@@ -2,6 +2,7 @@ package login_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -578,6 +579,46 @@ func TestAStateIsGoodForOneQuestionToTheMarketplace(t *testing.T) {
 	s.browser.submit(t, s.browser.open(t, publicURL+startPath))
 	if len(s.frontEnd.tokens) != 1 {
 		t.Error("after that the real user is not let in")
+	}
+}
+
+// States are free, so that one address could else take the turns of all others with a fresh one for each code that is none.
+func TestFreshStatesOfOneAddressLeaveOthersTheirTurn(t *testing.T) {
+	for sentence, address := range map[string]string{"IPv4": "192.0.2.%d:4711", "one /64 of IPv6": "[2001:db8::%d]:4711"} {
+		t.Run(sentence, func(t *testing.T) {
+			s := newStand(t)
+			asked, user := s.asked(), s.browser
+			user.address = "198.51.100.7:4711"
+			for i := range 100 {
+				s.browser = s.anotherBrowser()
+				if s.browser.address = fmt.Sprintf(address, 1); strings.HasPrefix(address, "[") {
+					s.browser.address = fmt.Sprintf(address, i)
+				}
+				s.browser.open(t, strings.Replace(s.comesBack(t), "code=", "code=guessed", 1))
+			}
+			if *asked < 20 || *asked > 40 {
+				t.Errorf("one address made %d questions", *asked)
+			}
+			s.browser = user
+			for range 20 {
+				user.submit(t, user.open(t, publicURL+startPath))
+			}
+			if len(s.frontEnd.tokens) != 20 {
+				t.Errorf("of 20 sign-ons from another address %d are let in", len(s.frontEnd.tokens))
+			}
+		})
+	}
+}
+
+// The users of an enterprise come from one address.
+func TestSignOnsThatEndWellAreNotBoundByTheirAddress(t *testing.T) {
+	s := newStand(t)
+	s.browser.address = "198.51.100.7:4711"
+	for range 40 {
+		s.browser.submit(t, s.browser.open(t, publicURL+startPath))
+	}
+	if len(s.frontEnd.tokens) != 40 {
+		t.Errorf("of 40 sign-ons %d are let in", len(s.frontEnd.tokens))
 	}
 }
 

@@ -109,6 +109,8 @@ type browser struct {
 	seen []string
 	// pages are the bodies of the login server's answers.
 	pages []string
+	// address is where it is, as http.Request.RemoteAddr has it.
+	address string
 }
 
 func newBrowser(hosts map[string]http.Handler) *browser {
@@ -124,6 +126,7 @@ func newBrowser(hosts map[string]http.Handler) *browser {
 		if r.Body == nil {
 			r.Body = http.NoBody
 		}
+		r.RemoteAddr = b.address
 		handler.ServeHTTP(recorder, r)
 		if err := r.Context().Err(); err != nil {
 			return nil, err
