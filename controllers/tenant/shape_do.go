@@ -48,6 +48,10 @@ func (t *Tenants) Shape(ctx context.Context, st Standing, s Set) (Shaped, error)
 	if err := t.patchNamespace(ctx, &p.result.Standing, namespaceOf(s, p.pin())); err != nil {
 		return p.result, err
 	}
+	if pin := p.pin(); pin != s.Revision && !p.result.Standing.Installing() {
+		// An old cache showed no namespace. What the set leaves out would be reset to the API server's defaults.
+		return p.result, fmt.Errorf("namespace %s has revision %q, which the cache does not show yet", st.Name, pin)
+	}
 	p.run(ctx)
 	if p.stands() {
 		p.prune(ctx)
@@ -277,8 +281,10 @@ func (p *pass) wait(a action) bool {
 
 // do writes one object: what power has to hold first, the content, and then away with what others have added.
 func (p *pass) do(ctx context.Context, a action) (*unstructured.Unstructured, error) {
-	var answer *unstructured.Unstructured
-	var err error
+	a, answer, err := p.afresh(ctx, a)
+	if answer != nil || err != nil {
+		return answer, err
+	}
 	if a.hold != nil {
 		if answer, err = p.apply(ctx, a.hold, PowerOwner); err != nil {
 			return nil, fmt.Errorf("holding %s: %w", a.key, err)
@@ -298,6 +304,23 @@ func (p *pass) do(ctx context.Context, a action) (*unstructured.Unstructured, er
 		return nil, fmt.Errorf("correcting drift of %s: %w", a.key, err)
 	}
 	return answer, nil
+}
+
+// afresh plans an object that is to be made stopped once more on what is read live. An old cache may not show one that runs: to make it
+// would replace the number that is kept of it. What stands as it should is the answer.
+func (p *pass) afresh(ctx context.Context, a action) (action, *unstructured.Unstructured, error) {
+	if _, keeps := annotation(a.fresh, KeptAnnotation); !keeps || a.standing != nil || !p.set.Stopped {
+		return a, nil, nil
+	}
+	live, err := readLive(ctx, p.Live, like(a.obj))
+	if err != nil || live == nil {
+		return a, nil, err
+	}
+	planned, differs := planObject(seen(live), p.set, a.content, p.Ownership.Expected)
+	if !differs {
+		return a, seen(live), nil
+	}
+	return planned, nil, nil
 }
 
 // applyContent applies the content, and learns from the answer.
