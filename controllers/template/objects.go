@@ -187,6 +187,9 @@ func (m *manifests) add(file string, content map[string]any) error {
 	if err != nil {
 		return err
 	}
+	if err := checkExponents("", content); err != nil {
+		return fmt.Errorf("the %s: %s", m.report.redact(id.Kind), m.report.redact(err.Error()))
+	}
 	object := &unstructured.Unstructured{Object: content}
 	h, err := hookOf(object.GetAnnotations())
 	described := fmt.Sprintf("%s: %s %s", file, id.Kind, m.report.redact(id.name))

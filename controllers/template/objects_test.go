@@ -22,6 +22,7 @@ func TestObjectsOfAFile(t *testing.T) {
 		"a List":                               {"apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: p}}\n- {apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Pod, metadata: {name: q}}]}\n", []string{"Pod p inline.yaml", "Pod q inline.yaml"}},
 		"an empty List":                        {"apiVersion: v1\nkind: List\n", []string{}},
 		"the same name in another group":       {pod + "---\napiVersion: x.io/v1\nkind: Pod\nmetadata: {name: p}\n", []string{"Pod p inline.yaml", "Pod p inline.yaml"}},
+		"texts that are no endless quantity":   {pod + "spec: {a: 1e-999, b: 12e45678901, c: 5e-1, d: 1e-1234-x, e: e-12345, f: '12345678e-'}\n", []string{"Pod p inline.yaml"}},
 		"another namespace stays for later":    {pod + "---\napiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: kube-system}\n", []string{"Pod p inline.yaml", "Pod p inline.yaml"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -37,6 +38,7 @@ func TestObjectsOfAFile(t *testing.T) {
 }
 
 func TestObjectsThatAreRefused(t *testing.T) {
+	const pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
 	for name, tc := range map[string]struct{ text, want string }{
 		"no YAML":              {"# one\n---\na: 1\nb: x: y\n", "inline.yaml: line 4 of the rendered file is not YAML: mapping values are not allowed in this context"},
 		"a list":               {"- a\n", "inline.yaml: the document at line 1 of the rendered file is not an object"},
@@ -52,6 +54,8 @@ func TestObjectsThatAreRefused(t *testing.T) {
 			"the metadata.namespace of the Pod is not a text"},
 		"a boolean as annotation": {"apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: {b: true, a: 1, c: x}}\n",
 			"the metadata.annotations of the Pod: a, b is not a text; quote the value"},
+		"a quantity that takes hours to read": {pod + "spec: {containers: [{resources: {requests: {cpu: '1E-2147483647'}}}]}\n",
+			"the Pod: spec.containers[0].resources.requests.cpu is a number with a negative exponent"},
 		"labels that are no map": {"apiVersion: v1\nkind: Pod\nmetadata: {name: p, labels: [a]}\n", "the metadata.labels of the Pod: not a map"},
 		"items that are no list": {"apiVersion: v1\nkind: List\nitems: 1\n", "the items of the List are not a list"},
 		"an item that is none":   {"apiVersion: v1\nkind: List\nitems: [1]\n", "an item of the List is not an object"},
