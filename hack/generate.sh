@@ -11,6 +11,11 @@ touch -d '2 seconds ago' "$stamp"
 
 bin/tools/controller-gen object applyconfiguration crd:crdVersions=v1 paths=./api/... output:crd:dir=config/crd
 
+# The pattern that controller-gen writes for a quantity has no bound. Clients that read 1E-2147483647 compute for hours, so that one such
+# object would stop the controller at each start.
+bounded='^(\\+|-)?(([0-9]{1,32}(\\.[0-9]{0,32})?)|(\\.[0-9]{1,32}))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?[0-9]{1,3}))?$'
+sed -i "s/pattern: .*numkMGTPE.*/pattern: $bounded/" config/crd/*.yaml
+
 # What a type that is gone has left behind was not written again.
 find config/crd api/*/applyconfiguration -type f ! -newer "$stamp" -print -delete | sed 's/^/removed: /'
 

@@ -66,7 +66,10 @@ spec:
 		"quota of a word with a space": {is: `spec: {plans: [{name: a, quota: {foo bar: "1"}}]}`,
 			at: "spec.plans[0].quota", says: "every key of quota must be a resource name as in a ResourceQuota"},
 		"quota of no amount": {is: `spec: {plans: [{name: a, quota: {pods: many}}]}`, at: "spec.plans[0].quota.pods", says: "should match"},
-		"quota empty":        {is: `spec: {plans: [{name: a, quota: {}}]}`},
+		"quota with an exponent that takes years to read": {is: `spec: {plans: [{name: a, quota: {cpu: "1E-2147483647"}}]}`,
+			at: "spec.plans[0].quota.cpu", says: "should match"},
+		"quota with a small exponent": {is: `spec: {plans: [{name: a, quota: {cpu: "5e-1", requests.storage: 2E}}]}`},
+		"quota empty":                 {is: `spec: {plans: [{name: a, quota: {}}]}`},
 
 		"what was wished taken back, field by field": {is: `
 spec:
