@@ -12,6 +12,9 @@ import (
 // maxDecoded bounds what a shard may be expanded to.
 const maxDecoded = 64 << 20
 
+// maxHeadParts bounds the members and elements of a head, together. A Secret of commas would be expanded to hundreds of times its size.
+const maxHeadParts = 1 << 16
+
 // errUnreadable quotes nothing of what it could not read.
 var errUnreadable = errors.New("the content is not in the format of this version of Stallkeeper")
 
@@ -19,6 +22,9 @@ var errUnreadable = errors.New("the content is not in the format of this version
 func Decode(head []byte) (*Directory, error) {
 	d := &Directory{loaded: map[int]map[Key]Record{}, changed: map[int]bool{}}
 	shards := 0
+	if !inParts(head, maxHeadParts) {
+		return nil, errUnreadable
+	}
 	if json.Unmarshal(head, &d.Head) == nil {
 		shards = len(d.Shards)
 	}
@@ -29,6 +35,24 @@ func Decode(head []byte) (*Directory, error) {
 		d.DepartmentsSince = map[string]int64{}
 	}
 	return d, nil
+}
+
+// inParts reports whether JSON has no more than so many commas outside of its texts.
+func inParts(data []byte, most int) bool {
+	inText := false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case c == ',' && !inText:
+			if most--; most < 0 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // EncodeHead writes the head.
