@@ -137,7 +137,7 @@ func TestWhatDidNotChangeIsNotWritten(t *testing.T) {
 			edited = x.moves("acme", from).Status.Revision
 			editor.stop()
 			x.ready("acme")
-		}, []string{secret, "get controllerrevisions/REVISION", "get namespace", "try configmaps/more", "patch configmaps/more", "patch namespace", status}},
+		}, []string{secret, "get controllerrevisions/REVISION", "get marketplaceproducts/shop", "get namespace", "try configmaps/more", "patch configmaps/more", "patch namespace", status}},
 		{"a release", func() {
 			x.entitle("acme", v1alpha1.EntitlementReleased, time.Now())
 			x.says("acme", v1alpha1.ConditionSuspended, "True "+v1alpha1.ReasonReleased)
