@@ -43,6 +43,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/instance"
 	"github.com/stallkeeper/stallkeeper/controllers/license"
 	"github.com/stallkeeper/stallkeeper/controllers/protocol"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
@@ -407,6 +408,17 @@ func (x *shop) instance(name string) *v1alpha1.MarketplaceInstance {
 	}
 	x.Expect(err).NotTo(gomega.HaveOccurred())
 	return mpi
+}
+
+// gone waits until an instance is gone. A clock that stands still is moved: the sale is remembered for a moment before.
+func (x *shop) gone(name string) {
+	x.t.Helper()
+	x.eventually(func() *v1alpha1.MarketplaceInstance {
+		if still, ok := x.clock.(interface{ SetTime(time.Time) }); ok {
+			still.SetTime(x.clock.Now().Add(queue.RememberedSale))
+		}
+		return x.instance(name)
+	}).Should(gomega.BeNil())
 }
 
 // says waits until a condition of an instance is as wanted, such as "True Ready", and speaks of the present generation.

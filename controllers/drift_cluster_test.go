@@ -250,7 +250,7 @@ func TestTheAccessSecretOfAFormerInstanceIsNotTaken(t *testing.T) {
 	former := x.secret(x.name, v1alpha1.AccessSecretName("acme"))
 	x.Expect(x.client.Delete(t.Context(), first)).To(Succeed())
 	x.namespaceGoes(ns)
-	x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("acme") }).Should(BeNil())
+	x.gone("acme")
 
 	second := x.buys("acme")
 	x.passOver("acme")

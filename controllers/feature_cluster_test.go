@@ -186,7 +186,7 @@ func TestAFeaturePlugsIntoASale(t *testing.T) {
 		x.namespaceGoes(tenant)
 		x.eventually(func() []v1alpha1.Blocker { return x.instance("acme").Status.Blockers }).Should(ConsistOf(HaveField("Reason", "AuditKeeps")))
 		x.audits(auditKeeps, nil)
-		x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("acme") }).Should(BeNil())
+		x.gone("acme")
 	})
 }
 

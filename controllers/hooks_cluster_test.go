@@ -165,7 +165,7 @@ func TestHooksRunOnceAndInTheirPlace(t *testing.T) {
 		x.eventually(func() string { return x.message("acme", v1alpha1.ConditionProvisioned) }).Should(ContainSubstring("pre-upgrade hook"))
 		x.Expect(x.client.Delete(t.Context(), x.instance("acme"))).To(Succeed())
 		x.namespaceGoes(tenant)
-		x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("acme") }).Should(BeNil())
+		x.gone("acme")
 	})
 }
 

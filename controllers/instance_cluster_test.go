@@ -92,7 +92,7 @@ func TestATenantIsMadeSuspendedResumedAndRemoved(t *testing.T) {
 	x.awaitPass(func() { x.touch("acme", "while the namespace goes") })
 	x.Expect(x.instance("acme").Finalizers).To(ContainElement(v1alpha1.TenantFinalizer), "the namespace still stands")
 	x.namespaceGoes(namespace)
-	x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("acme") }).Should(BeNil())
+	x.gone("acme")
 }
 
 func TestAQuietPassAsksNothing(t *testing.T) {
@@ -278,7 +278,7 @@ func TestANamespaceOfSomebodyElseIsLeftAlone(t *testing.T) {
 	x.Expect(ns.Labels).NotTo(HaveKey(v1alpha1.InstanceLabel))
 
 	x.Expect(x.client.Delete(t.Context(), mpi)).To(Succeed())
-	x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("acme") }).Should(BeNil())
+	x.gone("acme")
 	ns, err = x.typed.CoreV1().Namespaces().Get(t.Context(), taken, metav1.GetOptions{})
 	x.Expect(err).NotTo(HaveOccurred())
 	x.Expect(ns.DeletionTimestamp).To(BeNil(), "a namespace of somebody else is not deleted")

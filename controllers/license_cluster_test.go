@@ -176,7 +176,7 @@ func TestASaleWithoutAWorkload(t *testing.T) {
 	x.says("acme", v1alpha1.ConditionLicensed, "False Released")
 	x.Expect(released.Status.State).To(Equal(v1alpha1.StateReleased))
 	x.Expect(x.client.Delete(t.Context(), mpi)).To(Succeed())
-	x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("acme") }).Should(BeNil())
+	x.gone("acme")
 }
 
 func TestWhatTheAPIServerTakesOfLicenses(t *testing.T) {

@@ -111,7 +111,7 @@ func TestAPackageIsUsedByTheInstanceThatTheBuyerHas(t *testing.T) {
 		namespace := x.instance("acme").Status.Namespace
 		x.Expect(x.client.Delete(t.Context(), x.instance("acme"))).To(Succeed())
 		x.namespaceGoes(namespace)
-		x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("acme") }).Should(BeNil())
+		x.gone("acme")
 		x.says("pack-3", v1alpha1.ConditionProvisioned, "False PackageConsumerUnclear")
 		x.counts("pack-3")
 		x.says("pack-3", v1alpha1.ConditionUsageReported, "False PackageConsumerUnclear")

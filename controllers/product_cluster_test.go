@@ -99,7 +99,7 @@ func TestARevisionStaysAsLongAsATenantNeedsIt(t *testing.T) {
 		x.says("acme", v1alpha1.ConditionSuspended, "True SuspensionRequested")
 		x.Expect(x.client.Delete(t.Context(), mpi)).To(Succeed())
 		x.namespaceGoes(mpi.Status.Namespace)
-		x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("acme") }).Should(BeNil())
+		x.gone("acme")
 		x.running.stop()
 	})
 	x.Expect(collect()).To(Equal(ctrl.Result{}))

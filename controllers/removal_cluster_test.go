@@ -228,7 +228,7 @@ func TestASaleIsRememberedBeforeItsInstanceGoes(t *testing.T) {
 	x.namespaceGoes(namespace)
 	x.namespaceGoes(byHand)
 	for _, name := range []string{"withtenant", "released", "byhand"} {
-		x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance(name) }).Should(BeNil())
+		x.gone(name)
 	}
 	x.Expect(remembered("CS1")).To(Succeed())
 	x.Expect(remembered("CS2")).To(Succeed())

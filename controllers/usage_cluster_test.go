@@ -510,7 +510,7 @@ func TestAnInstanceWaitsForItsUsageBeforeItGoes(t *testing.T) {
 	x.eventually(func() []v1alpha1.Blocker { return x.instance("acme").Status.Blockers }).Should(
 		ConsistOf(HaveField("Reason", v1alpha1.ReasonPushPending)))
 	x.pushes()
-	x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("acme") }).Should(BeNil())
+	x.gone("acme")
 	x.Expect(x.pushed()).To(Equal([]string{"acme 7"}))
 }
 
@@ -562,7 +562,7 @@ func TestADeletedInstanceSaysWhatWasNeverRead(t *testing.T) {
 	x.clock.SetTime(x.start.Add(15 * time.Minute))
 	x.touch("mute", "a quarter of an hour later")
 	x.namespaceGoes(namespace)
-	x.eventually(func() *v1alpha1.MarketplaceInstance { return x.instance("mute") }).Should(BeNil())
+	x.gone("mute")
 	x.eventually(func() []string {
 		list, err := x.typed.EventsV1().Events(x.name).List(t.Context(), metav1.ListOptions{})
 		x.Expect(err).NotTo(HaveOccurred())
