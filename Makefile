@@ -114,6 +114,10 @@ controlplane: ## Build etcd, the Kubernetes binaries and kwok into bin/controlpl
 build: ## Build the operator into bin/stallkeeper
 	go build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
+.PHONY: sbom
+sbom: build ## List all modules of bin/stallkeeper, with versions and checksums, in bin/stallkeeper.sbom.txt
+	go version -m bin/stallkeeper > bin/stallkeeper.sbom.txt
+
 .PHONY: image
 image: ## Build the image IMAGE with CONTAINER_TOOL
 	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg DATE=$(DATE) -t $(IMAGE) .
