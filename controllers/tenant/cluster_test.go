@@ -148,6 +148,7 @@ func newReal(t *testing.T, name string) *liveTenant {
 func (r *liveTenant) restart() { r.Tenants = New(r.Client, r.Cache, r.Live, r.Kinds, r.Clock) }
 
 func (r *liveTenant) set(revision, text string) Set {
+	text = strings.ReplaceAll(text, "a.example.com", r.name+".example.com") // a host is of one tenant
 	s := Set{
 		Namespace: newObject(apply.NamespaceKind, "", r.name), Owner: r.owner, Revision: revision, HashKey: []byte("seed"),
 		OwnerGone: func(context.Context, types.UID) (bool, error) { return true, nil },

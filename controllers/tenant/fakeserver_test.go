@@ -125,7 +125,7 @@ func (s *server) List(ctx context.Context, into client.ObjectList, options ...cl
 		name, _ = o.FieldSelector.RequiresExactMatch("metadata.name")
 	}
 	for _, id := range s.ids() {
-		if id.GroupKind == gk && id.namespace == o.Namespace && (name == "" || id.name == name) {
+		if id.GroupKind == gk && (o.Namespace == "" || id.namespace == o.Namespace) && (name == "" || id.name == name) {
 			list.Items = append(list.Items, *s.objects[id].DeepCopy())
 		}
 	}

@@ -233,6 +233,9 @@ func (p *pass) checkOne(ctx context.Context, a action) *Refusal {
 	if a.standing != nil && a.standing.GetDeletionTimestamp() != nil {
 		return nil // it is on its way out, and made anew
 	}
+	if held := p.hostHeld(ctx, a); held != nil {
+		return held
+	}
 	_, err := p.apply(ctx, obj, ShapeOwner, client.DryRunAll)
 	if err == nil {
 		return nil

@@ -54,6 +54,8 @@ const (
 	shapeKeeps = "cache.stallkeeper.io/shape-keeps"
 	// addedFields holds, as JSON, what others have added where nothing may be added, by field manager.
 	addedFields = "cache.stallkeeper.io/added"
+	// hostsNote is what an Ingress or a route takes, in the form of hostsNoted.
+	hostsNote = "cache.stallkeeper.io/hosts"
 )
 
 // KEDA's annotations, see keda.sh, "Pausing autoscaling".

@@ -47,6 +47,8 @@ const (
 	ReasonReplacing = "Replacing"
 	// ReasonJobFailed: a Job or a hook has failed.
 	ReasonJobFailed = "JobFailed"
+	// ReasonHostHeld: another tenant has the host that an Ingress or a route would take.
+	ReasonHostHeld = "HostHeld"
 	// ReasonNotOwned: the namespace does not record the instance.
 	ReasonNotOwned = "NamespaceConflict"
 )

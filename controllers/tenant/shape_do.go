@@ -232,6 +232,10 @@ func (p *pass) one(ctx context.Context, a action) {
 	if a.standing != nil && a.why != recontent && p.wait(a) {
 		return
 	}
+	if held := p.hostHeld(ctx, a); held != nil {
+		p.refuse(*held)
+		return
+	}
 	answer, err := p.do(ctx, a)
 	if err != nil {
 		p.refuse(p.explain(ctx, a, err))

@@ -36,12 +36,14 @@ type Tenants struct {
 	recent  *recent
 	repairs *repairs
 	stops   stops
+	hosts   *hosts
 }
 
 // New gives a Tenants without memory.
 func New(writer client.Client, cached, live client.Reader, kinds []schema.GroupVersionKind, c clock.PassiveClock) *Tenants {
 	return &Tenants{
 		Client: writer, Cache: cached, Live: live, Kinds: kinds, Clock: c, Ownership: NewOwnership(), recent: newRecent(), repairs: newRepairs(),
+		hosts: &hosts{taken: map[hostPath]taker{}},
 	}
 }
 

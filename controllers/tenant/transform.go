@@ -61,6 +61,7 @@ func seen(obj *unstructured.Unstructured) *unstructured.Unstructured {
 		notes[shapeKeeps] = "true"
 	}
 	notes[addedFields] = addedBy(obj)
+	notes[hostsNote] = hostsNoted(obj)
 	for _, key := range []string{kedaPausedReplicas, kedaPaused} {
 		if value, ok := annotation(obj, key); ok {
 			setAnnotation(kept, key, value)
