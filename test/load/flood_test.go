@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -207,4 +208,51 @@ func (s *stand) buys(t *testing.T, order string, attempts *int) bool {
 		}
 	}
 	return false
+}
+
+// TestFloodOfTheSignOn does the same to the sign-on bridge. Its pages are for people of whom it knows nothing yet, so a page may have to be
+// asked for again, as browsers and people do; what counts is that the process stays, within its memory, and goes on answering.
+func TestFloodOfTheSignOn(t *testing.T) {
+	s := newStandOf(t, "login")
+	idle, sending := number(t, "FLOOD_IDLE", 20_000), number(t, "FLOOD_SENDING", 5_000)
+	if !s.showsPage(t) {
+		t.Fatal("no page before the flood")
+	}
+	strangers(t, s, idle, sending)
+	asked, shown := 0, 0
+	for ends := time.Now().Add(duration(t, "FLOOD_DURATION", time.Minute)); time.Now().Before(ends); time.Sleep(200 * time.Millisecond) {
+		asked++
+		if s.showsPage(t) {
+			shown++
+		}
+	}
+	most := s.resident(t, "VmHWM")
+	const shed, refused = "stallkeeper_connections_shed_total", "stallkeeper_connections_refused_total"
+	counted, err := s.gauges(t.Context(), shed, refused)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d of %d pages shown; %d MiB at most; %v", shown, asked, most>>20, counted)
+	if shown == 0 {
+		t.Error("no page was shown while the flood lasted")
+	}
+	if most >= memoryLimit {
+		t.Errorf("the bridge took %d MiB, and would have been killed", most>>20)
+	}
+	if counted[shed]+counted[refused] == 0 {
+		t.Error("no connection was shed or refused: there was no flood")
+	}
+}
+
+// showsPage says whether the bridge answers on a new connection that its login does not exist.
+func (s *stand) showsPage(t *testing.T) bool {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: s.caller.TLS, DisableKeepAlives: true}
+	browser := &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	answer, err := browser.Get("https://" + s.callback + "/login/sales/nothing")
+	if err != nil {
+		return false
+	}
+	answer.Body.Close()
+	return answer.StatusCode == http.StatusNotFound
 }

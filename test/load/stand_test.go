@@ -39,11 +39,11 @@ import (
 
 const (
 	accessKey = "the-access-key-of-a-test"
-	// memoryLimit is the chart's for the webhook.
+	// memoryLimit is the chart's for the webhook and for the sign-on bridge.
 	memoryLimit = 256 << 20
 )
 
-// stand is the webhook's process on an API server, and KooGallery before it.
+// stand is the process that strangers reach, on an API server, and KooGallery before it.
 type stand struct {
 	cluster client.Client
 	process *os.Process
@@ -79,8 +79,17 @@ func duration(t *testing.T, name string, otherwise time.Duration) time.Duration 
 	return d
 }
 
-// newStand starts everything; it is skipped unless LOAD=1.
+// flagsOf are those of the processes that strangers reach, besides the flags that all of them have.
+var flagsOf = map[string][]string{"webhook": nil, "login": {"--url=https://login.example.com"}}
+
+// newStand starts everything with the webhook; it is skipped unless LOAD=1.
 func newStand(t *testing.T) *stand {
+	t.Helper()
+	return newStandOf(t, "webhook")
+}
+
+// newStandOf is the same for a process of flagsOf.
+func newStandOf(t *testing.T, command string) *stand {
 	t.Helper()
 	if os.Getenv("LOAD") != "1" {
 		t.Skip("LOAD=1 is not set: it takes minutes")
@@ -132,7 +141,7 @@ func newStand(t *testing.T) *stand {
 	if err := os.WriteFile(kubeconfig, env.KubeConfig, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.start(t, folder, binary, kubeconfig)
+	s.start(t, folder, kubeconfig, binary, command)
 	return s
 }
 
@@ -156,19 +165,20 @@ func connected() []client.Object {
 	}
 }
 
-// start starts the webhook, as the chart does, and waits until it is ready.
-func (s *stand) start(t *testing.T, folder, binary, kubeconfig string) {
+// start starts a process, as the chart does, and waits until it is ready.
+func (s *stand) start(t *testing.T, folder, kubeconfig, binary, command string) {
 	t.Helper()
 	certificate, key, pool := writeCertificate(t, folder)
 	s.callback, s.metrics = freeAddress(t), freeAddress(t)
 	health := freeAddress(t)
-	log, err := os.Create(filepath.Join(folder, "webhook.log"))
+	log, err := os.Create(filepath.Join(folder, command+".log"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.Close() })
-	cmd := exec.Command(binary, "webhook", "--namespaces=sales", "--bind-address="+s.callback, "--metrics-bind-address="+s.metrics,
+	cmd := exec.Command(binary, command, "--namespaces=sales", "--bind-address="+s.callback, "--metrics-bind-address="+s.metrics,
 		"--health-probe-bind-address="+health, "--tls-cert-file="+certificate, "--tls-private-key-file="+key, "--shutdown-delay=0s")
+	cmd.Args = append(cmd.Args, flagsOf[command]...)
 	cmd.Env = []string{"KUBECONFIG=" + kubeconfig, "HOME=" + folder, "CONTAINER_MEMORY_LIMIT=" + strconv.Itoa(memoryLimit)}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
@@ -203,11 +213,11 @@ func (s *stand) start(t *testing.T, folder, binary, kubeconfig string) {
 		select {
 		case err := <-ended:
 			ended <- err
-			t.Fatalf("the webhook has ended: %v", err)
+			t.Fatalf("the %s has ended: %v", command, err)
 		default:
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("the webhook does not become ready")
+			t.Fatalf("the %s does not become ready", command)
 		}
 	}
 }
@@ -274,7 +284,7 @@ func (s *stand) resident(t *testing.T, field string) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process.Pid))
 	if err != nil {
-		t.Fatalf("the webhook is gone: %v", err)
+		t.Fatalf("the process is gone: %v", err)
 	}
 	for line := range strings.Lines(string(status)) {
 		if name, value, _ := strings.Cut(line, ":"); name == field {
