@@ -316,14 +316,15 @@ func TestARevisionThatCannotBeMadeDoesNotKeepATenantFromTheNext(t *testing.T) {
 	t.Parallel()
 	x := newShop(t, "sales-hookbroken")
 	x.operate()
-	service := "---\napiVersion: v1\nkind: Service\nmetadata: {name: web%s}\nspec: {ports: [{port: %d}]}\n"
+	service := "---\napiVersion: v1\nkind: Service\nmetadata: {name: web%s}\nspec: {%sports: [{port: 80}]}\n"
+	const refused = "clusterIP: 192.0.2.1, " // out of the API server's range
 	p := x.sells()
 	x.buys("acme")
 	mpi := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	tenant, first := mpi.Status.Namespace, mpi.Status.Revision
 
 	t.Run("a hook that the API server refuses leaves the tenant where it is", func(t *testing.T) {
-		change(x, p, salestest.Inline(salestest.Web+salestest.Settings+fmt.Sprintf(service, `, annotations: {helm.sh/hook: pre-upgrade}`, 99999)+hook("migrate", "pre-upgrade", "")))
+		change(x, p, salestest.Inline(salestest.Web+salestest.Settings+fmt.Sprintf(service, `, annotations: {helm.sh/hook: pre-upgrade}`, refused)+hook("migrate", "pre-upgrade", "")))
 		mpi := x.says("acme", v1alpha1.ConditionProvisioned, "False ApplyFailed")
 		x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 		x.Expect(mpi.Status.Revision).To(Equal(first))
@@ -331,10 +332,10 @@ func TestARevisionThatCannotBeMadeDoesNotKeepATenantFromTheNext(t *testing.T) {
 		x.Expect(x.message("acme", v1alpha1.ConditionProvisioned)).To(ContainSubstring("stays on revision"))
 	})
 	t.Run("what can't be applied any more is left for a revision with hooks", func(t *testing.T) {
-		change(x, p, salestest.Inline(salestest.Web+salestest.Settings+fmt.Sprintf(service, "", 99999)))
+		change(x, p, salestest.Inline(salestest.Web+salestest.Settings+fmt.Sprintf(service, "", refused)))
 		x.says("acme", v1alpha1.ConditionProvisioned, "False ApplyFailed")
 		x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
-		change(x, p, salestest.Inline(salestest.Web+salestest.Settings+fmt.Sprintf(service, "", 80)+hook("migrate", "pre-upgrade", "")))
+		change(x, p, salestest.Inline(salestest.Web+salestest.Settings+fmt.Sprintf(service, "", "")+hook("migrate", "pre-upgrade", "")))
 		x.ends(tenant, "migrate", batchv1.JobComplete)
 		x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
 	})

@@ -131,10 +131,10 @@ func (a *Account) judge(r Record, now time.Time) Verdict {
 	case r.Pushed:
 		return Done
 	}
-	// What the checkpoint stands for was judged when that was written: a record of which nothing was to become is no refusal because it is
-	// still there.
+	// What the checkpoint stands for was judged when that was written: a record of which nothing was to become is not refused for its time
+	// because it is still there.
 	refused := a.refusal(r)
-	if refused != "" && !a.stoodFor(r) {
+	if refused != "" && (refused != Closed || !a.stoodFor(r)) {
 		return refused
 	}
 	switch {
