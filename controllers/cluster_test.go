@@ -78,7 +78,17 @@ var (
 	stop     = func() {}
 )
 
+// workerVariable makes this test's binary a process that renders templates.
+const workerVariable = "STALLKEEPER_TEST_RENDER_WORKER"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(workerVariable) != "" {
+		if err := render.Serve(context.Background(), os.Stdin, os.Stdout, render.Limits{}); err != nil {
+			fmt.Fprintln(os.Stderr, "Error:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	ctrl.SetLogger(logr.Discard())
 	if err := runSeveralTestsPerCore(); err != nil {
 		fmt.Fprintln(os.Stderr, "setting -parallel:", err)
@@ -267,6 +277,8 @@ type shop struct {
 	protocol protocol.Protocol
 	// features are added to those of the product.
 	features []sale.Feature
+	// renderer renders the templates; in the process when nil.
+	renderer render.Renderer
 	passes   *passes
 	// endpoint stands in for the network between the controller and the tenants' workloads.
 	endpoint *endpoint
@@ -348,7 +360,7 @@ func (x *shop) told(only []string) Config {
 		Permissions: x.permissions, Protocols: x.protocols(), UsageRetention: 35 * 24 * time.Hour,
 		Capabilities:         func() (template.Capabilities, error) { return capabilities, nil },
 		LicenseQueryInterval: license.DefaultQueryInterval, Clock: x.clock, Tenants: &http.Client{Transport: x.endpoint}, Only: only,
-		Features: x.features, ValuesRecheck: time.Second,
+		Features: x.features, Renderer: x.renderer, ValuesRecheck: time.Second,
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
+	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
 
 func TestARevisionThatIsRefusedKeepsNoTenantFromStoppingAndResuming(t *testing.T) {
@@ -211,7 +212,7 @@ func TestNoMistakeThatHoldsForAllTenantsKeepsThemFromStoppingAndResuming(t *test
 func TestRightsThatMayNotBeGivenAnyMoreKeepNoTenantFromStopping(t *testing.T) {
 	t.Parallel()
 	x := newShop(t, "sales-rights")
-	x.permissions.TenantRBAC = true
+	x.permissions.TenantRBAC, x.permissions.RoleRights = true, workload.RoleRights{"configmaps": {"get"}}
 	x.permissions.Kinds.Insert(schema.GroupKind{Group: "rbac.authorization.k8s.io", Kind: "Role"})
 	x.operate()
 	x.sells(salestest.Inline(salestest.Web + "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: reader}\n" +

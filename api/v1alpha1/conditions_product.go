@@ -24,7 +24,7 @@ const (
 	// ReasonChartUnavailable surfaces while the registry or the network is down, with the status Unknown, and when the registry refuses
 	// the credentials or its name or certificate is wrong, with False.
 	ReasonChartUnavailable = "ChartUnavailable"
-	// ReasonChartTooLarge surfaces when the chart has more than 1 MiB.
+	// ReasonChartTooLarge surfaces when the chart has more than 4 MiB, or unpacks to more than 32 MiB.
 	ReasonChartTooLarge = "ChartTooLarge"
 	// ReasonTemplateNotFound surfaces when the ConfigMap with the template's files does not exist.
 	ReasonTemplateNotFound = "TemplateNotFound"

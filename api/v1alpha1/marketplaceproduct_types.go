@@ -149,10 +149,26 @@ type Chart struct {
 	// +optional
 	OCI OCIChart `json:"oci,omitempty,omitzero"`
 
-	// configMapRef is a packaged chart (.tgz, at most 1 MiB) in a ConfigMap's binaryData.
+	// configMapRef is a packaged chart (.tgz, at most 1 MiB; from a registry at most 4 MiB) in a ConfigMap's binaryData.
 	// +optional
 	ConfigMapRef ConfigMapKeyReference `json:"configMapRef,omitempty,omitzero"`
+
+	// valuesSchema says whether the values have to fit the chart's values.schema.json: Validate when not set, or Skip, as helm's
+	// --skip-schema-validation. A schema that refers to another host can't be used, because nothing is loaded from there.
+	// +optional
+	ValuesSchema ValuesSchemaPolicy `json:"valuesSchema,omitempty"`
 }
+
+// ValuesSchemaPolicy says what a chart's values.schema.json is for.
+// +kubebuilder:validation:Enum=Validate;Skip
+type ValuesSchemaPolicy string
+
+const (
+	// ValuesSchemaValidate refuses values that do not fit the schema.
+	ValuesSchemaValidate ValuesSchemaPolicy = "Validate"
+	// ValuesSchemaSkip leaves the schema out.
+	ValuesSchemaSkip ValuesSchemaPolicy = "Skip"
+)
 
 // MissingValuesPolicy says what it means that a template asks for a value that is not there.
 // +kubebuilder:validation:Enum=Fail;Warn

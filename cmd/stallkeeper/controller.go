@@ -44,6 +44,7 @@ type controllerFlags struct {
 	leaseName            string
 	driftSecrets         bool
 	tenantRBAC           bool
+	tenantRoleRights     string
 	maxPodSecurity       string
 	tenantLimits         string
 	allowLoopback        bool
@@ -79,6 +80,8 @@ func newControllerCommand() *cobra.Command {
 	flags.BoolVar(&f.driftSecrets, "drift-secrets", false,
 		"watch tenants' Secrets and correct drift immediately; requires permission to read every Secret in the cluster")
 	flags.BoolVar(&f.tenantRBAC, "tenant-rbac", false, "allow Roles and RoleBindings in templates")
+	flags.StringVar(&f.tenantRoleRights, "tenant-role-rights", "",
+		`what Roles in templates may allow, as JSON of verbs by resource, such as {"pods/log":["get"],"deployments.apps":["list"]}`)
 	flags.StringVar(&f.maxPodSecurity, "max-pod-security-level", string(v1alpha1.PodSecurityBaseline),
 		"most permissive Pod Security level that a product may request: restricted, baseline or privileged")
 	flags.StringVar(&f.tenantLimits, "tenant-limits", "{}",
@@ -113,6 +116,9 @@ func runController(ctx context.Context, f *controllerFlags) error {
 		v1alpha1.PodSecurityRestricted, v1alpha1.PodSecurityBaseline, v1alpha1.PodSecurityPrivileged,
 	}, v1alpha1.PodSecurityLevel(f.maxPodSecurity)) {
 		return fmt.Errorf("--max-pod-security-level must be restricted, baseline or privileged, not %q", f.maxPodSecurity)
+	}
+	if _, err := workload.ParseRoleRights(f.tenantRoleRights); err != nil {
+		return fmt.Errorf("--tenant-role-rights %w", err)
 	}
 	if f.licenseQueryInterval < time.Second {
 		return fmt.Errorf("--license-query-interval must be at least 1s, not %s", f.licenseQueryInterval)
@@ -214,6 +220,7 @@ func (f *controllerFlags) config(namespaces []string, kinds tenantKinds, capabil
 ) controllers.Config {
 	permissions := kinds.permissions()
 	permissions.TenantRBAC = f.tenantRBAC
+	permissions.RoleRights, _ = workload.ParseRoleRights(f.tenantRoleRights) // read before, by run
 	permissions.MaxPodSecurityLevel = v1alpha1.PodSecurityLevel(f.maxPodSecurity)
 	permissions.Controller = workload.Peer{Namespace: f.podNamespace, Labels: f.podLabels}
 	return controllers.Config{

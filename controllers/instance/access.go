@@ -25,17 +25,22 @@ func accessKey(mpi *v1alpha1.MarketplaceInstance) types.NamespacedName {
 	return types.NamespacedName{Namespace: mpi.Namespace, Name: v1alpha1.AccessSecretName(mpi.Name)}
 }
 
-// accessMissing says whether the cache does not show the access Secret of a tenant that needs one. The pass then looks for it live.
-func (r *Reconciler) accessMissing(ctx context.Context, p *pass) bool {
+// accessVersion is the resource version of the access Secret as the cache shows it; empty where it shows none. The pass then looks for it
+// live.
+func (r *Reconciler) accessVersion(ctx context.Context, p *pass) string {
 	// The client would read it live, as it does all Secrets.
-	return r.Tenants.Cache.Get(ctx, accessKey(p.Instance), queue.SecretMetadata()) != nil
+	secret := queue.SecretMetadata()
+	if r.Tenants.Cache.Get(ctx, accessKey(p.Instance), secret) != nil {
+		return ""
+	}
+	return secret.ResourceVersion
 }
 
 // ensureAccessSecret makes an instance's seed and initial credentials once and never again: everything that the template
 // derives from them, such as a database's password, would change with them.
 func (r *Reconciler) ensureAccessSecret(ctx context.Context, p *pass, rev *revision.Revision, in revision.Inputs,
 ) (revision.Secrets, *report.Verdict, error) {
-	if p.pin == "" && !p.adopts() && r.accessMissing(ctx, p) {
+	if p.pin == "" && !p.adopts() && r.accessVersion(ctx, p) == "" {
 		// Most likely there is none. The API server says so by taking one, in the same call.
 		secrets, problem, err := r.makeAccessSecret(ctx, p, rev, in)
 		if !apierrors.IsAlreadyExists(err) {
@@ -44,6 +49,7 @@ func (r *Reconciler) ensureAccessSecret(ctx context.Context, p *pass, rev *revis
 	}
 	secret, key := &corev1.Secret{}, accessKey(p.Instance)
 	err := r.APIReader.Get(ctx, key, secret)
+	p.memory.access = secret.ResourceVersion
 	switch {
 	case err == nil && ofAnother(secret, p.Instance.UID):
 		// It goes with that one, and the seed with it: what was derived from it could never be derived again.
@@ -90,6 +96,7 @@ func (r *Reconciler) makeAccessSecret(ctx context.Context, p *pass, rev *revisio
 		// One that was made meanwhile is read by the next pass.
 		return revision.Secrets{}, nil, fmt.Errorf("creating Secret %s: %w", secret.Name, err)
 	}
+	p.memory.access = secret.ResourceVersion
 	secrets, err := secretsOf(secret)
 	return secrets, nil, err
 }
@@ -121,6 +128,7 @@ func (r *Reconciler) storeKept(ctx context.Context, p *pass, made template.Kept)
 	if err := r.Patch(ctx, secret, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 		return fmt.Errorf("storing the random values in Secret %s: %w", key.Name, err)
 	}
+	p.memory.access = secret.ResourceVersion
 	return nil
 }
 

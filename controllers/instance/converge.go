@@ -51,7 +51,7 @@ func (r *Reconciler) provision(ctx context.Context, p *pass) outcome {
 	if err != nil {
 		return outcome{err: err}
 	}
-	if p.quiet(inputs) && !r.sources.stale(client.ObjectKeyFromObject(p.Instance)) && !r.accessMissing(ctx, p) {
+	if p.quiet(inputs, r.accessVersion(ctx, p)) && !r.sources.stale(client.ObjectKeyFromObject(p.Instance)) {
 		return p.memory.settled
 	}
 	p.memory.inputs, p.memory.digest = "", ""

@@ -17,6 +17,8 @@ import (
 type memory struct {
 	// inputs and digest are those of the last pass that left everything as it should be; empty if the last one did not.
 	inputs, digest string
+	// access is the resource version of the access Secret that the last pass has read or written.
+	access string
 	// settled is what that pass had done. A quiet pass says all of it again: the status in the cache may be that from before it was
 	// written, and what is left out of it would be lost.
 	settled outcome

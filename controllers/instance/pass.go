@@ -131,7 +131,7 @@ func (r *Reconciler) inputs(p *pass) (string, error) {
 	raw, err := json.Marshal(map[string]any{
 		"format": revision.Format, "target": p.target, "generation": p.Instance.Generation, "uid": p.Instance.UID, "stop": p.stop(),
 		"lifecycle": p.Lifecycle, "policy": p.Policy, "protection": p.Effective.DeletionProtection, "features": p.Inputs,
-		"kinds": names, "tenantRBAC": r.Permissions.TenantRBAC, "level": r.Permissions.MaxPodSecurityLevel,
+		"kinds": names, "tenantRBAC": r.Permissions.TenantRBAC, "roleRights": r.Permissions.RoleRights, "level": r.Permissions.MaxPodSecurityLevel,
 		"asked": p.Services, "controller": r.Permissions.Controller, "drift": drift,
 	})
 	if err != nil {
@@ -143,8 +143,9 @@ func (r *Reconciler) inputs(p *pass) (string, error) {
 
 // quiet says whether nothing has changed since a pass of this process that left everything as it should be. A status that somebody has
 // erased is rendered anew.
-func (p *pass) quiet(inputs string) bool {
-	return p.memory.inputs == inputs && p.memory.digest == p.standing.Digest() && p.Instance.Status.ObservedGeneration != nil
+func (p *pass) quiet(inputs, access string) bool {
+	return p.memory.inputs == inputs && access != "" && p.memory.access == access &&
+		p.memory.digest == p.standing.Digest() && p.Instance.Status.ObservedGeneration != nil
 }
 
 // patches are the product's suspension patches by kind.

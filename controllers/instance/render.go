@@ -170,6 +170,9 @@ func (r *Reconciler) planOf(ctx context.Context, p *pass, name string) (*revisio
 		return nil, v1alpha1.Plan{}, report.Problem(v1alpha1.ReasonRevisionNotFound, fmt.Sprintf(
 			"ControllerRevision %q does not exist: restore it, or recreate the MarketplaceProduct", name)), nil
 	}
+	if errors.Is(err, revision.ErrIncomplete) {
+		return nil, v1alpha1.Plan{}, report.Problem(v1alpha1.ReasonRevisionNotFound, fmt.Sprintf("ControllerRevision %q: %s", name, err)), nil
+	}
 	if err != nil {
 		return nil, v1alpha1.Plan{}, nil, err
 	}

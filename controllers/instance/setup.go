@@ -128,6 +128,12 @@ func accessEvents() handler.EventHandler {
 				wake(e.Object, q)
 			}
 		},
+		// A person may have taken a kept value out, to have it made anew.
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue.Queue) {
+			if e.ObjectOld.GetResourceVersion() != e.ObjectNew.GetResourceVersion() {
+				wake(e.ObjectNew, q)
+			}
+		},
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue.Queue) { wake(e.Object, q) },
 	}
 }

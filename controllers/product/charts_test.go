@@ -193,7 +193,7 @@ func TestChartsFromARegistry(t *testing.T) {
 		"a repository that is not there":         {from: r.fromOCI("charts/none", "1.2.0", ""), reason: v1alpha1.ReasonChartNotFound, says: "helm push"},
 		"a name that is none":                    {from: r.fromOCI("Charts/APP", "1.2.0", ""), reason: v1alpha1.ReasonChartNotFound, says: "oci://"},
 		"an artifact that is no chart":           {from: r.fromOCI("charts/image", "1.0.0", ""), reason: v1alpha1.ReasonInvalidTemplate, says: "not a Helm chart"},
-		"a chart that is too large":              {from: r.fromOCI("charts/huge", "1.0.0", ""), reason: v1alpha1.ReasonChartTooLarge, says: "1048576"},
+		"a chart that is too large":              {from: r.fromOCI("charts/huge", "1.0.0", ""), reason: v1alpha1.ReasonChartTooLarge, says: "4194304"},
 		"a private registry with the account":    {from: closed.fromOCI("charts/app", "1.2.0", "good"), want: archive},
 		"a private registry without an account":  {from: closed.fromOCI("charts/app", "1.2.0", ""), reason: v1alpha1.ReasonChartUnavailable, says: "asks for a login: name a Secret"},
 		"a private registry and a wrong account": {from: closed.fromOCI("charts/app", "1.2.0", "wrong"), reason: v1alpha1.ReasonChartUnavailable, says: `does not take the account in Secret "wrong"`},

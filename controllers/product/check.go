@@ -58,7 +58,7 @@ func (c check) run(ctx context.Context, product *v1alpha1.MarketplaceProduct, na
 	}
 	found := findings{unknown: map[workload.ServicePort]bool{}}
 	for _, plan := range data.Plans {
-		of := planCheck{check: c, product: product, rev: rev, plan: plan, secrets: secrets, found: &found}
+		of := planCheck{check: c, product: product, rev: rev, plan: plan, secrets: secrets, found: &found, kept: &template.Kept{}}
 		for _, suspended := range []bool{false, true} {
 			if err := of.run(ctx, suspended); err != nil {
 				return "", inPlan(err, plan.Name)
@@ -82,11 +82,13 @@ type planCheck struct {
 	plan    v1alpha1.Plan
 	secrets revision.SecretValues
 	found   *findings
+	// kept are the random values of the sample. A key takes a second to make, and each sample would make its own.
+	kept *template.Kept
 }
 
 func (c planCheck) inputs(suspended bool) revision.Inputs {
 	in := revision.SampleInputs(c.product, c.rev, c.plan, suspended)
-	in.SecretValues, in.ReportMissing = c.secrets, true
+	in.SecretValues, in.ReportMissing, in.Secrets.Kept = c.secrets, true, *c.kept
 	return in
 }
 
@@ -118,6 +120,7 @@ func (c planCheck) run(ctx context.Context, suspended bool) error {
 	if c.rev.Template == nil {
 		return nil
 	}
+	*c.kept = c.kept.With(rendered.Made)
 	c.found.idle = append(c.found.idle, rendered.Idle...)
 	for _, missing := range rendered.Missing {
 		c.found.add("The template uses an undefined value and renders nothing in its place: %s", missing)

@@ -75,6 +75,20 @@ func (r *Reconciler) inUse(ctx context.Context, namespace, revision string) (boo
 }
 
 func (r *Reconciler) deleteRevision(ctx context.Context, revision *metav1.PartialObjectMetadata) error {
+	parts, err := r.parts(ctx, revision)
+	if err != nil {
+		return err
+	}
+	for i := range parts {
+		if err := r.deleteContent(ctx, &parts[i]); err != nil {
+			return err
+		}
+	}
+	return r.deleteContent(ctx, revision)
+}
+
+// deleteContent lets one ControllerRevision go.
+func (r *Reconciler) deleteContent(ctx context.Context, revision *metav1.PartialObjectMetadata) error {
 	revision.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ControllerRevision"))
 	before := revision.DeepCopy()
 	if controllerutil.RemoveFinalizer(revision, v1alpha1.RevisionFinalizer) {

@@ -16,6 +16,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -167,16 +169,19 @@ func (r *Reconciler) content(ctx context.Context, product *v1alpha1.MarketplaceP
 // on the former that it is the latest one now.
 func (r *Reconciler) ensureRevision(ctx context.Context, product *v1alpha1.MarketplaceProduct, name string, data revision.Data) error {
 	key := types.NamespacedName{Namespace: product.Namespace, Name: name}
+	objects, err := revision.Objects(product, name, data)
+	if err != nil {
+		return err
+	}
+	if err := r.ensureParts(ctx, objects[1:]); err != nil {
+		return err
+	}
 	held := contentMetadata()
-	err := r.APIReader.Get(ctx, key, held)
+	err = r.APIReader.Get(ctx, key, held)
 	switch {
 	case apierrors.IsNotFound(err):
-		object, err := revision.Object(product, name, data)
-		if err != nil {
+		if err := r.create(ctx, objects[0]); err != nil {
 			return err
-		}
-		if err := r.Create(ctx, object); err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("creating ControllerRevision %s: %w", name, err)
 		}
 	case err != nil:
 		return fmt.Errorf("reading ControllerRevision %s: %w", name, err)
@@ -193,6 +198,28 @@ func (r *Reconciler) ensureRevision(ctx context.Context, product *v1alpha1.Marke
 	}
 	if err := r.Create(ctx, revision.Shown(product, name)); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("creating MarketplaceRevision %s: %w", name, err)
+	}
+	return nil
+}
+
+// ensureParts makes the parts of a revision that are not there. They come before what names them, so that no revision is seen without
+// its parts, and one that was deleted comes back while the product still has the same chart.
+func (r *Reconciler) ensureParts(ctx context.Context, parts []*appsv1.ControllerRevision) error {
+	for _, part := range parts {
+		err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(part), contentMetadata())
+		if apierrors.IsNotFound(err) {
+			err = r.create(ctx, part)
+		}
+		if err != nil {
+			return fmt.Errorf("storing the parts of a revision: %w", err)
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) create(ctx context.Context, object *appsv1.ControllerRevision) error {
+	if err := r.Create(ctx, object); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("creating ControllerRevision %s: %w", object.Name, err)
 	}
 	return nil
 }
@@ -238,11 +265,26 @@ func (r *Reconciler) restoreLatest(ctx context.Context, product *v1alpha1.Market
 	return nil
 }
 
-// contents are the ControllerRevisions of a product without their bytes.
+// contents are the ControllerRevisions of a product without their bytes, and without the parts of any.
 func (r *Reconciler) contents(ctx context.Context, namespace, product string) ([]metav1.PartialObjectMetadata, error) {
+	return r.listContents(ctx, namespace, product, revision.PartLabel, selection.DoesNotExist)
+}
+
+// parts are the ControllerRevisions that belong to another one.
+func (r *Reconciler) parts(ctx context.Context, whole *metav1.PartialObjectMetadata) ([]metav1.PartialObjectMetadata, error) {
+	return r.listContents(ctx, whole.Namespace, whole.Labels[v1alpha1.ProductLabel], revision.PartLabel, selection.Equals, whole.Name)
+}
+
+func (r *Reconciler) listContents(ctx context.Context, namespace, product, label string, is selection.Operator, values ...string,
+) ([]metav1.PartialObjectMetadata, error) {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ControllerRevisionList"))
-	err := r.APIReader.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.ProductLabel: product})
+	requirement, err := labels.NewRequirement(label, is, values)
+	if err != nil {
+		return nil, fmt.Errorf("selecting ControllerRevisions: %w", err)
+	}
+	selector := labels.SelectorFromSet(labels.Set{v1alpha1.ProductLabel: product}).Add(*requirement)
+	err = r.APIReader.List(ctx, list, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: selector})
 	if err != nil {
 		return nil, fmt.Errorf("listing ControllerRevisions: %w", err)
 	}
@@ -254,15 +296,14 @@ func (r *Reconciler) contents(ctx context.Context, namespace, product string) ([
 func (r *Reconciler) chart(ctx context.Context, product *v1alpha1.MarketplaceProduct) ([]byte, error) {
 	made := product.Status.LatestRevisionGeneration
 	if product.Spec.Template.Chart.OCI.Reference != "" && made != nil && *made == product.Generation {
-		held := &appsv1.ControllerRevision{}
-		err := r.APIReader.Get(ctx, types.NamespacedName{Namespace: product.Namespace, Name: product.Status.LatestRevision}, held)
-		if client.IgnoreNotFound(err) != nil {
-			return nil, fmt.Errorf("reading ControllerRevision %s: %w", product.Status.LatestRevision, err)
-		}
-		if err == nil {
-			if data, err := revision.Decode(held.Data.Raw); err == nil && len(data.Chart) > 0 {
-				return data.Chart, nil
-			}
+		data, err := revision.Read(ctx, r.APIReader, types.NamespacedName{Namespace: product.Namespace, Name: product.Status.LatestRevision})
+		switch {
+		case err == nil && len(data.Chart) > 0:
+			return data.Chart, nil
+		case err == nil, apierrors.IsNotFound(err), errors.Is(err, revision.ErrIncomplete), errors.Is(err, revision.ErrUnreadable):
+			// The registry is asked once more.
+		default:
+			return nil, err
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, registryTimeout)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -115,18 +114,18 @@ func (r *Reconciler) readable(ctx context.Context, mkr *v1alpha1.MarketplaceRevi
 	if meta.IsStatusConditionTrue(mkr.Status.Conditions, v1alpha1.ConditionReady) {
 		return good, true
 	}
-	content := &appsv1.ControllerRevision{}
-	err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(mkr), content)
+	data, err := revision.Read(ctx, r.APIReader, client.ObjectKeyFromObject(mkr))
 	switch {
 	case apierrors.IsNotFound(err):
 		return lost, true
-	case err != nil:
-		return report.Verdict{}, false
-	}
-	data, err := revision.Decode(content.Data.Raw)
-	if err != nil {
+	case errors.Is(err, revision.ErrIncomplete):
+		return report.False(v1alpha1.ReasonRevisionContentLost, fmt.Sprintf("ControllerRevision %q: %s; until then"+
+			" its tenants can be stopped and removed only", mkr.Name, err)), true
+	case errors.Is(err, revision.ErrUnreadable):
 		return report.False(v1alpha1.ReasonRevisionContentUnreadable, fmt.Sprintf("%s: run the version of Stallkeeper that created it,"+
 			" or move its tenants to another revision", err)), true
+	case err != nil:
+		return report.Verdict{}, false
 	}
 	mkr.Status.ChartDigest = data.ChartDigest()
 	return good, true

@@ -11,12 +11,13 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
+	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
 
 // Whoever copies a sample must get a product that is ready.
 func TestTheSamplesAreGoodProducts(t *testing.T) {
 	perms := salestest.Permissions()
-	perms.TenantRBAC = true
+	perms.TenantRBAC, perms.RoleRights = true, workload.RoleRights{"secrets": {"create", "get", "update", "patch"}}
 	for _, kind := range []schema.GroupKind{{Group: "apps", Kind: "StatefulSet"}, {Kind: "Service"}, {Kind: "ServiceAccount"}} {
 		perms.Kinds.Insert(kind)
 	}

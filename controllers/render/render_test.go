@@ -136,7 +136,7 @@ func TestErrorsComeBackAsTheyAre(t *testing.T) {
 		"a syntax error":            "{{ if }}",
 		"an unknown hook":           "apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: {helm.sh/hook: pre-instal}}\n",
 		"nothing":                   " ",
-		"too large":                 strings.Repeat("#", template.MaxChartBytes+1),
+		"too large":                 strings.Repeat("#", template.MaxTextBytes+1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, want := rendered(t, InProcess{}, text, inputs(nil))

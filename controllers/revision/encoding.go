@@ -28,6 +28,7 @@ var ErrUnreadable = errors.New("the revision can't be read by this version of St
 type dataV1 struct {
 	Encoding     int            `json:"encoding"`
 	Content      contentV1      `json:"content"`
+	Parts        *partsV1       `json:"parts,omitempty"`
 	CutAt        time.Time      `json:"cutAt"`
 	Capabilities capabilitiesV1 `json:"capabilities"`
 }
@@ -44,6 +45,7 @@ type contentV1 struct {
 	Inline        string            `json:"inline,omitempty"`
 	Files         map[string]string `json:"files,omitempty"`
 	MissingValues string            `json:"missingValues,omitempty"`
+	SkipSchema    bool              `json:"skipSchema,omitempty"`
 	ValuesFrom    []sourceV1        `json:"valuesFrom,omitempty"`
 	Values        json.RawMessage   `json:"values,omitempty"`
 	Set           []assignmentV1    `json:"set,omitempty"`
@@ -97,7 +99,8 @@ type isolationV1 struct {
 func (c Content) encode() (contentV1, error) {
 	out := contentV1{
 		Format: c.Format, Chart: c.Chart, Inline: c.Inline, Files: c.Files, MissingValues: string(c.MissingValues),
-		Set: assignmentsV1(c.Set), Plans: []planV1{},
+		SkipSchema: c.SkipSchema,
+		Set:        assignmentsV1(c.Set), Plans: []planV1{},
 	}
 	var errs []error
 	for _, source := range c.ValuesFrom {
@@ -140,7 +143,8 @@ func (c Content) encode() (contentV1, error) {
 func (e contentV1) decode() (Content, error) {
 	c := Content{
 		Format: e.Format, Chart: e.Chart, Inline: e.Inline, Files: e.Files, MissingValues: v1alpha1.MissingValuesPolicy(e.MissingValues),
-		Values: extension(e.Values), Set: assignments(e.Set),
+		SkipSchema: e.SkipSchema,
+		Values:     extension(e.Values), Set: assignments(e.Set),
 	}
 	for _, source := range e.ValuesFrom {
 		c.ValuesFrom = append(c.ValuesFrom, Source{
@@ -176,35 +180,40 @@ func (e contentV1) decode() (Content, error) {
 	return c, nil
 }
 
-// Encode is what a ControllerRevision holds of the data.
+// Encode is the data in one piece, as a ControllerRevision holds it if it is small enough.
 func (d Data) Encode() ([]byte, error) {
-	content, err := d.Content.encode()
+	encoded, err := d.encode()
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(dataV1{
-		Encoding: encodingV1, Content: content, CutAt: d.CutAt,
-		Capabilities: capabilitiesV1{d.Capabilities.KubeVersion, d.Capabilities.APIVersions},
-	})
+	return json.Marshal(encoded)
 }
 
-// Decode reads what Encode has written. Errors wrap ErrUnreadable.
-func Decode(raw []byte) (Data, error) {
+func (d Data) encode() (dataV1, error) {
+	content, err := d.Content.encode()
+	return dataV1{
+		Encoding: encodingV1, Content: content, CutAt: d.CutAt,
+		Capabilities: capabilitiesV1{d.Capabilities.KubeVersion, d.Capabilities.APIVersions},
+	}, err
+}
+
+// decode reads what a ControllerRevision holds, and which parts belong to it; nil for none. Errors wrap ErrUnreadable.
+func decode(raw []byte) (Data, *partsV1, error) {
 	var data dataV1
 	if err := json.Unmarshal(raw, &data); err != nil {
-		return Data{}, fmt.Errorf("%w: its content does not match its hash", ErrUnreadable)
+		return Data{}, nil, fmt.Errorf("%w: its content does not match its hash", ErrUnreadable)
 	}
 	if data.Encoding != encodingV1 {
-		return Data{}, fmt.Errorf("%w: its encoding %d is unknown", ErrUnreadable, data.Encoding)
+		return Data{}, nil, fmt.Errorf("%w: its encoding %d is unknown", ErrUnreadable, data.Encoding)
 	}
 	content, err := data.Content.decode()
 	if err != nil {
-		return Data{}, err
+		return Data{}, nil, err
 	}
 	return Data{
 		Content: content, CutAt: data.CutAt,
 		Capabilities: template.Capabilities{KubeVersion: data.Capabilities.KubeVersion, APIVersions: data.Capabilities.APIVersions},
-	}, nil
+	}, data.Parts, nil
 }
 
 // canonical is JSON with sorted keys and without spaces. Numbers stay as they are written. Nothing stays nothing.

@@ -110,7 +110,7 @@ func TestWhatIsEncodedIsDecoded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			read, err := Decode(raw)
+			read, _, err := decode(raw)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,7 +133,7 @@ func TestWhatIsNoRevisionIsUnreadable(t *testing.T) {
 		"another shape":        `{"encoding":1,"content":{"plans":{}}}`,
 		"a quota that is none": `{"encoding":1,"content":{"plans":[{"name":"a","quota":{"pods":"many"}}]}}`,
 	} {
-		if _, err := Decode([]byte(raw)); !errors.Is(err, ErrUnreadable) {
+		if _, _, err := decode([]byte(raw)); !errors.Is(err, ErrUnreadable) {
 			t.Errorf("the error of %s is %v", name, err)
 		}
 	}
@@ -148,7 +148,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(raw)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		data, err := Decode(raw)
+		data, _, err := decode(raw)
 		if err != nil {
 			return
 		}

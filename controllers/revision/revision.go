@@ -6,11 +6,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/expirable"
-	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -37,6 +35,8 @@ type Content struct {
 	Files  map[string]string
 	// MissingValues says what a value that is asked for and not there means; never empty with a template.
 	MissingValues v1alpha1.MissingValuesPolicy
+	// SkipSchema leaves the chart's values.schema.json out.
+	SkipSchema bool
 	// ValuesFrom, Values and Set are the product's, Attributes what it declares.
 	ValuesFrom []Source
 	Values     *runtime.RawExtension
@@ -107,6 +107,7 @@ func ContentOf(product *v1alpha1.MarketplaceProduct, m Material) Content {
 		// Listings, rank, lifecycle and meters hold at once for all tenants, and a change of them is no new revision.
 		c.Plans = append(c.Plans, v1alpha1.Plan{Name: plan.Name, Values: plan.Values, Set: plan.Set, Quota: plan.Quota})
 	}
+	c.SkipSchema = spec.Template.Chart.ValuesSchema == v1alpha1.ValuesSchemaSkip
 	if c.hasTemplate() {
 		c.MissingValues = spec.Template.MissingValues
 		if c.MissingValues == "" {
@@ -122,27 +123,6 @@ func ContentOf(product *v1alpha1.MarketplaceProduct, m Material) Content {
 // GenerationAnnotation stands on a ControllerRevision: the generation of the product that made it the latest one. The newest one of a
 // product is found by it when the product's status is lost.
 const GenerationAnnotation = "stallkeeper.io/product-generation"
-
-// Object is the object of a revision.
-func Object(product *v1alpha1.MarketplaceProduct, name string, data Data) (*appsv1.ControllerRevision, error) {
-	raw, err := data.Encode()
-	if err != nil {
-		return nil, fmt.Errorf("encoding the revision: %w", err)
-	}
-	return &appsv1.ControllerRevision{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: product.Namespace, Name: name,
-			Labels:      map[string]string{v1alpha1.ProductLabel: product.Name},
-			Annotations: map[string]string{GenerationAnnotation: strconv.FormatInt(product.Generation, 10)},
-			Finalizers:  []string{v1alpha1.RevisionFinalizer},
-			OwnerReferences: []metav1.OwnerReference{{
-				APIVersion: v1alpha1.GroupVersion.String(), Kind: "MarketplaceProduct", Name: product.Name, UID: product.UID,
-			}},
-		},
-		Data:     runtime.RawExtension{Raw: raw},
-		Revision: product.Generation,
-	}, nil
-}
 
 // Revision is a parsed ControllerRevision. It is immutable.
 type Revision struct {
@@ -177,7 +157,7 @@ func Parse(ctx context.Context, renderer render.Renderer, name string, data Data
 	return rev, nil
 }
 
-// Cache keeps parsed revisions. ControllerRevisions are not watched: a chart has up to a mebibyte, and a revision
+// Cache keeps parsed revisions. ControllerRevisions are not watched: a chart has up to some mebibytes, and a revision
 // never changes.
 type Cache struct {
 	live     client.Reader
@@ -193,18 +173,14 @@ func NewCache(live client.Reader, renderer render.Renderer) *Cache {
 	return &Cache{live: live, renderer: renderer, parsed: expirable.NewLRU[types.NamespacedName, *Revision](maxParsedRevisions, nil, 0)}
 }
 
-// Get reads a revision. The error is a NotFound of the API server if there is none.
+// Get reads a revision. The error is a NotFound of the API server if there is none, and wraps ErrIncomplete or ErrUnreadable.
 func (c *Cache) Get(ctx context.Context, key types.NamespacedName) (*Revision, error) {
 	if rev, ok := c.parsed.Get(key); ok {
 		return rev, nil
 	}
-	object := &appsv1.ControllerRevision{}
-	if err := c.live.Get(ctx, key, object); err != nil {
-		return nil, fmt.Errorf("reading ControllerRevision %s: %w", key.Name, err)
-	}
-	data, err := Decode(object.Data.Raw)
+	data, err := Read(ctx, c.live, key)
 	if err != nil {
-		return nil, fmt.Errorf("reading ControllerRevision %s: %w", key.Name, err)
+		return nil, err
 	}
 	rev, err := Parse(ctx, c.renderer, key.Name, data)
 	if err != nil {

@@ -82,11 +82,12 @@ func TestRevisionNameFollowsWhatATenantGets(t *testing.T) {
 func TestARevisionIsSelfContained(t *testing.T) {
 	p := salestest.Product(salestest.Values(`{"greeting":"hi"}`), salestest.Access(v1alpha1.ProductAccess{FrontEndURL: "https://{{ .instance.name }}.example.com"}))
 	data := dataOf(p, nil)
-	object, err := Object(p, "shop-1", data)
-	if err != nil {
-		t.Fatal(err)
+	objects, err := Objects(p, "shop-1", data)
+	if err != nil || len(objects) != 1 {
+		t.Fatal(len(objects), err)
 	}
-	read, err := Decode(object.Data.Raw)
+	object := objects[0]
+	read, _, err := decode(object.Data.Raw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,10 +113,11 @@ func TestARevisionIsSelfContained(t *testing.T) {
 }
 
 func TestRevisionsAreReadOnce(t *testing.T) {
-	object, err := Object(salestest.Product(), "shop-1", dataOf(salestest.Product(), nil))
+	objects, err := Objects(salestest.Product(), "shop-1", dataOf(salestest.Product(), nil))
 	if err != nil {
 		t.Fatal(err)
 	}
+	object := objects[0]
 	broken := object.DeepCopy()
 	broken.Name, broken.Data.Raw = "broken", []byte(`{"encoding":1,"content":{"plans":"none"}}`)
 	empty := object.DeepCopy()

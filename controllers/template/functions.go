@@ -51,12 +51,14 @@ type session struct {
 	asked       map[string]bool
 	// namespace is the tenant's.
 	namespace string
+	// derived are the results of derivePassword by its arguments. All passes of a rendering share them.
+	derived map[string]string
 }
 
 // newSession is a session with a whole budget.
 func newSession(now func() (time.Time, error)) *session {
 	b := newBudget()
-	return &session{budget: b, changing: newChanging(b), missing: &missing{}, now: now}
+	return &session{budget: b, changing: newChanging(b), missing: &missing{}, now: now, derived: map[string]string{}}
 }
 
 // removed are functions that read the process's environment or the network. A chart does not have them in Helm either.
@@ -219,10 +221,14 @@ func (s *session) bounded() template.FuncMap {
 			return "\n" + text, err
 		},
 		"derivePassword": func(counter uint32, kind, password, user, site string) (string, error) {
-			if err := s.spend(scryptCost); err != nil {
-				return "", err
+			args := fmt.Sprintf("%d %q", counter, []string{kind, password, user, site})
+			if _, known := s.derived[args]; !known {
+				if err := s.spend(scryptCost); err != nil {
+					return "", err
+				}
+				s.derived[args] = derive(counter, kind, password, user, site)
 			}
-			return derive(counter, kind, password, user, site), nil
+			return s.derived[args], nil
 		},
 	}
 }

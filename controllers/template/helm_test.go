@@ -323,7 +323,7 @@ func TestASchemaCanBeLeftOut(t *testing.T) {
 	}
 	_, err := renderChart(t, content)
 	checkError(t, err, "https://example.com/definitions.json is outside the chart and is not loaded")
-	checkError(t, err, "or have the product skip the chart's schema")
+	checkError(t, err, "or set the product's template.chart.valuesSchema to Skip")
 	out, err := renderChart(t, content, func(in *Inputs) { in.SkipSchema = true })
 	if got := valueOf(t, out, err); got != "x" {
 		t.Errorf("got %q", got)

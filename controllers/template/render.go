@@ -85,7 +85,7 @@ func (t *Template) Render(in Inputs) (Output, error) {
 		}
 	}
 	r := &rendering{
-		template: t, in: in, values: values, caps: caps,
+		template: t, in: in, values: values, caps: caps, derived: map[string]string{},
 		report: &reporter{root: t.chart.Name(), sources: sources(t.chart), values: values, secrets: in.Kept.texts()},
 	}
 	return r.render()
@@ -96,7 +96,7 @@ func (r *rendering) session(top common.Values) *session {
 	s := newSession(func() (time.Time, error) {
 		return r.in.Now.UTC().Round(0), nil // Round drops the monotonic reading, which would be printed
 	})
-	s.seed, s.namespace = r.in.Seed, r.in.Namespace
+	s.seed, s.namespace, s.derived = r.in.Seed, r.in.Namespace, r.derived
 	if values, err := top.Table("Values"); err == nil {
 		s.whole = whole{values: values, ours: values[stallkeeperKey]}
 	}

@@ -18,6 +18,7 @@ type rendering struct {
 	values   map[string]any
 	caps     capabilities
 	report   *reporter
+	derived  map[string]string
 }
 
 // pass is what one run through the engine gives.

@@ -52,7 +52,7 @@ type noLoader struct{}
 
 func (noLoader) Load(url string) (any, error) {
 	return nil, fmt.Errorf("%s is outside the chart and is not loaded; put what the schema refers to into the file, "+
-		"or have the product skip the chart's schema", url)
+		"or set the product's template.chart.valuesSchema to Skip", url)
 }
 
 // validate checks the values of a chart and of its enabled dependencies, as Helm does, and names every problem by the path

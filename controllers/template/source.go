@@ -16,25 +16,27 @@ import (
 )
 
 const (
-	// MaxChartBytes is the largest chart archive, and the largest inline text, in bytes. A revision holds it in one object
-	// of the API server, which takes 1.5 MiB.
-	MaxChartBytes = 1 << 20
+	// MaxChartBytes is the largest chart archive, in bytes. A revision holds a large one in several objects of the API server.
+	MaxChartBytes = 4 << 20
+	// MaxTextBytes is the largest inline text, and the most that the files of a ConfigMap have together, in bytes.
+	MaxTextBytes = 1 << 20
 	// maxUnpackedBytes is the largest sum of what a chart archive and the archives inside it unpack to.
 	maxUnpackedBytes = 32 << 20
 	// inlineFile is the name under which errors speak of inline text.
 	inlineFile = "inline.yaml"
 )
 
-// ErrChartTooLarge: the archive has more than MaxChartBytes, or unpacks to more than 32 MiB. Parse wraps it.
+// ErrChartTooLarge: the archive has more than MaxChartBytes, the text more than MaxTextBytes, or the archive unpacks to more than 32 MiB. Parse
+// wraps it.
 var ErrChartTooLarge = errors.New("the chart is too large")
 
 // Source is what a revision holds of a template: exactly one field is set.
 type Source struct {
 	// Chart is a packaged Helm chart (.tgz) with its dependencies in charts/, at most MaxChartBytes.
 	Chart []byte
-	// Inline is multi-document YAML in Helm's template language, at most MaxChartBytes.
+	// Inline is multi-document YAML in Helm's template language, at most MaxTextBytes.
 	Inline string
-	// Files are several such texts by the names of their files, which end in .yaml, .yml or .tpl; at most MaxChartBytes in all.
+	// Files are several such texts by the names of their files, which end in .yaml, .yml or .tpl; at most MaxTextBytes in all.
 	Files map[string]string
 }
 
@@ -69,8 +71,8 @@ func parseSource(src Source, asks bool) (*Template, error) {
 		return parseFiles(src.Files, asks)
 	case len(src.Chart) > MaxChartBytes:
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrChartTooLarge, len(src.Chart), MaxChartBytes)
-	case len(src.Inline) > MaxChartBytes:
-		return nil, fmt.Errorf("%w: the inline text has %d bytes, at most %d are allowed", ErrChartTooLarge, len(src.Inline), MaxChartBytes)
+	case len(src.Inline) > MaxTextBytes:
+		return nil, fmt.Errorf("%w: the inline text has %d bytes, at most %d are allowed", ErrChartTooLarge, len(src.Inline), MaxTextBytes)
 	case len(src.Chart) > 0:
 		return parseChart(src.Chart, asks)
 	case strings.TrimSpace(src.Inline) != "":
@@ -99,8 +101,8 @@ func parseFiles(files map[string]string, asks bool) (*Template, error) {
 		total += len(files[name])
 		t.chart.Templates = append(t.chart.Templates, &common.File{Name: name, Data: meteredAsking(name, []byte(files[name]), asks)})
 	}
-	if total > MaxChartBytes {
-		return nil, fmt.Errorf("%w: the files have %d bytes, at most %d are allowed", ErrChartTooLarge, total, MaxChartBytes)
+	if total > MaxTextBytes {
+		return nil, fmt.Errorf("%w: the files have %d bytes, at most %d are allowed", ErrChartTooLarge, total, MaxTextBytes)
 	}
 	return t, nil
 }

@@ -49,8 +49,8 @@ func TestTooLarge(t *testing.T) {
 		want bool
 	}{
 		"an archive over the limit":                  {Source{Chart: make([]byte, MaxChartBytes+1)}, true},
-		"text over the limit":                        {Source{Inline: strings.Repeat("#", MaxChartBytes+1)}, true},
-		"text at the limit":                          {Source{Inline: strings.Repeat("#", MaxChartBytes)}, false},
+		"text over the limit":                        {Source{Inline: strings.Repeat("#", MaxTextBytes+1)}, true},
+		"text at the limit":                          {Source{Inline: strings.Repeat("#", MaxTextBytes)}, false},
 		"an archive that unpacks to too much":        {Source{Chart: bomb}, true},
 		"archives that unpack to too much together":  {Source{Chart: chartOf(t, files{"charts/a.tgz": string(third), "charts/b.tgz": string(third), "charts/c.tgz": string(third)})}, true},
 		"archives that unpack to enough":             {Source{Chart: chartOf(t, files{"charts/a.tgz": string(third)})}, false},
@@ -127,7 +127,7 @@ func TestFilesAreATemplateOfSeveralFiles(t *testing.T) {
 	}
 	for name, files := range map[string]map[string]string{
 		"readme.md": {"readme.md": "x"},
-		"too large": {"a.yaml": strings.Repeat("x", MaxChartBytes), "b.yaml": "x"},
+		"too large": {"a.yaml": strings.Repeat("x", MaxTextBytes), "b.yaml": "x"},
 	} {
 		if _, err := Parse(Source{Files: files}); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("the error of %s is %v", name, err)

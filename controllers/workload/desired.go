@@ -84,6 +84,8 @@ type Permissions struct {
 	Kinds sets.Set[schema.GroupKind]
 	// TenantRBAC accepts Roles and RoleBindings, which need not stand in Kinds.
 	TenantRBAC bool
+	// RoleRights are what those Roles may allow.
+	RoleRights RoleRights
 	// MaxPodSecurityLevel is the most permissive level that a tenant's namespace may have; any when empty.
 	MaxPodSecurityLevel v1alpha1.PodSecurityLevel
 	// Limits are what tenants' objects may have that reaches beyond their tenant.
@@ -164,6 +166,7 @@ func Desired(t Tenant, p Policy, perms Permissions, rendered []Rendered, suspend
 	for _, r := range rendered {
 		b.add(r)
 	}
+	b.problems = append(b.problems, b.rolesMissing(rendered)...)
 	if len(b.problems) > 0 {
 		return Set{}, &RefusedError{Problems: b.problems}
 	}

@@ -91,7 +91,7 @@ func (b *builder) contentRefused(object *unstructured.Unstructured) []string {
 	case kindSecret:
 		problems = append(problems, b.secretRefused(object)...)
 	case kindRole:
-		problems = append(problems, roleRefused(object)...)
+		problems = append(problems, roleRefused(object, b.permissions.RoleRights)...)
 	case kindRoleBinding:
 		problems = append(problems, roleBindingRefused(object, b.tenant.Namespace)...)
 	}

@@ -174,22 +174,44 @@ func TestWhatATemplateMayNotAskFor(t *testing.T) {
 }
 
 func TestWhatRolesMayNotGive(t *testing.T) {
-	role := func(verbs string) string {
+	rights := RoleRights{"pods": {"get", "list"}, "pods/log": {"get"}, "deployments.apps": {"get"}, "networkpolicies.networking.k8s.io": {"get"}}
+	role := func(groups, resources, verbs string) string {
 		return `{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: "system:web"},
-			rules: [{apiGroups: [""], resources: [pods], verbs: [get]}, {apiGroups: ["*"], resources: ["*"], verbs: [` + verbs + `]}]}`
+			rules: [{apiGroups: [""], resources: [pods], verbs: [get]}, {apiGroups: [` + groups + `], resources: [` + resources + `], verbs: [` + verbs + `]}]}`
 	}
 	binding := func(roleRef, subject string) string {
 		return `{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: web},
-			roleRef: {apiGroup: rbac.authorization.k8s.io, ` + roleRef + `}, subjects: [{` + subject + `}]}`
+			roleRef: {apiGroup: rbac.authorization.k8s.io, ` + roleRef + `}, subjects: [{` + subject + `}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: web}, rules: []}`
 	}
-	const inTenant = `kind: ServiceAccount, name: web, namespace: tenant-acme-mfrggz`
+	const (
+		inTenant = `kind: ServiceAccount, name: web, namespace: tenant-acme-mfrggz`
+		notThere = "Role/system:web (app.yaml): rules[1] allows what is not on the list of the chart value tenantRBAC.rules: "
+		orOff    = "; add it there, or switch it off by the values of the product"
+		star     = "Role/system:web (app.yaml): rules[1] has *, which includes what the tenant is bounded by; list the groups and resources that are needed"
+	)
 	tests := map[string]struct {
 		template string
 		want     []string
 	}{
-		"reading is fine": {template: role("get, list")},
+		"what is on the list is fine":     {template: role(`""`, "pods", "get, list")},
+		"a part of it, in another group":  {template: role("apps", "deployments", "get")},
+		"a subresource that is on it":     {template: role(`""`, "pods/log", "get")},
+		"a verb that is not":              {template: role(`""`, "pods", "get, delete, create"), want: []string{notThere + "pods (delete, create)" + orOff}},
+		"a subresource of what is on it":  {template: role(`""`, "pods, pods/exec", "get"), want: []string{notThere + "pods/exec (get)" + orOff}},
+		"a group that is not on it":       {template: role(`"", apps`, "pods", "get"), want: []string{notThere + "pods.apps (get)" + orOff}},
+		"the walls of the tenant":         {template: role("networking.k8s.io", "networkpolicies", "get, delete"), want: []string{notThere + "networkpolicies.networking.k8s.io (delete)" + orOff}},
+		"its own namespace":               {template: role(`""`, "namespaces", "delete"), want: []string{notThere + "namespaces (delete)" + orOff}},
+		"tokens":                          {template: role(`""`, "serviceaccounts/token", "create"), want: []string{notThere + "serviceaccounts/token (create)" + orOff}},
+		"Roles":                           {template: role("rbac.authorization.k8s.io", "roles", "get"), want: []string{notThere + "roles.rbac.authorization.k8s.io (get)" + orOff}},
+		"every group":                     {template: role(`"*"`, "pods", "get"), want: []string{star}},
+		"every resource":                  {template: role(`""`, `"*"`, "get"), want: []string{star}},
+		"every subresource":               {template: role(`""`, `"pods/*"`, "get"), want: []string{star}},
+		"a subresource of every resource": {template: role(`""`, `"*/scale"`, "get"), want: []string{star}},
+		"URLs":                            {template: `{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: web}, rules: [{nonResourceURLs: [/metrics], verbs: [get]}]}`, want: []string{"Role/web (app.yaml): rules[0] has nonResourceURLs, which only a ClusterRole may have; remove them"}},
 		"escalate, bind and impersonate": {
-			template: role("escalate, bind, impersonate"),
+			template: role(`""`, "pods", "escalate, bind, impersonate"),
 			want: []string{
 				"Role/system:web (app.yaml): rules[1] has the verb escalate, which grants more rights than the Role says; remove it",
 				"Role/system:web (app.yaml): rules[1] has the verb bind, which grants more rights than the Role says; remove it",
@@ -197,7 +219,7 @@ func TestWhatRolesMayNotGive(t *testing.T) {
 			},
 		},
 		"every verb": {
-			template: role(`"*"`),
+			template: role(`""`, "pods", `"*"`),
 			want: []string{"Role/system:web (app.yaml): rules[1] has the verb *, which includes escalate, bind and impersonate; " +
 				"list the verbs that are needed"},
 		},
@@ -205,7 +227,13 @@ func TestWhatRolesMayNotGive(t *testing.T) {
 			template: `{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: web}, rules: all}`,
 			want:     []string{"Role/web (app.yaml): it is not a Role: cannot restore slice from string"},
 		},
-		"the tenant's account and Role are fine": {template: binding("kind: Role, name: web", inTenant)},
+		"the tenant's account and Role are fine":         {template: binding("kind: Role, name: web", inTenant)},
+		"an account without a namespace is the tenant's": {template: binding("kind: Role, name: web", "kind: ServiceAccount, name: web")},
+		"a Role that is not there": {
+			template: binding("kind: Role, name: wbe", inTenant),
+			want: []string{`RoleBinding/web (app.yaml): roleRef names the Role "wbe", which the template does not make: ` +
+				"correct the name, or switch the Role on by the values of the product"},
+		},
 		"a ClusterRole": {
 			template: binding("kind: ClusterRole, name: admin", inTenant),
 			want: []string{"RoleBinding/web (app.yaml): roleRef is ClusterRole/admin, but a tenant can only use its own Roles; " +
@@ -224,11 +252,23 @@ func TestWhatRolesMayNotGive(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := Desired(testTenant(), Policy{}, Permissions{TenantRBAC: true}, rendered(t, tc.template), false)
+			_, err := Desired(testTenant(), Policy{}, Permissions{TenantRBAC: true, RoleRights: rights}, rendered(t, tc.template), false)
 			if diff := cmp.Diff(tc.want, problemsOf(err)); diff != "" {
 				t.Errorf("problems (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestRoleRightsAreJSON(t *testing.T) {
+	if rights, err := ParseRoleRights(`{"pods/log":["get"]}`); err != nil || !cmp.Equal(rights, RoleRights{"pods/log": {"get"}}) {
+		t.Errorf("got %v, %v", rights, err)
+	}
+	if rights, err := ParseRoleRights(""); err != nil || len(rights) > 0 {
+		t.Errorf("of nothing: %v, %v", rights, err)
+	}
+	if _, err := ParseRoleRights("pods=get"); err == nil {
+		t.Error("what is no JSON is read")
 	}
 }
 

@@ -187,6 +187,7 @@ func TestRightsAreTheTableAndNotOneVerbMore(t *testing.T) {
 					grant{"", "secrets", "", "list watch create patch delete"},
 					grant{"postgresql.cnpg.io", "clusters", "", tenantVerbs},
 					grant{"rbac.authorization.k8s.io", "roles", "", tenantVerbs},
+					grant{"rbac.authorization.k8s.io", "roles", "", "escalate bind"},
 					grant{"rbac.authorization.k8s.io", "rolebindings", "", tenantVerbs}),
 				"sales": controllerInSales, "stallkeeper-system": with(controllerAtHome, controllerCredentials...),
 			},

@@ -181,6 +181,8 @@ func TestSwitchesOfFields(t *testing.T) {
 		"more kinds":                                 {values: "extraTenantKinds: [{group: keda.sh, version: v1alpha1, resource: scaledobjects}]", object: controller, path: args, want: "scaledobjects.v1alpha1.keda.sh"},
 		"kinds of the core group end with a version": {object: controller, path: args, want: "services.v1,"},
 		"Roles of tenants":                           {values: "tenantRBAC: {enabled: true}", object: controller, path: args, want: "--tenant-rbac=true"},
+		"what Roles of tenants may allow":            {values: "tenantRBAC: {enabled: true, rules: [{apiGroups: ['', apps], resources: [pods, pods/log], verbs: [get]}]}", object: controller, path: args, want: `--tenant-role-rights={"pods":["get"],"pods.apps":["get"],"pods/log":["get"],"pods/log.apps":["get"]}`},
+		"nothing while there are none":               {object: "ValidatingAdmissionPolicy/stallkeeper-tenants", path: "spec.variables.9.expression", want: "{}"},
 		"watched Secrets":                            {values: "drift: {secrets: true}", object: controller, path: args, want: "--drift-secrets=true"},
 		"the Prometheus of meters":                   {values: "usage: {prometheusURL: 'http://prometheus.monitoring.svc:9090'}", object: controller, path: args, want: "--usage-prometheus-url=http://prometheus.monitoring.svc:9090"},
 		"the records' retention":                     {values: "usage: {retentionDays: 7}", object: controller, path: args, want: "--usage-retention=168h"},

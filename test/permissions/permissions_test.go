@@ -378,9 +378,16 @@ func TestControllerAndTenants(t *testing.T) {
 		"makes no DaemonSet":                           {as(controller, "POST "+apps+"/daemonsets", "{}"), byRBAC},
 		"deletes not many at once":                     {as(controller, "DELETE "+apps+"/deployments"), byRBAC},
 		"makes a Role of what it may itself":           {as(controller, "APPLY "+rbac+"/roles/r", "rules: [{apiGroups: [''], resources: [configmaps], verbs: [list]}]"), ""},
-		"makes no Role of what it may not":             {as(controller, "APPLY "+rbac+"/roles/r", "rules: [{apiGroups: [''], resources: [secrets], verbs: [get]}]"), "attempting to grant RBAC permissions not currently held"},
+		"makes a Role of what it may not itself":       {as(controller, "APPLY "+rbac+"/roles/r", "rules: [{apiGroups: [''], resources: [pods/exec, secrets], verbs: [get]}]"), ""},
+		"makes none of what is not listed":             {as(controller, "APPLY "+rbac+"/roles/r", "rules: [{apiGroups: [''], resources: [endpoints], verbs: [create]}]"), "no more than the chart's value tenantRBAC.rules lists"},
+		"makes none elsewhere":                         {as(controller, "APPLY /apis/rbac.authorization.k8s.io/v1/namespaces/elsewhere/roles/r", "rules: [{apiGroups: [''], resources: [configmaps], verbs: [list]}]"), "may not write in namespace elsewhere"},
+		"makes none in a sales namespace":              {as(controller, "APPLY /apis/rbac.authorization.k8s.io/v1/namespaces/sales/roles/r", "rules: [{apiGroups: [''], resources: [configmaps], verbs: [list]}]"), "in a sales namespace"},
+		"makes none in its own namespace":              {as(controller, "APPLY /apis/rbac.authorization.k8s.io/v1/namespaces/stallkeeper-system/roles/r", "rules: [{apiGroups: [''], resources: [configmaps], verbs: [list]}]"), "in its own namespace"},
+		"changes none of the release's":                {as(controller, "APPLY /apis/rbac.authorization.k8s.io/v1/namespaces/sales/roles/stallkeeper-controller", "rules: [{apiGroups: [''], resources: [configmaps], verbs: [list]}]"), "in a sales namespace"},
+		"binds no account elsewhere":                   {as(controller, "APPLY /apis/rbac.authorization.k8s.io/v1/namespaces/elsewhere/rolebindings/b", binding("ServiceAccount", "elsewhere")), "may not write in namespace elsewhere"},
 		"binds a ServiceAccount of the tenant":         {as(controller, "APPLY "+rbac+"/rolebindings/b", binding("ServiceAccount", "tenant-sold")), ""},
 		"binds no ServiceAccount of another namespace": {as(controller, "APPLY "+rbac+"/rolebindings/b", binding("ServiceAccount", "elsewhere")), "may bind no one but"},
+		"binds an account without a namespace":         {as(controller, "APPLY "+rbac+"/rolebindings/b", "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}\nsubjects: [{kind: ServiceAccount, name: app}]"), ""},
 		"binds no user":                                {as(controller, "APPLY "+rbac+"/rolebindings/b", binding("User", "")), "may bind no one but"},
 	})
 }

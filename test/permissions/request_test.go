@@ -121,7 +121,7 @@ func (r request) json(verb string) ([]byte, error) {
 // kinds are the kinds behind the resources that are applied here.
 var kinds = map[string]string{
 	"secrets": "Secret", "configmaps": "ConfigMap", "namespaces": "Namespace", "deployments": "Deployment",
-	"marketplaceinstances": "MarketplaceInstance", "roles": "Role", "rolebindings": "RoleBinding", "services": "Service",
+	"marketplaceinstances": "MarketplaceInstance", "replicasets": "ReplicaSet", "roles": "Role", "rolebindings": "RoleBinding", "services": "Service",
 	"networkpolicies": "NetworkPolicy", "serviceaccounts": "ServiceAccount", "ingresses": "Ingress", "statefulsets": "StatefulSet",
 	"cronjobs": "CronJob", "httproutes": "HTTPRoute", "persistentvolumeclaims": "PersistentVolumeClaim",
 }

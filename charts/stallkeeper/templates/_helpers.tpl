@@ -156,6 +156,27 @@ it makes of itself for every tenant, and Roles where they are allowed.
 {{- join "," $names -}}
 {{- end -}}
 
+{{/*
+What tenants' Roles may allow, as a JSON object of verbs by resource and group: {"pods/log": ["get"], "deployments.apps": ["list"]}. For the
+controller's flag and for the admission policy, which is why both know the same.
+*/}}
+{{- define "stallkeeper.tenantRoleRights" -}}
+{{- $rights := dict -}}
+{{- if .Values.tenantRBAC.enabled -}}
+{{- range .Values.tenantRBAC.rules | default list -}}
+{{- $verbs := .verbs -}}
+{{- $groups := .apiGroups -}}
+{{- range $resource := .resources -}}
+{{- range $group := $groups -}}
+{{- $name := trimSuffix "." (printf "%s.%s" $resource $group) -}}
+{{- $_ := set $rights $name (concat (get $rights $name | default list) $verbs | uniq) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $rights -}}
+{{- end -}}
+
 {{- define "stallkeeper.tenantNamespacePrefix" -}}{{ default "tenant-" .Values.tenantNamespacePrefix }}{{- end -}}
 {{- define "stallkeeper.maxPodSecurityLevel" -}}{{ default "baseline" .Values.maxPodSecurityLevel }}{{- end -}}
 

@@ -131,6 +131,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: oci
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.OCIChart
+    - name: valuesSchema
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ValuesSchemaPolicy
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ChartTransport
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ConfigMapKeyReference
@@ -1535,6 +1538,8 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ValueOrigin
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ValueType
+  scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ValuesSchemaPolicy
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ValuesSource
   map:

@@ -2,6 +2,10 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/stallkeeper/stallkeeper/api/v1alpha1"
+)
+
 // ChartApplyConfiguration represents a declarative configuration of the Chart type for use
 // with apply.
 //
@@ -9,8 +13,11 @@ package v1alpha1
 type ChartApplyConfiguration struct {
 	// oci is a chart in an OCI registry.
 	OCI *OCIChartApplyConfiguration `json:"oci,omitempty"`
-	// configMapRef is a packaged chart (.tgz, at most 1 MiB) in a ConfigMap's binaryData.
+	// configMapRef is a packaged chart (.tgz, at most 1 MiB; from a registry at most 4 MiB) in a ConfigMap's binaryData.
 	ConfigMapRef *ConfigMapKeyReferenceApplyConfiguration `json:"configMapRef,omitempty"`
+	// valuesSchema says whether the values have to fit the chart's values.schema.json: Validate when not set, or Skip, as helm's
+	// --skip-schema-validation. A schema that refers to another host can't be used, because nothing is loaded from there.
+	ValuesSchema *apiv1alpha1.ValuesSchemaPolicy `json:"valuesSchema,omitempty"`
 }
 
 // ChartApplyConfiguration constructs a declarative configuration of the Chart type for use with
@@ -32,5 +39,13 @@ func (b *ChartApplyConfiguration) WithOCI(value *OCIChartApplyConfiguration) *Ch
 // If called multiple times, the ConfigMapRef field is set to the value of the last call.
 func (b *ChartApplyConfiguration) WithConfigMapRef(value *ConfigMapKeyReferenceApplyConfiguration) *ChartApplyConfiguration {
 	b.ConfigMapRef = value
+	return b
+}
+
+// WithValuesSchema sets the ValuesSchema field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ValuesSchema field is set to the value of the last call.
+func (b *ChartApplyConfiguration) WithValuesSchema(value apiv1alpha1.ValuesSchemaPolicy) *ChartApplyConfiguration {
+	b.ValuesSchema = &value
 	return b
 }
