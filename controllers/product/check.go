@@ -200,12 +200,10 @@ func (c planCheck) hostile(ctx context.Context) error {
 	if c.rev.Template == nil {
 		return nil
 	}
-	in := c.inputs(false)
-	names := slices.Sorted(maps.Keys(in.Attributes))
+	places := c.buyersTexts()
 	changes, err := c.hostileTo(ctx, func(in *revision.Inputs, text string) {
-		in.CustomerName = text
-		for _, name := range names {
-			in.Attributes[name] = text
+		for _, place := range places {
+			place.put(in, text)
 		}
 	})
 	if errors.Is(err, render.ErrRenderLimit) {
@@ -214,15 +212,15 @@ func (c planCheck) hostile(ctx context.Context) error {
 	if err != nil {
 		// One of them has to be a number, or a name: each is tried by itself.
 		changes, err = "", nil
-		const most = 16
-		for i, name := range names {
-			one, oneErr := c.hostileTo(ctx, func(in *revision.Inputs, text string) { in.Attributes[name] = text })
+		const most = 18
+		for i, place := range places {
+			one, oneErr := c.hostileTo(ctx, place.put)
 			if i >= most || revision.Passes(oneErr) {
 				err = oneErr
 				break
 			}
 			if oneErr == nil && one != "" {
-				changes = fmt.Sprintf("attribute %q, %s", name, one)
+				changes = place.name + ", " + one
 				break
 			}
 		}
@@ -242,11 +240,32 @@ func (c planCheck) hostile(ctx context.Context) error {
 	return nil
 }
 
+// buyersText is a place of the inputs that a buyer's text reaches.
+type buyersText struct {
+	name string
+	put  func(in *revision.Inputs, text string)
+}
+
+// buyersTexts are those places: the customer's name, an attribute that the product does not know, which a template meets where it goes
+// through all of them, and the attributes that it does.
+func (c planCheck) buyersTexts() []buyersText {
+	places := []buyersText{
+		{"the customer's name", func(in *revision.Inputs, text string) { in.CustomerName = text }},
+		{"an attribute that is not in spec.attributes", func(in *revision.Inputs, text string) { in.Attributes[harmless] = text }},
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.inputs(false).Attributes)) {
+		places = append(places, buyersText{fmt.Sprintf("attribute %q", name), func(in *revision.Inputs, text string) { in.Attributes[name] = text }})
+	}
+	return places
+}
+
 // hostileTo says what hostile texts in one place change; empty when nothing. The error is that of a harmless text.
 func (c planCheck) hostileTo(ctx context.Context, put func(in *revision.Inputs, text string)) (string, error) {
 	found, err := template.CheckHostile(harmless, func(text string) (template.Output, error) {
 		in := c.inputs(false)
-		in.Attributes = maps.Clone(in.Attributes)
+		if in.Attributes = maps.Clone(in.Attributes); in.Attributes == nil {
+			in.Attributes = map[string]string{}
+		}
 		put(&in, text)
 		rendered, err := revision.Render(ctx, c.rev, in)
 		var out template.Output

@@ -53,7 +53,13 @@ func TestTheCheckFindsWhatABuyerWouldFind(t *testing.T) {
 		"a port for two protocols":                 {salestest.Product(container("ports: [{containerPort: 80}, {containerPort: 80, protocol: UDP}]")), nil, "", ""},
 		"an object that is too large":              {salestest.Product(configMap(`"{{ range until 12 }}{{ repeat 100000 "x" }}{{ end }}"`)), nil, v1alpha1.ReasonInvalidTemplate, "split it"},
 		"a buyer's text that is not quoted":        {salestest.Product(salestest.Values(`{"x":"{{ .attributes.name }}"}`), configMap("{{ .Values.x }}")), nil, v1alpha1.ReasonInvalidTemplate, "quote"},
-		"a buyer's text that is quoted":            {salestest.Product(salestest.Values(`{"x":"{{ get .attributes \"name\" }}"}`), configMap(`{{ .Values.x | default "" | quote }}`)), nil, "", ""},
+		"a buyer's texts that are gone through":    {salestest.Product(salestest.Values(`{"x":"{{ range $k, $v := .attributes }}{{ $v }}{{ end }}"}`), configMap("{{ .Values.x }}")), nil, v1alpha1.ReasonInvalidTemplate, "quote"},
+		"a buyer's name beside an attribute that is a number": {
+			salestest.Product(salestest.Values(`{"x":"{{ .customer.name }}","n":"{{ .attributes.seats | toInt }}"}`),
+				configMap("{{ .Values.x }}"), func(p *v1alpha1.MarketplaceProduct) { p.Spec.Attributes = []v1alpha1.AttributeDeclaration{{Name: "seats"}} }),
+			nil, v1alpha1.ReasonInvalidTemplate, "quote",
+		},
+		"a buyer's text that is quoted": {salestest.Product(salestest.Values(`{"x":"{{ get .attributes \"name\" }}"}`), configMap(`{{ .Values.x | default "" | quote }}`)), nil, "", ""},
 		"a password that is made": {
 			salestest.Product(salestest.Inline("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {p: {{ randAlphaNum 9 | quote }}}\n")), nil, "", "",
 		},
