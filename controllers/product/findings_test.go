@@ -56,7 +56,9 @@ func TestTheCheckFindsWhatABuyerWouldFind(t *testing.T) {
 		"a buyer's texts that are gone through":    {salestest.Product(salestest.Values(`{"x":"{{ range $k, $v := .attributes }}{{ $v }}{{ end }}"}`), configMap("{{ .Values.x }}")), nil, v1alpha1.ReasonInvalidTemplate, "quote"},
 		"a buyer's name beside an attribute that is a number": {
 			salestest.Product(salestest.Values(`{"x":"{{ .customer.name }}","n":"{{ .attributes.seats | toInt }}"}`),
-				configMap("{{ .Values.x }}"), func(p *v1alpha1.MarketplaceProduct) { p.Spec.Attributes = []v1alpha1.AttributeDeclaration{{Name: "seats"}} }),
+				configMap("{{ .Values.x }}"), func(p *v1alpha1.MarketplaceProduct) {
+					p.Spec.Attributes = []v1alpha1.AttributeDeclaration{{Name: "seats"}}
+				}),
 			nil, v1alpha1.ReasonInvalidTemplate, "quote",
 		},
 		"a buyer's text that is quoted": {salestest.Product(salestest.Values(`{"x":"{{ get .attributes \"name\" }}"}`), configMap(`{{ .Values.x | default "" | quote }}`)), nil, "", ""},

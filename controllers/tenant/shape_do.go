@@ -2,15 +2,12 @@ package tenant
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -452,146 +449,4 @@ func (p *pass) notes() map[string]any {
 	}
 	notes[RecreatedAnnotation] = recreated.annotation()
 	return notes
-}
-
-// jobsNote is the record of the set's Jobs, and of those of the revision that the tenant is to move to or comes from; nil for none.
-func (p *pass) jobsNote() any {
-	records := []Jobs{p.jobs}
-	for _, revision := range p.besides {
-		if revision != "" && revision != p.set.Revision {
-			records = append(records, JobsOf(p.result.Standing.Namespace, revision))
-		}
-	}
-	if value := joinJobs(records...); value != "" {
-		return value
-	}
-	return nil
-}
-
-// remember writes the Jobs' record at once, before what follows from it is done.
-func (p *pass) remember(ctx context.Context) error {
-	return p.patchNamespace(ctx, &p.result.Standing, wantedNamespace{annotations: map[string]any{
-		JobsAnnotation: p.jobsNote(),
-	}})
-}
-
-// job brings a Job as far as it gets now. It says whether what comes after has to wait.
-func (p *pass) job(ctx context.Context, c content) bool {
-	if !p.jobs.happens(c.obj) {
-		return false
-	}
-	id := jobID(c.obj)
-	facts := jobFacts{
-		record: p.jobs.States[id], wanted: c.obj, revision: p.set.Revision, stopped: p.set.Stopped, now: p.Clock.Now(),
-	}
-	if waits, known := p.quietJob(facts); known {
-		return waits
-	}
-	live, err := readLive(ctx, p.Live, like(c.obj))
-	if err != nil {
-		p.refuse(refused(c.key, err))
-		return true
-	}
-	facts.live = live
-	step := planJob(facts)
-	if err := p.doJob(ctx, c, facts, step); err != nil {
-		p.refuse(p.explain(ctx, action{content: c}, err))
-		return step.waits
-	}
-	if step.failed != nil {
-		p.refuse(*step.failed)
-	}
-	return step.waits
-}
-
-// quietJob says of a Job about which nothing is new whether what comes after has to wait; known is false where it has to be looked at
-// live.
-func (p *pass) quietJob(f jobFacts) (waits, known bool) {
-	standing := p.result.Standing.Objects[keyOf(f.wanted)]
-	switch {
-	case f.record.State == JobSucceeded && standing == nil:
-		return false, true // done and gone
-	case standing == nil || standing.GetDeletionTimestamp() != nil:
-		return false, false
-	}
-	f.live = standing
-	if !f.mine() || f.record.State == JobFailed || f.record.State == JobLost {
-		return false, false
-	}
-	step := planJob(f)
-	return step.waits, step.record == f.record && !step.start && !step.remove && !step.expire
-}
-
-func (p *pass) doJob(ctx context.Context, c content, facts jobFacts, step jobStep) error {
-	id := jobID(c.obj)
-	if step.record != facts.record && !step.start {
-		p.note(id, step.record)
-		if err := p.remember(ctx); err != nil {
-			return err // how it ended has to stand before the Job may go
-		}
-	}
-	if step.remove && facts.live != nil {
-		if err := p.removeJob(ctx, facts.live); err != nil {
-			return err
-		}
-	}
-	if step.expire && !step.remove {
-		return p.expire(ctx, c, facts.live)
-	}
-	if !step.start {
-		return nil
-	}
-	obj := c.fresh
-	answer, err := p.apply(ctx, obj, ShapeOwner)
-	if err != nil {
-		return fmt.Errorf("applying %s: %w", c.key, err)
-	}
-	p.count()
-	p.wrote(&p.result.Standing, answer)
-	p.note(id, step.record)
-	return p.remember(ctx)
-}
-
-// expire gives a Job whose end is recorded the time after which the cluster deletes it.
-func (p *pass) expire(ctx context.Context, c content, live *unstructured.Unstructured) error {
-	ttl, _ := number(c.obj, ttlPath...)
-	patch, err := mergePatch(map[string]any{
-		"metadata": map[string]any{"uid": string(live.GetUID())}, "spec": map[string]any{ttlPath[1]: ttl},
-	})
-	if err != nil {
-		return err
-	}
-	answer := like(live)
-	if err := p.Client.Patch(ctx, answer, patch, client.FieldOwner(ShapeOwner)); err != nil {
-		return client.IgnoreNotFound(err) // somebody else has deleted it by now
-	}
-	p.count()
-	p.wrote(&p.result.Standing, answer)
-	return nil
-}
-
-func (p *pass) note(id string, record JobRecord) {
-	if record.State == "" {
-		delete(p.jobs.States, id)
-		return
-	}
-	p.jobs.States[id] = record
-}
-
-// removeJob deletes a Job with its pods.
-func (p *pass) removeJob(ctx context.Context, job *unstructured.Unstructured) error {
-	if job.GetDeletionTimestamp() != nil {
-		return &apply.ObjectError{
-			Kind: job.GetKind(), Name: job.GetName(), Reason: apply.ReasonTransient, Message: "the previous Job is still being deleted",
-			Err: errors.New("it is terminating"),
-		}
-	}
-	err := p.Client.Delete(ctx, like(job), client.PropagationPolicy(metav1.DeletePropagationBackground),
-		client.Preconditions{UID: ptr.To(job.GetUID())})
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("deleting the previous Job: %w", err)
-	}
-	p.count()
-	p.deleted(&p.result.Standing, keyOf(job), job.GetUID())
-	return nil
 }
