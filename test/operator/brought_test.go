@@ -104,7 +104,7 @@ func broughtSales() {
 		mp := &v1alpha1.Marketplace{}
 		mp.Namespace, mp.Name = salesNamespace, c.name
 		Expect(world.cluster.Get(ctx, client.ObjectKeyFromObject(mp), mp)).To(Succeed())
-		Expect(conditionMissing(mp.Status.Conditions, "Ready", "True MarketplaceReady: which no sale has needed yet", mp.Generation)).To(BeEmpty())
+		Expect(conditionMissing(mp.Status.Conditions, "Ready", "True MarketplaceReady: which was not needed so far", mp.Generation)).To(BeEmpty())
 	})
 
 	It("begins with a purchase that is stored at once, and tells the buyer where to go", func(ctx SpecContext) {

@@ -64,7 +64,7 @@ func badCalls() {
 		}),
 		Entry("that has a field twice", badCall{
 			send(`{"activity":"newInstance","orderId":"ORDER","orderId":"ORDER","orderLineId":"1"}`),
-			koogallery.ResultInvalidParameter, "twice", "Malformed",
+			koogallery.ResultInvalidParameter, `the body repeats the field "orderId"`, "Malformed",
 		}),
 		Entry("in GBK", badCall{
 			send("{\"activity\":\"newInstance\",\"orderId\":\"ORDER\",\"orderLineId\":\"1\",\"buyer\":\"\xc2\xf2\xbc\xd2\"}"),
@@ -80,8 +80,8 @@ func badCalls() {
 			withHeader("Content-Encoding", "gzip"), koogallery.ResultInvalidParameter, "compressed", "Malformed",
 		}),
 		Entry("with a field that is too long", badCall{
-			send(`{"activity":"newInstance","orderId":"ORDER` + strings.Repeat("x", 64) + `","orderLineId":"1"}`),
-			koogallery.ResultInvalidParameter, "orderId has more than 64 characters", "Malformed",
+			send(`{"activity":"newInstance","orderId":"ORDER` + strings.Repeat("x", 256) + `","orderLineId":"1"}`),
+			koogallery.ResultInvalidParameter, "orderId has more than 256 characters", "Malformed",
 		}),
 		Entry("with a field that is missing", badCall{
 			send(`{"activity":"newInstance","orderId":"ORDER"}`), koogallery.ResultInvalidParameter, "orderLineId is missing", "Malformed",

@@ -90,7 +90,7 @@ func sellLicenses() {
 		Expect(mpi.Spec.Subscription.ExpirySource).To(Equal(v1alpha1.ExpiryFromQuery))
 		mint(code, func(l *koogallerytest.MintedLicense) { l.Status = openapi.LicenseReleased })
 		_, t := becomes(ctx, "code-acme", look{state: v1alpha1.StateSuspended, web: pods(0), conditions: map[string]string{
-			"Ready": "False Released", "Licensed": "False LicenseEnded: no call had told",
+			"Ready": "False Released", "Licensed": "False LicenseEnded: the call was never received",
 		}})
 		Expect(t.namespace).NotTo(BeNil(), "the data are kept for the retention period")
 		answered(caller.ReleaseLicenseCode(ctx, code, "", ""))(koogallery.ResultSuccess)

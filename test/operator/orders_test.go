@@ -66,7 +66,7 @@ func badOrders() {
 		c := connect(ctx, "unreached", func(mp *v1alpha1.Marketplace) { mp.Spec.KooGallery.API.URL = "http://" + ports[0] })
 		offer(ctx, product("unreached", web, listedBy(c)), ready)
 		s := c.buys(ctx, "unreached", orderOptions{quantity: 1})
-		s.becomes(ctx, pending(v1alpha1.ReasonOrderAPIUnavailable+": check that this machine reaches the open API"))
+		s.becomes(ctx, pending(v1alpha1.ReasonOrderAPIUnavailable+": check that this machine can reach the open API"))
 		serve(ports[0], c.api)
 		s.becomes(ctx, runs)
 	})

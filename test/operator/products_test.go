@@ -36,11 +36,11 @@ func badProducts() {
 				}}
 			}),
 		Entry("with a cluster-scoped kind", "clusterscoped", web+object("rbac.authorization.k8s.io/v1", "ClusterRole"),
-			"False NotPermitted: ClusterRole is cluster-scoped, but a tenant is one namespace; disable it in the chart's values or remove it from the template"),
+			"False NotPermitted: ClusterRole is cluster-scoped, but a tenant is one namespace; disable it in the product's values or remove it from the template"),
 		Entry("with another namespace", "othernamespace", strings.ReplaceAll(settings, "{name: web}\ndata", "{name: web, namespace: kube-system}\ndata"),
 			`False NotPermitted: metadata.namespace is "kube-system", not the tenant's; remove it`),
 		Entry("with a kind outside the permissions", "outside", web+object("cert-manager.io/v1", "Certificate"),
-			"False NotPermitted: add it to the chart value extraTenantKinds"),
+			"False NotPermitted: add it to Stallkeeper's chart value extraTenantKinds"),
 		Entry("with a Role, where the chart does not allow them", "role", web+object("rbac.authorization.k8s.io/v1", "Role"),
 			"False NotPermitted: tenantRBAC.enabled"),
 		Entry("with a DaemonSet", "daemonset", web+object("apps/v1", "DaemonSet"),
