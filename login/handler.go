@@ -289,7 +289,7 @@ func (h *Handler) callback(ctx context.Context, v visit, at place) (answer, erro
 	}
 	a, err := open(v.cookie, secrets.cookieKey, v.instance, h.clock.Now())
 	if returned.State == "" && returned.Refused == "" && (err != nil || !a.Unasked) {
-		// What comes without our state may be somebody else's code, by which the user would be signed in as that one. The user is
+		// What comes without our state may be another's code, by which the user would be signed in as that one. The user is
 		// signed in at the marketplace already, and sees nothing of the detour. It is taken once: a marketplace that lost our state
 		// would send us in circles.
 		return h.start(ctx, v, at, returned.EnterpriseID, true)

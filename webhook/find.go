@@ -115,7 +115,7 @@ func findByID(ctx context.Context, reader client.Reader, of *v1alpha1.Marketplac
 
 // soldBefore finds the instance of an order line that has another id than the one that we would give it, because it was sold
 // before Stallkeeper came; nil when there is none. Such instances are old, so the cache knows them. A purchase without a line is
-// all of its order: then the only instance of the order is meant, whatever line somebody has noted there.
+// all of its order: then the only instance of the order is meant, whatever line a person has noted there.
 func (r *recorder) soldBefore(ctx context.Context, of *v1alpha1.Marketplace, event marketplace.Event) (*v1alpha1.MarketplaceInstance, error) {
 	list := &v1alpha1.MarketplaceInstanceList{}
 	err := r.client.List(ctx, list, client.InNamespace(of.Namespace), client.MatchingFields{orderIDField: event.OrderID})

@@ -28,7 +28,7 @@ const (
 	// ReasonProductNotFound surfaces when the product does not exist.
 	ReasonProductNotFound = "ProductNotFound"
 	// ReasonProductNotReady surfaces when the product has no revision that could run: Unknown while it is being checked or its chart can't
-	// be fetched for a while, False when somebody must correct it.
+	// be fetched for a while, False when a person must correct it.
 	ReasonProductNotReady = "ProductNotReady"
 	// ReasonRevisionNotFound surfaces when the revision that the tenant is pinned to is gone.
 	ReasonRevisionNotFound = "RevisionNotFound"
@@ -42,7 +42,7 @@ const (
 	ReasonRenderLimit = "RenderLimit"
 	// ReasonNotPermitted surfaces when the template asks for what the operator may not make.
 	ReasonNotPermitted = "NotPermitted"
-	// ReasonNamespaceConflict surfaces when the tenant's namespace exists and belongs to somebody else.
+	// ReasonNamespaceConflict surfaces when the tenant's namespace exists and belongs to another owner.
 	ReasonNamespaceConflict = "NamespaceConflict"
 	// ReasonApplyFailed surfaces when the API server refuses an object.
 	ReasonApplyFailed = "ApplyFailed"

@@ -54,7 +54,7 @@ type EffectiveSubscription struct {
 	// +kubebuilder:validation:MaxItems=64
 	Attributes []Attribute `json:"attributes,omitempty"`
 
-	// deletionProtection in force. The chart's admission policy reads it when somebody deletes the instance.
+	// deletionProtection in force. The chart's admission policy reads it when a person deletes the instance.
 	// +optional
 	DeletionProtection DeletionProtection `json:"deletionProtection,omitempty"`
 
@@ -217,7 +217,7 @@ type MarketplaceInstanceStatus struct {
 	// conditions hold Ready, Provisioned, Entitled and Suspended, and of the others those that apply: OrderResolved and
 	// Acknowledged for a sale, Licensed for a license code and for a sale whose buyer has asked for a license, UsageReported and
 	// PackageAvailable for a sale that is billed by usage, DirectorySynced where the marketplace has told of users, Corrected with
-	// spec.correction, Paused while reconciliation is paused, and Stalled while somebody must act. True is good, but for
+	// spec.correction, Paused while reconciliation is paused, and Stalled while action is required. True is good, but for
 	// Suspended, Paused and Stalled, which say that something is so.
 	// +optional
 	// +listType=map

@@ -61,7 +61,7 @@ type MarketplaceSpec struct {
 // MarketplaceStatus is what is known about the Marketplace. If it is erased, the next pass restores it.
 // +kubebuilder:validation:MinProperties=1
 type MarketplaceStatus struct {
-	// conditions hold Ready, CallsReceived, and Stalled while somebody must act. True is good, but for Stalled.
+	// conditions hold Ready, CallsReceived, and Stalled while action is required. True is good, but for Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -567,7 +567,7 @@ type RolloutStatus struct {
 // MarketplaceProductStatus is what is known about the product. If it is erased, the next pass restores it.
 // +kubebuilder:validation:MinProperties=1
 type MarketplaceProductStatus struct {
-	// conditions hold Ready, ListingsResolved for a product that is listed, and Stalled while somebody must act. True is good, but
+	// conditions hold Ready, ListingsResolved for a product that is listed, and Stalled while action is required. True is good, but
 	// for Stalled.
 	// +optional
 	// +listType=map

@@ -33,7 +33,7 @@ type MarketplaceRevisionSpec struct {
 // MarketplaceRevisionStatus is what is known about the revision. If it is erased, the next pass restores it.
 // +kubebuilder:validation:MinProperties=1
 type MarketplaceRevisionStatus struct {
-	// conditions hold Ready, and Stalled while somebody must act. True is good, but for Stalled.
+	// conditions hold Ready, and Stalled while action is required. True is good, but for Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -88,7 +88,7 @@ func (a *Applier) Prune(
 type fate int
 
 const (
-	leave  fate = iota // somebody else's business
+	leave  fate = iota // another's business
 	orphan             // kept and listed
 	remove             // deleted
 )

@@ -74,7 +74,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return ctrl.Result{RequeueAfter: queue.ConnectionRecheck}, errors.Join(callsErr, r.forgetSales(ctx, mp))
 }
 
-// stalled says what Ready says while somebody must act.
+// stalled says what Ready says while action is required.
 func stalled(ready report.Verdict) report.Verdict {
 	if ready.Status == metav1.ConditionFalse {
 		return report.True(ready.Reason, ready.Message)

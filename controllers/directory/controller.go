@@ -80,7 +80,7 @@ func (r *Reconciler) synchronize(ctx context.Context, mpi *v1alpha1.MarketplaceI
 	mpi.Status.Enterprises = enterpriseHashes(stored.Index().Tenants)
 	switch {
 	case stored.HeadSecret == nil:
-		// Somebody has deleted it, and nothing has come since.
+		// A person has deleted it, and nothing has come since.
 		return report.Verdict{Absent: true}, nil
 	case !place.ready && folded.Status == "":
 		return report.Unknown(v1alpha1.ReasonDirectoryPending, place.why).Again(queue.DirectoryPendingRetry), nil

@@ -100,7 +100,7 @@ func (r *Reconciler) instancesOfCall(ctx context.Context, secret client.Object) 
 	return requests
 }
 
-// placeChanged lets an instance through when it may have got a tenant or lost it, was paused or released, or somebody has erased what is
+// placeChanged lets an instance through when it may have got a tenant or lost it, was paused or released, or a person has erased what is
 // said of its directory.
 func placeChanged() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {

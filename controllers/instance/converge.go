@@ -254,7 +254,7 @@ func (p *pass) shaped(ctx context.Context, of *rendering, shaped tenant.Shaped, 
 	return shaped.Stands && len(shaped.Unsaid) == 0
 }
 
-// ensureFinalizer keeps the instance until its tenant is gone. Finalizers are a set for server-side apply, so that nobody else's
+// ensureFinalizer keeps the instance until its tenant is gone. Finalizers are a set for server-side apply, so that no other's
 // is lost and no other write stands in the way.
 func (r *Reconciler) ensureFinalizer(ctx context.Context, p *pass) error {
 	if controllerutil.ContainsFinalizer(p.Instance, v1alpha1.TenantFinalizer) {

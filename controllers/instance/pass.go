@@ -141,7 +141,7 @@ func (r *Reconciler) inputs(p *pass) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sum[:16]), nil
 }
 
-// quiet says whether nothing has changed since a pass of this process that left everything as it should be. A status that somebody has
+// quiet says whether nothing has changed since a pass of this process that left everything as it should be. A status that a person has
 // erased is rendered anew.
 func (p *pass) quiet(inputs, access string) bool {
 	return p.memory.inputs == inputs && access != "" && p.memory.access == access &&

@@ -64,7 +64,7 @@ func writeStatus(p *pass, o outcome) {
 	set(v1alpha1.ConditionStalled, stalledVerdict(mpi))
 }
 
-// stalledVerdict is there only while the buyer can't use what was sold and somebody has to act. It says what Ready says.
+// stalledVerdict is there only while the buyer can't use what was sold and a person has to act. It says what Ready says.
 func stalledVerdict(mpi *v1alpha1.MarketplaceInstance) report.Verdict {
 	ready := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionReady)
 	if ready == nil || ready.Status != metav1.ConditionFalse || mpi.Status.State != v1alpha1.StateBlocked {

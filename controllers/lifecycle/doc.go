@@ -2,7 +2,7 @@
 // out.
 //
 // Decide is pure. It reads no clock and no status, so that the same facts give the same decision after a restart, on a
-// restored cluster, and when somebody has wiped the status. Rules are asked in order; the first that answers decides:
+// restored cluster, and when a person has wiped the status. Rules are asked in order; the first that answers decides:
 //
 //	removing        the object is being deleted
 //	released        the marketplace ended the sale

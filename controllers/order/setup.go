@@ -46,7 +46,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// notReported lets an instance through whose status says nothing of its order: one that somebody has erased would
+// notReported lets an instance through whose status says nothing of its order: one that a person has erased would
 // otherwise stay so until the spec changes.
 func notReported() predicate.Predicate {
 	return predicate.NewPredicateFuncs(func(object client.Object) bool {

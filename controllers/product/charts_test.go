@@ -282,7 +282,7 @@ func TestChartsFromAConfigMap(t *testing.T) {
 	}
 }
 
-// Tools give up on what is stalled, so that is said only of what stays until somebody acts.
+// Tools give up on what is stalled, so that is said only of what stays until a person acts.
 func TestOnlyWhatStaysIsAProblem(t *testing.T) {
 	status := func(code int) error { return &errcode.ErrorResponse{StatusCode: code} }
 	for name, tc := range map[string]struct {

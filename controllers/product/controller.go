@@ -143,7 +143,7 @@ func setStatus(product *v1alpha1.MarketplaceProduct, cut cutRevision, problem *r
 	setConditions(&product.Status.Conditions, ready, product.Generation)
 }
 
-// setConditions sets Ready, and Stalled while it is False: then somebody has to act.
+// setConditions sets Ready, and Stalled while it is False: then a person has to act.
 func setConditions(conditions *[]metav1.Condition, ready report.Verdict, generation int64) {
 	stalled := report.Verdict{Absent: true}
 	if ready.Status == metav1.ConditionFalse {

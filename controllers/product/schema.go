@@ -54,7 +54,7 @@ func objectProblems(object *unstructured.Unstructured) []string {
 	}
 	into, err := scheme.Scheme.New(object.GroupVersionKind())
 	if err != nil {
-		return nil // a kind of somebody else's
+		return nil // a kind of another's
 	}
 	strict, err := kjson.UnmarshalStrict(raw, into)
 	if err != nil {

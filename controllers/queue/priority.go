@@ -23,7 +23,7 @@ const (
 	// priorityBegun is that of a tenant on its way. What was begun is finished first: of a thousand buyers at once the first are served
 	// while the last still wait, instead of all of them waiting for the last.
 	priorityBegun = 2000
-	// PrioritySale is that of a changed instance: somebody has paid, or wants something.
+	// PrioritySale is that of a changed instance: a person has paid, or wants something.
 	PrioritySale = 1000
 	// PriorityNormal is that of everything else that happens.
 	PriorityNormal = 0
@@ -49,7 +49,7 @@ func Enqueue(q Queue, key types.NamespacedName, priority int) {
 	q.Add(Request{NamespacedName: key})
 }
 
-// InstanceEvents puts what somebody has paid for before all else: an instance that is new or whose spec has changed goes first,
+// InstanceEvents puts what a person has paid for before all else: an instance that is new or whose spec has changed goes first,
 // and the thousands that are listed at the start go last.
 func InstanceEvents() handler.EventHandler {
 	return handler.Funcs{

@@ -26,7 +26,7 @@ func True(reason, message string) Verdict {
 	return Verdict{Status: metav1.ConditionTrue, Reason: reason, Message: message}
 }
 
-// False says that something stays wrong until a fact changes or somebody acts.
+// False says that something stays wrong until a fact changes or a person acts.
 func False(reason, message string) Verdict {
 	return Verdict{Status: metav1.ConditionFalse, Reason: reason, Message: message}
 }

@@ -148,7 +148,7 @@ func (t *Tenants) claim(ctx context.Context, st *Standing, set Set) error {
 	return nil
 }
 
-// createNamespace makes it complete in one call. An apply would not do: it takes a namespace that somebody else creates in the same
+// createNamespace makes it complete in one call. An apply would not do: it takes a namespace that another client creates in the same
 // moment.
 func (t *Tenants) createNamespace(ctx context.Context, st *Standing, set Set) error {
 	want := namespaceOf(set, set.Revision)

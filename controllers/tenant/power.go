@@ -153,7 +153,7 @@ func planStop(obj *unstructured.Unstructured, wish Wish) *overlay {
 		return nil
 	}
 	if has {
-		kept = former // the number from before the stop counts, not what somebody has scaled to since
+		kept = former // the number from before the stop counts, not what a person has scaled to since
 	}
 	setAnnotation(o.content, KeptAnnotation, kept)
 	return o

@@ -196,7 +196,7 @@ func (t *Tenants) write(ctx context.Context, o overlay) (*unstructured.Unstructu
 }
 
 // forgetKept takes away what was kept of an object that runs again, where power was not the only owner of it: the object was made while
-// its tenant was stopped, or somebody has reset its managedFields. Left behind, it would be taken for the number of the next stop.
+// its tenant was stopped, or a person has reset its managedFields. Left behind, it would be taken for the number of the next stop.
 func (t *Tenants) forgetKept(ctx context.Context, o overlay, answer *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	left := map[string]any{}
 	for _, key := range []string{KeptAnnotation, PatchHashAnnotation} {

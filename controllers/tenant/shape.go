@@ -23,7 +23,7 @@ const (
 	reown change = "ownership"
 	// revalue: a number or switch that power may take has another value.
 	revalue change = "value"
-	// unadd: somebody has added something.
+	// unadd: a person has added something.
 	unadd change = "addition"
 )
 

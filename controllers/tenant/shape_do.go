@@ -256,7 +256,7 @@ func leaving(key Key) Refusal {
 	return Refusal{Key: key, Reason: string(apply.ReasonTransient), Message: "it is being deleted and will be recreated", Retry: true}
 }
 
-// wait says whether an object that somebody has changed is left alone for a while.
+// wait says whether an object that a person has changed is left alone for a while.
 func (p *pass) wait(a action) bool {
 	now := p.Clock.Now()
 	until := p.repairs.held(p.before.Name, a.key, now)

@@ -98,7 +98,7 @@ func (r *Reconciler) settle(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 		if record == nil {
 			continue
 		}
-		// What somebody has written since, such as the end of an uncertain push, is not removed unseen.
+		// What a person has written since, such as the end of an uncertain push, is not removed unseen.
 		err := r.Delete(ctx, record, client.Preconditions{UID: &record.UID, ResourceVersion: &record.ResourceVersion})
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("removing UsageRecord %s: %w", name, err)

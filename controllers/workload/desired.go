@@ -130,7 +130,7 @@ type Set struct {
 	Scales []Scale
 	// Retain names the StatefulSets that are about to be stopped. One that exists and does not store
 	// spec.persistentVolumeClaimRetentionPolicy.whenScaled Retain must be patched to that before Groups is applied, or the
-	// claims could go with the replicas. Desired always sets Retain, so this is needed only after somebody else's change.
+	// claims could go with the replicas. Desired always sets Retain, so this is needed only after another's change.
 	Retain []string
 	// Blockers are the objects that keep running although the tenant is suspended. Since is left to the caller.
 	Blockers []v1alpha1.Blocker

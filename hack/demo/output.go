@@ -67,7 +67,7 @@ func (p *printer) true(format string, args ...any) {
 	p.line("%s %s", p.colored(green, "ok"), fmt.Sprintf(format, args...))
 }
 
-// block writes somebody else's lines as they are.
+// block writes another's lines as they are.
 func (p *printer) block(text string) {
 	for line := range strings.Lines(strings.Trim(text, "\n")) {
 		fmt.Fprintf(p.out, "     %s\n", strings.TrimRight(line, "\n"))

@@ -55,7 +55,7 @@ type buyerInfo struct {
 // orderTime is the form of an order's times, in UTC.
 const orderTime = "20060102150405"
 
-// postOrder makes an order known to the fake open API: somebody has bought.
+// postOrder makes an order known to the fake open API: a person has bought.
 func (d *demo) postOrder(ctx context.Context, orderID, orderType, skuCode string, quantity int32, expires time.Time) error {
 	productID := "OFFI-OF-ANOTHER-PRODUCT"
 	for _, l := range []listing{d.sold, d.joint} {

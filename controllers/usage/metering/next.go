@@ -86,7 +86,7 @@ func (a Account) begin(m Moment, now time.Time) (step Step, at time.Time, ok boo
 	case !m.Running, !a.Opened && !m.Usable:
 		return Step{}, time.Time{}, false
 	case !a.Opened:
-		// What was used before somebody has defined the meter may have been charged by other means.
+		// What was used before a person has defined the meter may have been charged by other means.
 		return Step{Open: true, Begins: now, Ends: now}, time.Time{}, true
 	}
 	return a.whole(Step{Ends: resumed(a.Until, now, m.ResumedAt)}, now)

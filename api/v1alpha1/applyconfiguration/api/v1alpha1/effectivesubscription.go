@@ -17,7 +17,7 @@ type EffectiveSubscriptionApplyConfiguration struct {
 	Quantity *int32 `json:"quantity,omitempty"`
 	// attributes that run.
 	Attributes []AttributeApplyConfiguration `json:"attributes,omitempty"`
-	// deletionProtection in force. The chart's admission policy reads it when somebody deletes the instance.
+	// deletionProtection in force. The chart's admission policy reads it when a person deletes the instance.
 	DeletionProtection *apiv1alpha1.DeletionProtection `json:"deletionProtection,omitempty"`
 	// differences say where a person's overrides differ from what was sold, such as "quantity: sold 2, runs 5".
 	Differences []string `json:"differences,omitempty"`

@@ -15,7 +15,7 @@ type MarketplaceInstanceStatusApplyConfiguration struct {
 	// conditions hold Ready, Provisioned, Entitled and Suspended, and of the others those that apply: OrderResolved and
 	// Acknowledged for a sale, Licensed for a license code and for a sale whose buyer has asked for a license, UsageReported and
 	// PackageAvailable for a sale that is billed by usage, DirectorySynced where the marketplace has told of users, Corrected with
-	// spec.correction, Paused while reconciliation is paused, and Stalled while somebody must act. True is good, but for
+	// spec.correction, Paused while reconciliation is paused, and Stalled while action is required. True is good, but for
 	// Suspended, Paused and Stalled, which say that something is so.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// state sums the conditions up in one word for people. No code decides by it.

@@ -11,7 +11,7 @@ import (
 //
 // MarketplaceProductStatus is what is known about the product. If it is erased, the next pass restores it.
 type MarketplaceProductStatusApplyConfiguration struct {
-	// conditions hold Ready, ListingsResolved for a product that is listed, and Stalled while somebody must act. True is good, but
+	// conditions hold Ready, ListingsResolved for a product that is listed, and Stalled while action is required. True is good, but
 	// for Stalled.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the generation that the conditions speak of, good or bad.

@@ -12,7 +12,7 @@ import (
 //
 // MarketplaceRevisionStatus is what is known about the revision. If it is erased, the next pass restores it.
 type MarketplaceRevisionStatusApplyConfiguration struct {
-	// conditions hold Ready, and Stalled while somebody must act. True is good, but for Stalled.
+	// conditions hold Ready, and Stalled while action is required. True is good, but for Stalled.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the generation that the conditions speak of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`

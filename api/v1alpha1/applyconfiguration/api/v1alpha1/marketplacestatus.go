@@ -11,7 +11,7 @@ import (
 //
 // MarketplaceStatus is what is known about the Marketplace. If it is erased, the next pass restores it.
 type MarketplaceStatusApplyConfiguration struct {
-	// conditions hold Ready, CallsReceived, and Stalled while somebody must act. True is good, but for Stalled.
+	// conditions hold Ready, CallsReceived, and Stalled while action is required. True is good, but for Stalled.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the generation that the conditions speak of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
