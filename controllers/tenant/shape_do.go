@@ -307,21 +307,36 @@ func (p *pass) do(ctx context.Context, a action) (*unstructured.Unstructured, er
 	return answer, nil
 }
 
-// afresh plans an object that is to be made stopped once more on what is read live. An old cache may not show one that runs: to make it
-// would replace the number that is kept of it. What stands as it should is the answer.
+// afresh plans an object once more on what is read live, where an old cache would cost a number: what leaves out a field that power or an
+// autoscaler is to hold resets it, if nothing holds it by now, and what is made stopped replaces the number that is kept. What stands as
+// it should is the answer.
 func (p *pass) afresh(ctx context.Context, a action) (action, *unstructured.Unstructured, error) {
-	if _, keeps := annotation(a.fresh, KeptAnnotation); !keeps || a.standing != nil || !p.set.Stopped {
+	if !a.applies || !p.leavesOut(a) {
 		return a, nil, nil
 	}
 	live, err := readLive(ctx, p.Live, like(a.obj))
-	if err != nil || live == nil {
+	if err != nil {
 		return a, nil, err
 	}
-	planned, differs := planObject(seen(live), p.set, a.content, p.Ownership.Expected)
+	if live != nil {
+		live = seen(live)
+	}
+	planned, differs := planObject(live, p.set, a.content, p.Ownership.Expected)
 	if !differs {
-		return a, seen(live), nil
+		return a, live, nil
 	}
 	return planned, nil, nil
+}
+
+// leavesOut says whether the content of an action leaves fields to power or to an autoscaler.
+func (p *pass) leavesOut(a action) bool {
+	kind := a.key.GroupKind()
+	if p.set.Stopped {
+		_, patched := p.set.Patches[kind]
+		return patched || stoppable(kind)
+	}
+	_, sets := number(a.obj, "spec", "replicas")
+	return a.standing != nil && hasReplicas(kind) && !sets
 }
 
 // applyContent applies the content, and learns from the answer.
