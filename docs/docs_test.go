@@ -114,6 +114,23 @@ func TestTheGuideExplainsEveryConditionAndReason(t *testing.T) {
 	}
 }
 
+func TestTheGuideExplainsEveryReasonOfABlocker(t *testing.T) {
+	explained := tableCells(read(t, "guide.md"))
+	for path, prefix := range map[string]string{
+		"../controllers/tenant/refusal.go": "Reason", "../controllers/apply/errors.go": "Reason", "../controllers/apply/pods.go": "Problem",
+	} {
+		found := constants(t, path, prefix)
+		if len(found) == 0 {
+			t.Errorf("%s has no constant that begins with %s", path, prefix)
+		}
+		for name, text := range found {
+			if !strings.Contains(explained, "`"+text+"`") {
+				t.Errorf("no table of guide.md explains %s (%s of %s)", text, name, path)
+			}
+		}
+	}
+}
+
 func TestTheSellersGuideExplainsCodesReasonsAndKeys(t *testing.T) {
 	page := read(t, "koogallery.md")
 	told := constants(t, "../marketplace/koogallery/codes.go", "Result")

@@ -177,6 +177,26 @@ func TestTheClusterDeletesNoJobBeforeItsEndIsRecorded(t *testing.T) {
 	}
 }
 
+// A Job that its delete policy takes away at its end, and the process dies after any of its requests.
+func TestAJobIsDeletedOnlyOnceItsEndIsRecorded(t *testing.T) {
+	for end, state := range map[string]JobState{"Complete": JobSucceeded, "Failed": JobFailed} {
+		for n := 1; n < 5; n++ {
+			hook := strings.Replace(job("j", "pre-install", ""), "annotations: {", "annotations: {helm.sh/hook-delete-policy: \"hook-succeeded,hook-failed\", ", 1)
+			w := newWorld(map[string]string{"a": settings + hook + deployment("web", three)}, "a")
+			w.settle(t.Context())
+			w.ends("j", end)
+			w.cache.sync()
+			w.dies(n, true)
+			w.pass(t.Context())
+			w.lives()
+			w.settle(t.Context())
+			if got := JobsOf(w.server.object(id("Namespace", space)), "a").States["pre-install/j"].State; got != state || w.has("Job", "j") {
+				t.Errorf("%s, dead after %d requests: recorded as %q, stands %v", end, n, got, w.has("Job", "j"))
+			}
+		}
+	}
+}
+
 func TestAJobRunsOnceForEachRevision(t *testing.T) {
 	w := newWorld(map[string]string{"a": settings + migrate, "b": changed + migrate}, "a")
 	w.settle(t.Context())

@@ -130,20 +130,6 @@ func TestARemovalIsOfWhatWasRead(t *testing.T) {
 	if !reading.Now.Equal(now) {
 		t.Errorf("the API server's time is %v", reading.Now)
 	}
-	for name, tc := range map[string]struct {
-		at, local time.Time
-		want      bool
-	}{
-		"both clocks say so":           {now, now, true},
-		"our clock is two years ahead": {now.AddDate(1, 0, 0), now.AddDate(2, 0, 0), false},
-		"our clock is behind":          {now, now.Add(-time.Hour), false},
-		"no instant is known: never":   {time.Time{}, now, false},
-		"the second before":            {now.Add(time.Second), now.Add(time.Second), false},
-	} {
-		if got := reading.Due(tc.at, tc.local); got != tc.want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
 
 	w.server.edit(id("Namespace", space), "somebody", func(o *unstructured.Unstructured) { setAnnotation(o, "note", "keep this") })
 	if err := w.Remove(t.Context(), reading); !apierrors.IsConflict(err) || w.server.object(id("Namespace", space)) == nil {

@@ -414,6 +414,22 @@ func TestAnOldCacheKeepsNoOldNumber(t *testing.T) {
 	replicas(t, w, "web", 9)
 }
 
+// A new leader whose first list was old sees no Deployment, and makes none anew in the place of the one that was stopped.
+func TestAnOldCacheWithoutAWorkloadKeepsTheNumberThatWasKept(t *testing.T) {
+	w := newWorld(map[string]string{"a": deployment("web", "")}, "a")
+	w.settle(t.Context())
+	w.scale("web", 7)
+	w.stop = true
+	w.settle(t.Context())
+	w.restart()
+	delete(w.cache.objects, id("Deployment", "web"))
+	w.pass(t.Context())
+	replicas(t, w, "web", 0)
+	w.stop = false
+	w.settle(t.Context())
+	replicas(t, w, "web", 7)
+}
+
 // A webhook takes Retain back. Zero replicas would cost the claims, so the workload runs on, and that is said.
 func TestNothingIsScaledToZeroWhereThatWouldCostItsClaims(t *testing.T) {
 	w := newWorld(map[string]string{"a": statefulSet("1Gi") + deployment("web", three)}, "a")

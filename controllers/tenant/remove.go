@@ -69,11 +69,6 @@ type Reading struct {
 	Now time.Time
 }
 
-// Due says whether an instant has come by both clocks: ours, which may be ahead, and the API server's. Zero never comes.
-func (r Reading) Due(at, local time.Time) bool {
-	return !at.IsZero() && !r.Now.IsZero() && !r.Now.Before(at) && !local.Before(at)
-}
-
 // ReadForRemoval reads the namespace past all caches, together with the API server's time. The caller reads its own objects live as well,
 // and decides again on what it has read.
 func (t *Tenants) ReadForRemoval(ctx context.Context, namespace string, owner apply.Owner, server *ServerTime) (Reading, error) {
