@@ -62,9 +62,17 @@ func webhookAway(failure *ObjectError, err error) bool {
 	return true
 }
 
+var uncounted = regexp.MustCompile(`status unknown for quota: ([^,]+),`)
+
 func quota(failure *ObjectError, err error) bool {
 	if !apierrors.IsForbidden(err) {
 		return false
+	}
+	if found := uncounted.FindStringSubmatch(statusText(err)); found != nil {
+		// The quota of a new tenant has no status before the quota controller has looked at it.
+		failure.Reason = ReasonTransient
+		failure.Message = "the cluster has not counted yet what quota " + found[1] + " limits"
+		return true
 	}
 	message, ok := quotaMessage(statusText(err))
 	if !ok {
@@ -187,7 +195,18 @@ func forbidden(failure *ObjectError, err error) bool {
 	}
 	failure.Reason = ReasonForbidden
 	failure.Message = shorten(afterForbidden(oneLine(statusText(err))))
-	failure.Remedy = "add the kind to the tenant kinds in the values of Stallkeeper's chart, or switch the object off in the product's"
+	switch {
+	case strings.Contains(failure.Message, "must support resize"):
+		failure.Reason = ReasonAdmissionDenied
+		failure.Remedy = "restore the size in the product's template or values, or set allowVolumeExpansion: true in the claim's StorageClass if its driver can grow volumes"
+		return true
+	case apierrors.IsForbidden(err) && !strings.Contains(failure.Message, " cannot ") && !strings.Contains(failure.Message, "attempting to grant"):
+		// Not the API server's authorizer but one of its admission plugins: no right would help.
+		failure.Reason = ReasonAdmissionDenied
+		failure.Remedy = "change the product's template or values so that the cluster admits the object"
+		return true
+	}
+	failure.Remedy = "add the kind to the tenant kinds in the values of Stallkeeper's chart, or switch the object off in the product's template or values"
 	return true
 }
 

@@ -61,6 +61,31 @@ func TestErrorsOfTheAPIServerAreClassified(t *testing.T) {
 				Reason: ReasonQuotaExceeded, Message: "quota tenant requires each container to specify limits.cpu for: web",
 			},
 		},
+		"a quota that was not counted yet": {
+			err: apierrors.NewForbidden(pods, "p", errors.New("status unknown for quota: tenant, resources: count/services")),
+			want: ObjectError{
+				Reason: ReasonTransient, Message: "the cluster has not counted yet what quota tenant limits",
+			},
+		},
+		"a claim whose class can't grow": {
+			err: apierrors.NewForbidden(pods, "p", errors.New("only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize")),
+			want: ObjectError{
+				Reason:  ReasonAdmissionDenied,
+				Message: "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize",
+			},
+		},
+		"an admission plugin": {
+			err: apierrors.NewForbidden(pods, "p", errors.New("pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist")),
+			want: ObjectError{
+				Reason: ReasonAdmissionDenied, Message: "pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist",
+			},
+		},
+		"a Role with more than the controller has": {
+			err: apierrors.NewForbidden(pods, "p", errors.New(`user "s" (groups=["g"]) is attempting to grant RBAC permissions not currently held`)),
+			want: ObjectError{
+				Reason: ReasonForbidden, Message: `user "s" (groups=["g"]) is attempting to grant RBAC permissions not currently held`,
+			},
+		},
 		"no right": {
 			err: apierrors.NewForbidden(pods, "p", errors.New(`User "s" cannot patch resource "pods"`)),
 			want: ObjectError{

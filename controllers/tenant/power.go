@@ -102,7 +102,7 @@ func planOne(obj *unstructured.Unstructured, wish Wish, expected func(*unstructu
 	patch, err := readPatch(raw)
 	if err != nil {
 		refusal := Refusal{
-			Key: keyOf(obj), Reason: ReasonSuspensionPatch, Message: "the product's spec.lifecycle.suspension for its kind: " + err.Error(),
+			Key: keyOf(obj), Reason: ReasonSuspensionPatch, Message: "the product's spec.lifecycle.suspensionPatches for its kind: " + err.Error(),
 			Remedy: "correct the patch in the product",
 		}
 		return own, &refusal
@@ -117,7 +117,7 @@ func cannotSuspend(key Key) *Refusal {
 	return &Refusal{
 		Key: key, Reason: ReasonCannotSuspend,
 		Message: fmt.Sprintf("objects of kind %s can't be stopped because the product does not specify how, so they keep running", key.GroupKind()),
-		Remedy: "add a patch for the kind to the product's spec.lifecycle.suspension ({} if the template itself stops it), " +
+		Remedy: "add a patch for the kind to the product's spec.lifecycle.suspensionPatches ({} if the template itself stops it), " +
 			"or name the kind in spec.lifecycle.dataKinds if it runs nothing",
 	}
 }

@@ -117,7 +117,7 @@ func (p *powering) one(ctx context.Context, o overlay) {
 func patchRefused(key Key, err error) Refusal {
 	r := refused(key, err)
 	r.Reason = ReasonSuspensionPatch
-	r.Message = "the API server rejects the product's spec.lifecycle.suspension for it: " + r.Message
+	r.Message = "the API server rejects the product's spec.lifecycle.suspensionPatches for it: " + r.Message
 	r.Remedy = "correct the patch in the product"
 	return r
 }

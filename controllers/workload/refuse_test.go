@@ -281,16 +281,16 @@ func TestWhatASuspensionPatchMayNotDo(t *testing.T) {
 	}{
 		"be something else than a map, seen while the tenant runs": {
 			patches: []string{`"off"`},
-			want:    []string{"the product's spec.lifecycle.suspension[0] (Cluster.postgresql.cnpg.io): patch is not a map"},
+			want:    []string{"the product's spec.lifecycle.suspensionPatches[0] (Cluster.postgresql.cnpg.io): patch is not a map"},
 		},
 		"be there twice for a kind": {
 			patches: []string{`{}`, `{"spec":{}}`},
-			want: []string{"the product's spec.lifecycle.suspension[1] (Cluster.postgresql.cnpg.io): " +
+			want: []string{"the product's spec.lifecycle.suspensionPatches[1] (Cluster.postgresql.cnpg.io): " +
 				"the kind already has a patch; merge them"},
 		},
 		"rename the object": {
 			patches: []string{`{"metadata":{"name":"other"}}`}, suspended: true,
-			want: []string{"Cluster/orders (app.yaml): the product's spec.lifecycle.suspension changes its apiVersion, kind, " +
+			want: []string{"Cluster/orders (app.yaml): the product's spec.lifecycle.suspensionPatches changes its apiVersion, kind, " +
 				"name or namespace; remove that from the patch"},
 		},
 		"bring in what a template may not have": {

@@ -25,11 +25,11 @@ func newPatches(suspension []v1alpha1.SuspensionPatch) (map[schema.GroupKind][]b
 		kind := schema.GroupKind{Group: s.Group, Kind: s.Kind}
 		var fields map[string]any
 		if err := json.Unmarshal(s.Patch.Raw, &fields); err != nil || fields == nil {
-			problems = append(problems, fmt.Sprintf("the product's spec.lifecycle.suspension[%d] (%s): patch is not a map",
+			problems = append(problems, fmt.Sprintf("the product's spec.lifecycle.suspensionPatches[%d] (%s): patch is not a map",
 				i, kind))
 		}
 		if _, twice := patches[kind]; twice {
-			problems = append(problems, fmt.Sprintf("the product's spec.lifecycle.suspension[%d] (%s): the kind already has a "+
+			problems = append(problems, fmt.Sprintf("the product's spec.lifecycle.suspensionPatches[%d] (%s): the kind already has a "+
 				"patch; merge them", i, kind))
 		}
 		patches[kind] = s.Patch.Raw
@@ -45,12 +45,12 @@ func (b *builder) patch(object *unstructured.Unstructured) string {
 	}
 	patched, err := merge(object, patch)
 	if err != nil {
-		return fmt.Sprintf("merging the product's spec.lifecycle.suspension: %v", err)
+		return fmt.Sprintf("merging the product's spec.lifecycle.suspensionPatches: %v", err)
 	}
 	if patched.GroupVersionKind() != object.GroupVersionKind() || patched.GetName() != object.GetName() ||
 		patched.GetNamespace() != object.GetNamespace() {
 		// The object itself would no longer be in the set, and be pruned.
-		return "the product's spec.lifecycle.suspension changes its apiVersion, kind, name or namespace; " +
+		return "the product's spec.lifecycle.suspensionPatches changes its apiVersion, kind, name or namespace; " +
 			"remove that from the patch"
 	}
 	object.Object = patched.Object
@@ -94,7 +94,7 @@ func (b *builder) stop(object *unstructured.Unstructured) error {
 		Object:  id.String(),
 		Reason:  v1alpha1.ReasonCannotSuspend,
 		Message: fmt.Sprintf("Objects of kind %s can't be stopped because the product does not specify how, so they keep running", id.kind),
-		Remedy: "Add a patch for the kind to the product's spec.lifecycle.suspension ({} if the template itself stops it), " +
+		Remedy: "Add a patch for the kind to the product's spec.lifecycle.suspensionPatches ({} if the template itself stops it), " +
 			"or name the kind in spec.lifecycle.dataKinds if it runs nothing",
 	})
 	return nil
