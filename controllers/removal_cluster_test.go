@@ -137,12 +137,29 @@ func unpaid(p *v1alpha1.MarketplaceProduct) {
 // The timer fires, and the cache does not show yet what the marketplace was answered: the renewal is stored.
 func TestARenewalThatNoCacheShowsSavesItsTenant(t *testing.T) {
 	t.Parallel()
+	instance := func(by func(*v1alpha1.MarketplaceInstance)) func(*shop, *v1alpha1.MarketplaceProduct) {
+		return func(x *shop, _ *v1alpha1.MarketplaceProduct) { change(x, x.instance("acme"), by) }
+	}
 	for name, c := range map[string]struct {
-		renews  func(*v1alpha1.MarketplaceInstance)
+		happens func(*shop, *v1alpha1.MarketplaceProduct)
 		deletes bool
 	}{
-		"a renewal":          {func(mpi *v1alpha1.MarketplaceInstance) { paidUntil(400)(mpi.Spec.Subscription) }, false},
-		"another plan alone": {func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Quantity = ptr.To(int32(3)) }, true},
+		"a renewal":          {instance(func(mpi *v1alpha1.MarketplaceInstance) { paidUntil(400)(mpi.Spec.Subscription) }), false},
+		"another plan alone": {instance(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Quantity = ptr.To(int32(3)) }), true},
+		"a longer retention": {func(x *shop, p *v1alpha1.MarketplaceProduct) {
+			change(x, p, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Lifecycle.RetentionPeriodSeconds = days(90) })
+		}, false},
+		"the product keeps what is not paid": {func(x *shop, p *v1alpha1.MarketplaceProduct) {
+			change(x, p, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Lifecycle.AfterRetention = v1alpha1.AfterRetentionKeep })
+		}, false},
+		"the product is deleted": {func(x *shop, p *v1alpha1.MarketplaceProduct) {
+			x.Expect(x.client.Delete(x.t.Context(), p)).To(Succeed())
+		}, true},
+		"the Marketplace is held": {func(x *shop, _ *v1alpha1.MarketplaceProduct) {
+			x.connectsWithoutOrderAPI()
+			mp := &v1alpha1.Marketplace{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: "koogallery"}}
+			change(x, mp, func(mp *v1alpha1.Marketplace) { mp.Spec.HoldUntilTime = metav1.NewTime(time.Now().AddDate(1, 0, 0)) })
+		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -151,13 +168,13 @@ func TestARenewalThatNoCacheShowsSavesItsTenant(t *testing.T) {
 			fake := testingclock.NewFakePassiveClock(ago(40))
 			x.clock = fake
 			o := x.operate()
-			x.sells(unpaid)
+			p := x.sells(unpaid)
 			mpi := x.bought("acme", paidUntil(-30))
 			_, ns := x.ready("acme")
 			x.passOver("acme")
 			reconciler := x.instanceReconciler(o)
 			o.stop() // its cache stands still from now on
-			change(x, mpi, c.renews)
+			c.happens(x, p)
 
 			fake.SetTime(time.Now())
 			x.Expect(reconciler.Get(t.Context(), client.ObjectKeyFromObject(mpi), &v1alpha1.MarketplaceInstance{})).To(Succeed())

@@ -165,8 +165,10 @@ func (r *Reconciler) move(ctx context.Context, p *pass, sets sets, o *outcome) b
 		o.preparing = "the hooks"
 		return r.keep(ctx, p, former, o)
 	}
-	o.stuck = p.staysOn(refusedBy(moved.Refusals))
 	o.err = errors.Join(o.err, tenant.Retry(moved.Refusals))
+	if refused := tenant.Blocked(moved.Refusals); len(refused) > 0 {
+		o.stuck = p.staysOn(refusedBy(refused)) // what is tried again keeps the tenant nowhere
+	}
 	o.nextBlockers = blockersOf(tenant.Blocked(moved.Refusals))
 	if moved.TakenBack {
 		return false

@@ -56,7 +56,8 @@ func (r *Reconciler) remove(ctx context.Context, p *pass) outcome {
 	return o
 }
 
-// stillDue decides once more whether the tenant is to be removed, on the instance as it is now, and by the API server's clock.
+// stillDue decides once more whether the tenant is to be removed, on the instance, product and Marketplace as they are now, and by the API
+// server's clock.
 func (r *Reconciler) stillDue(ctx context.Context, p *pass, reading tenant.Reading) (bool, error) {
 	live := &v1alpha1.MarketplaceInstance{}
 	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(p.Instance), live); err != nil {
@@ -66,7 +67,9 @@ func (r *Reconciler) stillDue(ctx context.Context, p *pass, reading tenant.Readi
 	if live.UID != p.Instance.UID {
 		return false, errors.New("the instance was replaced by another one of the same name")
 	}
-	again, err := r.Sales.Read(ctx, live)
+	sales := r.Sales
+	sales.Client = r.APIReader // a cache may not show a longer retention yet, nor that the Marketplace holds its sales
+	again, err := sales.Read(ctx, live)
 	if err != nil {
 		return false, err
 	}

@@ -211,7 +211,22 @@ func (p *pass) check(ctx context.Context) []Refusal {
 			refusals = append(refusals, *refusal)
 		}
 	})
-	return refusals
+	return given(refusals)
+}
+
+// given leaves out what is refused for something that an object which was taken gives up. Two that wait for each other stay refused.
+func given(refusals []Refusal) []Refusal {
+	for {
+		refused := sets.New[Key]()
+		for _, r := range refusals {
+			refused.Insert(r.Key)
+		}
+		left := slices.DeleteFunc(slices.Clone(refusals), func(r Refusal) bool { return r.After != (Key{}) && !refused.Has(r.After) })
+		if len(left) == len(refusals) {
+			return left
+		}
+		refusals = left
+	}
 }
 
 // carriesAlready says whether what stands was applied with the same content of an object that is not watched.
@@ -251,8 +266,11 @@ func (p *pass) checkOne(ctx context.Context, a action) *Refusal {
 		return &r
 	case refusal != nil:
 		return refusal
-	case s == nil:
+	case s == nil, s.after != Key{}:
 		r := refused(a.key, fmt.Errorf("trying %s: %w", a.key, err)).withValues(live, obj)
+		if s != nil {
+			r.After = s.after
+		}
 		return &r
 	}
 	if err := p.checkStep(ctx, live, s); err != nil {

@@ -255,6 +255,35 @@ func TestARenameThatHoldsANodePortConverges(t *testing.T) {
 	}
 }
 
+func TestANodePortIsHandedOverWithinASet(t *testing.T) {
+	plain := func(name string) string { return strings.ReplaceAll(service, "name: web", "name: "+name) }
+	other := func(name string) string { return strings.ReplaceAll(nodePort(name), "30080", "30081") }
+	for name, tc := range map[string]struct {
+		former, next string
+		moves        bool
+	}{
+		"by one that stays":                      {nodePort("front") + plain("door"), plain("front") + nodePort("door"), true},
+		"by one that stays, to a new one":        {nodePort("front"), plain("front") + nodePort("door"), true},
+		"by one that goes, to one that is there": {nodePort("front") + plain("door"), nodePort("door"), true},
+		"by one that takes another's":            {nodePort("front") + other("door") + plain("gate"), plain("front") + nodePort("door") + other("gate"), true},
+		"by two that change places":              {nodePort("front") + other("door"), other("front") + nodePort("door"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(map[string]string{"a": tc.former + settings, "b": tc.next + changed}, "a")
+			w.settle(t.Context())
+			before := w.snapshot()
+			w.target = "b"
+			out, _ := w.settle(t.Context())
+			if moved := w.pin() == "b" && len(out.refusals) == 0; moved != tc.moves {
+				t.Errorf("pinned to %q, refused %v", w.pin(), said(out.refusals))
+			}
+			if diff := cmp.Diff(before, w.snapshot()); !tc.moves && diff != "" {
+				t.Errorf("it is refused, and changes (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
 // only is a cluster that takes one object of a kind at a time, and whose count lags behind by so many requests.
 func (w *world) only(kind string, lag int, refuses func(Key) error) {
 	left := lag

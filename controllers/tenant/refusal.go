@@ -27,6 +27,8 @@ type Refusal struct {
 	Retry bool
 	// Err is what the client returned, for errors.Is and errors.As only.
 	Err error
+	// After is the object of the set that gives up by its own change what this one is refused for.
+	After Key
 }
 
 // Reasons of a [Refusal] that no API server gives.

@@ -17,7 +17,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
 )
 
-// step is what makes the API server take an object that it has refused: one of clear, recreate and replace.
+// step is what makes the API server take an object that it has refused: one of clear, recreate, replace and after.
 type step struct {
 	// clear is a merge patch that takes away what no one owns and what stands in the way.
 	clear map[string]any
@@ -26,6 +26,8 @@ type step struct {
 	grow     map[string]resource.Quantity
 	// replace is the object that has to go first.
 	replace *unstructured.Unstructured
+	// after is the object of the set that holds what this one is to have, and gives it up once it is applied.
+	after Key
 }
 
 // planStep finds the step for a refusal, or says why there is none. It is pure: live is what stands under the object's name, nil for
@@ -33,12 +35,6 @@ type step struct {
 func planStep(wanted, live *unstructured.Unstructured, rivals []*unstructured.Unstructured, err error) (*step, *Refusal) {
 	switch {
 	case live == nil:
-		for _, rival := range rivals {
-			if inTheWay(wanted, rival, err) {
-				return &step{replace: rival}, nil
-			}
-		}
-		return nil, nil
 	case kindOf(wanted) == kindStatefulSet:
 		if s, refusal := planRecreate(wanted, live, err); s != nil || refusal != nil {
 			return s, refusal
@@ -47,6 +43,14 @@ func planStep(wanted, live *unstructured.Unstructured, rivals []*unstructured.Un
 		if refusal := shrinks(keyOf(wanted), wanted.GetName(), claimSize(live.Object), claimSize(wanted.Object)); refusal != nil {
 			return nil, refusal
 		}
+	}
+	for _, rival := range rivals {
+		if inTheWay(wanted, rival, err) {
+			return &step{replace: rival}, nil
+		}
+	}
+	if live == nil {
+		return nil, nil
 	}
 	return planClear(wanted, live, err), nil
 }
@@ -312,29 +316,58 @@ func (p *pass) stepFor(ctx context.Context, a action, obj *unstructured.Unstruct
 	if readErr != nil {
 		return nil, nil, nil, readErr
 	}
-	var rivals []*unstructured.Unstructured
-	if live == nil {
-		for _, standing := range p.rivals(a.key) {
-			rival, readErr := readLive(ctx, p.Live, like(standing))
-			if readErr != nil {
-				return nil, nil, nil, readErr
-			}
-			if rival != nil {
-				rivals = append(rivals, rival)
-			}
-		}
+	rivals, readErr := p.readAll(ctx, p.rivals(a.key))
+	if readErr != nil {
+		return nil, nil, nil, readErr
 	}
 	s, refusal := planStep(obj, live, rivals, err)
+	if s == nil && refusal == nil {
+		if s, readErr = p.giver(ctx, a.key, obj, err); readErr != nil {
+			return nil, nil, nil, readErr
+		}
+	}
 	if s == nil && refusal == nil && live == nil && p.recent.madeRoom(p.before.Name, a.key.GroupKind(), p.Clock.Now()) {
 		refusal = replacing(a.key)
 	}
 	return s, refusal, live, nil
 }
 
-// replacing says that the object in the way is deleted, and that the cluster does not count with that yet.
+// readAll reads objects live; those that are gone are left out.
+func (p *pass) readAll(ctx context.Context, objects []*unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
+	var found []*unstructured.Unstructured
+	for _, obj := range objects {
+		live, err := readLive(ctx, p.Live, like(obj))
+		if err != nil {
+			return nil, err
+		}
+		if live != nil {
+			found = append(found, live)
+		}
+	}
+	return found, nil
+}
+
+// giver finds the object of the set that holds what another one is refused for, and that gives it up by its own change.
+func (p *pass) giver(ctx context.Context, key Key, wanted *unstructured.Unstructured, err error) (*step, error) {
+	for _, c := range p.contents {
+		if c.key == key || c.key.GroupKind() != key.GroupKind() || inTheWay(wanted, c.obj, err) {
+			continue
+		}
+		live, readErr := readLive(ctx, p.Live, like(c.obj))
+		if readErr != nil {
+			return nil, readErr
+		}
+		if live != nil && inTheWay(wanted, live, err) {
+			return &step{after: c.key}, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // nothing of the set is in the way
+}
+
+// replacing says that the object in the way is deleted or changed, and that the cluster does not count with that yet.
 func replacing(key Key) *Refusal {
 	return &Refusal{
-		Key: key, Reason: ReasonReplacing, Message: "it takes the place of an object that was deleted a moment ago", Retry: true,
+		Key: key, Reason: ReasonReplacing, Message: "it takes the place of an object that was deleted or changed a moment ago", Retry: true,
 	}
 }
 
@@ -364,9 +397,12 @@ func (p *pass) take(ctx context.Context, a action, obj, live *unstructured.Unstr
 			return nil, err
 		}
 		if err := p.Client.Patch(ctx, like(obj), patch, client.FieldOwner(repairOwner)); err != nil {
-			return nil, fmt.Errorf("removing the object that blocks %s: %w", a.key, err)
+			return nil, fmt.Errorf("clearing what stands in the way of %s: %w", a.key, err)
 		}
 		p.count()
+	case s.after != Key{}:
+		p.refuse(*replacing(a.key))
+		return nil, nil //nolint:nilnil // the next pass finds it given up
 	case s.replace != nil:
 		if err := p.remove(ctx, s.replace, metav1.DeletePropagationBackground); err != nil {
 			return nil, err
