@@ -36,7 +36,8 @@ const (
 	ReasonInvalidValues = "InvalidValues"
 	// ReasonMissingValue surfaces when the template asks for a value that is not there, and the product's missingValues says Fail.
 	ReasonMissingValue = "MissingValue"
-	// ReasonUnsupported surfaces when the template has a hook for an event that Helm does not know, or a crds folder.
+	// ReasonUnsupported surfaces when the template has a hook for an event that Helm does not know, or a crds folder
+	// that is not skipped, or whose kinds the cluster does not have.
 	ReasonUnsupported = "Unsupported"
 	// ReasonPodSecurity surfaces when a plan's pods would not be let in.
 	ReasonPodSecurity = "PodSecurity"

@@ -157,7 +157,23 @@ type Chart struct {
 	// --skip-schema-validation. A schema that refers to another host can't be used, because nothing is loaded from there.
 	// +optional
 	ValuesSchema ValuesSchemaPolicy `json:"valuesSchema,omitempty"`
+
+	// crds says what becomes of the chart's folder crds: Refuse when not set, because the kinds belong to the whole cluster, or Skip, as
+	// helm's --skip-crds, where the cluster has them already. The product is not ready while the cluster serves no version of one of them.
+	// +optional
+	CRDs CRDsPolicy `json:"crds,omitempty"`
 }
+
+// CRDsPolicy says what becomes of a chart's folder crds.
+// +kubebuilder:validation:Enum=Refuse;Skip
+type CRDsPolicy string
+
+const (
+	// CRDsRefuse refuses a chart that has such a folder.
+	CRDsRefuse CRDsPolicy = "Refuse"
+	// CRDsSkip leaves the folder out.
+	CRDsSkip CRDsPolicy = "Skip"
+)
 
 // ValuesSchemaPolicy says what a chart's values.schema.json is for.
 // +kubebuilder:validation:Enum=Validate;Skip

@@ -46,6 +46,7 @@ type contentV1 struct {
 	Files         map[string]string `json:"files,omitempty"`
 	MissingValues string            `json:"missingValues,omitempty"`
 	SkipSchema    bool              `json:"skipSchema,omitempty"`
+	SkipCRDs      bool              `json:"skipCRDs,omitempty"`
 	ValuesFrom    []sourceV1        `json:"valuesFrom,omitempty"`
 	Values        json.RawMessage   `json:"values,omitempty"`
 	Set           []assignmentV1    `json:"set,omitempty"`
@@ -99,8 +100,8 @@ type isolationV1 struct {
 func (c Content) encode() (contentV1, error) {
 	out := contentV1{
 		Format: c.Format, Chart: c.Chart, Inline: c.Inline, Files: c.Files, MissingValues: string(c.MissingValues),
-		SkipSchema: c.SkipSchema,
-		Set:        assignmentsV1(c.Set), Plans: []planV1{},
+		SkipSchema: c.SkipSchema, SkipCRDs: c.SkipCRDs,
+		Set: assignmentsV1(c.Set), Plans: []planV1{},
 	}
 	var errs []error
 	for _, source := range c.ValuesFrom {
@@ -143,8 +144,8 @@ func (c Content) encode() (contentV1, error) {
 func (e contentV1) decode() (Content, error) {
 	c := Content{
 		Format: e.Format, Chart: e.Chart, Inline: e.Inline, Files: e.Files, MissingValues: v1alpha1.MissingValuesPolicy(e.MissingValues),
-		SkipSchema: e.SkipSchema,
-		Values:     extension(e.Values), Set: assignments(e.Set),
+		SkipSchema: e.SkipSchema, SkipCRDs: e.SkipCRDs,
+		Values: extension(e.Values), Set: assignments(e.Set),
 	}
 	for _, source := range e.ValuesFrom {
 		c.ValuesFrom = append(c.ValuesFrom, Source{

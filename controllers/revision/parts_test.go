@@ -141,3 +141,18 @@ func TestTheSchemaOfAChartIsSkippedOnlyWhereTheProductSaysSo(t *testing.T) {
 		t.Errorf("revisions %s, %s and %s", name(""), name(v1alpha1.ValuesSchemaValidate), name(v1alpha1.ValuesSchemaSkip))
 	}
 }
+
+func TestTheCRDsOfAChartAreSkippedOnlyWhereTheProductSaysSo(t *testing.T) {
+	name := func(policy v1alpha1.CRDsPolicy) string {
+		p := salestest.Product(salestest.Inline(""), func(p *v1alpha1.MarketplaceProduct) { p.Spec.Template.Chart.CRDs = policy })
+		content := ContentOf(p, Material{Chart: []byte("chart")})
+		name, err := content.Name(p)
+		if err != nil || content.SkipCRDs != (policy == v1alpha1.CRDsSkip) {
+			t.Errorf("%q: %t, %v", policy, content.SkipCRDs, err)
+		}
+		return name
+	}
+	if name("") != name(v1alpha1.CRDsRefuse) || name("") == name(v1alpha1.CRDsSkip) {
+		t.Errorf("revisions %s, %s and %s", name(""), name(v1alpha1.CRDsRefuse), name(v1alpha1.CRDsSkip))
+	}
+}

@@ -96,8 +96,8 @@ func Render(ctx context.Context, rev *Revision, in Inputs) (Rendered, error) {
 	fails := rev.Data.MissingValues == v1alpha1.MissingValuesFail
 	output, err := rev.Template.Render(ctx, template.Inputs{
 		Namespace: in.Namespace, Now: rev.Data.CutAt, Seed: in.Secrets.Seed, Kept: in.Secrets.Kept, ReportMissing: fails || in.ReportMissing,
-		SkipSchema: rev.Data.SkipSchema,
-		Values:     values, Stallkeeper: rev.scope(in, access), Capabilities: rev.Data.Capabilities,
+		SkipSchema: rev.Data.SkipSchema, SkipCRDs: rev.Data.SkipCRDs,
+		Values: values, Stallkeeper: rev.scope(in, access), Capabilities: rev.Data.Capabilities,
 	})
 	if err != nil {
 		return Rendered{}, err

@@ -37,6 +37,8 @@ type Content struct {
 	MissingValues v1alpha1.MissingValuesPolicy
 	// SkipSchema leaves the chart's values.schema.json out.
 	SkipSchema bool
+	// SkipCRDs leaves the chart's crds/ out.
+	SkipCRDs bool
 	// ValuesFrom, Values and Set are the product's, Attributes what it declares.
 	ValuesFrom []Source
 	Values     *runtime.RawExtension
@@ -108,6 +110,7 @@ func ContentOf(product *v1alpha1.MarketplaceProduct, m Material) Content {
 		c.Plans = append(c.Plans, v1alpha1.Plan{Name: plan.Name, Values: plan.Values, Set: plan.Set, Quota: plan.Quota})
 	}
 	c.SkipSchema = spec.Template.Chart.ValuesSchema == v1alpha1.ValuesSchemaSkip
+	c.SkipCRDs = spec.Template.Chart.CRDs == v1alpha1.CRDsSkip
 	if c.hasTemplate() {
 		c.MissingValues = spec.Template.MissingValues
 		if c.MissingValues == "" {

@@ -44,6 +44,8 @@ type Inputs struct {
 	// SkipSchema leaves the chart's values.schema.json out, as helm's --skip-schema-validation does: for a schema that refers to
 	// another host.
 	SkipSchema bool
+	// SkipCRDs leaves the chart's crds/ out, as helm's --skip-crds does, if Capabilities have a version of each kind.
+	SkipCRDs bool
 	// ReportMissing asks for Output.Missing.
 	ReportMissing bool
 }
@@ -188,11 +190,20 @@ func (s *session) run(ch *chart.Chart, top common.Values) (map[string]string, er
 var helmsOwn = []string{"fromJson", "fail"}
 
 // collect makes objects of the rendered files.
-func collect(files map[string]string, ch *chart.Chart, namespace string, report *reporter) (Output, error) {
+func (r *rendering) collect(files map[string]string, ch *chart.Chart) (Output, error) {
 	var out Output
-	found := &manifests{namespace: namespace, seen: map[identity]int{}, report: report}
-	for _, crd := range ch.CRDObjects() {
-		found.unsupported.CRDs = append(found.unsupported.CRDs, report.file(crd.Filename))
+	report := r.report
+	found := &manifests{namespace: r.in.Namespace, seen: map[identity]int{}, report: report}
+	if r.in.SkipCRDs {
+		unserved, err := r.template.unserved(ch, r.caps, report)
+		if err != nil {
+			return Output{}, err
+		}
+		found.unsupported.Unserved = unserved
+	} else {
+		for _, crd := range ch.CRDObjects() {
+			found.unsupported.CRDs = append(found.unsupported.CRDs, report.file(crd.Filename))
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		file := report.file(name)
@@ -204,7 +215,7 @@ func collect(files map[string]string, ch *chart.Chart, namespace string, report 
 			return Output{}, err
 		}
 	}
-	if len(found.unsupported.Hooks)+len(found.unsupported.CRDs) > 0 {
+	if !found.unsupported.empty() {
 		slices.Sort(found.unsupported.CRDs)
 		return Output{}, &found.unsupported
 	}
@@ -213,14 +224,18 @@ func collect(files map[string]string, ch *chart.Chart, namespace string, report 
 	return out, nil
 }
 
-// UnsupportedError says that a template has hooks for events that Helm does not know, or brings CRDs, and can't be run for a
-// tenant as it is.
+// UnsupportedError says that a template has hooks for events that Helm does not know, or brings CRDs or needs some that are not there,
+// and can't be run for a tenant as it is.
 type UnsupportedError struct {
 	// Hooks are those objects: "templates/migrate.yaml: Job app-migrate ("pre-instal" is no event of a Helm release; …)".
 	Hooks []string
 	// CRDs are the files below crds/.
 	CRDs []string
+	// Unserved are those kinds of CRDs that were left out which the cluster does not have: "example.com/v1/Database (crds/database.yaml)".
+	Unserved []string
 }
+
+func (e *UnsupportedError) empty() bool { return len(e.Hooks)+len(e.CRDs)+len(e.Unserved) == 0 }
 
 // Error names everything that was found and what to do about it.
 func (e *UnsupportedError) Error() string {
@@ -229,8 +244,12 @@ func (e *UnsupportedError) Error() string {
 		parts = append(parts, "correct the annotation helm.sh/hook: "+strings.Join(e.Hooks, "; "))
 	}
 	if len(e.CRDs) > 0 {
-		parts = append(parts, fmt.Sprintf("a tenant can't bring CRDs; install them once for the cluster, and package the chart "+
-			"without its crds folder: %s", strings.Join(e.CRDs, ", ")))
+		parts = append(parts, "a tenant can't bring CRDs; install them once for the cluster, such as with `helm show crds CHART | kubectl apply "+
+			"--server-side -f -`, and set the product's template.chart.crds to Skip: "+strings.Join(e.CRDs, ", "))
+	}
+	if len(e.Unserved) > 0 {
+		parts = append(parts, "the cluster has no version of kinds that the chart brings below crds/; install them once, such as with "+
+			"`helm show crds CHART | kubectl apply --server-side -f -`: "+strings.Join(e.Unserved, ", "))
 	}
 	return strings.Join(parts, ". ")
 }

@@ -44,7 +44,7 @@ func (r *rendering) pass(prepare func(*session)) (pass, error) {
 	if err != nil {
 		return pass{session: s}, r.report.execution(err)
 	}
-	output, err := collect(files, ch, r.in.Namespace, r.report)
+	output, err := r.collect(files, ch)
 	output.Missing = s.missing.list()
 	return pass{session: s, output: output}, err
 }

@@ -3,6 +3,7 @@ package template
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -346,6 +347,51 @@ func TestTestsAreDroppedAndCRDsRefused(t *testing.T) {
 	checkError(t, err, `correct the annotation helm.sh/hook: templates/m.yaml: Job a ("crd-install" is no event of a Helm release; use one of post-delete, `)
 	checkError(t, err, `; templates/n.yaml: Job b ("" is no event`)
 	checkError(t, err, "install them once for the cluster")
+}
+
+func TestCRDsAreSkippedWhereTheClusterHasTheKinds(t *testing.T) {
+	crd := func(group, kind, versions string) string {
+		return fmt.Sprintf("apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: x}\nspec:\n  group: %s\n  names: {kind: %s}\n  %s\n",
+			group, kind, versions)
+	}
+	content := files{
+		"templates/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+		"crds/all.yaml": crd("example.com", "Database", "versions: [{name: v1, served: true}, {name: v1alpha1, served: false}]") + "---\n" +
+			crd("example.com", "Backup", "versions: [{name: v2}, {name: v1}]") + "---\n# nothing\n",
+		"charts/db/Chart.yaml": "apiVersion: v2\nname: db\nversion: 1.0.0\n", "charts/db/crds/c.yaml": crd("old.example.com", "Old", "version: v1beta1"),
+	}
+	for name, tc := range map[string]struct {
+		served []string
+		want   []string
+	}{
+		"all of them":             {[]string{"example.com/v1/Database", "example.com/v1/Backup", "old.example.com/v1beta1/Old"}, nil},
+		"one of them is not":      {[]string{"example.com/v1/Database", "example.com/v1/Backup"}, []string{"old.example.com/v1beta1/Old (charts/db/crds/c.yaml)"}},
+		"only in another version": {[]string{"example.com/v1alpha1/Database", "example.com/v2/Backup", "old.example.com/v1beta1/Old"}, []string{"example.com/v1/Database (crds/all.yaml)"}},
+		"only the group": {[]string{"example.com/v1", "old.example.com/v1beta1"}, []string{
+			"example.com/v1/Backup, example.com/v2/Backup (crds/all.yaml)", "example.com/v1/Database (crds/all.yaml)", "old.example.com/v1beta1/Old (charts/db/crds/c.yaml)",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := renderChart(t, content, func(in *Inputs) { in.SkipCRDs, in.Capabilities.APIVersions = true, tc.served })
+			var unsupported *UnsupportedError
+			if errors.As(err, &unsupported) != (tc.want != nil) || tc.want == nil && err != nil {
+				t.Fatal(err)
+			}
+			if tc.want == nil {
+				if len(out.Objects) != 1 {
+					t.Errorf("%d objects", len(out.Objects))
+				}
+				return
+			}
+			if diff := cmp.Diff(tc.want, unsupported.Unserved); diff != "" {
+				t.Error(diff)
+			}
+			checkError(t, err, "the cluster has no version of kinds that the chart brings below crds/")
+		})
+	}
+	content["crds/all.yaml"] = "a: b: c"
+	_, err := renderChart(t, content, func(in *Inputs) { in.SkipCRDs = true })
+	checkError(t, err, "crds/all.yaml is not a manifest")
 }
 
 // hookJob is a Job that is a hook.

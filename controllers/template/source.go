@@ -46,6 +46,8 @@ type Template struct {
 	chart *chart.Chart
 	// schemas are the compiled values.schema.json of the chart and its dependencies, by their text.
 	schemas map[string]valuesSchema
+	// crds are the definitions in files below crds/, by the file, once somebody asked; see definitions.
+	crds sync.Map
 	// asking makes the template that reports missing values, when it is first needed.
 	asking func() (*Template, error)
 }

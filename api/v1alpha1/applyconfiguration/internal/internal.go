@@ -79,6 +79,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: remedy
       type:
         scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.CRDsPolicy
+  scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Call
   map:
     fields:
@@ -128,6 +130,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: configMapRef
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.ConfigMapKeyReference
+    - name: crds
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.CRDsPolicy
     - name: oci
       type:
         namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.OCIChart

@@ -18,6 +18,9 @@ type ChartApplyConfiguration struct {
 	// valuesSchema says whether the values have to fit the chart's values.schema.json: Validate when not set, or Skip, as helm's
 	// --skip-schema-validation. A schema that refers to another host can't be used, because nothing is loaded from there.
 	ValuesSchema *apiv1alpha1.ValuesSchemaPolicy `json:"valuesSchema,omitempty"`
+	// crds says what becomes of the chart's folder crds: Refuse when not set, because the kinds belong to the whole cluster, or Skip, as
+	// helm's --skip-crds, where the cluster has them already. The product is not ready while the cluster serves no version of one of them.
+	CRDs *apiv1alpha1.CRDsPolicy `json:"crds,omitempty"`
 }
 
 // ChartApplyConfiguration constructs a declarative configuration of the Chart type for use with
@@ -47,5 +50,13 @@ func (b *ChartApplyConfiguration) WithConfigMapRef(value *ConfigMapKeyReferenceA
 // If called multiple times, the ValuesSchema field is set to the value of the last call.
 func (b *ChartApplyConfiguration) WithValuesSchema(value apiv1alpha1.ValuesSchemaPolicy) *ChartApplyConfiguration {
 	b.ValuesSchema = &value
+	return b
+}
+
+// WithCRDs sets the CRDs field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CRDs field is set to the value of the last call.
+func (b *ChartApplyConfiguration) WithCRDs(value apiv1alpha1.CRDsPolicy) *ChartApplyConfiguration {
+	b.CRDs = &value
 	return b
 }
