@@ -1,0 +1,2 @@
+{{- define "family.name" -}}{{ .Chart.Name }}-{{ .Release.Name }}{{- end }}
+{{- define "child.suffix" -}}overridden{{- end }}
