@@ -110,6 +110,8 @@ func installChart(ctx context.Context, c *cluster) (chart.Rendered, error) {
 		"credentials": map[string]any{"apiHosts": []any{"127.0.0.1"}},
 		// Retentions last seconds here.
 		"admissionPolicies": map[string]any{"minRetentionSeconds": 0},
+		// Charts on trial may have Roles; the specs show that without it they are refused.
+		"tenantRBAC": map[string]any{"enabled": trialCharts != ""},
 	})
 	if err != nil {
 		return chart.Rendered{}, err

@@ -37,6 +37,7 @@ var _ = Describe("Stallkeeper", func() {
 	Describe("A product that can't run", badProducts)
 	Describe("A chart", charts)
 	Describe("A seller's own chart", sellersCharts)
+	Describe("A chart on trial", trials)
 	Describe("The debug cases", debugCases)
 	Describe("What a buyer types", buyersTexts)
 	Describe("A license", sellLicenses)
