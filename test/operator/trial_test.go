@@ -48,8 +48,8 @@ var (
 
 // trialWorkers are how many charts are on trial at once; trialStep is how long a step of one may take.
 const (
-	trialWorkers = 5
-	trialStep    = 240 * time.Second
+	trialWorkers = 8
+	trialStep    = 5 * time.Minute
 )
 
 // trials sell every chart of a folder: each runs, is suspended, resumed, moved to another version, and released.
@@ -66,7 +66,11 @@ func trials() {
 		found := archivesBelow(trialCharts)
 		Expect(found).NotTo(BeEmpty())
 		registry := strings.TrimPrefix(newRegistry().URL, "http://")
-		rows := make([]string, len(found))
+		table, err := os.Create(trialTable)
+		Expect(err).NotTo(HaveOccurred())
+		defer table.Close()
+		fmt.Fprintln(table, "| repository | chart | version | result |\n|---|---|---|---|")
+		DeferCleanup(restarted(ctx, world.controller))
 		next := make(chan int)
 		var workers sync.WaitGroup
 		for range trialWorkers {
@@ -74,8 +78,7 @@ func trials() {
 				defer GinkgoRecover()
 				for i := range next {
 					t := &trial{path: found[i], product: fmt.Sprintf("trial-%d", i), registry: registry}
-					rows[i] = t.row(t.run(ctx))
-					fmt.Fprintln(GinkgoWriter, rows[i])
+					fmt.Fprintln(table, t.row(t.run(ctx)))
 				}
 			})
 		}
@@ -84,9 +87,28 @@ func trials() {
 		}
 		close(next)
 		workers.Wait()
-		table := "| repository | chart | version | result |\n|---|---|---|---|\n" + strings.Join(rows, "\n") + "\n"
-		Expect(os.WriteFile(trialTable, []byte(table), 0o600)).To(Succeed())
 	}, NodeTimeout(time.Hour))
+}
+
+// restarted starts a process again when it has ended, as a kubelet does with one that has lost its lease. The result stops that.
+func restarted(ctx context.Context, p *process) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		defer GinkgoRecover()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-p.ended:
+				Expect(p.start()).To(Succeed())
+			}
+		}
+	})
+	return func() {
+		cancel()
+		watching.Wait()
+	}
 }
 
 // archivesBelow are the chart archives below a folder.
@@ -319,8 +341,11 @@ func done(exchange *koogallerytest.Exchange, err error) func(codes ...string) er
 func poll(ctx context.Context, try func(context.Context) error) error {
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, 500*time.Millisecond, trialStep, true, func(ctx context.Context) (bool, error) {
-		last = try(ctx)
-		return last == nil, nil
+		err := try(ctx)
+		if last == nil || ctx.Err() == nil {
+			last = err // what is said after the time is over is only that
+		}
+		return err == nil, nil
 	})
 	if err != nil {
 		return last
