@@ -54,10 +54,10 @@ const (
 
 // trials sell every chart of a folder: each runs, is suspended, resumed, moved to another version, and released.
 func trials() {
+	if trialCharts == "" {
+		return
+	}
 	It("of a folder is sold, suspended, resumed, upgraded and released", func(ctx SpecContext) {
-		if trialCharts == "" {
-			Skip("TRIAL_CHARTS names no folder of charts")
-		}
 		class := &storagev1.StorageClass{}
 		Expect(world.cluster.Get(ctx, client.ObjectKey{Name: "demo"}, class)).To(Succeed())
 		metav1.SetMetaDataAnnotation(&class.ObjectMeta, "storageclass.kubernetes.io/is-default-class", "true")
