@@ -299,19 +299,26 @@ func (t *trial) publish(ctx context.Context, p *v1alpha1.MarketplaceProduct, suf
 // buy places the order and has KooGallery call about it.
 func (t *trial) buy(ctx context.Context) error {
 	t.sale = world.main.newOrder(t.product, orderOptions{quantity: 1, expires: time.Now().Add(6 * time.Hour)})
-	return done(t.sale.caller().NewInstance(ctx, t.sale.order, t.sale.line()))(koogallery.ResultInProgress, koogallery.ResultSuccess)
+	return answers(ctx, func() (*koogallerytest.Exchange, error) {
+		return t.sale.caller().NewInstance(ctx, t.sale.order, t.sale.line())
+	}, koogallery.ResultInProgress, koogallery.ResultSuccess)
 }
 
 func (t *trial) status(ctx context.Context, status string) error {
-	return done(t.sale.caller().UpdateInstanceStatus(ctx, t.sale.id, status))(koogallery.ResultSuccess)
+	return answers(ctx, func() (*koogallerytest.Exchange, error) {
+		return t.sale.caller().UpdateInstanceStatus(ctx, t.sale.id, status)
+	}, koogallery.ResultSuccess)
 }
 
 // release ends the sale, and waits until the tenant is gone.
 func (t *trial) release(ctx context.Context) error {
-	if err := done(t.sale.caller().ReleaseInstance(ctx, t.sale.id, "", ""))(koogallery.ResultSuccess); err != nil {
+	err := answers(ctx, func() (*koogallerytest.Exchange, error) {
+		return t.sale.caller().ReleaseInstance(ctx, t.sale.id, "", "")
+	}, koogallery.ResultSuccess)
+	if err != nil {
 		return fmt.Errorf("released: %w", err)
 	}
-	err := poll(ctx, func(ctx context.Context) error {
+	err = poll(ctx, func(ctx context.Context) error {
 		err := world.cluster.Get(ctx, client.ObjectKey{Name: tenantNamespace(t.sale.id)}, &corev1.Namespace{})
 		if apierrors.IsNotFound(err) {
 			return nil
@@ -324,17 +331,15 @@ func (t *trial) release(ctx context.Context) error {
 	return nil
 }
 
-// done checks an answer's code.
-func done(exchange *koogallerytest.Exchange, err error) func(codes ...string) error {
-	return func(codes ...string) error {
-		if err != nil {
-			return err
+// answers calls until the answer has one of the codes, as KooGallery repeats a call that was answered otherwise.
+func answers(ctx context.Context, call func() (*koogallerytest.Exchange, error), codes ...string) error {
+	return poll(ctx, func(context.Context) error {
+		exchange, err := call()
+		if err == nil && !slices.Contains(codes, exchange.ResultCode) {
+			err = fmt.Errorf("the answer is %s", exchange.Redacted().Body)
 		}
-		if !slices.Contains(codes, exchange.ResultCode) {
-			return fmt.Errorf("the answer is %s", exchange.Redacted().Body)
-		}
-		return nil
-	}
+		return err
+	})
 }
 
 // poll tries until there is no error.
