@@ -111,6 +111,11 @@ func TestCheckProduct(t *testing.T) {
 			product: salestest.Product(salestest.Inline("apiVersion: v1\nkind: Pod\nmetadata: {name: bare}\n")), reason: v1alpha1.ReasonNotPermitted,
 			says: []string{"Pod/bare"},
 		},
+		// RBAC takes colons in names. That it is cluster-scoped is what has to be said.
+		"a cluster-scoped kind with a colon in its name": {
+			product: salestest.Product(salestest.Inline("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: 'app:reader'}\n")),
+			reason:  v1alpha1.ReasonNotPermitted, says: []string{"ClusterRole/app:reader", "cluster-scoped"},
+		},
 		"pods that the level does not let in": {
 			product: salestest.Product(salestest.Inline(lax)), reason: v1alpha1.ReasonPodSecurity, says: []string{"Deployment/web", "baseline"},
 		},

@@ -52,7 +52,7 @@ func metadataProblems(object *unstructured.Unstructured) []string {
 	switch object.GetKind() {
 	case "Service":
 		check, kind = validation.IsDNS1035Label, "lower-case letters, digits and '-', beginning with a letter, up to 63"
-	case "Role", "RoleBinding":
+	case "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding":
 		check, kind = func(string) []string { return nil }, ""
 	}
 	if name := object.GetName(); len(check(name)) > 0 {
