@@ -58,8 +58,7 @@ var kitActivities = map[string]kitActivity{
 		[]string{"flag", "appId", "clientId", "clientSecret"}, []string{"clientId", "clientSecret"}, (*Callbacks).applicationSync,
 	},
 	ActivityAuthSync: {
-		[]string{"flag", "appId", "userList", "userList.userName", "userList.enable"}, []string{"userList"},
-		(*Callbacks).authSync,
+		[]string{"flag", "appId", "userList", "userList.userName"}, []string{"userList"}, (*Callbacks).authSync,
 	},
 	ActivitySingleOrgSync: {
 		[]string{"flag", "orgCode"}, []string{"orgCode", "orgName", "parentCode"}, (*Callbacks).singleOrgSync,
@@ -255,24 +254,20 @@ func (f *fields) whenPut(action marketplace.SyncAction, name string, maxLength i
 	return f.short(name, maxLength)
 }
 
-// disabled reads enable, which is a text or a bool. Only what says that it is switched on or off is believed; without it the
-// account is on, and one that is there and empty says nothing for it.
+// disabled reads enable, which is a text or a bool. Without the member the account is on. Anything else than true says nothing for the
+// account: it is off. A word that no page lists must not refuse the call, or it would keep a user in whose right is withdrawn, and 499
+// others out.
 func (f *fields) disabled() bool {
-	raw := f.members["enable"]
-	if isNull(raw) {
+	if _, there := f.members["enable"]; !there {
 		return false
 	}
 	text, ok := f.scalar("enable")
 	switch text = strings.ToLower(strings.TrimSpace(text)); {
 	case ok && text == "true":
 		return false
-	case ok && text == "false":
-		return true
-	case ok && text == "":
+	case !ok || text != "false":
 		f.note("enable")
-		return true
 	}
-	f.fail("enable must be true or false")
 	return true
 }
 

@@ -275,6 +275,34 @@ func TestTheKitLeavesOutWhatItCanDoWithout(t *testing.T) {
 	}
 }
 
+// Only what says that an account is on switches it on; what says nothing holds up neither the other users nor a withdrawal.
+func TestWhoseAccountIsOn(t *testing.T) {
+	const off, note = true, true
+	tests := map[string]struct{ disabled, noted bool }{
+		`,"enable":"true"`: {}, `,"enable":true`: {}, `,"enable":" TRUE "`: {}, ``: {}, `,"enable":"false"`: {off, false}, `,"enable":false`: {off, false},
+		`,"enable":"false","Enable":"true"`: {off, false}, `,"enable":"true","ENABLE":"false"`: {},
+		`,"enable":""`: {off, note}, `,"enable":" "`: {off, note}, `,"enable":null`: {off, note}, `,"enable":0`: {off, note}, `,"enable":1`: {off, note},
+		`,"enable":"yes"`: {off, note}, `,"enable":["true"]`: {off, note}, `,"enable":{"a":[true]}`: {off, note},
+	}
+	for enable, tc := range tests {
+		for _, flag := range []string{"1", "2", "3"} {
+			body := `{"instanceId":"i","tenantId":"t1","timeStamp":"20260301200000000","appId":"a1","flag":` + flag + `,"userList":[{"userName":"u"` + enable +
+				`},{"userName":"v","enable":"true"}]}`
+			event, err := kitCallbacks(t).Decode(marketplace.Request{Method: "POST", Path: koogallery.KitV2Path + "authSync", Body: []byte(body)})
+			if err != nil {
+				t.Errorf("%s with flag %s: %v", enable, flag, err)
+				continue
+			}
+			if users := event.Sync.Users; len(users) != 2 || users[0].Disabled != tc.disabled || users[1].Disabled {
+				t.Errorf("%s with flag %s: off is %t of %d users, and of its neighbor %t", enable, flag, users[0].Disabled, len(users), users[1].Disabled)
+			}
+			if (len(event.Notes) > 0) != tc.noted {
+				t.Errorf("%s with flag %s is noted as %v", enable, flag, event.Notes)
+			}
+		}
+	}
+}
+
 // The production URL may end with a slash, and KooGallery appends its path to it.
 func TestTheKitIsFoundBelowASlash(t *testing.T) {
 	const payload = `{"tenantId":"t","timeStamp":"20260301200000000"}`
@@ -378,7 +406,6 @@ func TestDecodeKitRefuses(t *testing.T) {
 		"no user":                     {"authSync", auth + `"userList":[]`, "userList is missing or empty"},
 		"501 users":                   {"authSync", auth + `"userList":[` + users + `]`, "more than 500"},
 		"a user without a name":       {"authSync", auth + `"userList":[{"userName":"u"},{"name":"Zhang San"}]`, "userName is missing (in userList, element 2)"},
-		"an account half switched on": {"authSync", auth + `"userList":[{"userName":"u","enable":"Zhang"}]`, "enable must be"},
 		"a list that is none":         {"authSync", auth + `"userList":"Zhang San"`, "userList must be an array"},
 		"no list of departments":      {"allOrgSync", common + `"flag":1`, "orgInfoList is missing"},
 		"a long code":                 {"singleOrgSync", common + `"flag":1,"orgCode":"` + long + `"`, "orgCode has more than 64"},

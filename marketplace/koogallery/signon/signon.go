@@ -215,6 +215,8 @@ func (b bounded) RoundTrip(request *http.Request) (*http.Response, error) {
 		if body, ok = exactToken(body); !ok {
 			err = errTwice
 		}
+		// The library reads texts and forms as a form, in which a name may stand twice.
+		answer.Header.Set("Content-Type", "application/json")
 	}
 	if err != nil {
 		return nil, err

@@ -236,6 +236,46 @@ func TestTokensAreReadByExactNames(t *testing.T) {
 	}
 }
 
+// A token counts whatever stands beside it, and is read as JSON whatever the answer calls itself.
+func TestOnlyTheTokenOfAnAnswerCounts(t *testing.T) {
+	const good = `{"access_token":"good","token_type":"bearer"}`
+	for sentence, tc := range map[string]struct {
+		answer, kind string
+		taken        bool
+	}{
+		"as it is":                       {good, "application/json", true},
+		"a charset":                      {good, "application/json;charset=utf8", true},
+		"a text":                         {good, "text/plain", true},
+		"no type":                        {good, "", true},
+		"a type that can't be read":      {good, ";;", true},
+		"a scope that is a list":         {`{"access_token":"good","token_type":"Bearer","scope":["a"]}`, "application/json", true},
+		"a refresh token that is none":   {`{"access_token":"good","token_type":"Bearer","refresh_token":{"a":1}}`, "application/json", true},
+		"a time that is none":            {`{"access_token":"good","token_type":"Bearer","expires_in":"soon"}`, "application/json", true},
+		"a description that is a number": {`{"access_token":"good","token_type":"Bearer","error_description":7,"error_uri":[]}`, "application/json", true},
+		"a token that is a number":       {`{"access_token":7,"token_type":"Bearer"}`, "application/json", false},
+		"a token of null":                {`{"access_token":null,"token_type":"Bearer"}`, "application/json", false},
+		"a form":                         {"access_token=good&token_type=Bearer", "application/x-www-form-urlencoded", false},
+		"a form with two tokens":         {"access_token=good&token_type=Bearer&access_token=evil", "text/plain", false},
+		"an error beside the token":      {`{"access_token":"good","token_type":"Bearer","error":"invalid_grant"}`, "application/json", false},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == signon.UserInfoPath {
+					_, _ = w.Write([]byte(`{"userName":"zs","tenant":"t"}`))
+					return
+				}
+				w.Header()["Content-Type"] = []string{tc.kind}
+				_, _ = w.Write([]byte(tc.answer))
+			}))
+			defer server.Close()
+			user, err := (&signon.SignOn{AllowLoopbackHTTP: true}).SignedOn(t.Context(), attemptAt(server.URL), "code")
+			if (err == nil) != tc.taken || (len(user.UserNames) > 0) != tc.taken {
+				t.Errorf("taken is %t, %v", err == nil, err)
+			}
+		})
+	}
+}
+
 // Whatever the sign-on server answers, only what it calls by its exact name is left, and a name that stands twice is refused.
 func FuzzToken(f *testing.F) {
 	for _, body := range []string{

@@ -54,9 +54,9 @@ func textOf(raw json.RawMessage) string {
 	return word
 }
 
-// tokenMembers are what the library reads of an answer with a token (RFC 6749, 5.1 and 5.2). It takes other spellings of these names
-// for them, so it gets nothing else.
-var tokenMembers = []string{"access_token", "token_type", "expires_in", "refresh_token", "error", "error_description", "error_uri"}
+// tokenMembers are what counts of an answer with a token (RFC 6749, 5.1 and 5.2). The library takes other spellings of these names for them,
+// and refuses a token for what is not used, such as a refresh token that is no text, so it gets nothing else.
+var tokenMembers = []string{"access_token", "token_type", "error"}
 
 // exactToken is an answer with a token, without what the library could take for a part of it; the answer as it is if it is no JSON object.
 // ok is false if a member stands twice.
