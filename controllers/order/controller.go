@@ -148,25 +148,41 @@ func (r *Reconciler) lookUp(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 		}
 		return report.Verdict{}, err
 	}
-	first := report.Verdict{}
+	first, retry := report.Verdict{}, error(nil)
 	for _, call := range readable(mpi.Spec.Subscription, calls) {
 		found, err := r.applyOrder(ctx, mpi, mp, call)
+		var unread *unreadError
 		switch {
-		case err != nil:
-			if !first.IsZero() {
-				found = first
-			}
-			return found, err
+		case err != nil && !errors.As(err, &unread):
+			return first, errors.Join(retry, err)
+		case unread != nil:
+			found, err = r.readFailed(call, unread.error)
+			retry = errors.Join(retry, err)
 		case found.IsZero():
 			return r.afterApplied(mpi, first), nil
-		case first.IsZero():
+		}
+		if first.IsZero() {
 			first = found
 		}
-		if stopsOthers(mpi.Spec.Subscription, call, found) {
+		if orders.IsPurchase(mpi.Spec.Subscription, call) || unread != nil && unread.ofEveryOrder() {
 			break
 		}
 	}
-	return first, nil
+	return first, retry
+}
+
+// unreadError is that an order could not be read.
+type unreadError struct{ error }
+
+func (e *unreadError) Unwrap() error { return e.error }
+
+// ofEveryOrder says whether any other order could not be read either.
+func (e *unreadError) ofEveryOrder() bool {
+	if _, missing := errors.AsType[*protocol.CredentialsError](e.error); missing {
+		return true
+	}
+	failed, ok := errors.AsType[*marketplace.CallError](e.error)
+	return ok && failed.Whole
 }
 
 // readable are the calls whose orders are read in one pass: the purchase alone as long as it waits, because without it nothing can be
@@ -178,15 +194,6 @@ func readable(sub *v1alpha1.Subscription, calls []v1alpha1.Call) []v1alpha1.Call
 		}
 	}
 	return calls[max(0, len(calls)-mostOrders):]
-}
-
-// stopsOthers says whether what is wrong with one order would be wrong with all others: the way to the order API.
-func stopsOthers(sub *v1alpha1.Subscription, call v1alpha1.Call, found report.Verdict) bool {
-	switch found.Reason {
-	case v1alpha1.ReasonOrderAPIUnavailable, v1alpha1.ReasonOrderAPIRefused, v1alpha1.ReasonCredentialsMissing:
-		return call.Source != v1alpha1.OrderFromCall
-	}
-	return orders.IsPurchase(sub, call)
 }
 
 // afterApplied is what there is to say once an order was applied: what is wrong with one before it, or what is read next.
@@ -206,7 +213,7 @@ func (r *Reconciler) applyOrder(ctx context.Context, mpi *v1alpha1.MarketplaceIn
 ) (report.Verdict, error) {
 	order, err := r.readOrder(ctx, mpi, mp, call)
 	if err != nil {
-		return r.readFailed(call, err)
+		return report.Verdict{}, &unreadError{err}
 	}
 	if err := storeRawOrder(ctx, r.Client, r.APIReader, mpi, call.OrderID, order.Raw); err != nil {
 		return report.Verdict{}, err

@@ -3,6 +3,7 @@ package order
 import (
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -82,8 +83,12 @@ func TestOneOrderThatCannotBeUsedDoesNotHoldBackTheNext(t *testing.T) {
 		bad  salestest.OrderAnswer
 		want string
 	}{
-		"a SKU that no product lists":      {upgradeTo("unlisted", 3), "False UnknownSKU"},
-		"an answer that can't be used":     {refused, "False OrderInvalid"},
+		"a SKU that no product lists":  {upgradeTo("unlisted", 3), "False UnknownSKU"},
+		"an answer that can't be used": {refused, "False OrderInvalid"},
+		"an order of another seller":   {salestest.OrderAnswer{Err: &marketplace.CallError{Kind: marketplace.ErrOrderRefused}}, "False OrderAPIRefused"},
+		"an answer that can't be read": {
+			salestest.OrderAnswer{Err: &marketplace.CallError{Kind: marketplace.ErrUnavailable, RetryAfter: time.Minute}}, "Unknown OrderAPIUnavailable",
+		},
 		"an order that is not to be found": {salestest.OrderAnswer{Err: &marketplace.CallError{Kind: marketplace.ErrOrderNotFound}}, "False OrderNotFound"},
 	}
 	for name, tc := range tests {
@@ -100,6 +105,21 @@ func TestOneOrderThatCannotBeUsedDoesNotHoldBackTheNext(t *testing.T) {
 			message := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionOrderResolved).Message
 			if strings.Contains(message, "delete") {
 				t.Errorf("a paid tenant is to be deleted: %s", message)
+			}
+		})
+	}
+}
+
+// Where no order can be read, the marketplace is not asked for one after the other.
+func TestWhatIsWrongWithEveryOrderIsAskedOnce(t *testing.T) {
+	for name, kind := range map[string]error{"credentials that are refused": marketplace.ErrOrderRefused, "an outage": marketplace.ErrUnavailable} {
+		t.Run(name, func(t *testing.T) {
+			whole := salestest.OrderAnswer{Err: &marketplace.CallError{Kind: kind, Whole: true, RetryAfter: time.Minute}}
+			got := reconciled(t, salestest.Sale(upgraded("first", 3), upgraded("second", 4)), map[string]salestest.OrderAnswer{
+				"first": whole, "second": upgradeTo("shop-large", 4),
+			}, 1)
+			if got.Spec.Subscription.Plan == "large" {
+				t.Error("the second order was asked for")
 			}
 		})
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
 
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/openapi"
 )
@@ -129,6 +130,44 @@ func TestDecodeOrderRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// wild is a JSON value of any form.
+func wild() *rapid.Generator[any] {
+	return rapid.OneOf(rapid.SampledFrom([]any{
+		nil, true, 0, -1.5, 1e300, "", "\t", "\x00", strings.Repeat("订", 5000), "20300231155959", []any{}, []any{nil, []any{"x"}}, map[string]any{"a": []any{1}},
+		json.RawMessage(strings.Repeat("[", 500) + strings.Repeat("]", 500)),
+	}), rapid.Map(rapid.String(), func(text string) any { return text }))
+}
+
+// A sale needs the line's id, what is sold, and how many: nothing else of an order's answer holds a sale up, or changes these.
+func TestNothingThatIsNotNeededHoldsUpAnOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		of := func(into map[string]any, names ...string) map[string]any {
+			for _, name := range names {
+				if rapid.IntRange(0, 3).Draw(t, name+" is there") > 0 {
+					into[name] = wild().Draw(t, name)
+				}
+			}
+			return into
+		}
+		product := of(map[string]any{"productId": "P1", "skuCode": "S1", "linearValue": 5}, "productName", "unknown")
+		line := of(map[string]any{"orderLineId": "CS1-000001", "productInfo": []any{product}},
+			"chargingMode", "periodType", "periodNumber", "expireTime", "currency", "currencyAfterDiscount", "extendParams", "unknown")
+		order := of(map[string]any{"orderId": "CS1", "orderLine": []any{line}}, "orderType", "createTime", "extendParams", "unknown")
+		order["buyerInfo"] = of(map[string]any{}, "customerId", "customerName", "customerRealName", "customerType", "userId", "userName", "mobilePhone", "email", "unknown")
+		raw, err := json.Marshal(of(map[string]any{"resultCode": "MKT.0000", "orderInfo": order}, "resultMsg", "extra_info"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := openapi.DecodeOrder(raw)
+		if err != nil {
+			t.Fatalf("%v of %s", err, raw)
+		}
+		if found, ok := got.Line("CS1-000001"); !ok || len(found.Items) != 1 || found.Items[0].ProductID != "P1" || found.Items[0].SKUCode != "S1" || *found.Items[0].Quantity != 5 {
+			t.Fatalf("it sells %+v of %s", got.Lines, raw)
+		}
+	})
 }
 
 func TestOrderLine(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/stallkeeper/stallkeeper/marketplace"
@@ -101,7 +102,7 @@ func attributes(lists ...[]Param) []marketplace.Attribute {
 func orderError(err error) error {
 	var failed *Error
 	if !errors.As(err, &failed) {
-		return &marketplace.CallError{Kind: marketplace.ErrUnavailable, Cause: err}
+		return &marketplace.CallError{Kind: marketplace.ErrUnavailable, Whole: true, Cause: err}
 	}
 	var details []string
 	if failed.Kind != errorKinds[failed.Kind] && errorKinds[failed.Kind] != nil {
@@ -118,6 +119,20 @@ func orderError(err error) error {
 		kind = marketplace.ErrUnavailable
 	}
 	return &marketplace.CallError{
-		Kind: kind, Detail: strings.Join(details, ", "), Remedy: failed.Remedy, RetryAfter: failed.RetryAfter, Cause: err,
+		Kind: kind, Whole: failed.ofEveryOrder(), Detail: strings.Join(details, ", "), Remedy: failed.Remedy, RetryAfter: failed.RetryAfter, Cause: err,
 	}
+}
+
+// ofEveryOrder reports whether another order would have the same error. An internal error that has the API's code and an order that can't be
+// read tell of this one.
+func (e *Error) ofEveryOrder() bool {
+	switch e.Kind {
+	case ErrCredentials, ErrRateLimited:
+		return true
+	case ErrUnavailable:
+		return e.Code == ""
+	case ErrGateway:
+		return e.Status != http.StatusOK
+	}
+	return false
 }

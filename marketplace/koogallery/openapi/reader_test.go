@@ -97,15 +97,21 @@ func TestReadOrderTellsErrorsInTheWordsOfAllMarketplaces(t *testing.T) {
 	tests := map[string]struct {
 		fault koogallerytest.Fault
 		want  error
+		// whole is whether it says something of every order.
+		whole bool
 		text  string
 	}{
-		"no such order": {koogallerytest.Fault{Status: 200, Code: "MKT.0000"}, marketplace.ErrOrderNotFound, "HTTP 200"},
-		"another seller's": {koogallerytest.Fault{Status: 401, Code: "MKT.0150"}, marketplace.ErrOrderRefused,
+		"no such order": {koogallerytest.Fault{Status: 200, Code: "MKT.0000"}, marketplace.ErrOrderNotFound, false, "HTTP 200"},
+		"another seller's": {koogallerytest.Fault{Status: 401, Code: "MKT.0150"}, marketplace.ErrOrderRefused, false,
 			"(it does not belong to this seller account, HTTP 401, code MKT.0150): use the AK/SK of the seller account that it belongs to"},
-		"wrong keys":     {koogallerytest.Fault{Status: 401, Code: "MKT.0154"}, marketplace.ErrOrderRefused, "the AK/SK is rejected"},
-		"the rate limit": {koogallerytest.Fault{Status: 429, RetryAfter: time.Minute}, marketplace.ErrUnavailable, "the rate limit is reached"},
-		"a proxy's page": {koogallerytest.Fault{Status: 200, Body: "<html>"}, marketplace.ErrUnavailable, "not one of the open API"},
-		"a wrong id":     {koogallerytest.Fault{Status: 400, Code: "MKT.0101"}, marketplace.ErrOrderInvalid, "the parameters are invalid"},
+		"wrong keys":         {koogallerytest.Fault{Status: 401, Code: "MKT.0154"}, marketplace.ErrOrderRefused, true, "the AK/SK is rejected"},
+		"the rate limit":     {koogallerytest.Fault{Status: 429, RetryAfter: time.Minute}, marketplace.ErrUnavailable, true, "the rate limit is reached"},
+		"an unreadable one":  {koogallerytest.Fault{Status: 200, Body: "{\"resultCode\":\"MKT.0000\",\"orderInfo\":7}"}, marketplace.ErrUnavailable, false, "HTTP 200"},
+		"an internal error":  {koogallerytest.Fault{Status: 500, Code: "MKT.0999"}, marketplace.ErrUnavailable, false, "MKT.0999"},
+		"an outage":          {koogallerytest.Fault{Status: 503, Body: "<html>"}, marketplace.ErrUnavailable, true, "HTTP 503"},
+		"a proxy's page":     {koogallerytest.Fault{Status: 200, Body: "<html>"}, marketplace.ErrUnavailable, false, "not one of the open API"},
+		"a proxy's redirect": {koogallerytest.Fault{Status: 302, Body: "<html>"}, marketplace.ErrUnavailable, true, "not one of the open API"},
+		"a wrong id":         {koogallerytest.Fault{Status: 400, Code: "MKT.0101"}, marketplace.ErrOrderInvalid, false, "the parameters are invalid"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -117,7 +123,7 @@ func TestReadOrderTellsErrorsInTheWordsOfAllMarketplaces(t *testing.T) {
 			if !errors.As(err, &failed) || !errors.Is(err, tc.want) || !strings.Contains(err.Error(), tc.text) {
 				t.Fatalf("error = %v, want %v with %q", err, tc.want, tc.text)
 			}
-			if failed.RetryAfter != tc.fault.RetryAfter || failed.Remedy == "" {
+			if failed.RetryAfter != tc.fault.RetryAfter || failed.Remedy == "" || failed.Whole != tc.whole {
 				t.Errorf("error = %#v", failed)
 			}
 		})
