@@ -241,8 +241,11 @@ func (r pushPass) settled(ctx context.Context, push duePush, failed error) error
 		return sayOfRecord(ctx, r.Client, r.Recorder, push.instance, accepted, pushedSaying(), now)
 	}
 	said, pause := pushFailed(failed)
-	if said.state == v1alpha1.UsageRefused {
+	switch {
+	case said.state == v1alpha1.UsageRefused:
 		r.tries.unsent(push)
+	case mayHaveArrived(failed):
+		r.tries.unanswered(push)
 	}
 	r.tries.failed(push.object.UID, said.state == v1alpha1.UsageRefused, pause, now)
 	return r.say(ctx, push, said)
