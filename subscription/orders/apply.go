@@ -253,7 +253,14 @@ func describePurchase(sub *v1alpha1.Subscription, sale Sale, order marketplace.O
 	}
 }
 
-// checkType refuses orders that can't belong to their call, such as an unsubscription that comes as a purchase.
+// orderTypes are those that say what an order is for.
+var orderTypes = []marketplace.OrderType{
+	marketplace.OrderPurchase, marketplace.OrderTrial, marketplace.OrderTrialToFormal, marketplace.OrderRenewal, marketplace.OrderChange,
+	marketplace.OrderUnsubscription,
+}
+
+// checkType refuses orders that can't belong to their call, such as an unsubscription that comes as a purchase. A purchase of no type, or of one
+// that is not known, is what its call says: refused, it would be lost.
 func checkType(sub *v1alpha1.Subscription, call v1alpha1.Call, got marketplace.OrderType) *Problem {
 	var want []marketplace.OrderType
 	switch {
@@ -271,7 +278,7 @@ func checkType(sub *v1alpha1.Subscription, call v1alpha1.Call, got marketplace.O
 	default:
 		want = []marketplace.OrderType{marketplace.OrderTrialToFormal, marketplace.OrderPurchase}
 	}
-	if slices.Contains(want, got) {
+	if slices.Contains(want, got) || isPurchase(sub, call) && !slices.Contains(orderTypes, got) {
 		return nil
 	}
 	names := make([]string, len(want))

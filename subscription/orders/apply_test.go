@@ -87,6 +87,8 @@ func purchase(changes ...func(*marketplace.Order)) marketplace.Order {
 func TestApplyAPurchase(t *testing.T) {
 	buyer := func(o *marketplace.Order) { o.CustomerID, o.CustomerName = "c1", "acme" }
 	tried := func(o *marketplace.Order) { o.Type = marketplace.OrderTrial }
+	untyped := func(o *marketplace.Order) { o.Type = "" }
+	newlyTyped := func(o *marketplace.Order) { o.Type = marketplace.OrderType(strings.Repeat("é\x01", 99)) }
 	undated := func(o *marketplace.Order) { o.OrderedAt, o.ExpiresAt, o.Charging = time.Time{}, time.Time{}, "" }
 	without := func(sub *v1alpha1.Subscription) {
 		sub.ItemsOrderTime, sub.StartTime, sub.ExpiryTime = metav1.Time{}, metav1.Time{}, metav1.Time{}
@@ -127,6 +129,12 @@ func TestApplyAPurchase(t *testing.T) {
 		"the account's name is kept where it may be shown": {
 			sale:  orders.Sale{Subscription: bought(), ShowCustomerName: true},
 			order: purchase(buyer), want: running(named("c1", "acme")),
+		},
+		"an order of no type": {
+			sale: orders.Sale{Subscription: bought()}, order: purchase(untyped), want: running(),
+		},
+		"an order of a type that nobody knows": {
+			sale: orders.Sale{Subscription: bought()}, order: purchase(newlyTyped), want: running(),
 		},
 		"a trial is one": {
 			sale: orders.Sale{Subscription: bought()}, order: purchase(tried), want: running(asTrial),
@@ -394,13 +402,13 @@ func TestApplyRefuses(t *testing.T) {
 			sale: orders.Sale{Subscription: bought()}, order: order(marketplace.OrderTrialToFormal, 0, "shop-small", 1),
 			want: unexpected("o1", "newInstance", "Purchase or Trial", `"TrialToFormal"`),
 		},
-		"a type that nobody knows": {
-			sale: orders.Sale{Subscription: bought()}, order: order(marketplace.OrderType(strings.Repeat("é\x01", 99)), 0, "shop-small", 1),
-			want: unexpected("o1", "newInstance", "Purchase or Trial", `"`+strings.Repeat("é", 64)+`"`),
+		"an upgrade of a type that nobody knows": {
+			sale: saleOf(running(upgraded)), order: order(marketplace.OrderType(strings.Repeat("é\x01", 99)), 10, "shop-small", 1),
+			want: unexpected("o2", "upgradeInstance", "Change", `"`+strings.Repeat("é", 64)+`"`),
 		},
-		"no type": {
-			sale: orders.Sale{Subscription: bought()}, order: order("", 0, "shop-small", 1),
-			want: unexpected("o1", "newInstance", "Purchase or Trial", `""`),
+		"an upgrade of no type": {
+			sale: saleOf(running(upgraded)), order: order("", 10, "shop-small", 1),
+			want: unexpected("o2", "upgradeInstance", "Change", `""`),
 		},
 		"a purchase that comes as an upgrade": {
 			sale: saleOf(running(upgraded)), order: order(marketplace.OrderPurchase, 10, "shop-small", 1),
