@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 )
 
 // maxSplits bounds the calls that PushUsageEach makes to find refused records: 10 instances among 1000 can be told apart with it.
 const maxSplits = 100
+
+// maxTroubles bounds the calls of one push that end with an internal error of the API: as many as tell one instance among 1000 apart. An API
+// that is in trouble itself is not asked more often than that.
+const maxTroubles = 12
 
 // PushUsageEach pushes any number of records and finds those that are refused, so that the record of one instance does not
 // hold up the others. Error i is nil when record i was accepted, else an *Error.
@@ -15,8 +20,9 @@ const maxSplits = 100
 // Records that are wrong by themselves are not sent. A batch that the API refuses because of its records is split: between instances
 // until one instance is left, then in halves until one record is. That pushes records again, which is harmless by their MeteringSN. What
 // the API says of an instance holds for all its records. Records that were not told apart from refused ones after maxSplits splits
-// have ErrNotToldApart: they are not refused, and the next push finds more. Where a call fails for another reason, all the records that
-// were not accepted yet have that error.
+// have ErrNotToldApart: they are not refused, and the next push finds more. An internal error of the API may come from the records of one
+// instance too: it is split between instances maxTroubles times. Where a call fails for another reason, all the records that were not
+// accepted yet have that error.
 func (c *Client) PushUsageEach(ctx context.Context, records []UsageRecord) []error {
 	errs := make([]error, len(records))
 	_, refused := c.usageForm().encodeAll(usagePush, records)
@@ -30,12 +36,21 @@ func (c *Client) PushUsageEach(ctx context.Context, records []UsageRecord) []err
 	}
 	sound = byInstance(records, sound)
 	batches := slices.Collect(slices.Chunk(sound, MaxUsageRecords))
+	troubles := 0
 	for splits := 0; len(batches) > 0; {
 		batch := batches[0]
 		failed := c.pushUsage(ctx, pick(records, batch))
 		at := splitAt(records, batch)
 		switch {
 		case failed == nil:
+			batches = batches[1:]
+		case failed.internal() && troubles < maxTroubles:
+			troubles++
+			if !sameInstance(records, batch) {
+				batches = slices.Concat([][]int{batch[:at], batch[at:]}, batches[1:])
+				continue
+			}
+			setAll(errs, failed, batch)
 			batches = batches[1:]
 		case !failed.aboutRecords():
 			// It would be the same for every other batch.
@@ -99,6 +114,11 @@ func sameInstance(records []UsageRecord, batch []int) bool {
 // aboutRecords reports whether the error may be that of some records of a batch only.
 func (e *Error) aboutRecords() bool {
 	return slices.Contains([]error{ErrInvalid, ErrNotPermitted, ErrInstanceNotFound, ErrMeteredItem, ErrTooOld}, e.Kind)
+}
+
+// internal reports whether the API itself says that something went wrong inside of it, and not somebody on the way.
+func (e *Error) internal() bool {
+	return errors.Is(e.Kind, ErrUnavailable) && e.Code != "" && !strings.HasPrefix(e.Code, gatewayPrefix)
 }
 
 // aboutInstance reports whether the error is that of every record of an instance.

@@ -355,6 +355,8 @@ func TestPushUsageEachStops(t *testing.T) {
 	}{
 		"at what is the same for every record": {koogallerytest.Fault{Status: 400, Code: "MKT.0102"}, openapi.ErrSignature, 1},
 		"where nobody is there":                {koogallerytest.Fault{Status: 503}, openapi.ErrUnavailable, 4},
+		// Whatever is split says the same: 1000, 500, … 1, and each call four times.
+		"where the API is in trouble": {koogallerytest.Fault{Status: 500, Code: "MKT.0999"}, openapi.ErrUnavailable, 13 * 4},
 		// 100 halvings, and a call for each part that is left.
 		"where all are refused": {koogallerytest.Fault{Status: 401, Code: "MKT.0150"}, openapi.ErrNotPermitted, 2*100 + 1},
 	}
@@ -381,7 +383,7 @@ func TestPushUsageEachStops(t *testing.T) {
 
 // One instance whose records are all refused costs the others nothing, however many they are and in whatever order they come.
 func TestOneInstanceThatIsRefusedRefusesNoOther(t *testing.T) {
-	for name, code := range map[string]string{"by its instance": "MKT.9001", "by its records": "MKT.9004"} {
+	for name, code := range map[string]string{"by its instance": "MKT.9001", "by its records": "MKT.9004", "by an internal error": "MKT.0999"} {
 		t.Run(name, func(t *testing.T) {
 			api, server := newAPI(t)
 			client, _ := newClient(server)
