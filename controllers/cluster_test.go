@@ -115,14 +115,16 @@ func runSeveralTestsPerCore() error {
 func theCluster(t testing.TB) *cluster {
 	t.Helper()
 	assets := apiserver.Binaries(t)
-	started.Do(func() { shared, startErr = startCluster(assets) })
+	started.Do(func() { shared, stop, startErr = startCluster(assets) })
 	if startErr != nil {
 		t.Fatalf("starting the API server: %v", startErr)
 	}
 	return shared
 }
 
-func startCluster(assets string) (*cluster, error) {
+// startCluster also gives what stops it, in any case.
+func startCluster(assets string) (_ *cluster, stop func(), _ error) {
+	stop = func() {}
 	env := &envtest.Environment{
 		BinaryAssetsDirectory: assets, CRDDirectoryPaths: []string{filepath.Join("..", "config", "crd")}, ErrorIfCRDPathMissing: true,
 		// The API server takes long where other packages' tests share the cores.
@@ -130,11 +132,11 @@ func startCluster(assets string) (*cluster, error) {
 	}
 	logs, err := os.MkdirTemp("", "audit")
 	if err != nil {
-		return nil, err
+		return nil, stop, err
 	}
 	audit := auditLog{logs}
 	if err := audit.begin(env); err != nil {
-		return nil, err
+		return nil, stop, err
 	}
 	config, err := env.Start()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -146,21 +148,21 @@ func startCluster(assets string) (*cluster, error) {
 		_ = os.RemoveAll(logs)
 	}
 	if err != nil {
-		return nil, err
+		return nil, stop, err
 	}
 	config.QPS, config.Burst = 1000, 1000
 	c := &cluster{config: config, asked: audit}
 	if c.scheme, err = salestest.BothSchemes(); err != nil {
-		return nil, err
+		return nil, stop, err
 	}
 	if c.client, err = client.NewWithWatch(config, client.Options{Scheme: c.scheme}); err != nil {
-		return nil, err
+		return nil, stop, err
 	}
 	if c.typed, err = kubernetes.NewForConfig(config); err != nil {
-		return nil, err
+		return nil, stop, err
 	}
 	go c.playDeployments(ctx)
-	return c, nil
+	return c, stop, nil
 }
 
 // playDeployments does what the controller manager and the nodes would do: every Deployment gets its replicas at once, but
@@ -289,8 +291,13 @@ var shops atomic.Int64
 
 func newShop(t testing.TB, name string) *shop {
 	t.Helper()
+	return newShopOn(t, theCluster(t), name)
+}
+
+func newShopOn(t testing.TB, c *cluster, name string) *shop {
+	t.Helper()
 	name = fmt.Sprintf("%s-%d", name, shops.Add(1))
-	x := &shop{cluster: theCluster(t), WithT: gomega.NewWithT(t), t: t, name: name,
+	x := &shop{cluster: c, WithT: gomega.NewWithT(t), t: t, name: name,
 		orders: &salestest.OrderAPI{Answers: map[string]salestest.OrderAnswer{}}, kinds: salestest.TenantKinds(), permissions: salestest.Permissions(), clock: clock.RealClock{}, endpoint: &endpoint{},
 		passes:   &passes{count: map[string]int{}},
 		licenses: &licenseAPI{codes: map[string]*licenseCode{}, uploads: map[string]upload{}},

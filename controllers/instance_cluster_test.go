@@ -328,6 +328,28 @@ func TestATenantThatIsStuckSaysWhy(t *testing.T) {
 }
 
 // A revision that the API server refuses changes nothing in the tenant.
+func TestATenantIsReadyWhenItsServiceHasAnAddress(t *testing.T) {
+	t.Parallel()
+	x := newShop(t, "sales-address")
+	x.operate()
+	balanced := service("front", "type: LoadBalancer, ports: [{port: 80}]")
+	p := x.sells(salestest.Inline(salestest.Web + balanced))
+	x.bought("acme")
+	x.says("acme", v1alpha1.ConditionProvisioned, "Unknown "+v1alpha1.ReasonProgressing)
+	front := &corev1.Service{}
+	x.eventually(func() error {
+		return x.client.Get(t.Context(), client.ObjectKey{Namespace: x.tenantOf("acme"), Name: "front"}, front)
+	}).Should(Succeed())
+	front.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "192.0.2.1"}}
+	x.Expect(x.client.Status().Update(t.Context(), front)).To(Succeed())
+	x.ready("acme")
+
+	x.bought("bravo")
+	x.says("bravo", v1alpha1.ConditionProvisioned, "Unknown "+v1alpha1.ReasonProgressing)
+	change(x, p, salestest.Inline(salestest.Web+strings.Replace(balanced, "{name: front}", `{name: front, annotations: {argocd.argoproj.io/ignore-healthcheck: "true"}}`, 1)))
+	x.ready("bravo") // as the blocker's message says
+}
+
 func TestGoingBackFromARevisionThatFailedPutsEverythingBack(t *testing.T) {
 	t.Parallel()
 	x := newShop(t, "sales-back")

@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -45,6 +46,24 @@ func TestARevisionThatIsRefusedChangesNothingInATenant(t *testing.T) {
 	x.says("acme", v1alpha1.ConditionProvisioned, isHealthy)
 	x.Expect(x.greeting(ns)).To(Equal("changed"))
 	x.Expect(x.instance("acme").Status.Blockers).To(BeEmpty())
+}
+
+// A migration can't be taken back: it does not run for a revision that the tenant can't have.
+func TestNoHookRunsForARevisionThatIsRefused(t *testing.T) {
+	t.Parallel()
+	x := newShop(t, "sales-nohook")
+	x.operate()
+	p := x.sells(salestest.Inline(salestest.Web + fixed("red")))
+	x.bought("acme")
+	_, ns := x.ready("acme")
+	change(x, p, salestest.Inline(salestest.Web+fixed("blue")+hook("migrate", "pre-upgrade", "")))
+	x.says("acme", v1alpha1.ConditionProvisioned, isRefused)
+	x.passOver("acme")
+	x.Expect(x.job(ns, "migrate")).To(BeNil())
+	x.ready("acme")
+	change(x, p, salestest.Inline(salestest.Web+fixed("red")+hook("migrate", "pre-upgrade", "")))
+	x.ends(ns, "migrate", batchv1.JobComplete)
+	x.says("acme", v1alpha1.ConditionProvisioned, isHealthy)
 }
 
 // A new tenant of a product whose last revision is refused by tenants that stand gets that revision.

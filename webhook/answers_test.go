@@ -56,6 +56,13 @@ func TestAnswers(t *testing.T) {
 		"a query of an unknown SKU two and a half hours after the purchase": {
 			objects: []client.Object{instance("i1", unknownSKU)}, at: 150 * time.Minute, call: query("i1"), want: "000005",
 		},
+		"a query of a suspended tenant whose next revision is refused": {
+			objects: []client.Object{instance("i1", withFrontEnd, condition(v1alpha1.ConditionProvisioned, metav1.ConditionFalse, v1alpha1.ReasonApplyFailed),
+				condition(v1alpha1.ConditionSuspended, metav1.ConditionTrue, v1alpha1.ReasonFrozen), func(mpi *v1alpha1.MarketplaceInstance) {
+					mpi.Status.Revision, mpi.Status.TargetRevision = "r1", "r2"
+				})},
+			call: query("i1"), want: "000000",
+		},
 		"a query of a ready one": {
 			objects: []client.Object{instance("i1", provisioned, withFrontEnd)}, call: query("i1"), want: "000000",
 		},

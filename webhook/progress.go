@@ -28,6 +28,10 @@ func progress(instance *v1alpha1.MarketplaceInstance, now time.Time) marketplace
 		meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionReady):
 		// Suspended or not: the buyer may always see what was told at the beginning.
 		return marketplace.StateReady
+	case meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionSuspended) &&
+		instance.Status.Revision != "" && instance.Status.Revision != instance.Status.TargetRevision:
+		// It stands on its own revision, whatever keeps it from the next one. Only Ready would say so, and not while it is suspended.
+		return marketplace.StateReady
 	case meta.IsStatusConditionFalse(conditions, v1alpha1.ConditionOrderResolved) &&
 		!now.Before(sub.PurchaseTime.Add(patience)):
 		return marketplace.StateFailed

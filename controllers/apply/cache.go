@@ -69,7 +69,7 @@ var (
 		"observedGeneration", "replicas", "readyReplicas", "availableReplicas", "updatedReplicas", "currentReplicas",
 		"fullyLabeledReplicas", "terminatingReplicas", "currentRevision", "updateRevision", "phase", "active", "succeeded",
 		"failed", "startTime", "desiredNumberScheduled", "currentNumberScheduled", "updatedNumberScheduled",
-		"numberAvailable", "numberReady",
+		"numberAvailable", "numberReady", "loadBalancer",
 	}
 	// keptCondition has no times, so that a heartbeat is no change.
 	keptCondition = []string{"type", "status", "reason", "message"}
@@ -77,9 +77,9 @@ var (
 	keptMetadata = []string{"name", "namespace", "uid", "resourceVersion", "generation", "deletionTimestamp"}
 )
 
-// keptAnnotation says whether an annotation is read by us or by the rule that keeps an object from being pruned.
+// keptAnnotation says whether an annotation is read by us, by the rule that keeps an object from being pruned, or by [Judge].
 func keptAnnotation(key string) bool {
-	return strings.HasPrefix(key, v1alpha1.FieldOwner+"/") || key == "helm.sh/resource-policy"
+	return strings.HasPrefix(key, v1alpha1.FieldOwner+"/") || key == "helm.sh/resource-policy" || key == ignoreHealth
 }
 
 // Transform cuts an unstructured object down to what this package reads, and notes the hash of our entry in managedFields

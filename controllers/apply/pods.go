@@ -43,6 +43,8 @@ const (
 	ProblemUnschedulable = "Unschedulable"
 	// ProblemCreation: no pod can be created; the message names the quota or the Pod Security level where it is known.
 	ProblemCreation = "FailedCreate"
+	// ProblemAddress: a load balancer or an Ingress has no address.
+	ProblemAddress = "NoAddress"
 )
 
 // PodProblems looks for the reason why a tenant is not ready: it lists the tenant's pods once, live, at most 50, and

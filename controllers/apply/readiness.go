@@ -50,7 +50,7 @@ func judge(obj *unstructured.Unstructured) Blocker {
 		return ready
 	}
 	if waits, reason := awaitsAddress(obj); waits {
-		return blocked(StateProgressing, "NoAddress", reason)
+		return blocked(StateProgressing, ProblemAddress, reason)
 	}
 	result, err := status.Compute(updatedByHand(obj))
 	if err != nil {

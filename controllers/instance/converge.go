@@ -130,6 +130,10 @@ func (r *Reconciler) move(ctx context.Context, p *pass, sets sets, o *outcome) b
 		return false
 	}
 	if former != nil && next.prepares() {
+		if refusals := r.Tenants.Check(ctx, p.standing, next.set); len(refusals) > 0 {
+			p.refused(refusals, o)
+			return r.keep(ctx, p, former, o)
+		}
 		prepare := next.set
 		prepare.Groups = next.prepare
 		prepared, err := r.Tenants.Prepare(ctx, p.standing, prepare)
@@ -165,15 +169,20 @@ func (r *Reconciler) move(ctx context.Context, p *pass, sets sets, o *outcome) b
 		o.preparing = "the hooks"
 		return r.keep(ctx, p, former, o)
 	}
-	o.err = errors.Join(o.err, tenant.Retry(moved.Refusals))
-	if refused := tenant.Blocked(moved.Refusals); len(refused) > 0 {
-		o.stuck = p.staysOn(refusedBy(refused)) // what is tried again keeps the tenant nowhere
-	}
-	o.nextBlockers = blockersOf(tenant.Blocked(moved.Refusals))
+	p.refused(moved.Refusals, o)
 	if moved.TakenBack {
 		return false
 	}
 	return r.keep(ctx, p, former, o)
+}
+
+// refused takes in why the tenant stays on the revision that it has. What is tried again keeps it nowhere.
+func (p *pass) refused(refusals []tenant.Refusal, o *outcome) {
+	o.err = errors.Join(o.err, tenant.Retry(refusals))
+	o.nextBlockers = blockersOf(tenant.Blocked(refusals))
+	if blocked := tenant.Blocked(refusals); len(blocked) > 0 {
+		o.stuck = p.staysOn(refusedBy(blocked))
+	}
 }
 
 // targetHolds asks the API server whether the product still has the target as its revision, and is not held: a process that has just

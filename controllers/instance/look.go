@@ -11,6 +11,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 )
 
 // look adds the state of the tenant's objects to an outcome, and if they have not been healthy for a while, the reason.
@@ -89,9 +90,20 @@ func (r *Reconciler) lookAtPods(ctx context.Context, p *pass, o *outcome) {
 		problems = nil
 	}
 	memory.waiting = nil // what is ready since is left out, now that it takes long
-	memory.pods.looked(r.Clock, podBlockers(problems))
+	memory.pods.looked(r.Clock, append(podBlockers(problems), unaddressed(o.readiness.Blockers)...))
 	o.again = queue.Earliest(o.again, memory.pods.due(p.now))
 	o.blockers = append(o.blockers, memory.pods.blockers...)
+}
+
+// unaddressed are what has no address by which the buyer would reach it.
+func unaddressed(waiting []tenant.Blocker) []v1alpha1.Blocker {
+	var found []tenant.Refusal
+	for _, w := range waiting {
+		if w.Reason == apply.ProblemAddress {
+			found = append(found, w.Refusal)
+		}
+	}
+	return blockersOf(found)
 }
 
 // unhealthySince is since when the tenant is not provisioned, as far as the status tells. Erased, the wait begins anew.

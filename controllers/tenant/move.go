@@ -49,6 +49,15 @@ func (t *Tenants) Prepare(ctx context.Context, st Standing, s Set) (Shaped, erro
 	return p.result, p.remember(ctx)
 }
 
+// Check says what the API server refuses of a set, in a dry run: before its first hook runs, because a hook can't be taken back. It asks
+// nothing once a Job of the revision has begun.
+func (t *Tenants) Check(ctx context.Context, st Standing, next Set) []Refusal {
+	if len(JobsOf(st.Namespace, next.Revision).States) > 0 {
+		return nil
+	}
+	return sortRefusals(t.newPass(st, next).check(ctx))
+}
+
 // ran says whether each hook of the set has succeeded.
 func (p *pass) ran() bool {
 	for _, c := range p.contents {
