@@ -220,7 +220,13 @@ func (p *pass) check(ctx context.Context) []Refusal {
 			refusals = append(refusals, *refusal)
 		}
 	})
-	return given(refusals)
+	left := given(refusals)
+	for _, r := range refusals {
+		if !slices.ContainsFunc(left, func(l Refusal) bool { return l.Key == r.Key }) {
+			p.awaits.Insert(r.Key)
+		}
+	}
+	return left
 }
 
 // given leaves out what is refused for something that an object which was taken gives up. Two that wait for each other stay refused.

@@ -66,6 +66,8 @@ type pass struct {
 	// besides are other revisions whose Jobs stay on record.
 	besides []string
 	refused sets.Set[Key]
+	// awaits are the objects whose dry run was refused for what another one of the set gives up.
+	awaits sets.Set[Key]
 	// carried are the hashes of a group's objects that are not watched; loose those of groups without an object that could carry them,
 	// which the namespace carries.
 	carried, loose map[string]string
@@ -75,7 +77,7 @@ type pass struct {
 }
 
 func (t *Tenants) newPass(st Standing, s Set) *pass {
-	p := &pass{Tenants: t, set: s, before: st, result: Shaped{Standing: st.clone()}, refused: sets.New[Key]()}
+	p := &pass{Tenants: t, set: s, before: st, result: Shaped{Standing: st.clone()}, refused: sets.New[Key](), awaits: sets.New[Key]()}
 	p.carried, p.loose = map[string]string{}, map[string]string{}
 	p.jobs, p.besides = JobsOf(st.Namespace, s.Revision), []string{s.Next}
 	if st.Namespace == nil {

@@ -303,6 +303,9 @@ func (p *pass) applyWithSteps(ctx context.Context, a action, obj *unstructured.U
 	case refusal != nil:
 		p.refuse(*refusal)
 		return nil, nil //nolint:nilnil // it is reported already
+	case s == nil && p.awaits.Has(a.key):
+		p.refuse(*replacing(a.key)) // both were applied at the same time, and by now it is given up
+		return nil, nil             //nolint:nilnil // it is reported already
 	case s == nil:
 		return nil, err
 	}
