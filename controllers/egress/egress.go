@@ -18,6 +18,12 @@ import (
 // ErrNear says that a name leads to an address that no seller has business with.
 var ErrNear = errors.New("refusing to connect to a loopback, link-local, unspecified or multicast address, or to one of the cloud's or the cluster's own")
 
+// maxRedirects is Go's own bound.
+const maxRedirects = 10
+
+// ErrRedirects says that one redirect led to another too often.
+var ErrRedirects = errors.New("too many redirects")
+
 // Reach is what a controller may connect to beyond what every controller may not. The zero value is for one that runs in a pod.
 type Reach struct {
 	// Loopback allows registries and Prometheus on the controller's own machine, for one that runs beside a cluster.
@@ -48,7 +54,7 @@ func (r Reach) Prometheus(timeout time.Duration) *http.Client {
 // Registries is a client for registries, which redirect to where their files are. Whoever uses it bounds the time by a context.
 func (r Reach) Registries() *http.Client {
 	const connecting = 10 * time.Second
-	return &http.Client{Transport: r.transport(connecting)}
+	return &http.Client{Transport: r.transport(connecting), CheckRedirect: few}
 }
 
 func (r Reach) transport(connecting time.Duration) *http.Transport {
@@ -61,6 +67,15 @@ func (r Reach) transport(connecting time.Duration) *http.Transport {
 func (r Reach) dial(timeout time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
 	dialer := &net.Dialer{Timeout: timeout, Control: r.guard}
 	return dialer.DialContext
+}
+
+// few bounds redirects. The client for registries is wrapped by a library that takes Go's own bound away: a registry that redirects to itself
+// would be asked without a pause.
+func few(_ *http.Request, via []*http.Request) error {
+	if len(via) >= maxRedirects {
+		return ErrRedirects
+	}
+	return nil
 }
 
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

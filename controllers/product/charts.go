@@ -8,8 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 
@@ -231,7 +233,23 @@ func registryCause(err error) (cause, remedy string, passes bool) {
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return "the host can't be reached", "check network policies and routes", true
 	}
-	return "the connection failed", "check the registry and the network", true
+	return ofAnswer(err)
+}
+
+// ofAnswer words what is wrong with an answer that came, and else that none did.
+func ofAnswer(err error) (cause, remedy string, passes bool) {
+	var lost *url.Error
+	switch {
+	case errors.Is(err, egress.ErrRedirects):
+		return "it redirects in a circle", "correct the reference, or the registry's own address in its configuration", false
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return "the connection was closed in the middle", "check the registry, and the proxies before it", true
+	case errors.As(err, &lost):
+		return "the connection failed", "check the registry and the network", true
+	case errors.Is(err, content.ErrMismatchedDigest), errors.Is(err, content.ErrTrailingData), strings.Contains(err.Error(), "mismatch"):
+		return "what arrived has not the digest or size that the registry gave for it", "push the chart again, or empty the cache of the proxy before the registry", false
+	}
+	return "what answers is no registry", "correct the reference, or have the proxy before the registry pass its answers on", false
 }
 
 // ofStatus words a status of HTTP.
@@ -239,7 +257,7 @@ func ofStatus(status int) (cause, remedy string, passes bool) {
 	cause = fmt.Sprintf("the registry responded with %d", status)
 	switch {
 	case status == http.StatusTooManyRequests:
-		return cause + " (too many requests)", "set credentials in template.chart.oci.pullSecretRef", true
+		return cause + " (too many requests)", "name an account with a higher limit in template.chart.oci.pullSecretRef", true
 	case status == http.StatusRequestEntityTooLarge:
 		return cause + " (too large)", "raise the limit of the registry, or of the proxy before it", false
 	case status >= http.StatusInternalServerError:

@@ -36,6 +36,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/egress"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
@@ -341,6 +342,24 @@ func TestTheCauseOfARegistryThatCannotBeAskedIsSaid(t *testing.T) {
 	selfSigned.Config.ErrorLog = log.New(io.Discard, "", 0)
 	plain := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(plain.Close)
+	// odd is a registry with one chart, whose parts are answered by the handler.
+	const manifest = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"a/b","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":0},` +
+		`"layers":[{"mediaType":"application/vnd.cncf.helm.chart.content.v1.tar+gzip","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":4}]}`
+	odd := func(answer http.HandlerFunc) string {
+		server := httptest.NewServer(answer)
+		t.Cleanup(server.Close)
+		return strings.TrimPrefix(server.URL, "http://")
+	}
+	blob := func(answer http.HandlerFunc) string {
+		return odd(func(w http.ResponseWriter, req *http.Request) {
+			if strings.Contains(req.URL.Path, "/blobs/") {
+				answer(w, req)
+				return
+			}
+			w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+			_, _ = io.WriteString(w, manifest)
+		})
+	}
 	for name, tc := range map[string]struct {
 		host      string
 		transport v1alpha1.ChartTransport
@@ -357,7 +376,24 @@ func TestTheCauseOfARegistryThatCannotBeAskedIsSaid(t *testing.T) {
 		"nothing may be read without one":  {answering(403), v1alpha1.TransportHTTP, "", v1alpha1.ReasonChartUnavailable, []string{"403", "name a Secret"}},
 		"nothing there":                    {answering(404), v1alpha1.TransportHTTP, "", v1alpha1.ReasonChartNotFound, []string{"helm push"}},
 		"too large for it or its proxy":    {answering(413), v1alpha1.TransportHTTP, "", v1alpha1.ReasonChartUnavailable, []string{"413", "raise the limit"}},
-		"an answer that nobody knows":      {answering(418), v1alpha1.TransportHTTP, "", v1alpha1.ReasonChartUnavailable, []string{"418", "correct reference"}},
+		"a chart with another digest": {blob(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "abcd") }), v1alpha1.TransportHTTP, "",
+			v1alpha1.ReasonChartUnavailable, []string{"has not the digest", "push the chart again"}},
+		"a chart of another size": {blob(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "abcdefgh") }), v1alpha1.TransportHTTP, "",
+			v1alpha1.ReasonChartUnavailable, []string{"has not the digest or size"}},
+		"a chart that breaks off": {blob(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "4")
+			_, _ = io.WriteString(w, "ab")
+		}), v1alpha1.TransportHTTP, "", v1alpha1.ReasonChartUnavailable, []string{"closed in the middle", "retrying every minute"}},
+		"a web page": {odd(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = io.WriteString(w, "<html>"+registryPassword)
+		}), v1alpha1.TransportHTTP, "", v1alpha1.ReasonInvalidTemplate, []string{"not a Helm chart"}},
+		"a redirect to itself": {odd(func(w http.ResponseWriter, req *http.Request) { http.Redirect(w, req, req.URL.Path, http.StatusFound) }), v1alpha1.TransportHTTP, "",
+			v1alpha1.ReasonChartUnavailable, []string{"redirects in a circle"}},
+		"a redirect to nowhere": {odd(func(w http.ResponseWriter, req *http.Request) {
+			http.Redirect(w, req, "http://nowhere.invalid/", http.StatusTemporaryRedirect)
+		}), v1alpha1.TransportHTTP, "", v1alpha1.ReasonChartUnavailable, []string{`"nowhere.invalid" has no address`}},
+		"an answer that nobody knows": {answering(418), v1alpha1.TransportHTTP, "", v1alpha1.ReasonChartUnavailable, []string{"418", "correct reference"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			product := salestest.Product(func(p *v1alpha1.MarketplaceProduct) {
@@ -367,7 +403,7 @@ func TestTheCauseOfARegistryThatCannotBeAskedIsSaid(t *testing.T) {
 				p.Spec.Template.Chart.OCI.PullSecretRef.Name = tc.secret
 			})
 			account := dockerConfig(t, "account", tc.host, registryUser, registryPassword)
-			source := chartSource{live: fake.NewClientBuilder().WithObjects(account).Build(), registries: http.DefaultClient}
+			source := chartSource{live: fake.NewClientBuilder().WithObjects(account).Build(), registries: egress.Reach{Loopback: true}.Registries()}
 			_, err := source.fetch(t.Context(), product)
 			for _, says := range tc.says {
 				checkFetched(t, nil, err, nil, tc.reason, says)
