@@ -341,7 +341,11 @@ func readyVerdict(p *pass, usable report.Verdict) report.Verdict {
 	case d.Phase == lifecycle.Nothing:
 		return report.Unknown(v1alpha1.ReasonWaitingForOrder, "Waiting for the order from the marketplace")
 	case d.Phase != lifecycle.Run:
-		return report.False(suspensionReason(p), "Not usable: "+suspensionText(p))
+		text := "Not usable: " + suspensionText(p)
+		if order != nil && order.Status == metav1.ConditionFalse && d.Rule != lifecycle.RuleReleased {
+			text += ". An order of the sale can't be applied: " + order.Message
+		}
+		return report.False(suspensionReason(p), text)
 	case usable.Status != metav1.ConditionTrue:
 		return usable
 	case order != nil && order.Status == metav1.ConditionFalse:

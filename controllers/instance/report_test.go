@@ -132,6 +132,16 @@ func TestReportSaysWhatIsTrue(t *testing.T) {
 			want: told{"Suspending", "False PaymentOverdue", "", "Unknown Progressing", "False PaymentOverdue", "Unknown Suspending",
 				""},
 		},
+		"an overdue tenant whose renewal's order can't be understood": {
+			mpi: salestest.Sale(salestest.Condition(v1alpha1.ConditionOrderResolved, metav1.ConditionFalse, v1alpha1.ReasonUnknownSKU)), day: 46,
+			decision: suspendFor(lifecycle.RuleOverdue), outcome: outcome{did: made, readiness: healthy, stopped: true},
+			want: told{"Blocked", "False PaymentOverdue", "False UnknownSKU", "True Provisioned", "False PaymentOverdue", "True PaymentOverdue", ""},
+		},
+		"a released tenant whose last order nobody understands": {
+			mpi: salestest.Sale(released, salestest.Condition(v1alpha1.ConditionOrderResolved, metav1.ConditionFalse, v1alpha1.ReasonUnknownSKU)), day: 21,
+			decision: suspendFor(lifecycle.RuleReleased), outcome: outcome{did: made, readiness: healthy, stopped: true},
+			want: told{"Suspended", "False Released", "False UnknownSKU", "True Provisioned", "False Released", "True Released", ""},
+		},
 		"an overdue tenant that is stopped": {
 			mpi: salestest.Sale(), day: 46, decision: suspendFor(lifecycle.RuleOverdue), outcome: outcome{readiness: healthy, stopped: true},
 			want: told{"Suspended", "False PaymentOverdue", "", "True Provisioned", "False PaymentOverdue", "True PaymentOverdue",

@@ -37,7 +37,7 @@ func StateOf(mpi *v1alpha1.MarketplaceInstance) v1alpha1.InstanceState {
 	case provisioned.Reason == v1alpha1.ReasonWaitingForOrder, provisioned.Reason == "":
 		return v1alpha1.StatePending
 	case suspended.Status == metav1.ConditionTrue:
-		return suspendedState(suspended.Reason)
+		return suspendedState(suspended.Reason, of(v1alpha1.ConditionOrderResolved))
 	case suspended.Reason == v1alpha1.ReasonSuspending:
 		return v1alpha1.StateSuspending
 	case provisioned.Status != metav1.ConditionTrue:
@@ -51,9 +51,11 @@ func StateOf(mpi *v1alpha1.MarketplaceInstance) v1alpha1.InstanceState {
 	return v1alpha1.StateRunning
 }
 
-// suspendedState tells what a person has to decide from what ends by itself.
-func suspendedState(reason string) v1alpha1.InstanceState {
-	if reason == v1alpha1.ReasonNotAcknowledged {
+// suspendedState tells what a person has to decide from what ends by itself. A renewal that was paid and can't be read would bring the tenant
+// back; what has ended for good waits for no order.
+func suspendedState(reason string, order metav1.Condition) v1alpha1.InstanceState {
+	ended := reason == v1alpha1.ReasonReleased || reason == v1alpha1.ReasonRetentionEnded
+	if reason == v1alpha1.ReasonNotAcknowledged || order.Status == metav1.ConditionFalse && !ended {
 		return v1alpha1.StateBlocked
 	}
 	return v1alpha1.StateSuspended
