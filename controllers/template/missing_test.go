@@ -49,11 +49,17 @@ func TestMissingValuesAreReported(t *testing.T) {
 		"a missing whole, written as YAML":  {"  a: {{ toYaml .Values.none }}\n", []string{"inline.yaml:5: .Values.none"}},
 		"a method of a value":               {"  a: {{ .Capabilities.KubeVersion.GitVersion }}\n", nil},
 		"a text with actions, by tpl":       {"  a: {{ tpl \"{{ .Values.replicas }}\" . }}\n", nil},
+		"a missing one in a text, by tpl":   {"  a: {{ tpl \"{{ .Values.replica }}\" . }}x\n", []string{"inline.yaml:5: .Values.replica"}},
+		"in a block":                        {"  a: {{ block \"b\" . }}{{ .Values.replica }}{{ end }}x\n", []string{"inline.yaml:5: .Values.replica"}},
+		"given to template":                 {"  a: {{ template \"x\" .Values }}\n{{ define \"x\" }}{{ .replica }}x{{ end }}", []string{"inline.yaml:6: .replica"}},
+		"of a list that range goes through": {"  a: {{ range .Values.list }}{{ .name }}{{ .nane }}{{ end }}\n", []string{"inline.yaml:5: .nane"}},
+		"through a list":                    {"  a: {{ list .Values.replica .Values.replicas | join \",\" | quote }}\n", []string{"inline.yaml:5: .Values.replica"}},
+		"written to a variable later":       {"  a: {{ $r := 1 }}{{ $r = .Values.replica }}{{ $r }}x\n", []string{"inline.yaml:5: $r"}},
 		"two on one line, in their order":   {"  a: {{ .Values.y }}{{ .Values.x }}\n", []string{"inline.yaml:5: .Values.y", "inline.yaml:5: .Values.x"}},
 		"through toString behind a comment": {"{{/* x */}}\n  a: {{ .Values.replica | toString }}x\n", []string{"inline.yaml:6: .Values.replica"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			values := withValues(map[string]any{"replicas": 2, "null": nil, "map": map[string]any{"b": "c"}})
+			values := withValues(map[string]any{"replicas": 2, "null": nil, "map": map[string]any{"b": "c"}, "list": []any{map[string]any{"name": "n"}}})
 			attributes := func(in *Inputs) { in.Stallkeeper = map[string]any{"attributes": map[string]any{"a": "b"}} }
 			plain, err := renderInline(t, head+tc.text, values, attributes)
 			if err != nil {
