@@ -164,7 +164,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 		},
 		"product": &product.Reconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Capabilities: c.Capabilities, Permissions: c.Permissions, Features: c.Features,
-			Renderer: c.Renderer, Registries: c.Registries,
+			Renderer: c.Renderer, Registries: c.Registries, DryRun: true, TenantPrefix: c.TenantPrefix,
 		},
 		"marketplace": &connection.Reconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Clients: clients, ClockSkew: c.ClockSkew,

@@ -13,6 +13,9 @@ const (
 	InstanceLabel = "stallkeeper.io/instance"
 	// InstanceNamespaceLabel stands beside InstanceLabel: the namespace of the MarketplaceInstance.
 	InstanceNamespaceLabel = "stallkeeper.io/instance-namespace"
+	// CheckInstance is the value of InstanceLabel on the namespace of a product's check, see CheckNamespace. No instance can have that
+	// name, and the admission policies let the controller store nothing there.
+	CheckInstance = "product_check"
 	// InstanceUIDAnnotation stands on a tenant's namespace: the UID of the MarketplaceInstance that owns it.
 	InstanceUIDAnnotation = "stallkeeper.io/instance-uid"
 	// AdoptAnnotation, set to Allow by a person on a tenant's namespace, lets an instance of the same name take over the
@@ -21,7 +24,7 @@ const (
 	// RevisionLabel stands on a tenant's namespace: the MarketplaceRevision, and the ControllerRevision of the same name, that the
 	// tenant is pinned to.
 	RevisionLabel = "stallkeeper.io/revision"
-	// ProductLabel stands on MarketplaceRevisions and ControllerRevisions: the name of the MarketplaceProduct.
+	// ProductLabel stands on MarketplaceRevisions, ControllerRevisions and the namespaces of checks: the name of the MarketplaceProduct.
 	ProductLabel = "stallkeeper.io/product"
 	// DeletionProtectionLabel stands on a tenant's namespace while deleting it is refused, with the value Enabled.
 	DeletionProtectionLabel = "stallkeeper.io/deletion-protection"

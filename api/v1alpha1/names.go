@@ -22,6 +22,17 @@ func TenantNamespace(prefix, instanceNamespace, instanceName string) string {
 	return prefix + instanceName + "-" + suffix
 }
 
+// CheckNamespace is the name of the namespace in which the API server tries the objects of a product's check. No tenant's namespace has
+// that name: theirs end with six characters after the last dash. It has the product's name in it as far as that fits, and the UID, so
+// that a product that is deleted and made again does not wait for the former one's namespace.
+func CheckNamespace(prefix, productNamespace, productName, productUID string) string {
+	const most = 63
+	sum := sha256.Sum256([]byte(productNamespace + "/" + productName + "/" + productUID))
+	suffix := "-" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:6]) + "-check"
+	name := strings.ReplaceAll(productName, ".", "-")
+	return prefix + strings.TrimRight(name[:min(len(name), most-len(prefix)-len(suffix))], "-") + suffix
+}
+
 // AccessSecretName names the Secret beside an instance that holds its seed and the initial credentials.
 func AccessSecretName(instanceName string) string { return instanceName + "-access" }
 

@@ -164,8 +164,27 @@ func invalid(failure *ObjectError, err error) bool {
 		failure.Remedy = immutableRemedy(failure.Kind)
 	}
 	failure.Field = cause.Field
-	failure.Message = cause.Field + ": " + causeDetail(cause.Message)
+	failure.Message = causeText(cause)
+	if failure.Reason == ReasonInvalid {
+		failure.Message = joinCauses(causes)
+	}
 	return true
+}
+
+func causeText(cause metav1.StatusCause) string {
+	return strings.TrimPrefix(cause.Field+": ", ": ") + causeDetail(cause.Message)
+}
+
+// joinCauses names the first causes, so that a template with several mistakes is not corrected one by one.
+func joinCauses(causes []metav1.StatusCause) string {
+	const most = 5
+	var texts []string
+	for _, cause := range causes {
+		if text := causeText(cause); !slices.Contains(texts, text) && len(texts) < most {
+			texts = append(texts, text)
+		}
+	}
+	return strings.Join(texts, ", ")
 }
 
 func immutable(cause metav1.StatusCause) bool {

@@ -1,6 +1,7 @@
 package product
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,10 @@ type check struct {
 	permissions workload.Permissions
 	features    []sale.Feature
 	renderer    render.Renderer
+	// namespace is where the samples are; a tenant's when empty.
+	namespace string
+	// samples takes the objects for a dry run; nil for none.
+	samples *samples
 }
 
 // findings are what the check of a product has to say without a problem, each once and in the order in which it was found.
@@ -89,6 +94,7 @@ type planCheck struct {
 func (c planCheck) inputs(suspended bool) revision.Inputs {
 	in := revision.SampleInputs(c.product, c.rev, c.plan, suspended)
 	in.SecretValues, in.ReportMissing, in.Secrets.Kept = c.secrets, true, *c.kept
+	in.Namespace = cmp.Or(c.namespace, in.Namespace)
 	return in
 }
 
@@ -142,7 +148,7 @@ func (c planCheck) objects(in revision.Inputs, rendered revision.Rendered, suspe
 	}, policy, c.permissions, rendered.Objects, suspended)
 	if err != nil {
 		// An object that does not have the form of its kind is told by its field, which is more than that it can't be read.
-		if problems := schemaProblems(plainObjects(rendered)); len(problems) > 0 {
+		if problems := schemaProblems(plainObjects(rendered), filesOf(rendered)); len(problems) > 0 {
 			return refusedObjects(problems)
 		}
 		return report.Problem(v1alpha1.ReasonNotPermitted, err.Error())
@@ -151,7 +157,7 @@ func (c planCheck) objects(in revision.Inputs, rendered revision.Rendered, suspe
 	if problems := c.permissions.Limits.BorderProblems(objects); len(problems) > 0 {
 		return report.Problem(v1alpha1.ReasonNotPermitted, strings.Join(problems, "; "))
 	}
-	if problems := schemaProblems(objects); len(problems) > 0 {
+	if problems := schemaProblems(objects, filesOf(rendered)); len(problems) > 0 {
 		return refusedObjects(problems)
 	}
 	var problems []string
@@ -161,6 +167,7 @@ func (c planCheck) objects(in revision.Inputs, rendered revision.Rendered, suspe
 	if len(problems) > 0 {
 		return report.Problem(v1alpha1.ReasonPodSecurity, strings.Join(problems, "; "))
 	}
+	c.samples.add(c.plan.Name, rendered, set.Namespace, objects)
 	for _, asked := range set.Unknown {
 		if !c.found.unknown[asked] {
 			c.found.unknown[asked] = true
@@ -170,6 +177,9 @@ func (c planCheck) objects(in revision.Inputs, rendered revision.Rendered, suspe
 	}
 	for _, blocker := range set.Blockers {
 		c.found.add("%s of plan %q keeps running while a tenant is suspended: %s", blocker.Object, c.plan.Name, blocker.Remedy)
+	}
+	for _, note := range nodePortNotes(objects) {
+		c.found.add("%s", note)
 	}
 	for _, twice := range workload.ScaledTwice(objects) {
 		c.found.add("%s of plan %q sets its replicas and is also scaled by an autoscaler, so the two would conflict:"+

@@ -42,6 +42,9 @@ type Reconciler struct {
 	Renderer render.Renderer
 	// Registries fetches charts; nil means a client of a controller in a pod.
 	Registries *http.Client
+	// DryRun has the API server try each plan's objects, in a namespace whose name begins with TenantPrefix.
+	DryRun       bool
+	TenantPrefix string
 	// Features say which Services of a tenant the controller connects to, and which names they keep for themselves.
 	Features []sale.Feature
 
@@ -96,6 +99,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // gone keeps the revisions of a product that does not exist any more for the tenants that run them.
 func (r *Reconciler) gone(ctx context.Context, product types.NamespacedName) (ctrl.Result, error) {
 	r.checked.Forget(product)
+	if err := r.dropNamespaces(ctx, product); err != nil {
+		return ctrl.Result{}, err
+	}
 	left, err := r.collectRevisions(ctx, product.Namespace, product.Name, "")
 	if err != nil {
 		return ctrl.Result{}, err
@@ -132,6 +138,9 @@ func setStatus(product *v1alpha1.MarketplaceProduct, cut cutRevision, problem *r
 		}
 	case err != nil:
 		ready = report.Unknown(v1alpha1.ReasonProgressing, "Checking the product failed for a reason outside the product; retrying")
+		if away, ok := errors.AsType[*awayError](err); ok {
+			ready.Message = "The API server could not be asked about the objects, and is asked again: " + away.Error()
+		}
 	default:
 		product.Status.OverrunRevision = ""
 		product.Status.LatestRevision = cut.name

@@ -33,6 +33,8 @@ type cutRevision struct {
 	name, chartDigest string
 	// note is worth knowing and no problem.
 	note string
+	// asked stands for what the API server took of it, empty for nothing, and away says why it could not be asked.
+	asked, away string
 }
 
 // checkedRevision is what the last check of a product has found, good or bad. It is remembered so that counting instances does not render
@@ -48,6 +50,8 @@ type checkedRevision struct {
 	inputs   string
 	rendered *report.Verdict
 	since    time.Time
+	// refused says that the API server has found the problem. What it goes by besides, such as a policy, is not watched.
+	refused bool
 }
 
 // found is what is known. A problem comes with the revision that has it.
@@ -71,8 +75,17 @@ func (c *checkedRevision) recall(product *v1alpha1.MarketplaceProduct, cut cutRe
 // holds says whether the plans need not be rendered. A machine that stood still looks like a template that takes too much, so that this is
 // not believed for ever.
 func (c *checkedRevision) holds(inputs string, now time.Time) bool {
-	overrun := c.rendered != nil && c.rendered.Reason == v1alpha1.ReasonRenderLimit
-	return c.inputs == inputs && (!overrun || now.Sub(c.since) < queue.RenderLimitRetry)
+	if c.inputs != inputs || c.rendered == nil {
+		return c.inputs == inputs
+	}
+	switch {
+	case c.refused:
+		return now.Sub(c.since) < queue.RefusedSampleRetry
+	case c.rendered.Reason == v1alpha1.ReasonRenderLimit:
+		return now.Sub(c.since) < queue.RenderLimitRetry
+	default:
+		return true
+	}
 }
 
 // cutRevision checks the product and makes sure that its revision exists. A problem that a person has to solve is a *[report.Verdict].
@@ -121,17 +134,51 @@ func (r *Reconciler) checkRevision(ctx context.Context, product *v1alpha1.Market
 	data := revision.Data{Content: content, CutAt: now.UTC().Truncate(time.Second), Capabilities: capabilities}
 	last.recall(product, cut, inputs, now)
 	if !last.holds(inputs, now) {
-		last.inputs, last.rendered = "", nil
-		cut.note, err = (check{r.Permissions, r.Features, r.renderer()}).run(ctx, product, name, data, secrets)
+		// Without the Secrets' values, because it is stored.
+		cut.asked = digestOf(name, capabilities, nil)
+		last.inputs, last.rendered, last.refused = "", nil, false
+		taken, err := r.try(ctx, product, &cut, data, secrets)
 		if err != nil && !errors.As(err, &last.rendered) {
 			return err
 		}
-		last.cut, last.inputs, last.since = cut, inputs, now
+		last.cut, last.since, last.refused = cut, now, last.rendered != nil && taken
+		if cut.away == "" {
+			last.inputs = inputs
+		}
 	}
 	if last.rendered != nil {
 		return last.rendered
 	}
-	return r.ensureRevision(ctx, product, name, data)
+	return r.ensureRevision(ctx, product, last.cut, data)
+}
+
+// try renders the plans of a revision, and has the API server try what comes of it. rendered says whether it came to the latter.
+func (r *Reconciler) try(ctx context.Context, product *v1alpha1.MarketplaceProduct, cut *cutRevision, data revision.Data, secrets revision.SecretValues,
+) (rendered bool, err error) {
+	tried := &samples{}
+	for _, value := range secrets {
+		tried.secrets.add(string(value))
+	}
+	of := check{permissions: r.Permissions, features: r.Features, renderer: r.renderer(), namespace: r.checkNamespace(product), samples: tried}
+	if cut.note, err = of.run(ctx, product, cut.name, data, secrets); err != nil || !r.DryRun || len(tried.list) == 0 {
+		return false, err
+	}
+	before, err := r.askedBefore(ctx, types.NamespacedName{Namespace: product.Namespace, Name: cut.name})
+	if err != nil || before == cut.asked {
+		return false, err
+	}
+	notes, err := r.ask(ctx, product, tried)
+	if away, ok := errors.AsType[*awayError](err); ok && product.Status.LatestRevision == cut.name {
+		// What is sold already stays so while a webhook is away, and is asked about again.
+		cut.away, err = away.Error(), nil
+		notes = []string{"The API server could not be asked about the objects, and is asked again: " + cut.away}
+	}
+	if len(notes) > 0 {
+		// A process that starts later has to say it again.
+		cut.asked = ""
+	}
+	cut.note = strings.Join(append(slices.DeleteFunc([]string{cut.note}, func(note string) bool { return note == "" }), notes...), ". ")
+	return true, err
 }
 
 // digestOf tells whether what plans are rendered from has changed.
@@ -167,7 +214,8 @@ func (r *Reconciler) content(ctx context.Context, product *v1alpha1.MarketplaceP
 
 // ensureRevision makes the ControllerRevision with the bytes and the MarketplaceRevision that shows it, if they are not there, and notes
 // on the former that it is the latest one now.
-func (r *Reconciler) ensureRevision(ctx context.Context, product *v1alpha1.MarketplaceProduct, name string, data revision.Data) error {
+func (r *Reconciler) ensureRevision(ctx context.Context, product *v1alpha1.MarketplaceProduct, cut cutRevision, data revision.Data) error {
+	name := cut.name
 	key := types.NamespacedName{Namespace: product.Namespace, Name: name}
 	objects, err := revision.Objects(product, name, data)
 	if err != nil {
@@ -180,14 +228,21 @@ func (r *Reconciler) ensureRevision(ctx context.Context, product *v1alpha1.Marke
 	err = r.APIReader.Get(ctx, key, held)
 	switch {
 	case apierrors.IsNotFound(err):
+		noteAsked(&objects[0].ObjectMeta, cut)
 		if err := r.create(ctx, objects[0]); err != nil {
 			return err
 		}
 	case err != nil:
 		return fmt.Errorf("reading ControllerRevision %s: %w", name, err)
-	case product.Status.LatestRevision != name && madeLatestAt(held) < product.Generation:
+	default:
 		before := held.DeepCopy()
-		metav1.SetMetaDataAnnotation(&held.ObjectMeta, revision.GenerationAnnotation, strconv.FormatInt(product.Generation, 10))
+		if product.Status.LatestRevision != name && madeLatestAt(held) < product.Generation {
+			metav1.SetMetaDataAnnotation(&held.ObjectMeta, revision.GenerationAnnotation, strconv.FormatInt(product.Generation, 10))
+		}
+		noteAsked(&held.ObjectMeta, cut)
+		if maps.Equal(before.Annotations, held.Annotations) {
+			break
+		}
 		if err := r.Patch(ctx, held, client.MergeFrom(before)); err != nil {
 			return fmt.Errorf("writing ControllerRevision %s: %w", name, err)
 		}
@@ -200,6 +255,13 @@ func (r *Reconciler) ensureRevision(ctx context.Context, product *v1alpha1.Marke
 		return fmt.Errorf("creating MarketplaceRevision %s: %w", name, err)
 	}
 	return nil
+}
+
+// noteAsked notes what the API server took.
+func noteAsked(meta *metav1.ObjectMeta, cut cutRevision) {
+	if cut.asked != "" {
+		metav1.SetMetaDataAnnotation(meta, askedAnnotation, cut.asked)
+	}
 }
 
 // ensureParts makes the parts of a revision that are not there. They come before what names them, so that no revision is seen without

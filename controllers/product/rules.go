@@ -218,6 +218,9 @@ func serviceProblems(service *corev1.Service) []string {
 	}
 	for _, port := range service.Spec.Ports {
 		problems = append(problems, portProblems("spec.ports.port", port.Port)...)
+		if port.NodePort != 0 {
+			problems = append(problems, portProblems("spec.ports.nodePort", port.NodePort)...)
+		}
 		if port.Name == "" && len(service.Spec.Ports) > 1 {
 			problems = append(problems, fmt.Sprintf("spec.ports has no name for port %d: with several ports each needs one", port.Port))
 		}
@@ -244,4 +247,23 @@ func ingressProblems(ingress *networkingv1.Ingress) []string {
 		}
 	}
 	return problems
+}
+
+// nodePortNotes are node ports beyond Kubernetes' default range. A dry run allocates none, and the range can be another one.
+func nodePortNotes(objects []*unstructured.Unstructured) []string {
+	const first, last = 30000, 32767
+	var notes []string
+	for _, object := range objects {
+		var service corev1.Service
+		if object.GetKind() != "Service" || runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &service) != nil {
+			continue
+		}
+		for _, port := range service.Spec.Ports {
+			if port.NodePort != 0 && (port.NodePort < first || port.NodePort > last) {
+				notes = append(notes, fmt.Sprintf("Service/%s sets the node port %d, which the API server rejects unless it has another range than %d to %d:"+
+					" leave nodePort out, or choose one of the range", service.Name, port.NodePort, first, last))
+			}
+		}
+	}
+	return notes
 }

@@ -28,10 +28,10 @@ const (
 // schemaProblems are what the API server would refuse of objects of Kubernetes' own kinds: fields that there are not, values of another
 // type, list entries with one key, objects that are too large. Other kinds are left to the API server, whose schemas are not at hand
 // without asking. Texts of values are left out.
-func schemaProblems(objects []*unstructured.Unstructured) []string {
+func schemaProblems(objects []*unstructured.Unstructured, files map[string]string) []string {
 	var problems []string
 	for _, object := range objects {
-		name := object.GetKind() + "/" + object.GetName()
+		name := inFile(files[keyOf(object)], object)
 		for _, problem := range objectProblems(object) {
 			if text := name + ": " + problem; !slices.Contains(problems, text) {
 				problems = append(problems, text)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -14,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/apply"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
 )
 
@@ -24,6 +27,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MarketplaceInstance{}, countLater()).
 		// A revision that somebody deleted is shown again; what is written of it here is no news.
 		Watches(&v1alpha1.MarketplaceRevision{}, handler.EnqueueRequestsFromMapFunc(productOfRevision), builder.WithPredicates(onlyDeletions())).
+		// The namespace of a check whose product went while no controller ran is found at the start.
+		Watches(namespaces(), handler.Funcs{CreateFunc: r.wakeForCheck}).
 		// Listings name them.
 		Watches(&v1alpha1.Marketplace{}, handler.EnqueueRequestsFromMapFunc(r.productsOfNamespace), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WithOptions(controller.Options{RateLimiter: queue.Retries(time.Second)}).
@@ -35,6 +40,25 @@ func onlyDeletions() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
 		UpdateFunc: func(event.UpdateEvent) bool { return false },
+	}
+}
+
+// namespaces is the kind of the cached namespaces.
+func namespaces() *unstructured.Unstructured {
+	namespace := &unstructured.Unstructured{}
+	namespace.SetGroupVersionKind(apply.NamespaceKind)
+	return namespace
+}
+
+func (r *Reconciler) wakeForCheck(ctx context.Context, e event.CreateEvent, q queue.Queue) {
+	labels := e.Object.GetLabels()
+	if !e.IsInInitialList || labels[v1alpha1.InstanceLabel] != v1alpha1.CheckInstance {
+		return
+	}
+	key := types.NamespacedName{Namespace: labels[v1alpha1.InstanceNamespaceLabel], Name: labels[v1alpha1.ProductLabel]}
+	// One of another release gives another error: its products can't be read.
+	if err := r.Get(ctx, key, &v1alpha1.MarketplaceProduct{}); apierrors.IsNotFound(err) {
+		q.Add(queue.Request{NamespacedName: key})
 	}
 }
 

@@ -47,6 +47,8 @@ const (
 	NotCollectedRetry = time.Minute
 	// RefusedRetry: a call that the marketplace refuses with these credentials.
 	RefusedRetry = time.Minute
+	// RefusedSampleRetry: a product whose objects the API server refused. The policies and webhooks that it asks are not watched.
+	RefusedSampleRetry = 5 * time.Minute
 	// DirectoryProblemRetry: a directory that waits for a person.
 	DirectoryProblemRetry = 5 * time.Minute
 	// OrderProblemRetry: an order that waits for a person; what changes at the marketplace is not noticed.

@@ -32,6 +32,8 @@ func fixtures() []*unstructured.Unstructured {
 			annotations: {stallkeeper.io/restore: Allow}}}`,
 		`{apiVersion: v1, kind: Namespace, metadata: {name: tenant-free, labels: {stallkeeper.io/instance: free,
 			stallkeeper.io/instance-namespace: sales, pod-security.kubernetes.io/enforce: restricted}}}`,
+		`{apiVersion: v1, kind: Namespace, metadata: {name: tenant-shop-check, labels: {stallkeeper.io/instance: product_check,
+			stallkeeper.io/product: shop, stallkeeper.io/instance-namespace: sales, pod-security.kubernetes.io/enforce: restricted}}}`,
 		`{apiVersion: v1, kind: Namespace, metadata: {name: tenant-foreign, labels: {stallkeeper.io/instance: sold,
 			stallkeeper.io/instance-namespace: other-sales, stallkeeper.io/deletion-protection: Enabled,
 			pod-security.kubernetes.io/enforce: restricted}}}`,

@@ -335,6 +335,9 @@ func TestControllerAndTenants(t *testing.T) {
 	apply := func(name, labels string) request {
 		return as(controller, "APPLY /api/v1/namespaces/"+name, "metadata: {labels: {"+labels+"}}")
 	}
+	tried := as(controller, "APPLY /api/v1/namespaces/tenant-shop-check/configmaps/web", "data: {a: b}")
+	stored := tried
+	stored.keep = true
 	const full = "stallkeeper.io/instance: a, stallkeeper.io/instance-namespace: sales, pod-security.kubernetes.io/enforce: "
 	try(t, map[string]attempt{
 		"makes a tenant's namespace":                   {create("tenant-a", full+"restricted"), ""},
@@ -364,6 +367,8 @@ func TestControllerAndTenants(t *testing.T) {
 		"deletes not its own namespace":                {as(controller, "DELETE /api/v1/namespaces/stallkeeper-system"), noTenant},
 		"deletes no sales namespace":                   {as(controller, "DELETE /api/v1/namespaces/sales"), noTenant},
 		"finalizes no namespace":                       {as(controller, "PUT /api/v1/namespaces/tenant-sold/finalize", "{}"), byRBAC},
+		"tries an object of a product's check":         {tried, ""},
+		"stores none":                                  {stored, "may store nothing in the namespace of a product's checks"},
 		"applies a Deployment":                         {as(controller, "APPLY "+apps+"/deployments/new", deploymentBody), ""},
 		"applies a Secret":                             {as(controller, "APPLY "+tenant+"/secrets/access", "stringData: {a: b}"), ""},
 		"applies a NetworkPolicy":                      {as(controller, "APPLY /apis/networking.k8s.io/v1/namespaces/tenant-sold/networkpolicies/deny", "spec: {podSelector: {}}"), ""},
