@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -89,6 +90,8 @@ func realServer(t *testing.T) *server {
 	startOnce.Do(func() {
 		env := &envtest.Environment{
 			BinaryAssetsDirectory: assets, CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd")}, ErrorIfCRDPathMissing: true,
+			// The API server takes long where other packages' tests share the cores.
+			ControlPlaneStartTimeout: 3 * time.Minute, ControlPlaneStopTimeout: time.Minute,
 			CRDs: []*apiextensionsv1.CustomResourceDefinition{widgets()},
 		}
 		config, err := env.Start()
