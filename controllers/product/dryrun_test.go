@@ -351,7 +351,7 @@ func TestWhatTheAPIServerRefusesIsSaidAtTheProduct(t *testing.T) {
 		"a path's type in lower case":         {one("networking.k8s.io/v1", "Ingress", "spec: {rules: [{host: a.example.com, http: {paths: [{path: /, pathType: prefix, backend: {service: {name: s, port: {number: 80}}}}]}}]}"), "Ingress/x", "pathType"},
 		"a path without a slash":              {one("networking.k8s.io/v1", "Ingress", "spec: {rules: [{host: a.example.com, http: {paths: [{path: a, pathType: Prefix, backend: {service: {name: s, port: {number: 80}}}}]}}]}"), "Ingress/x", "path"},
 		"a TLS Secret without its key":        {one("v1", "Secret", "type: kubernetes.io/tls\nstringData: {tls.crt: a}"), "Secret/x", "data[tls.key]"},
-		"annotations that are too large":      {one("v1", "ConfigMap", "data: {a: b}") + "---\n" + edit(t, one("v1", "Service", "spec: {ports: [{port: 80}]}"), "{name: x}", `{name: y, annotations: {a: "{{ range until 3 }}{{ repeat 100000 "x" }}{{ end }}"}}`), "Service/y", "metadata.annotations"},
+		"annotations that are too large":      {one("v1", "ConfigMap", "data: {a: b}") + "---\n" + edit(t, one("v1", "Service", "spec: {ports: [{port: 80}]}"), "{name: x}", `{name: big, annotations: {a: "{{ range until 3 }}{{ repeat 100000 "x" }}{{ end }}"}}`), "Service/big", "metadata.annotations"},
 		"a ConfigMap with a key in both":      {one("v1", "ConfigMap", "data: {a: b}\nbinaryData: {a: Yg==}"), "ConfigMap/x", "a"},
 		"a protocol that there is not":        {one("v1", "Service", "spec: {ports: [{port: 80, protocol: HTTP}]}"), "Service/x", "protocol"},
 		"no image":                            {web("image: registry.example.com/web:1", "imagePullPolicy: Always"), "Deployment/web", "image"},
