@@ -75,7 +75,7 @@ var passing = []string{
 	"quote", "squote", "int", "int64", "float64", "toString", "toYaml", "toJson", "toRawJson", "toPrettyJson", "b64enc", "upper", "lower",
 	"title", "trim", "trunc", "indent", "nindent", "printf", "print", "println", "add", "add1", "mul", "sub", "div", "mod", "max", "min", "ceil",
 	"floor", "round", "replace", "cat", "join", "sha256sum", "trimSuffix", "trimPrefix", "trimAll", "nospace", "kebabcase", "snakecase",
-	"camelcase", "urlquery", "toDecimal",
+	"camelcase", "urlquery", "toDecimal", "list", "tuple",
 }
 
 // ask puts a question before an action for every path that it prints.
