@@ -1,6 +1,7 @@
-# The image of all processes. The bases are arguments, so that it can be built where only a local registry is reached.
-ARG BUILD_IMAGE=golang:1.26
-ARG BASE_IMAGE=gcr.io/distroless/static:nonroot
+# The image of all processes. The bases are arguments, so that it can be built where only a local registry is reached. They are pinned by
+# the digest, which counts; the tag is for people. docs/dependencies.md says how to renew them.
+ARG BUILD_IMAGE=golang:1.26.8@sha256:0f063af2d465d8dcae54cce04278ada488b96f77b42449c8d071e47d016cc65a
+ARG BASE_IMAGE=gcr.io/distroless/static:nonroot@sha256:e2e927ec666bae08560abb3c55d0659eceabb657f56b6782ab500a9fc7f555e3
 
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
@@ -14,6 +15,7 @@ COPY directory/ directory/
 COPY listener/ listener/
 COPY login/ login/
 COPY marketplace/ marketplace/
+COPY stored/ stored/
 COPY subscription/ subscription/
 COPY webhook/ webhook/
 ARG VERSION=dev

@@ -1,31 +1,33 @@
 package directory
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+
+	"github.com/stallkeeper/stallkeeper/stored"
 )
 
-// maxDecoded bounds what a shard may be expanded to.
-const maxDecoded = 64 << 20
-
-// maxHeadParts bounds the members and elements of a head, together. A Secret of commas would be expanded to hundreds of times its size.
-const maxHeadParts = 1 << 16
+const (
+	// maxShardExpanded bounds what the records of a shard have together, in bytes of JSON: 10,000 are of 300 bytes as a rule.
+	maxShardExpanded = 16 << 20
+	// maxRecordBytes bounds one of them: a user has at most 1,100 characters, of which each may take six bytes.
+	maxRecordBytes = 16 << 10
+	// maxHeadParts bounds the members and elements of a head, together; maxRecordParts those of a record.
+	maxHeadParts, maxRecordParts = 1 << 16, 64
+)
 
 // errUnreadable quotes nothing of what it could not read.
-var errUnreadable = errors.New("the content is not in the format of this version of Stallkeeper")
+var errUnreadable = stored.ErrUnreadable
 
 // Decode reads a head.
 func Decode(head []byte) (*Directory, error) {
 	d := &Directory{loaded: map[int]map[Key]Record{}, changed: map[int]bool{}}
 	shards := 0
-	if !inParts(head, maxHeadParts) {
-		return nil, errUnreadable
-	}
-	if json.Unmarshal(head, &d.Head) == nil {
+	if stored.Decode(head, &d.Head, maxHeadParts) == nil {
 		shards = len(d.Shards)
 	}
 	if shards == 0 || shards > MaxShards || shards&(shards-1) != 0 {
@@ -35,24 +37,6 @@ func Decode(head []byte) (*Directory, error) {
 		d.DepartmentsSince = map[string]int64{}
 	}
 	return d, nil
-}
-
-// inParts reports whether JSON has no more than so many commas outside of its texts.
-func inParts(data []byte, most int) bool {
-	inText := false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case inText && c == '\\':
-			i++
-		case c == '"':
-			inText = !inText
-		case c == ',' && !inText:
-			if most--; most < 0 {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // EncodeHead writes the head.
@@ -69,31 +53,41 @@ func (d *Directory) Load(shard int, data []byte) error {
 	if err != nil {
 		return errUnreadable
 	}
-	decoder := json.NewDecoder(io.LimitReader(compressed, maxDecoded))
-	for read := 0; ; read++ {
+	limited := &io.LimitedReader{R: compressed, N: maxShardExpanded + 1}
+	lines := bufio.NewScanner(limited)
+	lines.Buffer(make([]byte, 0, 1<<10), maxRecordBytes)
+	for read := 0; lines.Scan(); read++ {
 		var record Record
-		switch err := decoder.Decode(&record); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil || record.State == "" || read == 2*maxShardRecords:
-			// More than a shard ever has would take gigabytes.
+		if stored.Decode(lines.Bytes(), &record, maxRecordParts) != nil || record.State == "" || read == 2*maxShardRecords {
 			return errUnreadable
 		}
 		if shardOf(record.Key, len(d.Shards)) == shard {
 			records[record.Key] = record
 		}
 	}
+	if lines.Err() != nil || limited.N == 0 {
+		return errUnreadable
+	}
+	return nil
 }
 
 // EncodeShard writes a loaded shard. Equal ones are equal in bytes.
 func (d *Directory) EncodeShard(shard int) ([]byte, error) {
 	var compressed bytes.Buffer
 	writer := gzip.NewWriter(&compressed)
-	encoder := json.NewEncoder(writer)
 	records := d.loaded[shard]
+	expanded := 0
 	for _, key := range sortedKeys(records) {
-		if err := encoder.Encode(records[key]); err != nil {
+		line, err := json.Marshal(records[key])
+		if err != nil {
 			return nil, fmt.Errorf("encoding a shard of the directory: %w", errUnreadable)
+		}
+		// What is not read again is not written.
+		if expanded += len(line) + 1; len(line) >= maxRecordBytes || expanded > maxShardExpanded {
+			return nil, ErrFull
+		}
+		if _, err := writer.Write(append(line, '\n')); err != nil {
+			return nil, fmt.Errorf("compressing a shard of the directory: %w", err)
 		}
 	}
 	if err := writer.Close(); err != nil {

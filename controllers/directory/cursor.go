@@ -29,7 +29,7 @@ func openCursor(ctx context.Context, reader client.Reader, mpi *v1alpha1.Marketp
 		return &storedCursor{}, err
 	}
 	cursor := &storedCursor{secret: secret}
-	if json.Unmarshal(secret.Data[store.CursorKey], &cursor.Cursor) != nil {
+	if decodeStored(secret.Data[store.CursorKey], &cursor.Cursor) != nil {
 		// Told from the beginning again, a workload knows nothing it did not know.
 		cursor.Cursor = directory.Cursor{}
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
 	"github.com/stallkeeper/stallkeeper/directory"
 	"github.com/stallkeeper/stallkeeper/directory/store"
+	"github.com/stallkeeper/stallkeeper/stored"
 )
 
 // fieldOwner is the field manager of the directory's Secrets in a tenant's namespace. It is not the one of the tenant's other
@@ -37,13 +38,18 @@ type delivered struct {
 	Secrets map[string]string `json:"secrets"`
 }
 
+// maxStoredParts bounds the members of what is kept of a delivery, or of a cursor: there is one for each Secret of a tenant's directory.
+const maxStoredParts = 2 * directory.MaxShards
+
+func decodeStored(data []byte, into any) error { return stored.Decode(data, into, maxStoredParts) }
+
 // deliver applies those Secrets of a tenant that it does not have yet. The index comes last: what it speaks of is there.
 func (r *Reconciler) deliver(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, stored *storedDirectory,
 	ns *unstructured.Unstructured,
 ) (report.Verdict, error) {
 	has := delivered{}
 	// What can't be read counts as nothing, and everything is applied again.
-	if json.Unmarshal(stored.HeadSecret.Data[store.DeliveredKey], &has) != nil || has.Namespace != ns.GetUID() || has.Secrets == nil {
+	if decodeStored(stored.HeadSecret.Data[store.DeliveredKey], &has) != nil || has.Namespace != ns.GetUID() || has.Secrets == nil {
 		has = delivered{Namespace: ns.GetUID(), Secrets: map[string]string{}}
 	}
 	before := maps.Clone(has.Secrets)

@@ -9,17 +9,25 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/quantity"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
+	"github.com/stallkeeper/stallkeeper/stored"
 )
 
 // encodingV1 numbers the only encoding so far. The types of this file are frozen: a field, a name or an order that changes here gives
 // every product another revision, and moves every tenant at the upgrade of the operator. What is new comes as a field that is left out
 // while it is not set.
 const encodingV1 = 1
+
+// maxParts bounds the members and elements of an encoded revision, but for its values: 32 plans with 32 assignments of four members and a
+// quota of 64 have 6,144, and the others are for API versions and files. maxPlans is what the API server lets a product have.
+const (
+	maxParts = 1 << 16
+	maxPlans = 32
+)
 
 // ErrUnreadable: the bytes are not those of a revision, or of a later version of the operator.
 var ErrUnreadable = errors.New("the revision can't be read by this version of Stallkeeper")
@@ -158,14 +166,14 @@ func (e contentV1) decode() (Content, error) {
 	for _, encoded := range e.Plans {
 		plan := v1alpha1.Plan{Name: encoded.Name, Values: extension(encoded.Values), Set: assignments(encoded.Set)}
 		for name, text := range encoded.Quota {
-			quantity, err := resource.ParseQuantity(text)
+			parsed, err := quantity.Parse(text)
 			if err != nil {
 				return Content{}, fmt.Errorf("%w: quota %s of plan %q is not a quantity", ErrUnreadable, name, encoded.Name)
 			}
 			if plan.Quota == nil {
 				plan.Quota = v1alpha1.ResourceList{}
 			}
-			plan.Quota[name] = quantity
+			plan.Quota[name] = parsed
 		}
 		c.Plans = append(c.Plans, plan)
 	}
@@ -201,7 +209,7 @@ func (d Data) encode() (dataV1, error) {
 // decode reads what a ControllerRevision holds, and which parts belong to it; nil for none. Errors wrap ErrUnreadable.
 func decode(raw []byte) (Data, *partsV1, error) {
 	var data dataV1
-	if err := json.Unmarshal(raw, &data); err != nil {
+	if err := unmarshal(raw, &data, maxParts); err != nil || len(data.Content.Plans) > maxPlans {
 		return Data{}, nil, fmt.Errorf("%w: its content does not match its hash", ErrUnreadable)
 	}
 	if data.Encoding != encodingV1 {
@@ -215,6 +223,11 @@ func decode(raw []byte) (Data, *partsV1, error) {
 		Content: content, CutAt: data.CutAt,
 		Capabilities: template.Capabilities{KubeVersion: data.Capabilities.KubeVersion, APIVersions: data.Capabilities.APIVersions},
 	}, data.Parts, nil
+}
+
+// unmarshal decodes what a ControllerRevision holds, but for values, which stay as they are written.
+func unmarshal(raw []byte, into any, parts int) error {
+	return stored.Decode(raw, into, parts, "values")
 }
 
 // canonical is JSON with sorted keys and without spaces. Numbers stay as they are written. Nothing stays nothing.

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/quantity"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
@@ -88,7 +89,7 @@ func claimSizes(objects []workload.Rendered) map[string]resource.Quantity {
 			return
 		}
 		// YAML may hold the size as a number.
-		if size, err := resource.ParseQuantity(fmt.Sprint(value)); err == nil {
+		if size, err := quantity.Parse(fmt.Sprint(value)); err == nil {
 			sizes[name] = size
 		}
 	}

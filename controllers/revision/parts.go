@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/template"
 )
 
 const (
@@ -26,6 +27,10 @@ const (
 	maxObjectBytes = 1 << 20
 	// partBytes is how much of a chart one part holds. It grows by a third in JSON.
 	partBytes = 700 << 10
+	// maxChartParts is in how many parts the largest chart is.
+	maxChartParts = (template.MaxChartBytes + partBytes - 1) / partBytes
+	// maxPartParts bounds the members of an encoded part, which has three.
+	maxPartParts = 8
 )
 
 // ErrIncomplete: a part of the revision is gone, or is not what was stored. It stays so until the part is restored.
@@ -115,6 +120,10 @@ func Read(ctx context.Context, live client.Reader, key types.NamespacedName) (Da
 	if parts == nil {
 		return data, nil
 	}
+	if parts.Count > maxChartParts {
+		return Data{}, fmt.Errorf("%w: it names %d parts, and the largest chart has %d: restore ControllerRevision %q from a backup",
+			ErrIncomplete, parts.Count, maxChartParts, key.Name)
+	}
 	for number := 1; number <= parts.Count; number++ {
 		name := partName(key.Name, number)
 		var part partV1
@@ -125,7 +134,7 @@ func Read(ctx context.Context, live client.Reader, key types.NamespacedName) (Da
 			return Data{}, fmt.Errorf("%w: its part %d of %d, ControllerRevision %q, is gone: restore it from a backup", ErrIncomplete, number, parts.Count, name)
 		case err != nil:
 			return Data{}, fmt.Errorf("reading ControllerRevision %s: %w", name, err)
-		case json.Unmarshal(stored.Data.Raw, &part) != nil || part.Part != number || part.Encoding != encodingV1:
+		case unmarshal(stored.Data.Raw, &part, maxPartParts) != nil || part.Part != number || part.Encoding != encodingV1:
 			return Data{}, fmt.Errorf("%w: ControllerRevision %q is not its part %d: restore it from a backup", ErrIncomplete, name, number)
 		}
 		data.Chart = append(data.Chart, part.Chart...)

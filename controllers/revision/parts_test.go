@@ -21,10 +21,10 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 )
 
-// stored are ControllerRevisions by name.
-type stored map[string]*appsv1.ControllerRevision
+// revisions are ControllerRevisions by name.
+type revisions map[string]*appsv1.ControllerRevision
 
-func (s stored) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+func (s revisions) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
 	found, ok := s[key.Name]
 	if !ok {
 		return apierrors.NewNotFound(schema.GroupResource{Group: "apps", Resource: "controllerrevisions"}, key.Name)
@@ -33,7 +33,7 @@ func (s stored) Get(_ context.Context, key client.ObjectKey, into client.Object,
 	return nil
 }
 
-func (s stored) List(context.Context, client.ObjectList, ...client.ListOption) error {
+func (s revisions) List(context.Context, client.ObjectList, ...client.ListOption) error {
 	return errors.New("nothing is listed")
 }
 
@@ -47,7 +47,7 @@ func largest() []byte {
 	return chart
 }
 
-func storedRevision(t *testing.T, chart []byte) (Data, stored) {
+func storedRevision(t *testing.T, chart []byte) (Data, revisions) {
 	t.Helper()
 	p := salestest.Product(salestest.Inline(""))
 	data := dataOf(p, chart)
@@ -55,7 +55,7 @@ func storedRevision(t *testing.T, chart []byte) (Data, stored) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := stored{}
+	all := revisions{}
 	for _, object := range objects {
 		if len(object.Data.Raw) > maxObjectBytes {
 			t.Errorf("%s has %d bytes, and etcd takes 1.5 MiB in a request", object.Name, len(object.Data.Raw))
@@ -104,13 +104,13 @@ func TestALargeChartIsStoredInParts(t *testing.T) {
 
 func TestARevisionWithoutOneOfItsPartsIsIncomplete(t *testing.T) {
 	for name, tc := range map[string]struct {
-		change func(stored)
+		change func(revisions)
 		want   string
 	}{
-		"gone":          {func(s stored) { delete(s, "shop-1-part-2") }, `its part 2 of 6, ControllerRevision "shop-1-part-2", is gone: restore it from a backup`},
-		"exchanged":     {func(s stored) { s["shop-1-part-1"] = s["shop-1-part-2"] }, `"shop-1-part-1" is not its part 1`},
-		"another shape": {func(s stored) { s["shop-1-part-1"].Data.Raw = []byte(`{"part": "one"}`) }, `"shop-1-part-1" is not its part 1`},
-		"other bytes": {func(s stored) {
+		"gone":          {func(s revisions) { delete(s, "shop-1-part-2") }, `its part 2 of 6, ControllerRevision "shop-1-part-2", is gone: restore it from a backup`},
+		"exchanged":     {func(s revisions) { s["shop-1-part-1"] = s["shop-1-part-2"] }, `"shop-1-part-1" is not its part 1`},
+		"another shape": {func(s revisions) { s["shop-1-part-1"].Data.Raw = []byte(`{"part": "one"}`) }, `"shop-1-part-1" is not its part 1`},
+		"other bytes": {func(s revisions) {
 			s["shop-1-part-3"].Data.Raw, _ = json.Marshal(partV1{Encoding: encodingV1, Part: 3, Chart: []byte("x")})
 		}, "what its 6 parts hold is not the chart that was stored"},
 	} {
@@ -122,7 +122,7 @@ func TestARevisionWithoutOneOfItsPartsIsIncomplete(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Read(t.Context(), stored{}, types.NamespacedName{Name: "shop-1"}); !apierrors.IsNotFound(err) {
+	if _, err := Read(t.Context(), revisions{}, types.NamespacedName{Name: "shop-1"}); !apierrors.IsNotFound(err) {
 		t.Errorf("the error of no revision at all is %v", err)
 	}
 }

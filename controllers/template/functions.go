@@ -58,7 +58,7 @@ type session struct {
 // newSession is a session with a whole budget.
 func newSession(now func() (time.Time, error)) *session {
 	b := newBudget()
-	return &session{budget: b, changing: newChanging(b), missing: &missing{}, now: now, derived: map[string]string{}}
+	return &session{budget: b, whole: whole{budget: b}, changing: newChanging(b), missing: &missing{}, now: now, derived: map[string]string{}}
 }
 
 // removed are functions that read the process's environment or the network. A chart does not have them in Helm either.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/stallkeeper/stallkeeper/stored"
 )
 
 const (
@@ -19,6 +21,8 @@ const (
 	maxKeptBytes = 512 << 10
 	// maxPlaces bounds the fields that one value is known to have ended in.
 	maxPlaces = 16
+	// maxKeptParts bounds the members of what is decoded: a value has five besides its places.
+	maxKeptParts = maxKept * (maxPlaces + 6)
 )
 
 // Kept are the values that random functions gave for one tenant, by a name that says where the first one ended:
@@ -67,7 +71,7 @@ func DecodeKept(data []byte) (Kept, error) {
 	if len(data) == 0 {
 		return kept, nil
 	}
-	if len(data) > 2*maxKeptBytes || json.Unmarshal(data, &kept) != nil || kept == nil {
+	if len(data) > 2*maxKeptBytes || stored.Decode(data, &kept, maxKeptParts) != nil || kept == nil {
 		return nil, fmt.Errorf("the kept values are not what was written")
 	}
 	return kept, nil

@@ -15,10 +15,12 @@ import (
 
 func TestRunawayTemplatesAreStopped(t *testing.T) {
 	const (
-		work   = "does more work than rendering may take"
-		deep   = "the definitions lie too deep in each other"
-		holds  = "the value holds itself, or is nested more than 256 deep"
-		cyclic = `{{ $d := dict "a" 1 }}{{ $_ := set $d "self" $d }}`
+		work    = "does more work than rendering may take"
+		deep    = "the definitions lie too deep in each other"
+		holds   = "the value holds itself, or is nested more than 256 deep"
+		again   = "the value holds more than 1048576 elements, or the same ones again and again"
+		doubled = `{{ $d := dict }}{{ range until 40 }}{{ $d = dict "a" $d "b" $d }}{{ end }}`
+		cyclic  = `{{ $d := dict "a" 1 }}{{ $_ := set $d "self" $d }}`
 	)
 	for name, tc := range map[string]struct{ text, want string }{
 		"until":                               {"\n{{ range until 1000000000 }}x{{ end }}", "inline.yaml:2: until makes 1000000000 numbers; at most 100000 are allowed"},
@@ -54,6 +56,13 @@ func TestRunawayTemplatesAreStopped(t *testing.T) {
 		"a value that holds itself, joined":   {cyclic + `{{ join "," (list $d) }}`, holds},
 		"a value that holds itself, copied":   {cyclic + `{{ $x := deepCopy $d }}`, holds},
 		"a value that holds itself, merged":   {cyclic + `{{ $x := merge (dict) $d }}`, holds},
+		"a value that doubles":                {doubled + `{{ $d }}`, again},
+		"a value that doubles, as JSON":       {doubled + `{{ toJson $d }}`, again},
+		"a value that doubles, as YAML":       {doubled + `{{ toYaml $d }}`, again},
+		"a value that doubles, copied":        {doubled + `{{ $x := deepCopy $d }}`, again},
+		"a value that doubles, merged":        {doubled + `{{ $x := merge (dict) $d }}`, again},
+		"a value that doubles in lists":       {`{{ $l := list }}{{ range until 40 }}{{ $l = list $l $l }}{{ end }}{{ toString $l }}`, again},
+		"a large value, again and again":      {`{{ $l := until 100000 }}{{ range until 1000 }}{{ $x := toJson $l }}{{ end }}`, work},
 		"a list that holds itself":            {`{{ $d := dict }}{{ $_ := set $d "l" (list 1 $d) }}{{ $d.l | toString }}`, holds},
 		"a long regular expression":           {`{{ $r := repeat 500 "(a{0,999}|b)*c" }}{{ regexMatch $r (repeat 100000 "ab") }}`, work},
 		"a large text for an expression":      {`{{ $t := repeat 100000 "ab" }}{{ range until 100 }}{{ $x := regexReplaceAll "(x+x+)+y" $t "z" }}{{ end }}`, work},

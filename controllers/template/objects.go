@@ -45,7 +45,15 @@ type manifests struct {
 	notes       []string
 	// seen says at which place of objects an object is.
 	seen map[identity]int
+	// documents and taken are how many YAML documents and objects there were, also such as are left out.
+	documents, taken int
 }
+
+// A tenant of many thousands of objects is none that the API server or a pass of ours would get through.
+const (
+	maxObjects   = 2000
+	maxDocuments = 10_000
+)
 
 // document is one YAML document and the line of the file that it begins on, counted from 1.
 type document struct {
@@ -60,11 +68,12 @@ var separator = regexp.MustCompile(`(?m)^(?:---[ \t]*|\.\.\.[ \t\r]*$)`)
 // documents splits a file.
 func documents(text string) []document {
 	var docs []document
-	from := 0
+	from, line := 0, 1
 	for _, at := range append(separator.FindAllStringIndex(text, -1), []int{len(text), len(text)}) {
 		if part := text[from:at[0]]; strings.TrimSpace(part) != "" {
-			docs = append(docs, document{part, 1 + strings.Count(text[:from], "\n")})
+			docs = append(docs, document{part, line})
 		}
+		line += strings.Count(text[from:at[1]], "\n")
 		from = at[1]
 	}
 	return docs
@@ -72,7 +81,11 @@ func documents(text string) []document {
 
 // read takes the objects out of a rendered file.
 func (m *manifests) read(file, text string) error {
-	for _, doc := range documents(text) {
+	docs := documents(text)
+	if m.documents += len(docs); m.documents > maxDocuments {
+		return fmt.Errorf("%s: the template renders more than %d YAML documents; look for a range without a bound", file, maxDocuments)
+	}
+	for _, doc := range docs {
 		// Helm puts a line break behind every document of its manifest, but behind a hook only where there is none. A block of
 		// text at the end of a document shows the difference.
 		content, err := m.decode(file, document{doc.text + "\n", doc.line})
@@ -182,12 +195,15 @@ func inherit(object map[string]any, list map[string]string) {
 
 // add takes one object.
 func (m *manifests) add(file string, content map[string]any) error {
+	if m.taken++; m.taken > maxObjects {
+		return fmt.Errorf("the template renders more than %d objects; look for a range without a bound", maxObjects)
+	}
 	withoutNulls(content)
 	id, err := m.identify(content)
 	if err != nil {
 		return err
 	}
-	if err := checkExponents("", content); err != nil {
+	if err := checkQuantities("", content); err != nil {
 		return fmt.Errorf("the %s: %s", m.report.redact(id.Kind), m.report.redact(err.Error()))
 	}
 	object := &unstructured.Unstructured{Object: content}

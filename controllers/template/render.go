@@ -100,7 +100,7 @@ func (r *rendering) session(top common.Values) *session {
 	})
 	s.seed, s.namespace, s.derived = r.in.Seed, r.in.Namespace, r.derived
 	if values, err := top.Table("Values"); err == nil {
-		s.whole = whole{values: values, ours: values[stallkeeperKey]}
+		s.whole = whole{budget: s.budget, values: values, ours: values[stallkeeperKey]}
 	}
 	return s
 }

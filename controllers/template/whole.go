@@ -19,8 +19,17 @@ import (
 // Go can't recover from the full stack that printing it leads to.
 const maxNesting = 256
 
+// A value that holds another one twice, which holds another one twice, is small, and has no end where it is walked through. maxWalked is how
+// many elements are walked through at once: more would not fit into what a template may render. Beyond walkedFree each costs walkCost.
+const (
+	maxWalked  = 1 << 20
+	walkedFree = 1 << 13
+	walkCost   = 16
+)
+
 // whole keeps out of what is printed as a whole what may not be there.
 type whole struct {
+	*budget
 	// values are .Values as the chart sees them, ours what is in them below stallkeeperKey.
 	values map[string]any
 	ours   any
@@ -34,7 +43,11 @@ func (w whole) args(args []reflect.Value, prints bool) ([]reflect.Value, error) 
 		if !container(arg) {
 			continue
 		}
-		holds, err := w.look(arg, 0)
+		walked := 0
+		holds, err := w.look(arg, 0, &walked)
+		if err == nil {
+			err = w.spend(walked + walkCost*max(0, walked-walkedFree))
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -87,8 +100,16 @@ func container(v reflect.Value) bool {
 	return false
 }
 
-// look walks through a value and says whether our key is in it. The error says that it is nested too deep, or holds itself.
-func (w whole) look(v reflect.Value, depth int) (holds bool, err error) {
+// look walks through a value, counts its elements and says whether our key is in it. The error says that it is nested too deep, or holds
+// itself, or too much.
+func (w whole) look(v reflect.Value, depth int, walked *int) (holds bool, err error) {
+	switch v.Kind() {
+	case reflect.Map, reflect.Slice, reflect.Array:
+		*walked += 1 + v.Len()
+	}
+	if *walked > maxWalked {
+		return false, refusef("the value holds more than %d elements, or the same ones again and again", maxWalked)
+	}
 	if depth > maxNesting {
 		return false, refusef("the value holds itself, or is nested more than %d deep", maxNesting)
 	}
@@ -97,12 +118,12 @@ func (w whole) look(v reflect.Value, depth int) (holds bool, err error) {
 		if v.IsNil() {
 			return false, nil
 		}
-		return w.look(v.Elem(), depth+1)
+		return w.look(v.Elem(), depth+1, walked)
 	case reflect.Map:
 		holds = w.has(v)
 		for entries := v.MapRange(); entries.Next(); {
 			if e := entries.Value(); container(e) {
-				inner, err := w.look(e, depth+1)
+				inner, err := w.look(e, depth+1, walked)
 				if err != nil {
 					return false, err
 				}
@@ -112,7 +133,7 @@ func (w whole) look(v reflect.Value, depth int) (holds bool, err error) {
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
 			if e := v.Index(i); container(e) {
-				inner, err := w.look(e, depth+1)
+				inner, err := w.look(e, depth+1, walked)
 				if err != nil {
 					return false, err
 				}

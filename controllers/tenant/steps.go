@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/quantity"
 )
 
 // step is what makes the API server take an object that it has refused: one of clear, recreate, replace and after.
@@ -223,7 +224,7 @@ func claimTemplates(set *unstructured.Unstructured) map[string]map[string]any {
 // claimSize is what a claim or its template asks for; zero where that can't be read.
 func claimSize(claim map[string]any) resource.Quantity {
 	value := at(claim, []string{"spec", "resources", "requests", "storage"})
-	size, err := resource.ParseQuantity(fmt.Sprint(value))
+	size, err := quantity.Parse(fmt.Sprint(value))
 	if err != nil {
 		return resource.Quantity{}
 	}
