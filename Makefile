@@ -26,6 +26,8 @@ CONTROLPLANE := go -C hack/controlplane run .
 CONTROLLER_GEN := bin/tools/controller-gen
 HELM := bin/tools/helm
 GOLANGCI_LINT := bin/tools/golangci-lint
+CYCLONEDX := bin/tools/cyclonedx-gomod
+GOVULNCHECK := bin/tools/govulncheck
 
 # make test TEST=./webhook TESTFLAGS='-run TestMerge -v' for one of them.
 TEST ?= ./...
@@ -115,8 +117,12 @@ build: ## Build the operator into bin/stallkeeper
 	go build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 .PHONY: sbom
-sbom: build ## List all modules of bin/stallkeeper, with versions and checksums, in bin/stallkeeper.sbom.txt
-	go version -m bin/stallkeeper > bin/stallkeeper.sbom.txt
+sbom: build $(CYCLONEDX) ## Write the CycloneDX bill of materials of bin/stallkeeper to bin/stallkeeper.cdx.json
+	$(CYCLONEDX) bin -json -std -noserial -version $(VERSION) -output bin/stallkeeper.cdx.json bin/stallkeeper
+
+.PHONY: vulncheck
+vulncheck: build $(GOVULNCHECK) ## Look for known vulnerabilities in bin/stallkeeper; needs vuln.go.dev, or GOVULNDB=URL of a copy
+	$(GOVULNCHECK) $(if $(GOVULNDB),-db $(GOVULNDB)) -mode binary bin/stallkeeper
 
 .PHONY: image
 image: ## Build the image IMAGE with CONTAINER_TOOL
@@ -139,6 +145,14 @@ clean: cluster-down ## End the cluster and remove bin/; the build cache stays
 
 $(CONTROLLER_GEN): hack/tools/go.mod hack/tools/go.sum
 	go -C hack/tools build -o $(CURDIR)/$@ sigs.k8s.io/controller-tools/cmd/controller-gen
+	@touch $@
+
+$(CYCLONEDX): hack/tools/supply/go.mod hack/tools/supply/go.sum
+	go -C hack/tools/supply build -o $(CURDIR)/$@ github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+	@touch $@
+
+$(GOVULNCHECK): hack/tools/supply/go.mod hack/tools/supply/go.sum
+	go -C hack/tools/supply build -o $(CURDIR)/$@ golang.org/x/vuln/cmd/govulncheck
 	@touch $@
 
 # Helm calls itself v4 only as far as it is told.

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -39,6 +40,23 @@ func TestTheImageIsBuiltFromAllThatTheBinaryIs(t *testing.T) {
 		}
 		if !slices.Contains(dockerignore, "!"+folder) {
 			t.Errorf(".dockerignore hides %s/", folder)
+		}
+	}
+}
+
+// TestTheBasesOfTheImageArePinned: a tag is whatever its registry says today.
+func TestTheBasesOfTheImageArePinned(t *testing.T) {
+	dockerfile, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned := regexp.MustCompile(`(?m)^ARG (BUILD|BASE)_IMAGE=[a-z0-9./-]+:[a-z0-9.-]+@sha256:[0-9a-f]{64}$`)
+	if found := pinned.FindAllString(string(dockerfile), -1); len(found) != 2 {
+		t.Errorf("pinned by digest are %q, want both bases", found)
+	}
+	for line := range strings.Lines(string(dockerfile)) {
+		if from, ok := strings.CutPrefix(line, "FROM "); ok && !strings.HasPrefix(from, "${") {
+			t.Errorf("%q is a base that is no argument", line)
 		}
 	}
 }
