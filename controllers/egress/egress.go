@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -59,9 +61,39 @@ func (r Reach) Registries() *http.Client {
 
 func (r Reach) transport(connecting time.Duration) *http.Transport {
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: r.dial(connecting), MaxIdleConns: 64, IdleConnTimeout: 30 * time.Second,
+		Proxy: r.proxied(http.ProxyFromEnvironment), DialContext: r.dial(connecting), MaxIdleConns: 64, IdleConnTimeout: 30 * time.Second,
 		TLSHandshakeTimeout: connecting, ForceAttemptHTTP2: true,
 	}
+}
+
+// proxied looks at what a proxy is asked for. The proxy connects, so that no socket of ours can tell: of a name it is known only what it says.
+func (r Reach) proxied(find func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	return func(req *http.Request) (*url.URL, error) {
+		proxy, err := find(req)
+		if err == nil && proxy != nil && !r.allowsName(req.URL.Hostname()) {
+			return nil, ErrNear
+		}
+		return proxy, err
+	}
+}
+
+// metadataNames are what clouds call their metadata servers.
+var metadataNames = []string{
+	"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal", "metadata.tencentyun.com",
+	"metadata.azure.internal", "metadata.platformequinix.com",
+}
+
+func (r Reach) allowsName(host string) bool {
+	host = strings.ToLower(strings.TrimRight(host, "."))
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return r.allows(ip)
+	}
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return r.Loopback
+	}
+	// An address in another notation, such as 2852039166 or 0xa9.254.43518: a name's last label does not begin with a digit.
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	return last != "" && strings.Trim(last[:1], "0123456789") != "" && !slices.Contains(metadataNames, host)
 }
 
 func (r Reach) dial(timeout time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -95,16 +127,16 @@ var metadata = []netip.Prefix{
 	netip.MustParsePrefix("fd00:ec2::/32"), netip.MustParsePrefix("fd20:ce::/32"), netip.MustParsePrefix("100.100.100.200/32"),
 	netip.MustParsePrefix("168.63.129.16/32"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("0.0.0.0/8"),
 	netip.MustParsePrefix("255.255.255.255/32"),
+	// In the local use of NAT64 an IPv4 address stands at one of several places.
+	netip.MustParsePrefix("64:ff9b:1::/48"),
 }
 
-// translated are networks in whose addresses an IPv4 address stands, from that byte on: NAT64, its local use, addresses compatible with
-// IPv4, and 6to4.
+// translated are networks in whose addresses an IPv4 address stands, from that byte on: NAT64, addresses compatible with IPv4, and 6to4.
 var translated = []struct {
 	network netip.Prefix
 	at      int
 }{
 	{netip.MustParsePrefix("64:ff9b::/96"), 12},
-	{netip.MustParsePrefix("64:ff9b:1::/48"), 12},
 	{netip.MustParsePrefix("::/96"), 12},
 	{netip.MustParsePrefix("::ffff:0:0:0/96"), 12},
 	{netip.MustParsePrefix("2002::/16"), 2},
