@@ -29,6 +29,13 @@ const (
 	// user cost nothing: the users of an enterprise often share an address.
 	failureRate  = 5
 	failureBurst = 20
+	// suspectRate, suspectBurst and maxSuspects are what callers of one instance have together of which a question has failed within
+	// rateMemory. What the instance has otherwise is for callers without a failure, so that a few addresses can't take it all, each within
+	// its own bound.
+	suspectRate  = 10
+	suspectBurst = 20
+	maxSuspects  = maxPerInstance / 2
+	failedMost   = 65_536
 	// rateMemory is how long an instance's rate is kept after its first use; it then begins anew.
 	rateMemory = time.Minute
 	rateMost   = 4096
@@ -46,6 +53,10 @@ type limits struct {
 	of       map[types.NamespacedName]int
 	ofCaller map[caller]int
 	rates    *expirable.LRU[types.NamespacedName, *rate.Limiter]
+	// failed are the callers of which a question failed a moment ago, suspects and suspectRates what they have together.
+	failed       *expirable.LRU[caller, struct{}]
+	suspects     map[types.NamespacedName]int
+	suspectRates *expirable.LRU[types.NamespacedName, *rate.Limiter]
 	// failures are what callers may still have answered with a failure.
 	failures *expirable.LRU[caller, *rate.Limiter]
 	// used are the states of attempts with which a marketplace was asked, until they are too old anyway. Each replica has its own.
@@ -66,6 +77,8 @@ func newLimits(most int) *limits {
 	return &limits{
 		places: make(chan struct{}, most), of: map[types.NamespacedName]int{}, ofCaller: map[caller]int{}, used: used,
 		rates:    expirable.NewLRU[types.NamespacedName, *rate.Limiter](rateMost, nil, rateMemory),
+		failed:   expirable.NewLRU[caller, struct{}](failedMost, nil, rateMemory),
+		suspects: map[types.NamespacedName]int{}, suspectRates: expirable.NewLRU[types.NamespacedName, *rate.Limiter](rateMost, nil, rateMemory),
 		failures: expirable.NewLRU[caller, *rate.Limiter](rateMost, nil, rateMemory),
 	}
 }
@@ -74,7 +87,7 @@ func newLimits(most int) *limits {
 // good for one question, whoever brings it and whatever came of it: else one cookie would be as many questions as its holder likes, and take
 // the turn of those who really sign in.
 func (l *limits) enter(ctx context.Context, of caller, state string) (leave func(proved bool), err error) {
-	failures, err := l.allow(of, sha256.Sum256([]byte(state)))
+	a, err := l.allow(of, sha256.Sum256([]byte(state)))
 	if err != nil {
 		return nil, err
 	}
@@ -83,35 +96,47 @@ func (l *limits) enter(ctx context.Context, of caller, state string) (leave func
 		return func(proved bool) {
 			<-l.places
 			if !proved {
-				failures.Allow()
+				a.failures.Allow()
+				l.failed.Add(of, struct{}{})
 			}
-			l.forget(of)
+			l.forget(of, a)
 		}, nil
 	case <-ctx.Done():
-		l.forget(of)
+		l.forget(of, a)
 		return nil, errBusy
 	}
 }
 
-// allow notes one more of a caller, unless there are too many, too many of them failed, or the state was used. It gives what the caller
-// may still fail with.
-func (l *limits) allow(of caller, state stateDigest) (*rate.Limiter, error) {
+// allowed is a question that may be asked: what its caller may still fail with, and whether it counts among the suspects.
+type allowed struct {
+	failures *rate.Limiter
+	suspect  bool
+}
+
+// allow notes one more of a caller, unless there are too many, too many of them failed, or the state was used.
+func (l *limits) allow(of caller, state stateDigest) (allowed, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.used.Contains(state) {
-		return nil, fmt.Errorf("%w: the state was already used", errCode)
+		return allowed{}, fmt.Errorf("%w: the state was already used", errCode)
 	}
-	failures := limiter(l.failures, of, failureRate, failureBurst)
-	if l.of[of.instance] >= maxPerInstance || l.ofCaller[of] >= maxPerAddress || failures.Tokens() < float64(l.ofCaller[of]+1) {
-		return nil, errBusy
+	a := allowed{failures: limiter(l.failures, of, failureRate, failureBurst), suspect: l.failed.Contains(of)}
+	if l.of[of.instance] >= maxPerInstance || l.ofCaller[of] >= maxPerAddress || a.failures.Tokens() < float64(l.ofCaller[of]+1) {
+		return allowed{}, errBusy
 	}
-	if !limiter(l.rates, of.instance, instanceRate, instanceBurst).Allow() {
-		return nil, errBusy
+	if a.suspect && (l.suspects[of.instance] >= maxSuspects || !limiter(l.suspectRates, of.instance, suspectRate, suspectBurst).Allow()) {
+		return allowed{}, errBusy
+	}
+	if !a.suspect && !limiter(l.rates, of.instance, instanceRate, instanceBurst).Allow() {
+		return allowed{}, errBusy
 	}
 	l.used.Add(state, struct{}{})
 	l.of[of.instance]++
 	l.ofCaller[of]++
-	return failures, nil
+	if a.suspect {
+		l.suspects[of.instance]++
+	}
+	return a, nil
 }
 
 // limiter is that of a key, made at its first use.
@@ -124,9 +149,14 @@ func limiter[K comparable](among *expirable.LRU[K, *rate.Limiter], key K, perSec
 	return found
 }
 
-func (l *limits) forget(of caller) {
+func (l *limits) forget(of caller, a allowed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if a.suspect {
+		if l.suspects[of.instance]--; l.suspects[of.instance] <= 0 {
+			delete(l.suspects, of.instance)
+		}
+	}
 	if l.of[of.instance]--; l.of[of.instance] <= 0 {
 		delete(l.of, of.instance)
 	}
