@@ -392,7 +392,7 @@ func fieldManagerOf(gvk schema.GroupVersionKind) (*managedfields.FieldManager, e
 	builtIn, custom := converters()
 	newManager := managedfields.NewDefaultFieldManager
 	converter := builtIn
-	if strings.Contains(gvk.Group, "example.com") || gvk.Group == "keda.sh" {
+	if strings.Contains(gvk.Group, "example.com") || gvk.Group == "keda.sh" || gvk.Group == groupGateway {
 		converter, newManager = custom, managedfields.NewDefaultCRDFieldManager
 	}
 	fm, err := newManager(converter, asItIs{}, asItIs{}, asItIs{}, gvk, gvk.GroupVersion(), "", nil)

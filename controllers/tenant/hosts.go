@@ -34,7 +34,13 @@ func (h hostPath) overlaps(other hostPath) bool {
 }
 
 func takesHosts(kind schema.GroupKind) bool {
-	return kind == kindIngress || kind.Group == "gateway.networking.k8s.io" && strings.HasSuffix(kind.Kind, "Route")
+	return kind == kindIngress || isGateway(kind) || kind.Group == groupGateway && strings.HasSuffix(kind.Kind, "Route")
+}
+
+const groupGateway = "gateway.networking.k8s.io"
+
+func isGateway(kind schema.GroupKind) bool {
+	return kind.Group == groupGateway && kind.Kind == "Gateway"
 }
 
 // hostPathsOf is what an object takes; nothing for other kinds, and nothing for what names no host, which the chart's tenantLimits allow.
@@ -53,6 +59,13 @@ func hostPathsOf(obj *unstructured.Unstructured) []hostPath {
 		for _, path := range paths {
 			found = append(found, hostPath{strings.ToLower(host), literal(path)})
 		}
+	}
+	if isGateway(obj.GroupVersionKind().GroupKind()) {
+		for _, listener := range objectsIn(obj.Object, "spec", "listeners") {
+			host, _, _ := unstructured.NestedString(listener, "hostname")
+			take(host, nil)
+		}
+		return found
 	}
 	if obj.GroupVersionKind().GroupKind() != kindIngress {
 		names, _, _ := unstructured.NestedStringSlice(obj.Object, "spec", "hostnames")
@@ -143,7 +156,12 @@ func objectsIn(from map[string]any, path ...string) []map[string]any {
 
 // literal is what a path begins with for sure, whether it is a text or a regular expression.
 func literal(path string) string {
-	if end := strings.IndexAny(path, `([{*+?^$|\`); end >= 0 {
+	if special := strings.IndexAny(path, `([{*+?^$|\`); special >= 0 {
+		end := strings.IndexAny(path, `.([{*+?^$|\`)
+		// Behind (/|$) nothing more belongs to the last segment. Else the expression may go on with it, or not have its last letter.
+		if !strings.HasPrefix(path[end:], "(/") {
+			end = strings.LastIndex(path[:end], "/") + 1
+		}
 		path = path[:end]
 	}
 	return strings.TrimRight(path, "/")

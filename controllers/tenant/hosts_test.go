@@ -1,9 +1,12 @@
 package tenant
 
 import (
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
@@ -11,25 +14,57 @@ import (
 
 func TestAHostIsOfTheTenantThatTakesItFirst(t *testing.T) {
 	ingress := func(spec string) string {
+		if other, is := strings.CutPrefix(spec, "is: "); is {
+			return "\n- " + other + "\n"
+		}
 		return "\n- {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web}, spec: {" + spec + "}}\n"
 	}
 	rule := func(host, path string) string {
 		return "rules: [{host: '" + host + "', http: {paths: [{path: '" + path + "', pathType: ImplementationSpecific, backend: {service: {name: web, port: {number: 80}}}}]}}]"
+	}
+	gateway := func(kind, spec string) string {
+		return "is: {apiVersion: gateway.networking.k8s.io/v1, kind: " + kind + ", metadata: {name: web}, spec: {" + spec + "}}"
+	}
+	matched := func(host, path string) string {
+		return gateway("HTTPRoute", "hostnames: ['"+host+"'], rules: [{matches: [{path: {type: PathPrefix, value: '"+path+"'}}]}]")
+	}
+	kinds := slices.Clone(kinds)
+	for _, kind := range []string{"Gateway", "HTTPRoute", "GRPCRoute", "TLSRoute"} {
+		kinds = append(kinds, schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: kind})
 	}
 	const bare = "rules: [{host: a.example.com}]"
 	for name, tc := range map[string]struct {
 		first, second string
 		held          bool
 	}{
-		"the same host":                    {bare, bare, true},
-		"in capitals":                      {bare, rule("A.example.com", "/"), true},
-		"another host":                     {bare, rule("b.example.com", "/"), false},
-		"a path of a host":                 {bare, rule("a.example.com", "/login"), true},
-		"all paths of a host":              {rule("a.example.com", "/login"), bare, true},
-		"the same path":                    {rule("a.example.com", "/x"), rule("a.example.com", "/x/"), true},
-		"the path as a regular expression": {rule("a.example.com", "/x"), rule("a.example.com", "/x(/|$)(.*)"), true},
-		"another path":                     {rule("a.example.com", "/x"), rule("a.example.com", "/xy"), false},
-		"a certificate":                    {bare, "tls: [{hosts: [a.example.com]}]", true},
+		"the same host":                          {bare, bare, true},
+		"in capitals":                            {bare, rule("A.example.com", "/"), true},
+		"another host":                           {bare, rule("b.example.com", "/"), false},
+		"a path of a host":                       {bare, rule("a.example.com", "/login"), true},
+		"all paths of a host":                    {rule("a.example.com", "/login"), bare, true},
+		"the same path":                          {rule("a.example.com", "/x"), rule("a.example.com", "/x/"), true},
+		"the path as a regular expression":       {rule("a.example.com", "/x"), rule("a.example.com", "/x(/|$)(.*)"), true},
+		"a regular expression that matches more": {rule("a.example.com", "/xyz"), rule("a.example.com", "/x.*"), true},
+		"one whose last letter is optional":      {rule("a.example.com", "/app"), rule("a.example.com", "/apps?"), true},
+		"regular expressions of two segments":    {rule("a.example.com", "/x(/|$)(.*)"), rule("a.example.com", "/y(/|$)(.*)"), false},
+		"a route of an Ingress's host":           {bare, matched("a.example.com", "/"), true},
+		"a route in capitals":                    {bare, matched("A.Example.com", "/"), true},
+		"an Ingress of a route's host":           {matched("a.example.com", "/"), bare, true},
+		"routes of two paths":                    {matched("a.example.com", "/x"), matched("a.example.com", "/y"), false},
+		"routes of one path":                     {matched("a.example.com", "/x"), matched("a.example.com", "/x/y"), true},
+		"a route of all paths":                   {matched("a.example.com", "/x"), gateway("HTTPRoute", "hostnames: [a.example.com]"), true},
+		"a route that matches by a header": {
+			matched("a.example.com", "/x"), gateway("HTTPRoute", "hostnames: [a.example.com], rules: [{matches: [{headers: [{name: a, value: b}]}]}]"), true,
+		},
+		"a route of methods":         {bare, gateway("GRPCRoute", "hostnames: [a.example.com], rules: [{matches: [{method: {service: s}}]}]"), true},
+		"a route of another host":    {bare, gateway("GRPCRoute", "hostnames: [b.example.com]"), false},
+		"a route of TLS":             {bare, gateway("TLSRoute", "hostnames: [a.example.com]"), true},
+		"routes of TLS":              {gateway("TLSRoute", "hostnames: [a.example.com]"), gateway("TLSRoute", "hostnames: [a.example.com]"), true},
+		"a listener":                 {bare, gateway("Gateway", "listeners: [{name: a, hostname: a.example.com}]"), true},
+		"a host of a listener":       {gateway("Gateway", "listeners: [{name: a, hostname: a.example.com}]"), bare, true},
+		"a listener of another host": {bare, gateway("Gateway", "listeners: [{name: a, hostname: b.example.com}, {name: b}]"), false},
+		"another path":               {rule("a.example.com", "/x"), rule("a.example.com", "/xy"), false},
+		"a certificate":              {bare, "tls: [{hosts: [a.example.com]}]", true},
 		"a certificate of a shared host": {
 			rule("a.example.com", "/x") + ", tls: [{hosts: [a.example.com]}]", rule("a.example.com", "/y") + ", tls: [{hosts: [a.example.com]}]", false,
 		},
@@ -68,7 +103,10 @@ func TestAHostIsOfTheTenantThatTakesItFirst(t *testing.T) {
 					process = New(server, newCached(server, ""), server, kinds, first.clock)
 				}
 				held := slices.ContainsFunc(shape(second), func(r Refusal) bool { return r.Reason == ReasonHostHeld && r.Remedy != "" })
-				if _, there := server.all("tenant-second")[second.id("Ingress", "web")]; held != tc.held || there == tc.held {
+				there := slices.ContainsFunc(slices.Collect(maps.Keys(server.all("tenant-second"))), func(id objectID) bool {
+					return id.namespace == "tenant-second" && id.name == "web"
+				})
+				if held != tc.held || there == tc.held {
 					t.Errorf("refused: %t; made: %t", held, there)
 				}
 				if refusals := shape(first); len(refusals) != 0 {

@@ -31,6 +31,23 @@ var cloudIdentities = []string{
 	"eks.amazonaws.com/", "iam.amazonaws.com/", "iam.gke.io/", "azure.workload.identity/", "pod-identity.alibabacloud.com/",
 }
 
+// Annotations by which controllers of others take hosts that stand in no spec, a certificate for such hosts, or text into the configuration that
+// all tenants share: how they end, and how they begin. The chart's admission policy has the same.
+var (
+	hostAnnotationEnds = []string{
+		"-snippet", "-snippets", "/server-alias", "/host-aliases", "/hostname-extension",
+	}
+	hostAnnotationBegins = []string{
+		"external-dns.", "cert-manager.io/alt-names", "cert-manager.io/common-name", "alb.ingress.kubernetes.io/conditions.",
+		"haproxy-ingress.github.io/config-",
+	}
+)
+
+func takesHosts(annotation string) bool {
+	return slices.ContainsFunc(hostAnnotationEnds, func(end string) bool { return strings.HasSuffix(annotation, end) }) ||
+		slices.ContainsFunc(hostAnnotationBegins, func(begin string) bool { return strings.HasPrefix(annotation, begin) })
+}
+
 // BorderProblems says which objects reach beyond their tenant, each as a sentence with its remedy.
 func (l Limits) BorderProblems(objects []*unstructured.Unstructured) []string {
 	var problems []string
@@ -45,14 +62,13 @@ func (l Limits) BorderProblems(objects []*unstructured.Unstructured) []string {
 // networkProblems are those of what draws traffic.
 func (l Limits) networkProblems(object *unstructured.Unstructured) []string {
 	kind := object.GroupVersionKind().GroupKind()
-	service, opens := kind == kindService, isIngress(kind) || isRoute(kind)
+	service, opens := kind == kindService, isIngress(kind) || isRoute(kind) || isGateway(kind)
 	if !service && !opens {
 		return nil
 	}
 	var problems []string
 	for _, key := range slices.Sorted(maps.Keys(object.GetAnnotations())) {
-		takes := strings.HasSuffix(key, "-snippet") || strings.HasSuffix(key, "/server-alias") || strings.HasPrefix(key, "external-dns.alpha.kubernetes.io/")
-		if takes && !slices.Contains(l.HostAnnotations, key) {
+		if takesHosts(key) && !slices.Contains(l.HostAnnotations, key) {
 			problems = append(problems, fmt.Sprintf("the annotation %s takes hosts or configuration that all tenants share; leave it out, or add it"+
 				" to the chart's value tenantLimits.hostAnnotations", key))
 		}
@@ -65,6 +81,9 @@ func (l Limits) networkProblems(object *unstructured.Unstructured) []string {
 			problems = append(problems, "a Service of type ExternalName would have others call any host for it; use the host's own name in the application")
 		}
 		return problems
+	}
+	if addresses, _, _ := unstructured.NestedSlice(object.Object, "spec", "addresses"); isGateway(kind) && len(addresses) > 0 {
+		problems = append(problems, "spec.addresses could take an address that another tenant is to have; leave it out")
 	}
 	for _, host := range hostsOf(object) {
 		problems = append(problems, l.hostProblem(host)...)
@@ -158,8 +177,26 @@ func isRoute(kind schema.GroupKind) bool {
 	return kind.Group == groupGateway && strings.HasSuffix(kind.Kind, "Route")
 }
 
-// hostsOf are the hosts of an Ingress or a Route, with an empty one for what takes any host.
+func isGateway(kind schema.GroupKind) bool {
+	return kind.Group == groupGateway && kind.Kind == "Gateway"
+}
+
+// hostsOf are the hosts of an Ingress or a Route, with an empty one for what takes any host; and those that the listeners of a Gateway name.
+// One without a name takes what comes to the Gateway's own address.
 func hostsOf(object *unstructured.Unstructured) []string {
+	if isGateway(object.GroupVersionKind().GroupKind()) {
+		var hosts []string
+		listeners, _, _ := unstructured.NestedSlice(object.Object, "spec", "listeners")
+		for _, listener := range listeners {
+			if fields, ok := listener.(map[string]any); ok {
+				if host, named := fields["hostname"].(string); named {
+					hosts = append(hosts, host)
+				}
+			}
+		}
+		slices.Sort(hosts)
+		return slices.Compact(hosts)
+	}
 	if isRoute(object.GroupVersionKind().GroupKind()) {
 		hosts, _, _ := unstructured.NestedStringSlice(object.Object, "spec", "hostnames")
 		if len(hosts) == 0 {

@@ -21,6 +21,9 @@ func TestBorderProblems(t *testing.T) {
 	route := func(rest string) string {
 		return "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: web}\nspec: {" + rest + "}"
 	}
+	gateway := func(annotation, rest string) string {
+		return "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: web, annotations: {" + annotation + "}}\nspec: {" + rest + "}"
+	}
 	service := func(annotation, rest string) string {
 		return "apiVersion: v1\nkind: Service\nmetadata: {name: web, annotations: {" + annotation + "}}\nspec: {" + rest + "}"
 	}
@@ -45,6 +48,18 @@ func TestBorderProblems(t *testing.T) {
 		"a route that fits":                   {route("hostnames: [a.apps.example.com]"), ""},
 		"a route of another host":             {route("hostnames: [www.example.com]"), "does not end with"},
 		"a route of every host":               {route("parentRefs: [{name: g}]"), "names no host"},
+		"a Gateway":                           {gateway("", "listeners: [{name: a, hostname: a.apps.example.com}, {name: b}]"), ""},
+		"a Gateway of another host":           {gateway("", "listeners: [{name: a, hostname: www.example.com}]"), "does not end with"},
+		"a Gateway of the callbacks' host":    {gateway("", "listeners: [{name: a, hostname: hooks.apps.example.com}]"), "Stallkeeper's own"},
+		"a Gateway of many hosts":             {gateway("", "listeners: [{name: a, hostname: '*.apps.example.com'}]"), "Stallkeeper's own"},
+		"a Gateway of a chosen address":       {gateway("", "addresses: [{value: 192.0.2.1}]"), "spec.addresses"},
+		"a name by a Gateway's annotation":    {gateway("external-dns.alpha.kubernetes.io/target: a", ""), "hostAnnotations"},
+		"a certificate of more hosts":         {gateway("cert-manager.io/alt-names: www.example.com", ""), "hostAnnotations"},
+		"a certificate by a common name":      {gateway("cert-manager.io/common-name: www.example.com", ""), "hostAnnotations"},
+		"an issuer of certificates":           {gateway("cert-manager.io/cluster-issuer: le", ""), ""},
+		"another controller's snippets":       {gateway("nginx.org/server-snippets: x", ""), "hostAnnotations"},
+		"another controller's aliases":        {gateway("konghq.com/host-aliases: www.example.com", ""), "hostAnnotations"},
+		"a cloud's conditions":                {gateway("alb.ingress.kubernetes.io/conditions.web: x", ""), "hostAnnotations"},
 		"a Service":                           {service("", "ports: [{port: 80}]"), ""},
 		"a name that is allowed":              {service("external-dns.alpha.kubernetes.io/hostname: a", ""), ""},
 		"a target of others":                  {service("external-dns.alpha.kubernetes.io/target: a", ""), "hostAnnotations"},

@@ -38,10 +38,8 @@ func fixtures() []*unstructured.Unstructured {
 			stallkeeper.io/instance-namespace: other-sales, stallkeeper.io/deletion-protection: Enabled,
 			pod-security.kubernetes.io/enforce: restricted}}}`,
 
-		`{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: httproutes.gateway.networking.k8s.io,
-			annotations: {api-approved.kubernetes.io: "unapproved, for a test"}}, spec: {group: gateway.networking.k8s.io, scope: Namespaced,
-			names: {plural: httproutes, singular: httproute, kind: HTTPRoute, listKind: HTTPRouteList},
-			versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}`,
+		routeKind("httproutes", "HTTPRoute"), routeKind("grpcroutes", "GRPCRoute"), routeKind("tlsroutes", "TLSRoute"),
+		routeKind("tcproutes", "TCPRoute"), routeKind("gateways", "Gateway"),
 		`{apiVersion: v1, kind: Secret, metadata: {name: keys, namespace: kube-system}, stringData: {k: v}}`,
 		`{apiVersion: v1, kind: Secret, metadata: {name: keys, namespace: elsewhere}, stringData: {k: v}}`,
 		`{apiVersion: v1, kind: Secret, metadata: {name: stallkeeper-webhook-tls, namespace: stallkeeper-system}, stringData: {k: v}}`,
@@ -73,6 +71,14 @@ func fixtures() []*unstructured.Unstructured {
 			selector: {matchLabels: {app: old}}, template: {metadata: {labels: {app: old}}, spec: {nodeName: node-1,
 			volumes: [{name: v, csi: {driver: old.example.com}}], containers: [{name: app, image: app}]}}}}`,
 		`{apiVersion: v1, kind: ServiceAccount, metadata: {name: app, namespace: tenant-sold}}`,
+		`{apiVersion: v1, kind: Service, metadata: {name: balanced, namespace: tenant-sold}, spec: {type: LoadBalancer, ports: [{port: 80}]}}`,
+		`{apiVersion: v1, kind: ResourceQuota, metadata: {name: quota, namespace: tenant-sold}, spec: {hard: {pods: "100"}}}`,
+		`{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: old, namespace: tenant-sold}, spec: {rules: [{host: old.apps.example.com}]}}`,
+		`{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: old, namespace: tenant-sold}, spec: {accessModes: [ReadWriteOnce],
+			resources: {requests: {storage: 1Gi}}}}`,
+		`{apiVersion: v1, kind: Pod, metadata: {name: old, namespace: tenant-sold}, spec: {serviceAccountName: app, automountServiceAccountToken: false,
+			securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: app, image: app,
+			securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}}`,
 		`{apiVersion: v1, kind: ServiceAccount, metadata: {name: app, namespace: tenant-free}}`,
 		`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny, namespace: tenant-sold}, spec: {podSelector: {}}}`,
 		// More than the policies would let it be given, as from before them.
@@ -177,6 +183,14 @@ func corrections() string {
 func record(name, more string) string {
 	return `{apiVersion: stallkeeper.io/v1alpha1, kind: UsageRecord, metadata: {name: ` + name + `, namespace: sales}, spec: {
 		instanceRef: {name: sold}, meter: requests, value: "5", startTime: "2026-01-01T10:00:00Z", endTime: "2026-01-01T11:00:00Z"` + more + `}}`
+}
+
+// routeKind is a kind of the Gateway API, without its schema.
+func routeKind(plural, kind string) string {
+	return `{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: ` + plural + `.gateway.networking.k8s.io,
+		annotations: {api-approved.kubernetes.io: "unapproved, for a test"}}, spec: {group: gateway.networking.k8s.io, scope: Namespaced,
+		names: {plural: ` + plural + `, singular: ` + strings.ToLower(kind) + `, kind: ` + kind + `, listKind: ` + kind + `List},
+		versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}`
 }
 
 func deployment(namespace string) string {

@@ -124,6 +124,7 @@ var kinds = map[string]string{
 	"marketplaceinstances": "MarketplaceInstance", "replicasets": "ReplicaSet", "roles": "Role", "rolebindings": "RoleBinding", "services": "Service",
 	"networkpolicies": "NetworkPolicy", "serviceaccounts": "ServiceAccount", "ingresses": "Ingress", "statefulsets": "StatefulSet",
 	"cronjobs": "CronJob", "httproutes": "HTTPRoute", "persistentvolumeclaims": "PersistentVolumeClaim",
+	"grpcroutes": "GRPCRoute", "tlsroutes": "TLSRoute", "tcproutes": "TCPRoute", "gateways": "Gateway", "leases": "Lease",
 }
 
 func identify(object map[string]any, path string) {

@@ -91,7 +91,9 @@ func install(config *rest.Config) error {
 			"ofSalesNamespaces": map[string]any{"sales": []any{"koogallery-openapi"}},
 			"apiHosts":          []any{"proxy.example.com"},
 		},
-		"extraTenantKinds": []any{map[string]any{"group": "gateway.networking.k8s.io", "version": "v1", "resource": "httproutes"}},
+		"extraTenantKinds": []any{
+			route("httproutes"), route("grpcroutes"), route("tlsroutes"), route("tcproutes"), route("gateways"),
+		},
 		"tenantLimits": map[string]any{
 			"ingressHostSuffixes": []any{".apps.example.com"}, "priorityClassNames": []any{"tenants"},
 			"inlineCSIDrivers": []any{"secrets.example.com"}, "cloudIdentityAnnotations": []any{"iam.gke.io/gcp-service-account"},
@@ -228,4 +230,9 @@ func policiesInForce(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// route is a kind of the Gateway API that tenants may have.
+func route(resource string) map[string]any {
+	return map[string]any{"group": "gateway.networking.k8s.io", "version": "v1", "resource": resource}
 }

@@ -105,6 +105,16 @@ func TestObjectsOfTenants(t *testing.T) {
 		"no Route of every host":                        {apply(routes+"/httproutes/web", "spec: {}"), anyHost},
 		"no Route of the callbacks' host":               {apply(routes+"/httproutes/web", "spec: {hostnames: [hooks.apps.example.com]}"), "a host of Stallkeeper itself"},
 		"a Route of a tenant's host":                    {apply(routes+"/httproutes/web", "spec: {hostnames: [a.apps.example.com]}"), ""},
+		"no other Route of another host":                {apply(routes+"/grpcroutes/web", "spec: {hostnames: [www.example.com]}"), hostName},
+		"no Route of TLS of another host":               {apply(routes+"/tlsroutes/web", "spec: {hostnames: [www.example.com]}"), hostName},
+		"no Route of every connection":                  {apply(routes+"/tcproutes/web", "spec: {}"), anyHost},
+		"a Gateway":                                     {apply(routes+"/gateways/web", "spec: {listeners: [{name: a, hostname: a.apps.example.com}, {name: b}]}"), ""},
+		"no Gateway of another host":                    {apply(routes+"/gateways/web", "spec: {listeners: [{name: a, hostname: www.example.com}]}"), hostName},
+		"no Gateway of the callbacks' host":             {apply(routes+"/gateways/web", "spec: {listeners: [{name: a, hostname: hooks.apps.example.com}]}"), "a host of Stallkeeper itself"},
+		"no Gateway of an address":                      {apply(routes+"/gateways/web", "spec: {addresses: [{value: 192.0.2.1}]}"), "spec.addresses"},
+		"no certificate by an annotation":               {apply(net+"/ingresses/web", "metadata: {annotations: {cert-manager.io/alt-names: www.example.com}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), "takes hosts or configuration"},
+		"no snippets of another controller":             {apply(net+"/ingresses/web", "metadata: {annotations: {nginx.org/server-snippets: x}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), "takes hosts or configuration"},
+		"a certificate of an issuer":                    {apply(net+"/ingresses/web", "metadata: {annotations: {cert-manager.io/cluster-issuer: le}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), ""},
 		"no host by an annotation":                      {apply(net+"/ingresses/web", "metadata: {annotations: {nginx.ingress.kubernetes.io/server-alias: www.example.com}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), "takes hosts or configuration"},
 		"no configuration by an annotation":             {apply(net+"/ingresses/web", "metadata: {annotations: {nginx.ingress.kubernetes.io/configuration-snippet: x}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), "takes hosts or configuration"},
 		"no name of others by an annotation":            {apply(core+"/services/web", "metadata: {annotations: {external-dns.alpha.kubernetes.io/hostname: www.example.com}}\nspec: {ports: [{port: 80}]}"), "takes hosts or configuration"},
@@ -156,6 +166,12 @@ func TestRolesOfTenants(t *testing.T) {
 		"no Role that writes quotas":             {role(controller, "", "resourcequotas", "patch"), refused},
 		"no Role that writes limits":             {role(controller, "", "limitranges", "patch"), refused},
 		"no Role that writes accounts":           {role(controller, "", "serviceaccounts", "patch"), refused},
+		"no Role that writes a quota's status":   {role(controller, "", "resourcequotas/status", "patch"), refused},
+		"no Role that writes a wall's status":    {role(controller, "networking.k8s.io", "networkpolicies/status", "patch"), refused},
+		"no Role that binds pods":                {role(controller, "", "pods/binding", "create"), refused},
+		"no Role of bindings":                    {role(controller, "", "bindings", "create"), refused},
+		"no Role that writes a Service's status": {role(controller, "", "services/status", "patch"), refused},
+		"a Role that reads a Service's status":   {role(controller, "", "services/status", "get"), ""},
 		"no Role that asks for tokens":           {role(controller, "", "serviceaccounts/token", "create"), refused},
 		"no Role on Roles":                       {role(controller, "rbac.authorization.k8s.io", "roles", "get"), refused},
 		"no Role of every verb":                  {role(controller, "", "pods", "'*'"), refused},
@@ -170,5 +186,40 @@ func TestRolesOfTenants(t *testing.T) {
 		"a tenant's account writes no Role":      {role(tenant, "", "configmaps", "list"), "by which the tenant is bounded"},
 		"a tenant's account deletes no Role":     {as(tenant, "DELETE "+rbac+"/roles/reader"), "by which the tenant is bounded"},
 		"a person may, in what the tenant needs": {role(admin, "", "namespaces", "get"), ""},
+	})
+}
+
+// What a tenant's own account may do that has been given every right in its namespace.
+func TestSubresourcesOfTenants(t *testing.T) {
+	const (
+		core    = "/api/v1/namespaces/tenant-sold"
+		apps    = "/apis/apps/v1/namespaces/tenant-sold"
+		net     = "/apis/networking.k8s.io/v1/namespaces/tenant-sold"
+		cluster = "which the cluster's own controllers write"
+		bounded = "by which the tenant is bounded"
+		own     = "may not change the addresses in the status of a pod"
+		binding = "{apiVersion: v1, kind: Binding, metadata: {name: old}, target: {kind: Node, name: node-1}}"
+	)
+	try(t, map[string]attempt{
+		"no quota that is not used":            {as(tenant, "MERGE "+core+"/resourcequotas/quota/status", "status: {hard: {pods: '100'}, used: {pods: '0'}}"), bounded},
+		"no larger quota":                      {as(tenant, "MERGE "+core+"/resourcequotas/quota", "spec: {hard: {pods: '1000'}}"), bounded},
+		"no quotas deleted":                    {as(tenant, "DELETE "+core+"/resourcequotas/quota", ""), bounded},
+		"no token of another account":          {as(tenant, "POST "+core+"/serviceaccounts/app/token", "{apiVersion: authentication.k8s.io/v1, kind: TokenRequest, spec: {audiences: [x]}}"), "may not write serviceaccounts"},
+		"no pod on a node by a binding":        {as(tenant, "POST "+core+"/pods/old/binding", binding), cluster},
+		"nor by the older binding":             {as(tenant, "POST "+core+"/bindings", binding), cluster},
+		"no pod with another pod's address":    {as(tenant, "MERGE "+core+"/pods/old/status", "status: {podIP: 192.0.2.1, podIPs: [{ip: 192.0.2.1}]}"), own},
+		"no pod with another node's address":   {as(tenant, "MERGE "+core+"/pods/old/status", "status: {hostIP: 192.0.2.1, hostIPs: [{ip: 192.0.2.1}]}"), own},
+		"a condition of a pod":                 {as(tenant, "MERGE "+core+"/pods/old/status", "status: {conditions: [{type: example.com/ready, status: 'True'}]}"), ""},
+		"no Service with another's address":    {as(tenant, "MERGE "+core+"/services/balanced/status", "status: {loadBalancer: {ingress: [{ip: 192.0.2.1}]}}"), cluster},
+		"no Ingress with another's address":    {as(tenant, "MERGE "+net+"/ingresses/old/status", "status: {loadBalancer: {ingress: [{ip: 192.0.2.1}]}}"), cluster},
+		"no claim that has grown":              {as(tenant, "MERGE "+core+"/persistentvolumeclaims/old/status", "status: {capacity: {storage: 1Ti}}"), cluster},
+		"a workload is scaled":                 {as(tenant, "MERGE "+apps+"/deployments/app/scale", "spec: {replicas: 2}"), ""},
+		"a workload's status":                  {as(tenant, "MERGE "+apps+"/deployments/app/status", "status: {observedGeneration: 1}"), ""},
+		"a pod is evicted":                     {as(tenant, "POST "+core+"/pods/old/eviction", "{apiVersion: policy/v1, kind: Eviction, metadata: {name: old}}"), ""},
+		"a lease":                              {as(tenant, "APPLY /apis/coordination.k8s.io/v1/namespaces/tenant-sold/leases/l", "spec: {holderIdentity: a}"), ""},
+		"no container past Pod Security":       {as(tenant, "STRATEGIC "+core+"/pods/old/ephemeralcontainers", "spec: {ephemeralContainers: [{name: e, image: e, securityContext: {privileged: true}}]}"), "violates PodSecurity"},
+		"nothing of another tenant":            {as(tenant, "APPLY /api/v1/namespaces/tenant-free/configmaps/c", "data: {}"), "forbidden"},
+		"nothing of a sales namespace":         {as(tenant, "APPLY /api/v1/namespaces/sales/configmaps/c", "data: {}"), "forbidden"},
+		"the cluster's controllers write them": {as(admin, "MERGE "+core+"/services/balanced/status", "status: {loadBalancer: {ingress: [{ip: 192.0.2.1}]}}"), ""},
 	})
 }
