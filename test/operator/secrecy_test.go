@@ -2,15 +2,19 @@ package operator_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"regexp"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -56,20 +60,29 @@ func secrecy() {
 		texts["the metrics"], err = metrics(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		for what, list := range map[string]client.ObjectList{
-			"events":              &eventsv1.EventList{},
-			"Marketplaces":        &v1alpha1.MarketplaceList{},
-			"MarketplaceProducts": &v1alpha1.MarketplaceProductList{},
-			"instances":           &v1alpha1.MarketplaceInstanceList{},
-			"ConfigMaps":          &corev1.ConfigMapList{},
-			"namespaces":          &corev1.NamespaceList{},
-			"UsageRecords":        &v1alpha1.UsageRecordList{},
-			"Deployments":         &appsv1.DeploymentList{},
-			"StatefulSets":        &appsv1.StatefulSetList{},
-			"pods":                &corev1.PodList{},
-			"services":            &corev1.ServiceList{},
-			"claims":              &corev1.PersistentVolumeClaimList{},
-			"leases":              &coordinationv1.LeaseList{},
-			"Secrets' metadata":   metadataOf("SecretList"),
+			"events":               &eventsv1.EventList{},
+			"Marketplaces":         &v1alpha1.MarketplaceList{},
+			"MarketplaceProducts":  &v1alpha1.MarketplaceProductList{},
+			"instances":            &v1alpha1.MarketplaceInstanceList{},
+			"ConfigMaps":           &corev1.ConfigMapList{},
+			"namespaces":           &corev1.NamespaceList{},
+			"UsageRecords":         &v1alpha1.UsageRecordList{},
+			"Deployments":          &appsv1.DeploymentList{},
+			"StatefulSets":         &appsv1.StatefulSetList{},
+			"pods":                 &corev1.PodList{},
+			"services":             &corev1.ServiceList{},
+			"claims":               &corev1.PersistentVolumeClaimList{},
+			"leases":               &coordinationv1.LeaseList{},
+			"MarketplaceRevisions": &v1alpha1.MarketplaceRevisionList{},
+			"ControllerRevisions":  &appsv1.ControllerRevisionList{},
+			"Jobs":                 &batchv1.JobList{},
+			"CronJobs":             &batchv1.CronJobList{},
+			"Ingresses":            &networkingv1.IngressList{},
+			"NetworkPolicies":      &networkingv1.NetworkPolicyList{},
+			"ServiceAccounts":      &corev1.ServiceAccountList{},
+			"quotas":               &corev1.ResourceQuotaList{},
+			"Roles":                &rbacv1.RoleList{},
+			"Secrets' metadata":    metadataOf("SecretList"),
 		} {
 			Expect(world.cluster.List(ctx, list)).To(Succeed())
 			content, err := json.Marshal(list)
@@ -87,6 +100,24 @@ func secrecy() {
 		}
 		// The events are there to be looked at.
 		Expect(texts["the events"]).To(ContainSubstring("The buyer can use what was sold"))
+	})
+}
+
+// profiles: a heap profile or a dump of goroutines would hold keys and what callers have sent.
+func profiles() {
+	It("no process serves profiles or dumps", func(ctx SpecContext) {
+		for _, address := range metricsAddresses {
+			for _, path := range []string{
+				"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/goroutine?debug=2", "/debug/pprof/cmdline", "/debug/vars", "/debug/requests",
+			} {
+				req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, http.NoBody)
+				Expect(err).NotTo(HaveOccurred())
+				answer, err := http.DefaultClient.Do(req)
+				Expect(err).NotTo(HaveOccurred())
+				Expect(answer.Body.Close()).To(Succeed())
+				Expect(answer.StatusCode).To(Equal(http.StatusNotFound), address+path)
+			}
+		}
 	})
 }
 

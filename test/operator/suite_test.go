@@ -52,6 +52,7 @@ var _ = Describe("Stallkeeper", func() {
 	Describe("Until here", permissions)
 	Describe("Without an API server", withoutAPIServer)
 	Describe("In the end", secrecy)
+	Describe("Of profiles", profiles)
 })
 
 // world is what all specs share.
