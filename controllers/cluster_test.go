@@ -182,20 +182,24 @@ func (c *cluster) playDeployments(ctx context.Context) {
 }
 
 func (c *cluster) play(ctx context.Context, d *appsv1.Deployment) {
-	wanted := ptr.Deref(d.Spec.Replicas, 1)
-	if d.Status.ObservedGeneration == d.Generation && d.Status.ReadyReplicas == wanted {
+	if d.Status.ObservedGeneration == d.Generation && d.Status.ReadyReplicas == ptr.Deref(d.Spec.Replicas, 1) {
 		return
 	}
 	before := d.DeepCopy()
-	d.Status = appsv1.DeploymentStatus{
-		ObservedGeneration: d.Generation, Replicas: wanted, UpdatedReplicas: wanted, ReadyReplicas: wanted, AvailableReplicas: wanted,
+	d.Status = rolledOut(d.Generation, ptr.Deref(d.Spec.Replicas, 1))
+	// One that has changed meanwhile comes again.
+	_ = c.client.Status().Patch(ctx, d, client.MergeFrom(before))
+}
+
+// rolledOut is the status of a Deployment that has its replicas.
+func rolledOut(generation int64, replicas int32) appsv1.DeploymentStatus {
+	return appsv1.DeploymentStatus{
+		ObservedGeneration: generation, Replicas: replicas, UpdatedReplicas: replicas, ReadyReplicas: replicas, AvailableReplicas: replicas,
 		Conditions: []appsv1.DeploymentCondition{
 			{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue, Reason: "MinimumReplicasAvailable"},
 			{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable"},
 		},
 	}
-	// One that has changed meanwhile comes again.
-	_ = c.client.Status().Patch(ctx, d, client.MergeFrom(before))
 }
 
 // requests counts what a process asks of the API server, but for watches.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	batchv1 "k8s.io/api/batch/v1"
@@ -25,7 +26,7 @@ func playsAlone(t *testing.T) (*played, *WithT) {
 	namespace := fmt.Sprintf("alone-%d", shops.Add(1))
 	g := NewWithT(t)
 	g.Expect(c.client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})).To(Succeed())
-	m := newPlayed(c.client, namespace)
+	m := newPlayed(c.client, namespace, time.Now())
 	g.Expect(m.rest()).To(BeEmpty())
 	return m, g
 }

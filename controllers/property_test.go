@@ -1,27 +1,36 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	kuberuntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/apiservertest"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
+	"github.com/stallkeeper/stallkeeper/marketplace"
+	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
 // played is one sale and what should be true of it.
@@ -29,19 +38,47 @@ type played struct {
 	base      client.WithWatch
 	namespace string
 	lead, old *process
+	// now is the time, which goes on with everything that happens.
+	now    time.Time
+	orders *orderBook
+	// said is what the marketplace has said up to now, and ordered what the buyer wants by the order that was made last.
+	said    *v1alpha1.Subscription
+	ordered marketplace.Order
+	// again is the call that the marketplace may repeat.
+	again *marketplace.Event
+	calls int
 	// templates are the templates by revision, and named the one that the product has now.
 	templates map[string]string
 	named     string
-	// released is when the sale was released; zero while it is not. retention and grace are those in days that the product has.
-	released         time.Time
+	// stood is the template that the tenant stood on when things were quiet last; empty if it did not stand.
+	stood string
+	// retention and grace are those in days that the product has or, when it is gone, had; unpaid says that what is unpaid is deleted.
 	retention, grace int
-	// least is the shortest retention that anything has said, deleted whether the tenant is gone.
-	least   int
-	deleted bool
+	unpaid           bool
+	// deleted says whether the tenant is gone, and claimed whether it has the claim that only the first template has.
+	deleted, claimed bool
 	// api is what an autoscaler has chosen.
 	api int32
 	// problem is what was found while something happened.
 	problem string
+}
+
+// orderBook is the marketplace's order API.
+type orderBook struct {
+	orders map[string]marketplace.Order
+	away   bool
+}
+
+// ReadOrder implements marketplace.OrderReader.
+func (b *orderBook) ReadOrder(_ context.Context, orderID, _ string) (marketplace.Order, error) {
+	order, ok := b.orders[orderID]
+	switch {
+	case b.away:
+		return marketplace.Order{}, &marketplace.CallError{Kind: marketplace.ErrUnavailable}
+	case !ok:
+		return marketplace.Order{}, &marketplace.CallError{Kind: marketplace.ErrOrderNotFound}
+	}
+	return order, nil
 }
 
 // shops' templates: a number in the one Deployment, none in the other, and what can't be rendered for a buyer who says so.
@@ -52,7 +89,7 @@ func shopOf(replicas int, greeting, color string) string {
 
 // shopTemplates are what the product may have. A tenant of the first two can't take the third; the last is no revision.
 var shopTemplates = map[string]string{
-	"first": shopOf(2, "one", "red"), "second": shopOf(3, "two", "red"), "refused": shopOf(4, "three", "blue"), "broken": `{{ fail "broken" }}`,
+	"first": shopOf(2, "one", "red") + claim("1Gi"), "second": shopOf(3, "two", "red"), "refused": shopOf(4, "three", "blue"), "broken": `{{ fail "broken" }}`,
 }
 
 func (m *played) tenant() string {
@@ -93,74 +130,138 @@ func (m *played) produces(by func(*v1alpha1.MarketplaceProduct)) bool {
 	return true
 }
 
-func newPlayed(base client.WithWatch, namespace string) *played {
-	m := &played{base: base, namespace: namespace, templates: map[string]string{}, named: "first", retention: 90, least: 90, grace: 15}
+// buys is what a marketplace tells of a purchase.
+var buys = marketplace.Event{
+	Kind: marketplace.Purchase, Activity: "newInstance", InstanceID: "acme", OrderID: "o", OrderLineID: "1", Lookup: marketplace.LookupPurchase,
+}
+
+func newPlayed(base client.WithWatch, namespace string, now time.Time) *played {
+	m := &played{
+		base: base, namespace: namespace, now: now.UTC().Truncate(time.Second), templates: map[string]string{}, named: "first",
+		retention: 90, grace: 15, orders: &orderBook{orders: map[string]marketplace.Order{}},
+	}
 	m.lead, m.old = m.process(), m.process()
-	p := salestest.Product(salestest.Inline(shopTemplates["first"]), withAccess, func(p *v1alpha1.MarketplaceProduct) {
-		p.Namespace, p.UID = namespace, ""
-		p.Spec.Lifecycle.RetentionPeriodSeconds, p.Spec.Lifecycle.GracePeriodSeconds = days(90), days(15)
-	})
-	mpi := salestest.HandMade(func(mpi *v1alpha1.MarketplaceInstance) {
-		mpi.Namespace, mpi.UID, mpi.Generation = namespace, "", 0
-		mpi.Spec.Plan = ""
-		mpi.Spec.Subscription = &v1alpha1.Subscription{
-			Marketplace: "koogallery", InstanceID: "acme", OrderID: "o", OrderLineID: "1", Plan: "small", Quantity: ptr.To(int32(1)),
-			Items: []v1alpha1.SoldItem{{ProductID: "p1"}}, Entitlement: v1alpha1.Entitlement{State: v1alpha1.EntitlementActive},
-		}
-		paidUntil(30)(mpi.Spec.Subscription)
-	})
-	for _, object := range []client.Object{p, mpi} {
+	m.ordered = m.sells("o", marketplace.OrderPurchase, 1, m.now)
+	purchase := buys
+	purchase.SentAt = m.now
+	sub, err := subscription.Merge(nil, purchase, m.now)
+	if err != nil {
+		panic(err)
+	}
+	sub.Marketplace, m.said = "koogallery", sub
+	mp := &v1alpha1.Marketplace{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "koogallery"}}
+	mp.Spec.Protocol, mp.Spec.KooGallery.Site = v1alpha1.ProtocolKooGallery, "International"
+	mp.Spec.KooGallery.CallbackSecretRef.Name, mp.Spec.KooGallery.API.CredentialsSecretName = "callback", "openapi"
+	credentials := keys()
+	credentials.ObjectMeta = metav1.ObjectMeta{Namespace: namespace, Name: "openapi"}
+	mpi := &v1alpha1.MarketplaceInstance{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "acme", Finalizers: []string{v1alpha1.TenantFinalizer}},
+		Spec:       v1alpha1.MarketplaceInstanceSpec{Subscription: sub.DeepCopy()},
+	}
+	for _, object := range []client.Object{mp, credentials, m.product(), mpi} {
 		if err := base.Create(context.Background(), object); err != nil {
 			panic(err)
 		}
 	}
+	m.happened(marketplace.Event{Kind: marketplace.Query, Activity: "queryInstance"})
 	return m
+}
+
+// product is what is sold.
+func (m *played) product() *v1alpha1.MarketplaceProduct {
+	return salestest.Product(salestest.Inline(shopTemplates[m.named]), withAccess, m.periods, func(p *v1alpha1.MarketplaceProduct) {
+		p.Namespace, p.UID, p.Generation = m.namespace, "", 0
+	})
+}
+
+// periods are those that the product shall have.
+func (m *played) periods(p *v1alpha1.MarketplaceProduct) {
+	p.Spec.Lifecycle.RetentionPeriodSeconds, p.Spec.Lifecycle.GracePeriodSeconds = days(int64(m.retention)), days(int64(m.grace))
+	p.Spec.Lifecycle.AfterRetention = v1alpha1.AfterRetentionKeep
+	if m.unpaid {
+		p.Spec.Lifecycle.AfterRetention = v1alpha1.AfterRetentionDelete
+	}
+}
+
+// sells makes an order that the order API knows.
+func (m *played) sells(id string, kind marketplace.OrderType, quantity int32, at time.Time) marketplace.Order {
+	order := marketplace.Order{
+		Type: kind, OrderedAt: at, Charging: marketplace.ChargingPrepaid, Refund: true, Raw: []byte("{}"),
+		Items: []marketplace.Item{{SKUCode: "shop-small", Quantity: ptr.To(quantity)}},
+	}
+	if kind == marketplace.OrderPurchase {
+		order.ExpiresAt = at.AddDate(0, 0, 30)
+	}
+	m.orders.orders[id] = order
+	return order
 }
 
 // process starts a process that sells.
 func (m *played) process() *process {
-	p := newProcess(m.base)
-	p.deletes = func(string) {
-		m.deleted = true
-		if kept := time.Since(m.released); m.released.IsZero() || kept < time.Duration(m.least)*24*time.Hour {
-			m.problem = fmt.Sprintf("the data go: released %v, kept for %d days at least", m.released, m.least)
+	p := newProcess(m.base, m.orders, m.namespace, m.now)
+	p.deletes = func(kind, name string) {
+		if !m.due() {
+			m.problem = fmt.Sprintf("%s %s goes at %v, with a retention of %d days: %+v", kind, name, m.now, m.retention, m.instance().Spec.Subscription)
 		}
+		m.deleted = m.deleted || kind == "Namespace"
 	}
 	return p
+}
+
+// removal is when the tenant's data go; false for never.
+func (m *played) removal() (time.Time, bool) {
+	sub := m.instance().Spec.Subscription
+	switch {
+	case sub.Entitlement.State == v1alpha1.EntitlementReleased:
+		return sub.Entitlement.Time.AddDate(0, 0, m.retention), true
+	case m.unpaid && !sub.ExpiryTime.IsZero():
+		return sub.ExpiryTime.AddDate(0, 0, m.grace+m.retention), true
+	}
+	return time.Time{}, false
+}
+
+func (m *played) due() bool {
+	at, ok := m.removal()
+	return ok && !m.now.Before(at)
+}
+
+// passes are one pass of the leader, at the time that it is.
+func (m *played) passes() error {
+	m.lead.at(m.now)
+	return m.lead.passes(context.Background(), m.namespace)
 }
 
 // happens is one thing that happens.
 func (m *played) happens(t *rapid.T) {
 	ctx := context.Background()
+	m.now = m.now.Add(time.Second)
 	switch rapid.SampledFrom([]string{
-		"pass", "pass", "call", "call", "person", "product", "lifecycle", "refuse", "die", "die", "meddle", "delete", "scale", "leader", "erase", "jump",
-		"withdraw",
+		"pass", "pass", "call", "call", "call", "person", "product", "lifecycle", "refuse", "die", "die", "meddle", "delete", "scale", "leader", "erase",
+		"jump", "withdraw", "time", "pod", "away",
 	}).Draw(t, "what") {
 	case "pass":
-		_ = m.lead.passes(ctx, m.namespace)
+		_ = m.passes()
 	case "call":
 		m.call(t)
 	case "person":
 		m.person(t)
 	case "product":
-		name := rapid.SampledFrom([]string{"first", "second", "refused", "broken"}).Draw(t, "template")
-		if m.produces(salestest.Inline(shopTemplates[name])) {
-			m.named = name
-		}
+		m.named = rapid.SampledFrom([]string{"first", "second", "refused", "broken"}).Draw(t, "template")
+		m.produces(salestest.Inline(shopTemplates[m.named]))
 	case "lifecycle":
 		retention, grace := rapid.SampledFrom([]int{10, 90}).Draw(t, "retention"), rapid.SampledFrom([]int{0, 15}).Draw(t, "grace")
-		if m.produces(func(p *v1alpha1.MarketplaceProduct) {
-			p.Spec.Lifecycle.RetentionPeriodSeconds, p.Spec.Lifecycle.GracePeriodSeconds = days(int64(retention)), days(int64(grace))
-		}) {
-			m.retention, m.grace, m.least = retention, grace, min(m.least, retention)
-		}
+		unpaid := rapid.Bool().Draw(t, "unpaid")
+		m.produces(func(p *v1alpha1.MarketplaceProduct) {
+			m.retention, m.grace, m.unpaid = retention, grace, unpaid
+			m.periods(p)
+		})
 	case "refuse":
-		m.lead.refuses = rapid.SampledFrom([]string{"Deployment", "ConfigMap", "Namespace", "Secret", "MarketplaceInstance status"}).Draw(t, "kind")
-		_ = m.lead.passes(ctx, m.namespace)
+		m.lead.refuses = rapid.SampledFrom([]string{"Deployment", "ConfigMap", "Namespace", "Secret", "MarketplaceInstance", "MarketplaceInstance status"}).Draw(t, "kind")
+		_ = m.passes()
 		m.lead.refuses = ""
 	case "die":
-		m.lead.left = rapid.IntRange(0, 14).Draw(t, "writes")
-		_ = m.lead.passes(ctx, m.namespace)
+		m.lead.left = rapid.IntRange(0, 16).Draw(t, "writes")
+		_ = m.passes()
 		m.lead = m.process()
 	case "meddle":
 		m.meddle(t)
@@ -169,6 +270,7 @@ func (m *played) happens(t *rapid.T) {
 	case "scale":
 		m.scale(t)
 	case "leader":
+		m.old.at(m.now)
 		m.old.cache.frozen = rapid.Bool().Draw(t, "paused")
 		_ = m.old.passes(ctx, m.namespace)
 		m.old.cache.frozen = false
@@ -179,47 +281,74 @@ func (m *played) happens(t *rapid.T) {
 			panic(err)
 		}
 	case "jump":
-		m.lead.clock.SetTime(time.Now().AddDate(3, 0, 0))
+		m.lead.at(m.now)
+		m.lead.clock.SetTime(m.now.AddDate(3, 0, 0))
 		_ = m.lead.passes(ctx, m.namespace)
-		m.lead.clock.SetTime(time.Now())
+		m.lead.at(m.now)
 	case "withdraw":
 		m.withdraw(t)
+	case "time":
+		m.now = m.now.AddDate(0, 0, rapid.SampledFrom([]int{1, 11, 31, 100}).Draw(t, "days"))
+	case "pod":
+		m.pod()
+	case "away":
+		m.orders.away = !m.orders.away
 	}
 }
 
-// call is a call of the marketplace.
+// call is a call of the marketplace, which may be late, or be made again.
 func (m *played) call(t *rapid.T) {
-	what := rapid.SampledFrom([]string{"freeze", "unfreeze", "expire", "renew", "release"}).Draw(t, "call")
-	since := rapid.SampledFrom([]int{0, 20, 100}).Draw(t, "days")
-	m.edits(func(mpi *v1alpha1.MarketplaceInstance) {
-		sub := mpi.Spec.Subscription
-		entitled := func(state v1alpha1.EntitlementState, at time.Time) {
-			sub.Entitlement = v1alpha1.Entitlement{State: state, Time: metav1.NewTime(at.Truncate(time.Second))}
-			if state != v1alpha1.EntitlementActive {
-				sub.Entitlement.Reason = v1alpha1.EntitlementByMarketplace
-			}
+	what := rapid.SampledFrom([]string{"freeze", "unfreeze", "renew", "renew", "cancel", "change", "change", "release", "again"}).Draw(t, "call")
+	sent := m.now.Add(-rapid.SampledFrom([]time.Duration{0, 0, time.Hour}).Draw(t, "late"))
+	m.calls++
+	id := fmt.Sprint("order-", m.calls)
+	event := marketplace.Event{OrderID: id, OrderLineID: "1", SentAt: sent}
+	switch what {
+	case "freeze":
+		event = marketplace.Event{Kind: marketplace.Suspend, Activity: "updateInstanceStatus", Scene: "FREEZE", SentAt: sent}
+	case "unfreeze":
+		event = marketplace.Event{Kind: marketplace.Resume, Activity: "updateInstanceStatus", Scene: "UNFREEZE", SentAt: sent}
+	case "renew":
+		event.Kind, event.Activity, event.Scene = marketplace.Renew, "refreshInstance", "RENEWAL"
+		event.ExpiresAt = m.now.AddDate(0, 0, rapid.SampledFrom([]int{30, 365}).Draw(t, "days"))
+	case "cancel":
+		event.Kind, event.Activity, event.Scene, event.Cancels = marketplace.Renew, "refreshInstance", "UNSUBSCRIBE_RENEWAL_PERIOD", true
+		event.ExpiresAt = m.now.AddDate(0, 0, -rapid.SampledFrom([]int{0, 20, 120}).Draw(t, "days"))
+	case "change":
+		event.Kind, event.Activity, event.Lookup = marketplace.Change, "upgradeInstance", marketplace.LookupChange
+		order := m.sells(id, marketplace.OrderChange, rapid.Int32Range(1, 9).Draw(t, "quantity"), sent)
+		if m.happened(event) && !order.OrderedAt.Before(m.ordered.OrderedAt) {
+			m.ordered = order
 		}
-		switch {
-		case what == "expire":
-			paidUntil(-since - 1)(sub)
-		case what == "renew":
-			paidUntil(30)(sub)
-		case !m.released.IsZero():
-			return // what was released stays so
-		case what == "freeze":
-			entitled(v1alpha1.EntitlementFrozen, time.Now())
-		case what == "unfreeze":
-			entitled(v1alpha1.EntitlementActive, time.Now())
-		case what == "release":
-			m.released = ago(since).Truncate(time.Second)
-			entitled(v1alpha1.EntitlementReleased, m.released)
+		m.again = &event
+		return
+	case "release":
+		event.Kind, event.Activity = marketplace.Release, "releaseInstance"
+	case "again":
+		if m.again == nil {
+			return
 		}
-	})
+		event = *m.again
+	}
+	m.again = &event
+	m.happened(event)
+}
+
+// happened stores a call as the webhook server does, and says whether it was accepted.
+func (m *played) happened(event marketplace.Event) bool {
+	event.InstanceID = "acme"
+	merged, err := subscription.Merge(m.instance().Spec.Subscription, event, m.now)
+	if err != nil {
+		return false
+	}
+	m.said = merged.DeepCopy()
+	m.edits(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription = merged })
+	return true
 }
 
 // person is a person who edits the instance.
 func (m *played) person(t *rapid.T) {
-	what := rapid.SampledFrom([]string{"hold", "let go", "unreadable", "readable", "quantity"}).Draw(t, "edit")
+	what := rapid.SampledFrom([]string{"hold", "let go", "unreadable", "readable", "quantity", "sold"}).Draw(t, "edit")
 	m.edits(func(mpi *v1alpha1.MarketplaceInstance) {
 		switch what {
 		case "hold":
@@ -231,25 +360,70 @@ func (m *played) person(t *rapid.T) {
 		case "readable":
 			mpi.Spec.Values = nil
 		case "quantity":
-			mpi.Spec.Subscription.Quantity = ptr.To(rapid.Int32Range(1, 9).Draw(t, "quantity"))
+			mpi.Spec.Quantity = ptr.To(rapid.Int32Range(1, 9).Draw(t, "quantity"))
+		case "sold":
+			mpi.Spec.Quantity = nil
 		}
 	})
 }
 
-// withdraw is a product that is deleted, or whose status is erased.
+// withdraw is a product that is deleted or comes back, or whose status is erased.
 func (m *played) withdraw(t *rapid.T) {
-	p := &v1alpha1.MarketplaceProduct{}
-	if m.base.Get(context.Background(), client.ObjectKey{Namespace: m.namespace, Name: "shop"}, p) != nil {
+	ctx, p := context.Background(), &v1alpha1.MarketplaceProduct{}
+	if m.base.Get(ctx, client.ObjectKey{Namespace: m.namespace, Name: "shop"}, p) != nil {
+		if err := m.base.Create(ctx, m.product()); err != nil {
+			panic(err)
+		}
 		return
 	}
 	if rapid.IntRange(0, 3).Draw(t, "deletes") > 0 {
 		p.Status = v1alpha1.MarketplaceProductStatus{}
-		_ = m.base.Status().Update(context.Background(), p)
+		_ = m.base.Status().Update(ctx, p)
 		return
 	}
 	// What it said last has to be known: nothing is decided here about a product that changes in the moment in which it goes.
 	m.rest()
-	_ = m.base.Delete(context.Background(), p)
+	_ = m.base.Delete(ctx, p)
+}
+
+// pod is a pod that the application makes, or ends.
+func (m *played) pod() {
+	ctx := context.Background()
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: m.tenant(), Name: "app"}}
+	if m.base.Get(ctx, client.ObjectKeyFromObject(pod), pod) == nil {
+		_ = m.base.Delete(ctx, pod, client.GracePeriodSeconds(0))
+		return
+	}
+	unprivileged := &corev1.SecurityContext{
+		AllowPrivilegeEscalation: ptr.To(false), RunAsNonRoot: ptr.To(true), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+	pod.Spec.Containers = []corev1.Container{{Name: "app", Image: "registry.example.com/app:1", SecurityContext: unprivileged}}
+	if m.deployment("web") != nil { // there is a tenant
+		_ = m.base.Create(ctx, pod)
+	}
+}
+
+func (m *played) runsPod() bool {
+	return m.base.Get(context.Background(), client.ObjectKey{Namespace: m.tenant(), Name: "app"}, &corev1.Pod{}) == nil
+}
+
+// binds the claim to a disk, as the cluster does.
+func (m *played) binds() {
+	claim := m.claim()
+	if claim == nil || claim.Status.Phase == corev1.ClaimBound {
+		return
+	}
+	claim.Status.Phase, claim.Status.Capacity = corev1.ClaimBound, claim.Spec.Resources.Requests
+	_ = m.base.Status().Update(context.Background(), claim)
+}
+
+func (m *played) claim() *corev1.PersistentVolumeClaim {
+	claim := &corev1.PersistentVolumeClaim{}
+	if m.base.Get(context.Background(), client.ObjectKey{Namespace: m.tenant(), Name: "files"}, claim) != nil {
+		return nil
+	}
+	return claim
 }
 
 func (m *played) deployment(name string) *appsv1.Deployment {
@@ -313,12 +487,11 @@ func (m *played) scale(t *rapid.T) {
 func (m *played) rest() string {
 	var last []string
 	for range 25 {
-		now := time.Now()
-		for _, p := range []*process{m.lead, m.old} {
-			p.clock.SetTime(now)
-			p.take()
-		}
-		err := m.lead.passes(context.Background(), m.namespace)
+		m.now = m.now.Add(11 * time.Second)
+		m.binds()
+		m.old.take()
+		m.lead.take()
+		err := m.passes()
 		m.learn()
 		if last = m.lead.take(); len(last) == 0 && err == nil {
 			return ""
@@ -344,9 +517,22 @@ func (m *played) learn() {
 
 // stops says whether the tenant has to be stopped.
 func (m *played) stops(mpi *v1alpha1.MarketplaceInstance) bool {
-	sub := mpi.Spec.Subscription
-	return mpi.Spec.DesiredState == v1alpha1.DesiredStateSuspended || sub.Entitlement.State != v1alpha1.EntitlementActive ||
-		time.Now().After(sub.ExpiryTime.AddDate(0, 0, m.grace))
+	return mpi.Spec.DesiredState == v1alpha1.DesiredStateSuspended || mpi.Spec.Subscription.Entitlement.State != v1alpha1.EntitlementActive ||
+		!m.now.Before(m.deadline(mpi))
+}
+
+// deadline is when the tenant has to stop if nothing else happens.
+func (m *played) deadline(mpi *v1alpha1.MarketplaceInstance) time.Time {
+	return mpi.Spec.Subscription.ExpiryTime.AddDate(0, 0, m.grace)
+}
+
+// isKnown says whether it is known what was sold.
+func isKnown(mpi *v1alpha1.MarketplaceInstance) bool { return mpi.Spec.ProductRef.Name != "" }
+
+// isOffered says whether the product stands and can be run.
+func (m *played) isOffered() bool {
+	p := &v1alpha1.MarketplaceProduct{}
+	return m.base.Get(context.Background(), client.ObjectKey{Namespace: m.namespace, Name: "shop"}, p) == nil && p.Status.LatestRevision != ""
 }
 
 // check says what is wrong now that things are quiet.
@@ -360,21 +546,58 @@ func (m *played) check(t *rapid.T) {
 	if m.problem != "" {
 		t.Fatal(m.problem)
 	}
+	m.checkCalls(t, mpi)
 	if apierrors.IsNotFound(err) || ns.DeletionTimestamp != nil {
-		if !m.deleted && !m.stops(mpi) && mpi.Spec.Values == nil && len(m.templates) > 0 {
+		if m.claimed && !m.deleted {
+			t.Fatal("the data are gone")
+		}
+		if err != nil && isKnown(mpi) && m.isOffered() && !m.stops(mpi) && mpi.Spec.Values == nil {
 			t.Fatalf("there is no tenant: %+v", mpi.Status)
 		}
+		m.stood, m.claimed, m.deleted = "", false, false
 		return
+	}
+	if m.due() {
+		t.Fatalf("the tenant is not removed: %+v", mpi.Status)
 	}
 	if level := ns.Labels["pod-security.kubernetes.io/enforce"]; level != "restricted" && mpi.Spec.Values == nil {
 		t.Fatalf("the namespace is at level %q", level)
 	}
+	if m.claimed = m.claimed && !m.deleted; m.claimed && m.claim() == nil {
+		t.Fatal("the claim is gone")
+	}
+	m.claimed, m.deleted = m.claim() != nil, false
 	m.checkPower(t, mpi)
+	m.checkWake(t, mpi)
 	pin := ns.Labels[v1alpha1.RevisionLabel]
 	if mpi.Status.Revision != pin {
 		t.Fatalf("the status says revision %q, and the tenant is on %q", mpi.Status.Revision, pin)
 	}
+	m.checkMove(t, mpi, m.templates[pin])
 	m.checkShape(t, mpi, m.templates[pin])
+}
+
+// checkCalls is P5 for the calls that were accepted: what they have said stands, and every order was applied.
+func (m *played) checkCalls(t *rapid.T, mpi *v1alpha1.MarketplaceInstance) {
+	sub := mpi.Spec.Subscription
+	if !equality.Semantic.DeepEqual(sub.Entitlement, m.said.Entitlement) || !m.said.ExpiryTime.IsZero() && !sub.ExpiryTime.Equal(&m.said.ExpiryTime) {
+		t.Fatalf("the marketplace has said %+v until %v, and it is %+v until %v", m.said.Entitlement, m.said.ExpiryTime, sub.Entitlement, sub.ExpiryTime)
+	}
+	if len(sub.Calls) < len(m.said.Calls) {
+		t.Fatalf("of the calls %+v there are %+v", m.said.Calls, sub.Calls)
+	}
+	if sub.Entitlement.State == v1alpha1.EntitlementReleased || m.orders.away || !m.isOffered() {
+		return // no order is read
+	}
+	if !isKnown(mpi) || slices.ContainsFunc(sub.Calls, func(c v1alpha1.Call) bool { return c.Pending != "" }) {
+		t.Fatalf("not all orders are read: %+v: %+v", sub.Calls, mpi.Status.Conditions)
+	}
+	if want := *m.ordered.Items[0].Quantity; *sub.Quantity != want {
+		t.Fatalf("%d were ordered last, and %d are sold: %+v", want, *sub.Quantity, sub.Calls)
+	}
+	if !meta.IsStatusConditionTrue(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved) {
+		t.Fatalf("all orders are read, and it says %+v", mpi.Status.Conditions)
+	}
 }
 
 // checkPower is P1, P2, P3 and P9.
@@ -392,8 +615,46 @@ func (m *played) checkPower(t *rapid.T, mpi *v1alpha1.MarketplaceInstance) {
 		}
 	}
 	suspended := meta.IsStatusConditionTrue(mpi.Status.Conditions, v1alpha1.ConditionSuspended)
-	if suspended != stops {
-		t.Fatalf("it has to stop: %v, and it says %+v", stops, mpi.Status.Conditions)
+	if suspended != (stops && !m.runsPod()) {
+		t.Fatalf("it has to stop: %v, a pod runs: %v, and it says %+v", stops, m.runsPod(), mpi.Status.Conditions)
+	}
+	entitled := mpi.Spec.Subscription.Entitlement.State == v1alpha1.EntitlementActive && m.now.Before(m.deadline(mpi))
+	if meta.IsStatusConditionTrue(mpi.Status.Conditions, v1alpha1.ConditionEntitled) != entitled {
+		t.Fatalf("the buyer is entitled: %v, and it says %+v", entitled, mpi.Status.Conditions)
+	}
+	if meta.IsStatusConditionTrue(mpi.Status.Conditions, v1alpha1.ConditionReady) && stops {
+		t.Fatalf("it is stopped, and it says %+v", mpi.Status.Conditions)
+	}
+}
+
+// checkWake is P2 for what has yet to come: the process looks again before it.
+func (m *played) checkWake(t *rapid.T, mpi *v1alpha1.MarketplaceInstance) {
+	due := map[string]time.Time{"it stops": m.deadline(mpi)}
+	if at, ok := m.removal(); ok {
+		due["its data go"] = at
+	}
+	for what, at := range due {
+		if left := at.Sub(m.now); left > 0 && (m.lead.wake == 0 || m.lead.wake > left) && (what != "it stops" || !m.stops(mpi)) {
+			t.Fatalf("%s in %v, and the next look is in %v", what, left, m.lead.wake)
+		}
+	}
+}
+
+// checkMove is P7 and P9: a tenant takes what it can take, stays on the rest, and says so.
+func (m *played) checkMove(t *rapid.T, mpi *v1alpha1.MarketplaceInstance, template string) {
+	stood, takes := m.stood, map[string]string{"first": "red", "second": "red", "refused": "blue"}
+	m.stood = template
+	if stood != "" && takes[template] != takes[stood] {
+		t.Fatalf("it stood on %q, and is on %q", stood, template)
+	}
+	if mpi.Spec.Values != nil || !m.isOffered() || m.named == "broken" {
+		return
+	}
+	if stood != "" && takes[m.named] == takes[stood] && template != m.named {
+		t.Fatalf("it stays on %q, and could be on %q: %+v", template, m.named, mpi.Status)
+	}
+	if provisioned := meta.IsStatusConditionTrue(mpi.Status.Conditions, v1alpha1.ConditionProvisioned); provisioned && template != m.named {
+		t.Fatalf("it is on %q and not on %q, and says %+v", template, m.named, mpi.Status.Conditions)
 	}
 }
 
@@ -408,7 +669,7 @@ func (m *played) checkShape(t *rapid.T, mpi *v1alpha1.MarketplaceInstance, templ
 	if err := m.base.Get(context.Background(), client.ObjectKey{Namespace: m.tenant(), Name: "settings"}, c); err != nil {
 		t.Fatalf("%v; %+v", err, mpi.Status)
 	}
-	if want := strconv.Itoa(int(*mpi.Spec.Subscription.Quantity)); c.Data["greeting"] != greeting || c.Data["quantity"] != want {
+	if want := strconv.Itoa(int(*cmp.Or(mpi.Spec.Quantity, mpi.Spec.Subscription.Quantity))); c.Data["greeting"] != greeting || c.Data["quantity"] != want {
 		t.Fatalf("on %q with the quantity %s, the settings are %v", template, want, c.Data)
 	}
 	web := m.deployment("web")
@@ -427,13 +688,14 @@ func (m *played) play(t *rapid.T) {
 			m.happens(t)
 			m.learn()
 		}
+		m.orders.away = false
 		m.lead = m.process() // how often a person meddles in these seconds is not what is looked at
 		if left := m.rest(); left != "" {
 			t.Fatalf("it does not come to rest: %s; %+v", left, m.instance().Status)
 		}
 		m.check(t)
 		m.lead = m.process()
-		if err := m.lead.passes(context.Background(), m.namespace); err != nil {
+		if err := m.passes(); err != nil {
 			t.Fatal(err)
 		}
 		if writes := slices.DeleteFunc(m.lead.take(), func(w string) bool { return strings.HasPrefix(w, "ControllerRevision") }); len(writes) > 0 {
@@ -443,24 +705,59 @@ func (m *played) play(t *rapid.T) {
 }
 
 // TestWhateverHappensToASale plays random sequences on the real API server: calls, edits of instance and product, refusals, crashes between
-// two writes, changed and deleted objects, a second leader with an old cache, erased statuses, and a clock that jumps. Thousands of them
-// are for controllers/tenant, which plays with sets that are rendered already, on an API server in memory.
+// two writes, changed and deleted objects, a second leader with an old cache, erased statuses, and a clock that jumps.
 func TestWhateverHappensToASale(t *testing.T) {
 	t.Parallel()
 	c := theCluster(t)
-	left := sequences(10)
-	rapid.Check(t, func(rt *rapid.T) {
-		if !left.next() {
+	left := sequences("STALLKEEPER_SEQUENCES", 10)
+	left.check(t, func(rt *rapid.T) {
+		namespace := fmt.Sprintf("random-%d", shops.Add(1))
+		if err := c.client.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
+			rt.Fatal(err)
+		}
+		newPlayed(c.client, namespace, time.Now()).play(rt)
+	})
+}
+
+// TestWhateverHappensToASaleInMemory plays the same sequences, thousands of them, on the API server in memory.
+func TestWhateverHappensToASaleInMemory(t *testing.T) {
+	t.Parallel()
+	left := sequences("STALLKEEPER_MEMORY_SEQUENCES", 100)
+	left.check(t, func(rt *rapid.T) { newPlayed(inMemory("sales"), "sales", salestest.Day(0)).play(rt) })
+}
+
+// schemas are those of all kinds, for all API servers in memory.
+var schemas = sync.OnceValues(func() (*apiservertest.Schemas, error) {
+	return apiservertest.WithDefinitions(filepath.Join("..", "config", "crd"))
+})
+
+var bothSchemes = sync.OnceValues(salestest.BothSchemes)
+
+// inMemory is an API server in memory with one namespace, whose Deployments get their replicas at once.
+func inMemory(namespace string) *apiservertest.Server {
+	known, err := schemas()
+	if err != nil {
+		panic(err)
+	}
+	scheme, err := bothSchemes()
+	if err != nil {
+		panic(err)
+	}
+	server := apiservertest.New(scheme, known)
+	server.Runs = func(obj *unstructured.Unstructured) {
+		if obj.GetKind() != "Deployment" {
 			return
 		}
-		left.plays(func() {
-			namespace := fmt.Sprintf("random-%d", shops.Add(1))
-			if err := c.client.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
-				rt.Fatal(err)
-			}
-			newPlayed(c.client, namespace).play(rt)
-		})
-	})
+		replicas, _, _ := unstructured.NestedInt64(obj.Object, "spec", "replicas")
+		status := rolledOut(obj.GetGeneration(), int32(replicas))
+		if obj.Object["status"], err = kuberuntime.DefaultUnstructuredConverter.ToUnstructured(&status); err != nil {
+			panic(err)
+		}
+	}
+	if err := server.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
+		panic(err)
+	}
+	return server
 }
 
 // budget is how many sequences are left to be played. One that has failed is played again until it is as short as can be.
@@ -469,21 +766,24 @@ type budget struct {
 	failing bool
 }
 
-// sequences is the budget, or what STALLKEEPER_SEQUENCES says.
-func sequences(n int) *budget {
-	if more, err := strconv.Atoi(os.Getenv("STALLKEEPER_SEQUENCES")); err == nil {
+// sequences is the budget, or what the environment says.
+func sequences(variable string, n int) *budget {
+	if more, err := strconv.Atoi(os.Getenv(variable)); err == nil {
 		n = more
 	}
 	return &budget{left: n}
 }
 
-func (b *budget) next() bool {
-	b.left--
-	return b.left >= 0 || b.failing
-}
-
-func (b *budget) plays(sequence func()) {
-	b.failing = true
-	sequence()
-	b.failing = false // a sequence that fails does not come here
+// check plays until nothing is left, whatever number of checks rapid makes at a time.
+func (b *budget) check(t *testing.T, sequence func(*rapid.T)) {
+	for b.left > 0 && !t.Failed() {
+		rapid.Check(t, func(rt *rapid.T) {
+			if b.left--; b.left < 0 && !b.failing {
+				return
+			}
+			b.failing = true
+			sequence(rt)
+			b.failing = false // a sequence that fails does not come here
+		})
+	}
 }

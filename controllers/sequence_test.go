@@ -21,13 +21,15 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/instance"
+	"github.com/stallkeeper/stallkeeper/controllers/order"
 	"github.com/stallkeeper/stallkeeper/controllers/product"
-	"github.com/stallkeeper/stallkeeper/controllers/render"
+	"github.com/stallkeeper/stallkeeper/controllers/protocol"
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 	"github.com/stallkeeper/stallkeeper/controllers/tenant"
+	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
 // gate stands between the processes and the API server: it counts writes, refuses some, and lets a process die.
@@ -39,8 +41,8 @@ type gate struct {
 	// left is after how many writes the process dies; -1 for never. dead says that it has.
 	left int
 	dead bool
-	// deletes is told of each namespace that is deleted.
-	deletes func(name string)
+	// deletes is told of each object with data that is deleted.
+	deletes func(kind, name string)
 }
 
 var errDead = errors.New("the process is dead")
@@ -160,8 +162,8 @@ func (g *gate) deletion(ctx context.Context, c client.WithWatch, o client.Object
 	if err := g.enters(kindOf(o), o.GetName(), true); err != nil {
 		return err
 	}
-	if kindOf(o) == "Namespace" && g.deletes != nil {
-		g.deletes(o.GetName())
+	if kind := kindOf(o); g.deletes != nil && (kind == "Namespace" || kind == "PersistentVolumeClaim") {
+		g.deletes(kind, o.GetName())
 	}
 	return c.Delete(ctx, o, options...)
 }
@@ -247,40 +249,57 @@ type process struct {
 	*gate
 	cache    *shown
 	clock    *testingclock.FakePassiveClock
+	server   *tenant.ServerTime
 	instance *instance.Reconciler
 	product  *product.Reconciler
+	order    *order.Reconciler
+	// wake is when the last pass over the instance wants the next one; zero for never.
+	wake time.Duration
 }
 
-// newProcess starts one on an API server.
-func newProcess(base client.WithWatch) *process {
-	p := &process{gate: &gate{left: -1}, clock: testingclock.NewFakePassiveClock(time.Now())}
+// newProcess starts one on an API server, at a time. The credentials of the order API are in a namespace.
+func newProcess(base client.WithWatch, orders marketplace.OrderReader, namespace string, now time.Time) *process {
+	p := &process{gate: &gate{left: -1}, clock: testingclock.NewFakePassiveClock(now), server: &tenant.ServerTime{}}
 	live := p.through(base)
 	p.cache = &shown{Client: live, memo: map[string]kuberuntime.Object{}}
 	recorder := events.NewFakeRecorder(1000)
 	protocols := (&shop{}).protocols()
-	server := &tenant.ServerTime{}
-	response := &http.Response{Header: http.Header{"Date": []string{time.Now().UTC().Format(http.TimeFormat)}}}
-	// The API server's clock is right, whatever that of the process says.
-	_, _ = server.Wrap(salestest.RoundTripper(func(*http.Request) (*http.Response, error) { return response, nil })).RoundTrip(nil)
+	kooGallery := protocols[v1alpha1.ProtocolKooGallery]
+	kooGallery.NewOrderReader = func(protocol.OpenAPI) (marketplace.OrderReader, error) { return orders, nil }
+	protocols[v1alpha1.ProtocolKooGallery] = kooGallery
 	p.instance = &instance.Reconciler{
-		Client: p.cache, APIReader: live, Revisions: revision.NewCache(live, render.InProcess{}), Clock: p.clock, Recorder: recorder,
-		Permissions: salestest.Permissions(), ServerTime: server,
+		Client: p.cache, APIReader: live, Revisions: revision.NewCache(live, renderings), Clock: p.clock, Recorder: recorder,
+		Permissions: salestest.Permissions(), ServerTime: p.server,
 		Tenants: tenant.New(live, p.cache, live, salestest.TenantKinds(), p.clock),
 		Sales:   sale.Reader{Client: p.cache, Protocols: protocols, TenantPrefix: v1alpha1.DefaultTenantPrefix},
 	}
 	p.product = &product.Reconciler{
-		Client: p.cache, APIReader: live, Clock: p.clock, Permissions: salestest.Permissions(),
+		Client: p.cache, APIReader: live, Clock: p.clock, Permissions: salestest.Permissions(), Renderer: renderings,
 		Capabilities: func() (template.Capabilities, error) { return capabilities, nil },
 	}
+	p.order = &order.Reconciler{
+		Client: p.cache, APIReader: live, Clock: p.clock,
+		Clients: protocol.Clients{Secrets: live, Namespace: namespace, Protocols: protocols},
+	}
+	p.at(now)
 	return p
 }
 
-// passes go over the product and the instance once.
+// at sets the clocks: that of the process and that of the API server.
+func (p *process) at(now time.Time) {
+	p.clock.SetTime(now)
+	response := &http.Response{Header: http.Header{"Date": []string{now.UTC().Format(http.TimeFormat)}}}
+	_, _ = p.server.Wrap(salestest.RoundTripper(func(*http.Request) (*http.Response, error) { return response, nil })).RoundTrip(nil)
+}
+
+// passes go over the product, the sale's orders and the instance once.
 func (p *process) passes(ctx context.Context, namespace string) error {
 	request := func(name string) ctrl.Request {
 		return ctrl.Request{NamespacedName: client.ObjectKey{Namespace: namespace, Name: name}}
 	}
 	_, first := p.product.Reconcile(ctx, request("shop"))
-	_, second := p.instance.Reconcile(ctx, request("acme"))
-	return errors.Join(first, second)
+	_, second := p.order.Reconcile(ctx, request("acme"))
+	result, third := p.instance.Reconcile(ctx, request("acme"))
+	p.wake = result.RequeueAfter
+	return errors.Join(first, second, third)
 }

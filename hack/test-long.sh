@@ -14,7 +14,7 @@ for folder in $(folders '"pgregory.net/rapid"'); do
 	echo "== properties in $folder"
 	checks=10000
 	if [ "$folder" = controllers/tenant ]; then checks=100000; fi
-	KUBEBUILDER_ASSETS=$PWD/bin/controlplane STALLKEEPER_SEQUENCES=200 go test -timeout 90m "./$folder" -args -rapid.checks="$checks"
+	KUBEBUILDER_ASSETS=$PWD/bin/controlplane STALLKEEPER_SEQUENCES=200 STALLKEEPER_MEMORY_SEQUENCES=100000 go test -timeout 4h "./$folder" -args -rapid.checks="$checks"
 done
 
 echo '== race detector'

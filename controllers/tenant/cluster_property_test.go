@@ -50,7 +50,7 @@ func TestWhateverHappensOnTheRealAPIServer(t *testing.T) {
 		done := false
 		defer func() { failing = failing || !done }()
 		name := fmt.Sprintf("random-%d", tenants.Add(1))
-		w := worldOn(&server{backend: backend}, &world{
+		w := worldOn(&server{Client: backend}, &world{
 			revisions: without, target: rapid.SampledFrom([]string{"plain", "scaled", "locked"}).Draw(t, "first"), space: "tenant-" + name,
 			owner: apply.Owner{Name: name, Namespace: "sales", UID: types.UID("uid-" + name)}, kinds: builtIn,
 		})

@@ -104,7 +104,7 @@ func TestAHostIsOfTheTenantThatTakesItFirst(t *testing.T) {
 				}
 				held := slices.ContainsFunc(shape(second), func(r Refusal) bool { return r.Reason == ReasonHostHeld && r.Remedy != "" })
 				there := slices.ContainsFunc(slices.Collect(maps.Keys(server.all("tenant-second"))), func(id objectID) bool {
-					return id.namespace == "tenant-second" && id.name == "web"
+					return id.Namespace == "tenant-second" && id.Name == "web"
 				})
 				if held != tc.held || there == tc.held {
 					t.Errorf("refused: %t; made: %t", held, there)

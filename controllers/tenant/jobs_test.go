@@ -152,7 +152,7 @@ func TestTheClusterDeletesNoJobBeforeItsEndIsRecorded(t *testing.T) {
 			for n := 1; n < 12; n++ {
 				w := newWorld(map[string]string{"a": settings + job("j", event, "ttlSecondsAfterFinished: 0, ") + deployment("web", three)}, "a")
 				made := 0
-				w.server.stored = func(before, after *unstructuredObject, _ string) {
+				w.server.memory.Stored = func(before, after *unstructuredObject, _ string) {
 					if before == nil && after.GetKind() == "Job" {
 						made++
 					}

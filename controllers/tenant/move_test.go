@@ -17,8 +17,8 @@ import (
 // snapshot is all that stands in the tenant's namespace, and the namespace.
 func (w *world) snapshot() map[string]any {
 	all := map[string]any{}
-	for of, obj := range w.server.objects {
-		all[of.Kind+"/"+of.name] = obj.DeepCopy().Object
+	for of, obj := range w.server.memory.All() {
+		all[of.Kind+"/"+of.Name] = obj.DeepCopy().Object
 	}
 	return all
 }
@@ -291,12 +291,12 @@ func (w *world) only(kind string, lag int, refuses func(Key) error) {
 		if verb != "apply" || key.Kind != kind {
 			return nil
 		}
-		for of := range w.server.objects {
-			if of.Kind == kind && of.name != key.Name {
+		for of := range w.server.memory.All() {
+			if of.Kind == kind && of.Name != key.Name {
 				return refuses(key)
 			}
 		}
-		if w.server.objects[w.id(kind, key.Name)] == nil && left > 0 {
+		if w.server.memory.Object(w.id(kind, key.Name)) == nil && left > 0 {
 			left--
 			return refuses(key)
 		}
@@ -335,7 +335,7 @@ func TestARenameOfWhatTheClusterTakesOnceConverges(t *testing.T) {
 				w.only(tc.kind, lag, tc.refuses)
 				w.target = "b"
 				made := 0
-				w.server.stored = func(before, after *unstructured.Unstructured, _ string) {
+				w.server.memory.Stored = func(before, after *unstructured.Unstructured, _ string) {
 					if before == nil && after.GetName() == tc.from {
 						made++
 					}

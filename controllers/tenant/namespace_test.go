@@ -92,7 +92,9 @@ func TestANamespaceOnItsWayOutIsNotWrittenTo(t *testing.T) {
 	w := newWorld(map[string]string{"a": settings}, "a")
 	w.settle(t.Context())
 	w.deletes("ConfigMap", "settings")
-	w.server.objects[id("Namespace", space)].SetDeletionTimestamp(&metav1.Time{Time: w.clock.Now()})
+	ns := w.server.memory.Object(id("Namespace", space))
+	ns.SetDeletionTimestamp(&metav1.Time{Time: w.clock.Now()})
+	w.server.memory.Put(ns)
 	w.cache.sync()
 	w.restart()
 	if out := w.pass(t.Context()); out.err == nil || w.has("ConfigMap", "settings") {
@@ -111,12 +113,12 @@ func TestAWriteToANamespaceLosesNoOther(t *testing.T) {
 	w.settle(t.Context())
 	w.target = "b"
 	w.server.before = func(verb string, key Key) error {
-		if _, made := w.server.objects[id("Job", "migrate")]; verb == "patch" && key.Kind == "Namespace" && made {
+		if made := w.server.memory.Object(id("Job", "migrate")) != nil; verb == "patch" && key.Kind == "Namespace" && made {
 			w.server.before = nil
-			ns := w.server.objects[id("Namespace", space)]
+			ns := w.server.memory.Object(id("Namespace", space))
 			setAnnotation(ns, JobsAnnotation, "b=upgrade /other:Succeeded")
-			w.server.version++
 			ns.SetResourceVersion("9999")
+			w.server.memory.Put(ns)
 		}
 		return nil
 	}

@@ -125,7 +125,7 @@ func TestReplicasAreHandedToAnAutoscalerWithoutADip(t *testing.T) {
 			w.stop = stopped
 			w.settle(t.Context())
 			var seen []any
-			w.server.stored = func(_, after *unstructured.Unstructured, _ string) {
+			w.server.memory.Stored = func(_, after *unstructured.Unstructured, _ string) {
 				if after != nil && after.GetKind() == "Deployment" {
 					seen = append(seen, at(after.Object, []string{"spec", "replicas"}))
 				}
@@ -138,7 +138,7 @@ func TestReplicasAreHandedToAnAutoscalerWithoutADip(t *testing.T) {
 					t.Errorf("on the way it had %v replicas, want %d", seen, want)
 				}
 			}
-			w.server.stored = nil
+			w.server.memory.Stored = nil
 			w.stop = false
 			w.settle(t.Context())
 			replicas(t, w, "web", 3)
@@ -178,7 +178,7 @@ func TestATenantThatIsMadeStoppedStartsNoPod(t *testing.T) {
 	}, "a")
 	w.patches = map[schema.GroupKind][]byte{{Group: "db.example.com", Kind: "Cluster"}: []byte(`{"spec":{"hibernate":true}}`)}
 	w.stop = true
-	w.server.stored = func(_, after *unstructured.Unstructured, _ string) {
+	w.server.memory.Stored = func(_, after *unstructured.Unstructured, _ string) {
 		if after == nil {
 			return
 		}
@@ -196,7 +196,7 @@ func TestATenantThatIsMadeStoppedStartsNoPod(t *testing.T) {
 	}
 	w.revisions["b"] = strings.ReplaceAll(w.revisions["b"], "web:1", "web:2")
 	w.settle(t.Context())
-	w.server.stored = nil
+	w.server.memory.Stored = nil
 	w.stop = false
 	w.settle(t.Context())
 	replicas(t, w, "web", 1)
@@ -364,7 +364,7 @@ func TestClaimsAreRetainedBeforeZero(t *testing.T) {
 	w.server.edit(id("StatefulSet", "db"), "somebody", func(obj *unstructured.Unstructured) {
 		set(obj, "Delete", "spec", "persistentVolumeClaimRetentionPolicy", "whenScaled")
 	})
-	w.server.stored = func(_, after *unstructured.Unstructured, _ string) {
+	w.server.memory.Stored = func(_, after *unstructured.Unstructured, _ string) {
 		if after != nil && after.GetKind() == "StatefulSet" && replicasOf(after) == 0 && retention(after) != "Retain" {
 			t.Error("it stands at zero and would lose its claims")
 		}
@@ -433,7 +433,7 @@ func TestAnOldCacheWithoutAWorkloadKeepsTheNumberThatWasKept(t *testing.T) {
 // A webhook takes Retain back. Zero replicas would cost the claims, so the workload runs on, and that is said.
 func TestNothingIsScaledToZeroWhereThatWouldCostItsClaims(t *testing.T) {
 	w := newWorld(map[string]string{"a": statefulSet("1Gi") + deployment("web", three)}, "a")
-	w.server.admits = func(o *unstructured.Unstructured) {
+	w.server.memory.Admits = func(o *unstructured.Unstructured) {
 		if kindOf(o) == kindStatefulSet {
 			set(o, "Delete", "spec", "persistentVolumeClaimRetentionPolicy", "whenScaled")
 		}

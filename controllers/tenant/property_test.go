@@ -223,8 +223,8 @@ func (m *model) checkShape(t *rapid.T, pin string) {
 	}
 	for object := range m.server.all(m.space) {
 		kind := object.GroupKind
-		if object.namespace == m.space && !wanted[object] && kind != kindClaim && kind != kindSecret && object.name != "old" {
-			t.Fatalf("on %q, %s/%s stands and is not wanted", pin, object.Kind, object.name)
+		if object.Namespace == m.space && !wanted[object] && kind != kindClaim && kind != kindSecret && object.Name != "old" {
+			t.Fatalf("on %q, %s/%s stands and is not wanted", pin, object.Kind, object.Name)
 		}
 	}
 }
@@ -247,7 +247,7 @@ func (m *model) checkPower(t *rapid.T, pin string) {
 				t.Fatalf("running on %q, %s has %d replicas and not %d", pin, keyOf(live), n, want)
 			case !m.stop && n == 0:
 				t.Fatalf("running on %q, %s stands at zero", pin, keyOf(live))
-			case !m.stop && !set && object.name == "web" && pin == "scaled" && m.stands == "scaled" && m.scaledTo > 0 && n != m.scaledTo:
+			case !m.stop && !set && object.Name == "web" && pin == "scaled" && m.stands == "scaled" && m.scaledTo > 0 && n != m.scaledTo:
 				t.Fatalf("running on %q, %s has %d replicas and the autoscaler had chosen %d", pin, keyOf(live), n, m.scaledTo)
 			}
 		case kind == kindCronJob && flag(live, "spec", "suspend") != m.stop:
@@ -296,7 +296,7 @@ func TestWhateverHappensATenantComesToRestAsItShouldBe(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{world: newWorld(templates, rapid.SampledFrom([]string{"plain", "scaled", "locked", "port"}).Draw(t, "first"))}
 		byPerson := false // a number that a person has set is nothing to keep
-		m.server.stored = func(before, after *unstructured.Unstructured, manager string) {
+		m.server.memory.Stored = func(before, after *unstructured.Unstructured, manager string) {
 			if before == nil || after == nil || after.GetKind() != "Deployment" || replicasOf(before) == replicasOf(after) {
 				return
 			}

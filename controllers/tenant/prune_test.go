@@ -43,7 +43,7 @@ func TestOnlyWhatWeMadeAndWantNoMoreIsDeleted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			of := idOf(parse(tc.text)[0])
-			of.namespace = space
+			of.Namespace = space
 			w := newWorld(map[string]string{"a": tc.text + account, "b": account}, "a")
 			w.settle(t.Context())
 			if tc.edit != nil {
@@ -130,13 +130,14 @@ func TestADeletionIsOfTheObjectThatWasRead(t *testing.T) {
 			w.target = "b"
 			var other string
 			w.server.before = func(verb string, key Key) error {
-				if verb != "delete" || key.Name != tc.of.name || other != "" {
+				if verb != "delete" || key.Name != tc.of.Name || other != "" {
 					return nil
 				}
 				// Somebody makes it anew in this very moment.
-				found := w.server.objects[tc.of].DeepCopy()
+				found := w.server.memory.Object(tc.of)
 				found.SetUID("another")
-				w.server.objects[tc.of], other = found, "another"
+				w.server.memory.Put(found)
+				other = "another"
 				return nil
 			}
 			w.cache.sync()

@@ -347,10 +347,11 @@ func TestARepairOverwritesNothingThatCameMeanwhile(t *testing.T) {
 			return nil
 		}
 		w.server.before = nil
-		web := w.server.objects[id("Deployment", "web")]
+		web := w.server.memory.Object(id("Deployment", "web"))
 		first, _ := containers(web)[0].(map[string]any)
 		first["image"] = "web:2"
 		web.SetResourceVersion("9999")
+		w.server.memory.Put(web)
 		return nil
 	}
 	w.cache.sync()
@@ -387,7 +388,7 @@ func TestANamespaceThatSomebodyMakesInTheSameMomentIsNotTaken(t *testing.T) {
 	w := newWorld(map[string]string{"a": settings}, "a")
 	w.server.before = func(verb string, _ Key) error {
 		if verb == "create" {
-			w.server.objects[id("Namespace", space)] = newObject(kindNamespace.WithVersion("v1"), "", space)
+			w.server.memory.Put(newObject(kindNamespace.WithVersion("v1"), "", space))
 		}
 		return nil
 	}

@@ -216,15 +216,15 @@ func id(kind, name string) objectID {
 		}
 	}
 	if kind == "Namespace" {
-		return objectID{GroupKind: kindNamespace, name: name}
+		return objectID{GroupKind: kindNamespace, Name: name}
 	}
 	return objectID{schema.GroupKind{Kind: kind}, space, name}
 }
 
 func (w *world) id(kind, name string) objectID {
 	of := id(kind, name)
-	if of.namespace != "" {
-		of.namespace = w.space
+	if of.Namespace != "" {
+		of.Namespace = w.space
 	}
 	return of
 }
