@@ -26,6 +26,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kuberuntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
@@ -115,21 +116,23 @@ func runSeveralTestsPerCore() error {
 func theCluster(t testing.TB) *cluster {
 	t.Helper()
 	assets := apiserver.Binaries(t)
-	started.Do(func() { shared, stop, startErr = startCluster(assets) })
+	started.Do(func() { shared, stop, startErr = startCluster(assets, "") })
 	if startErr != nil {
 		t.Fatalf("starting the API server: %v", startErr)
 	}
 	return shared
 }
 
-// startCluster also gives what stops it, in any case.
-func startCluster(assets string) (_ *cluster, stop func(), _ error) {
+// startCluster starts an API server over what is stored in a folder, or over nothing if none is named. The folder stays when it ends. It also
+// gives what stops it, in any case.
+func startCluster(assets, store string) (_ *cluster, stop func(), _ error) {
 	stop = func() {}
 	env := &envtest.Environment{
 		BinaryAssetsDirectory: assets, CRDDirectoryPaths: []string{filepath.Join("..", "config", "crd")}, ErrorIfCRDPathMissing: true,
 		// The API server takes long where other packages' tests share the cores.
 		ControlPlaneStartTimeout: 3 * time.Minute, ControlPlaneStopTimeout: time.Minute,
 	}
+	env.ControlPlane.Etcd = &envtest.Etcd{DataDir: store}
 	logs, err := os.MkdirTemp("", "audit")
 	if err != nil {
 		return nil, stop, err
@@ -286,6 +289,10 @@ type shop struct {
 	// renderer renders the templates; in the process when nil.
 	renderer render.Renderer
 	passes   *passes
+	// ahead is how much later the API server's answers say it is.
+	ahead time.Duration
+	// lease is the leader election's Lease that an operator looks at; none if empty.
+	lease string
 	// endpoint stands in for the network between the controller and the tenants' workloads.
 	endpoint *endpoint
 }
@@ -298,6 +305,7 @@ func newShop(t testing.TB, name string) *shop {
 	return newShopOn(t, theCluster(t), name)
 }
 
+// newShopOn is a shop on another API server than that of most tests.
 func newShopOn(t testing.TB, c *cluster, name string) *shop {
 	t.Helper()
 	name = fmt.Sprintf("%s-%d", name, shops.Add(1))
@@ -333,6 +341,7 @@ func (x *shop) operate(only ...string) *operator {
 	config.Wrap(o.requests.wrap)
 	told := x.told(only)
 	told.ServerTime = o.time
+	config.Wrap(x.aheadBy(x.ahead))
 	config.Wrap(o.time.Wrap)
 	told.Features = append(told.Features, x.passes.feature())
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
@@ -361,6 +370,19 @@ func (x *shop) operate(only ...string) *operator {
 	return o
 }
 
+// aheadBy moves the Date of answers.
+func (x *shop) aheadBy(ahead time.Duration) func(http.RoundTripper) http.RoundTripper {
+	return func(next http.RoundTripper) http.RoundTripper {
+		return salestest.RoundTripper(func(req *http.Request) (*http.Response, error) {
+			response, err := next.RoundTrip(req)
+			if err == nil && ahead > 0 {
+				response.Header.Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
+			}
+			return response, err
+		})
+	}
+}
+
 // capabilities are those of the cluster that products are checked for.
 var capabilities = template.Capabilities{KubeVersion: "v1.37.2", APIVersions: []string{"v1", "apps/v1"}}
 
@@ -371,7 +393,7 @@ func (x *shop) told(only []string) Config {
 		Permissions: x.permissions, Protocols: x.protocols(), UsageRetention: 35 * 24 * time.Hour,
 		Capabilities:         func() (template.Capabilities, error) { return capabilities, nil },
 		LicenseQueryInterval: license.DefaultQueryInterval, Clock: x.clock, Tenants: &http.Client{Transport: x.endpoint}, Only: only,
-		Features: x.features, Renderer: x.renderer, ValuesRecheck: time.Second,
+		Features: x.features, Renderer: x.renderer, ValuesRecheck: time.Second, LeaderLease: types.NamespacedName{Namespace: x.name, Name: x.lease},
 	}
 }
 

@@ -29,7 +29,7 @@ func TestTheGarbageCollectorLeavesANewInstanceItsAccessSecret(t *testing.T) {
 		t.Skip("there is no kube-controller-manager: ", err)
 	}
 	// Of its own: the other tests play the controllers' part themselves.
-	c, stop, err := startCluster(assets)
+	c, stop, err := startCluster(assets, "")
 	t.Cleanup(stop)
 	if err != nil {
 		t.Fatal(err)

@@ -71,6 +71,9 @@ type Config struct {
 	// ServerTime is told the API server's time by the manager's clients: its Wrap belongs in their configuration. Without it, no
 	// tenant is deleted.
 	ServerTime *tenant.ServerTime
+	// LeaderLease is the leader election's Lease, whose last renewal shows that a cluster was restored from a backup. An empty name means that
+	// nobody looks.
+	LeaderLease types.NamespacedName
 	// Features are added to those of the product, for tests; may be empty.
 	Features []sale.Feature
 	// Registerer takes the metrics; nil registers none.
@@ -149,6 +152,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	if err != nil {
 		return err
 	}
+	if err := watchForRestores(ctx, mgr, c); err != nil {
+		return err
+	}
 	cached, live, recorder := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("stallkeeper")
 	c.Features = append([]sale.Feature{license.Feature(), usage.Feature(cached), directory.Feature()}, c.Features...)
 	clients := protocol.Clients{Secrets: live, Namespace: c.CredentialsNamespace, Protocols: c.Protocols}
@@ -201,6 +207,20 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	}
 	return errors.Join(append(errs, register(c.Registerer, licenseMetrics, directoryMetrics,
 		instance.Metrics{Reader: mgr.GetCache()}, usage.Metrics{Reader: mgr.GetCache()}))...)
+}
+
+// watchForRestores looks for signs of a restore before any controller runs, and while they do.
+func watchForRestores(ctx context.Context, mgr ctrl.Manager, c Config) error {
+	if c.LeaderLease.Name == "" {
+		return nil
+	}
+	restores := connection.Restores{
+		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Lease: c.LeaderLease, Namespaces: c.SalesNamespaces, Now: c.ServerTime.Last,
+	}
+	if err := restores.Check(ctx); err != nil {
+		return fmt.Errorf("looking for signs of a restore: %w", err)
+	}
+	return mgr.Add(restores)
 }
 
 // withDefaults fills in what may be left out.

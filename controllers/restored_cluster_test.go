@@ -1,18 +1,27 @@
 package controllers
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	testingclock "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
+	"github.com/stallkeeper/stallkeeper/test/apiserver"
 )
 
 // backup is what a backup tool has of a sales namespace, in the order in which the guide has it restored: without owners and status, and
@@ -158,4 +167,92 @@ func TestAMarketplaceThatIsHeldTakesNothingAway(t *testing.T) {
 	x.says("unpaid", v1alpha1.ConditionSuspended, "True PaymentOverdue")
 	x.says("unheard", v1alpha1.ConditionSuspended, "True NotAcknowledged")
 	x.eventually(func() int32 { return *x.instance("smaller").Spec.Subscription.Quantity }).Should(BeEquivalentTo(2))
+}
+
+// renews writes the Lease as the leader does.
+func (x *shop) renews(at time.Time) {
+	x.t.Helper()
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: x.lease}}
+	if err := x.client.Create(x.t.Context(), lease); err != nil {
+		x.Expect(apierrors.IsAlreadyExists(err)).To(BeTrue())
+	}
+	change(x, lease, func(lease *coordinationv1.Lease) { lease.Spec.RenewTime = &metav1.MicroTime{Time: at} })
+}
+
+// callsComplete is what the Marketplace says of the calls that are stored: "status reason", or nothing.
+func (x *shop) callsComplete() string {
+	mp := &v1alpha1.Marketplace{}
+	x.Expect(x.client.Get(x.t.Context(), client.ObjectKey{Namespace: x.name, Name: "koogallery"}, mp)).To(Succeed())
+	c := meta.FindStatusCondition(mp.Status.Conditions, v1alpha1.ConditionCallsComplete)
+	if c == nil {
+		return ""
+	}
+	return fmt.Sprint(c.Status, " ", c.Reason)
+}
+
+// The store of yesterday is put back: a renewal and a purchase that came since are not in it. The tenant whose renewal is missing keeps
+// running, until a person has compared the sales.
+func TestAStoreThatIsPutBackIsNoticed(t *testing.T) {
+	t.Parallel()
+	assets := apiserver.Binaries(t)
+	store, backup := filepath.Join(t.TempDir(), "store"), filepath.Join(t.TempDir(), "backup")
+	var x *shop
+	begin := func() (end func()) {
+		c, stop, err := startCluster(assets, store)
+		end = sync.OnceFunc(stop)
+		t.Cleanup(end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x == nil {
+			x = newShopOn(t, c, "yesterday")
+		}
+		x.cluster = c
+		return end
+	}
+
+	end := begin()
+	x.lease = "leader"
+	x.renews(time.Now())
+	running := x.operate()
+	x.sells()
+	x.connects("koogallery", keys())
+	x.boughtOf("shop", "acme", paidUntil(20))
+	x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")
+	x.Expect(x.callsComplete()).To(BeEmpty())
+	running.stop()
+	// The paid time and its grace end, and the store is saved in the moment before the renewal comes.
+	change(x, x.instance("acme"), func(mpi *v1alpha1.MarketplaceInstance) { paidUntil(-20)(mpi.Spec.Subscription) })
+	x.renews(time.Now())
+	end()
+	if err := os.CopyFS(backup, os.DirFS(store)); err != nil {
+		t.Fatal(err)
+	}
+
+	end = begin()
+	change(x, x.instance("acme"), func(mpi *v1alpha1.MarketplaceInstance) { paidUntil(30)(mpi.Spec.Subscription) })
+	x.boughtOf("shop", "ben", paidUntil(30))
+	x.renews(time.Now())
+	running = x.operate()
+	x.says("ben", v1alpha1.ConditionReady, "True InstanceReady")
+	x.says("acme", v1alpha1.ConditionEntitled, "True Paid")
+	x.Expect(x.callsComplete()).To(BeEmpty(), "a controller that is restarted finds a young Lease")
+	running.stop()
+	end()
+
+	store, x.ahead = backup, 24*time.Hour
+	x.clock = testingclock.NewFakePassiveClock(time.Now().Add(x.ahead))
+	begin()
+	x.operate()
+	x.says("acme", v1alpha1.ConditionEntitled, "True CallsUncertain")
+	x.says("acme", v1alpha1.ConditionSuspended, "False Running")
+	x.eventually(x.callsComplete).Should(Equal("False CallsUncertain"))
+
+	x.clock.(*testingclock.FakePassiveClock).SetTime(time.Now().Add(x.ahead + time.Minute))
+	mp := &v1alpha1.Marketplace{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: "koogallery"}}
+	change(x, mp, func(mp *v1alpha1.Marketplace) {
+		mp.Spec.HoldUntilTime = metav1.NewTime(mp.Status.CallsUncertain.NoticedTime.Add(time.Second))
+	})
+	x.says("acme", v1alpha1.ConditionSuspended, "True PaymentOverdue")
+	x.eventually(x.callsComplete).Should(BeEmpty())
 }

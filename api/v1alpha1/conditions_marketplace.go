@@ -30,3 +30,7 @@ const (
 	// ReasonCallMissing surfaces when an order was notified a while ago and no call has named it.
 	ReasonCallMissing = "CallMissing"
 )
+
+// ConditionCallsComplete of a Marketplace is False while calls may be missing in what is stored, as after a restore from a backup, and nothing
+// is taken from a tenant for want of one. It is absent otherwise. Its reason is [ReasonCallsUncertain].
+const ConditionCallsComplete = "CallsComplete"

@@ -1,6 +1,10 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // MarketplaceProtocol names the family of calls that a marketplace makes.
 // +kubebuilder:validation:Enum=KooGallery
@@ -53,7 +57,8 @@ type MarketplaceSpec struct {
 
 	// holdUntilTime is until when no tenant is stopped, made smaller or deleted because a call has not come: what is stored may lack calls that the
 	// marketplace has made, as after a restore from a backup. What calls have said, such as a freeze or a release, still stops tenants; their
-	// data are kept until then. Remove it when the sales are compared with the marketplace's console.
+	// data are kept until then. Set it to the current time when the sales are compared with the marketplace's console: that ends it, and a hold
+	// that the controller began by itself (status.callsUncertain).
 	// +optional
 	HoldUntilTime metav1.Time `json:"holdUntilTime,omitempty,omitzero"`
 }
@@ -61,7 +66,8 @@ type MarketplaceSpec struct {
 // MarketplaceStatus is what is known about the Marketplace. If it is erased, the next pass restores it.
 // +kubebuilder:validation:MinProperties=1
 type MarketplaceStatus struct {
-	// conditions hold Ready, CallsReceived, and Stalled while action is required. True is good, but for Stalled.
+	// conditions hold Ready, CallsReceived, CallsComplete while calls may be missing after a restore, and Stalled while action is required. True is
+	// good, but for Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -90,6 +96,27 @@ type MarketplaceStatus struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=63
 	CallbackKeys []string `json:"callbackKeys,omitempty"`
+
+	// callsUncertain is set by the controller when it finds signs of a restore from a backup: no leader has run for 15 minutes or more as far as
+	// is stored, or the API server's store went to another revision.
+	// +optional
+	CallsUncertain CallsUncertain `json:"callsUncertain,omitempty,omitzero"`
+}
+
+// CallsUncertain says that calls of the marketplace may be missing in what is stored, and until when nothing is taken from a tenant for want
+// of one.
+type CallsUncertain struct {
+	// completeUntilTime is until when the stored calls are known to be complete; absent if that is not known.
+	// +optional
+	CompleteUntilTime metav1.Time `json:"completeUntilTime,omitempty,omitzero"`
+
+	// noticedTime is when the controller noticed it. A spec.holdUntilTime that is later replaces holdUntilTime.
+	// +required
+	NoticedTime metav1.Time `json:"noticedTime,omitempty,omitzero"`
+
+	// holdUntilTime is the end of the hold, unless spec.holdUntilTime says otherwise.
+	// +required
+	HoldUntilTime metav1.Time `json:"holdUntilTime,omitempty,omitzero"`
 }
 
 // Marketplace is a marketplace that sells: where its calls come from, and which keys prove them.
@@ -130,4 +157,14 @@ type MarketplaceList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
 	Items           []Marketplace `json:"items"`
+}
+
+// HeldUntil is until when no tenant of the Marketplace is stopped, made smaller or deleted for want of a call; zero if nothing says so. What
+// a person says after a restore was noticed replaces what the controller has chosen.
+func (m *Marketplace) HeldUntil() time.Time {
+	said, uncertain := m.Spec.HoldUntilTime.Time, m.Status.CallsUncertain
+	if uncertain.NoticedTime.IsZero() || said.After(uncertain.NoticedTime.Time) {
+		return said
+	}
+	return uncertain.HoldUntilTime.Time
 }

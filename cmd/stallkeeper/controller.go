@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -170,6 +171,9 @@ func newControllerManager(f *controllerFlags, log logr.Logger) (ctrl.Manager, co
 	}
 	config.Reach = egress.Reach{Loopback: f.allowLoopback, Never: serverAddresses(rest.Host)}
 	config.ServerTime = &tenant.ServerTime{}
+	if config.LeaderLease, err = f.leaderLease(); err != nil {
+		return nil, controllers.Config{}, err
+	}
 	rest.Wrap(config.ServerTime.Wrap)
 	mgr, err := ctrl.NewManager(rest, ctrl.Options{
 		Scheme: scheme, Logger: log,
@@ -179,13 +183,28 @@ func newControllerManager(f *controllerFlags, log logr.Logger) (ctrl.Manager, co
 		HealthProbeBindAddress:        f.probeAddress,
 		LeaderElection:                true,
 		LeaderElectionID:              f.leaseName,
-		LeaderElectionNamespace:       f.leaseNamespace,
+		LeaderElectionNamespace:       config.LeaderLease.Namespace,
 		LeaderElectionReleaseOnCancel: true,
 	})
 	if err != nil {
 		return nil, controllers.Config{}, fmt.Errorf("setting up the controller: %w", err)
 	}
 	return mgr, config, nil
+}
+
+// podNamespaceFile says in which namespace a pod runs.
+const podNamespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// leaderLease is the leader election's Lease.
+func (f *controllerFlags) leaderLease() (types.NamespacedName, error) {
+	if f.leaseNamespace != "" {
+		return types.NamespacedName{Namespace: f.leaseNamespace, Name: f.leaseName}, nil
+	}
+	namespace, err := os.ReadFile(podNamespaceFile)
+	if err != nil {
+		return types.NamespacedName{}, fmt.Errorf("--leader-election-namespace is required outside of a pod: %w", err)
+	}
+	return types.NamespacedName{Namespace: strings.TrimSpace(string(namespace)), Name: f.leaseName}, nil
 }
 
 // serverAddresses are the API server's, as a pod knows it; none where it has a name or is on this machine.

@@ -64,14 +64,36 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	report.Set(&mp.Status.Conditions, v1alpha1.ConditionReady, ready, mp.Generation, time.Time{})
 	report.Set(&mp.Status.Conditions, v1alpha1.ConditionStalled, stalled(ready), mp.Generation, time.Time{})
 	report.Set(&mp.Status.Conditions, v1alpha1.ConditionCallsReceived, arrive, mp.Generation, time.Time{})
+	complete := callsComplete(mp, r.Clock.Now())
+	report.Set(&mp.Status.Conditions, v1alpha1.ConditionCallsComplete, complete, mp.Generation, time.Time{})
 	if !equality.Semantic.DeepEqual(before.Status, mp.Status) {
 		if err := client.IgnoreNotFound(r.Status().Patch(ctx, mp, client.MergeFrom(before))); err != nil {
 			return ctrl.Result{}, fmt.Errorf("writing the status: %w", err)
 		}
-		report.Announcement{Condition: v1alpha1.ConditionCallsReceived, Action: "Reconcile", OnlyFalse: true, Messages: true}.Announce(
-			r.Recorder, mp, before.Status.Conditions, mp.Status.Conditions, nil)
+		for _, condition := range []string{v1alpha1.ConditionCallsReceived, v1alpha1.ConditionCallsComplete} {
+			report.Announcement{Condition: condition, Action: "Reconcile", OnlyFalse: true, Messages: true}.Announce(
+				r.Recorder, mp, before.Status.Conditions, mp.Status.Conditions, nil)
+		}
 	}
 	return ctrl.Result{RequeueAfter: queue.ConnectionRecheck}, errors.Join(callsErr, r.forgetSales(ctx, mp))
+}
+
+// callsComplete says since when calls may be missing, and how the hold ends.
+func callsComplete(mp *v1alpha1.Marketplace, now time.Time) report.Verdict {
+	until := mp.HeldUntil()
+	if !now.Before(until) {
+		return report.Verdict{Absent: true}
+	}
+	why := "spec.holdUntilTime says that calls may be missing."
+	if uncertain := mp.Status.CallsUncertain; until.Equal(uncertain.HoldUntilTime.Time) {
+		why = fmt.Sprintf("The API server's store was put back under the running controller at %s, so that calls may be missing.", report.Stamp(uncertain.NoticedTime.Time))
+		if !uncertain.CompleteUntilTime.IsZero() {
+			why = fmt.Sprintf("No controller has run between %s and %s as far as is stored: the cluster was down, or it was restored from a backup, so that calls may be missing.",
+				report.Stamp(uncertain.CompleteUntilTime.Time), report.Stamp(uncertain.NoticedTime.Time))
+		}
+	}
+	return report.False(v1alpha1.ReasonCallsUncertain, fmt.Sprintf("%s Until %s no tenant is stopped, made smaller or deleted for want of a call."+
+		" Compare the sales with the marketplace's console, then set spec.holdUntilTime to the current time", why, report.Stamp(until)))
 }
 
 // stalled says what Ready says while action is required.

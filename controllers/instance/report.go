@@ -138,7 +138,7 @@ func entitledVerdict(s sale.Sale, now time.Time) report.Verdict {
 			report.Stamp(expires), report.Stamp(runUntil)))
 	case now.Before(s.HoldUntil):
 		return report.True(v1alpha1.ReasonCallsUncertain, fmt.Sprintf("The paid time ended at %s as far as calls are known, and calls may be missing:"+
-			" spec.holdUntilTime of Marketplace %q keeps the tenant running until %s. Compare the sale with the marketplace's console",
+			" Marketplace %q keeps the tenant running until %s. Compare the sale with the marketplace's console",
 			report.Stamp(expires), sub.Marketplace, report.Stamp(s.HoldUntil)))
 	}
 	return report.False(v1alpha1.ReasonPaymentOverdue, fmt.Sprintf("The paid period ended at %s and its grace period at %s; the data is kept",

@@ -77,12 +77,12 @@ func holdChanged() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(e event.CreateEvent) bool {
 			mp, ok := e.Object.(*v1alpha1.Marketplace)
-			return ok && !mp.Spec.HoldUntilTime.IsZero()
+			return ok && !mp.HeldUntil().IsZero()
 		},
 		UpdateFunc: func(e event.UpdateEvent) bool {
 			was, ok := e.ObjectOld.(*v1alpha1.Marketplace)
 			is, still := e.ObjectNew.(*v1alpha1.Marketplace)
-			return ok && still && !was.Spec.HoldUntilTime.Equal(&is.Spec.HoldUntilTime)
+			return ok && still && !was.HeldUntil().Equal(is.HeldUntil())
 		},
 	}
 }

@@ -130,7 +130,7 @@ func (r *Reconciler) due(ctx context.Context, sub *v1alpha1.Subscription, namesp
 	if err := r.Get(ctx, types.NamespacedName{Namespace: namespace, Name: sub.Marketplace}, mp); client.IgnoreNotFound(err) != nil {
 		return nil, time.Time{}, err
 	}
-	if hold := mp.Spec.HoldUntilTime.Time; now.Before(hold) {
+	if hold := mp.HeldUntil(); now.Before(hold) {
 		return sub, hold, nil
 	}
 	return after, next, nil

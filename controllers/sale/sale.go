@@ -117,7 +117,7 @@ func (r Reader) marketplace(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 	if client.IgnoreNotFound(err) != nil {
 		return protocol.Protocol{}, time.Time{}, err
 	}
-	hold = mp.Spec.HoldUntilTime.Time
+	hold = mp.HeldUntil()
 	if known, ok := r.Protocols[mp.Spec.Protocol]; ok && err == nil {
 		known.MaxUsageAge = cmp.Or(known.MaxUsageAge, DefaultUsageAge)
 		return known, hold, nil

@@ -99,7 +99,7 @@ func (r *PushReconciler) push(ctx context.Context, mp *v1alpha1.Marketplace, due
 	if err != nil {
 		return time.Time{}, err
 	}
-	return pushPass{r, pusher, tries, mp.Spec.HoldUntilTime.Time}.push(ctx, due)
+	return pushPass{r, pusher, tries, mp.HeldUntil()}.push(ctx, due)
 }
 
 // pushPass is one pass's pushes to one marketplace.

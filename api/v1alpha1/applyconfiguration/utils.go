@@ -26,6 +26,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.BlockerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Call"):
 		return &apiv1alpha1.CallApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CallsUncertain"):
+		return &apiv1alpha1.CallsUncertainApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Chart"):
 		return &apiv1alpha1.ChartApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConfigMapKeyReference"):

@@ -122,6 +122,18 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.CallPending
   scalar: string
+- name: com.github.stallkeeper.stallkeeper.api.v1alpha1.CallsUncertain
+  map:
+    fields:
+    - name: completeUntilTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: holdUntilTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: noticedTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.ChargingMode
   scalar: string
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.Chart
@@ -888,6 +900,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: callbackPath
       type:
         scalar: string
+    - name: callsUncertain
+      type:
+        namedType: com.github.stallkeeper.stallkeeper.api.v1alpha1.CallsUncertain
     - name: conditions
       type:
         list:

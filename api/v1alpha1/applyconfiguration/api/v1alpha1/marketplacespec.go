@@ -21,7 +21,8 @@ type MarketplaceSpecApplyConfiguration struct {
 	Disclosure *MarketplaceDisclosureApplyConfiguration `json:"disclosure,omitempty"`
 	// holdUntilTime is until when no tenant is stopped, made smaller or deleted because a call has not come: what is stored may lack calls that the
 	// marketplace has made, as after a restore from a backup. What calls have said, such as a freeze or a release, still stops tenants; their
-	// data are kept until then. Remove it when the sales are compared with the marketplace's console.
+	// data are kept until then. Set it to the current time when the sales are compared with the marketplace's console: that ends it, and a hold
+	// that the controller began by itself (status.callsUncertain).
 	HoldUntilTime *v1.Time `json:"holdUntilTime,omitempty"`
 }
 

@@ -11,7 +11,8 @@ import (
 //
 // MarketplaceStatus is what is known about the Marketplace. If it is erased, the next pass restores it.
 type MarketplaceStatusApplyConfiguration struct {
-	// conditions hold Ready, CallsReceived, and Stalled while action is required. True is good, but for Stalled.
+	// conditions hold Ready, CallsReceived, CallsComplete while calls may be missing after a restore, and Stalled while action is required. True is
+	// good, but for Stalled.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the generation that the conditions speak of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
@@ -21,6 +22,9 @@ type MarketplaceStatusApplyConfiguration struct {
 	// callbackKeys are the kinds of keys that the callback Secret has held, such as accessKey; a key and its successor are one kind. Ready
 	// is False when one of them is gone. A kind whose key is there with an empty value is given up, and forgotten.
 	CallbackKeys []string `json:"callbackKeys,omitempty"`
+	// callsUncertain is set by the controller when it finds signs of a restore from a backup: no leader has run for 15 minutes or more as far as
+	// is stored, or the API server's store went to another revision.
+	CallsUncertain *CallsUncertainApplyConfiguration `json:"callsUncertain,omitempty"`
 }
 
 // MarketplaceStatusApplyConfiguration constructs a declarative configuration of the MarketplaceStatus type for use with
@@ -65,5 +69,13 @@ func (b *MarketplaceStatusApplyConfiguration) WithCallbackKeys(values ...string)
 	for i := range values {
 		b.CallbackKeys = append(b.CallbackKeys, values[i])
 	}
+	return b
+}
+
+// WithCallsUncertain sets the CallsUncertain field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CallsUncertain field is set to the value of the last call.
+func (b *MarketplaceStatusApplyConfiguration) WithCallsUncertain(value *CallsUncertainApplyConfiguration) *MarketplaceStatusApplyConfiguration {
+	b.CallsUncertain = value
 	return b
 }
