@@ -422,7 +422,7 @@ func TestAnOldCacheWithoutAWorkloadKeepsTheNumberThatWasKept(t *testing.T) {
 	w.stop = true
 	w.settle(t.Context())
 	w.restart()
-	delete(w.cache.objects, id("Deployment", "web"))
+	w.cache.drop(id("Deployment", "web"))
 	w.pass(t.Context())
 	replicas(t, w, "web", 0)
 	w.stop = false
