@@ -266,7 +266,7 @@ func differsBut(path string, a, b, other any) string {
 	case []any:
 		return listsDiffer(path, left, b, other)
 	}
-	if reflect.DeepEqual(a, b) || !reflect.DeepEqual(a, other) && !empty(b) {
+	if reflect.DeepEqual(a, b) || !reflect.DeepEqual(a, other) && !empty(b) && b != "" {
 		return ""
 	}
 	return path

@@ -50,6 +50,8 @@ func TestDifferencesAreFound(t *testing.T) {
 		"a shorter list":          {map[string]any{"a": "1", "l": []any{"x"}}, base, "l has another length"},
 		"deep":                    {map[string]any{"a": "1", "l": []any{"x", map[string]any{"k": "w"}}}, base, "l[1].k"},
 		"a random value":          {map[string]any{"a": "2", "l": []any{"x", map[string]any{"k": "v"}}}, map[string]any{"a": "3", "l": base["l"]}, ""},
+		"an empty text":           {map[string]any{"a": "", "l": base["l"]}, base, "a"},
+		"an empty text for null":  {map[string]any{"a": "1", "l": base["l"], "none": ""}, base, ""},
 		"a random value is empty": {map[string]any{"a": "", "l": []any{"x", map[string]any{"k": "v"}}}, map[string]any{"a": "3", "l": base["l"]}, "a"},
 	} {
 		t.Run(name, func(t *testing.T) {
