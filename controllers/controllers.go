@@ -145,14 +145,11 @@ func Uncached() []client.Object {
 // Setup wires every controller. It is the only place where that is done: a new one is a line here.
 func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	c = c.withDefaults()
-	if err := errors.Join(usage.SetupIndexes(ctx, mgr.GetFieldIndexer()), cacheKinds(ctx, mgr.GetCache())); err != nil {
+	if err := errors.Join(usage.SetupIndexes(ctx, mgr.GetFieldIndexer()), cacheKinds(ctx, mgr.GetCache()), watchForRestores(ctx, mgr, c)); err != nil {
 		return err
 	}
 	calls, err := directoryCalls(mgr, c)
 	if err != nil {
-		return err
-	}
-	if err := watchForRestores(ctx, mgr, c); err != nil {
 		return err
 	}
 	cached, live, recorder := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("stallkeeper")

@@ -77,10 +77,8 @@ func (s *Server) validate(before, obj *unstructured.Unstructured) error {
 			problems = append(problems, field.Forbidden(spec, "updates to statefulset spec for fields other than 'replicas' are forbidden"))
 		}
 	case kindClaim:
-		if before != nil {
-			if now, next := claimSize(before), claimSize(obj); next.Cmp(now) < 0 {
-				problems = append(problems, field.Forbidden(spec.Child("resources", "requests", "storage"), "field can not be less than status.capacity"))
-			}
+		if shrinks(before, obj) {
+			problems = append(problems, field.Forbidden(spec.Child("resources", "requests", "storage"), "field can not be less than status.capacity"))
 		}
 	case kindConfigMap:
 		if before != nil && before.Object["immutable"] == true && !equality.Semantic.DeepEqual(before.Object["data"], obj.Object["data"]) {
@@ -93,6 +91,15 @@ func (s *Server) validate(before, obj *unstructured.Unstructured) error {
 		return apierrors.NewInvalid(kindOf(obj), obj.GetName(), problems)
 	}
 	return nil
+}
+
+// shrinks says whether a claim that stands is to become smaller.
+func shrinks(before, after *unstructured.Unstructured) bool {
+	if before == nil {
+		return false
+	}
+	now, next := claimSize(before), claimSize(after)
+	return next.Cmp(now) < 0
 }
 
 func claimSize(claim *unstructured.Unstructured) resource.Quantity {

@@ -26,13 +26,8 @@ type request struct {
 // store merges, defaults, validates and stores, and writes the result into the answer.
 func (s *Server) store(into runtime.Object, c request, isApply bool) error {
 	id := idOf(c.after)
-	if c.before != nil {
-		if uid := c.after.GetUID(); uid != "" && uid != c.before.GetUID() {
-			return apierrors.NewConflict(resourceOf(id.GroupKind), id.Name, errors.New("another UID"))
-		}
-		if v := c.after.GetResourceVersion(); v != "" && v != c.before.GetResourceVersion() {
-			return apierrors.NewConflict(resourceOf(id.GroupKind), id.Name, errors.New("the object has been modified"))
-		}
+	if err := c.conflict(id); err != nil {
+		return err
 	}
 	obj, err := s.merge(c, isApply)
 	if err != nil {
@@ -66,6 +61,20 @@ func (s *Server) store(into runtime.Object, c request, isApply bool) error {
 		s.Stored(c.before, obj, c.manager)
 	}
 	return answers(obj, into)
+}
+
+// conflict is what the preconditions of a request say.
+func (c request) conflict(id ID) error {
+	if c.before == nil {
+		return nil
+	}
+	if uid := c.after.GetUID(); uid != "" && uid != c.before.GetUID() {
+		return apierrors.NewConflict(resourceOf(id.GroupKind), id.Name, errors.New("another UID"))
+	}
+	if v := c.after.GetResourceVersion(); v != "" && v != c.before.GetResourceVersion() {
+		return apierrors.NewConflict(resourceOf(id.GroupKind), id.Name, errors.New("the object has been modified"))
+	}
+	return nil
 }
 
 // merge is what a request makes of what stands, with the fields' owners.

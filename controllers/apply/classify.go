@@ -217,7 +217,8 @@ func forbidden(failure *ObjectError, err error) bool {
 	switch {
 	case strings.Contains(failure.Message, "must support resize"):
 		failure.Reason = ReasonAdmissionDenied
-		failure.Remedy = "restore the size in the product's template or values, or set allowVolumeExpansion: true in the claim's StorageClass if its driver can grow volumes"
+		failure.Remedy = "restore the size in the product's template or values, or set allowVolumeExpansion: true" +
+			" in the claim's StorageClass if its driver can grow volumes"
 		return true
 	case apierrors.IsForbidden(err) && !strings.Contains(failure.Message, " cannot ") && !strings.Contains(failure.Message, "attempting to grant"):
 		// Not the API server's authorizer but one of its admission plugins: no right would help.

@@ -86,10 +86,11 @@ func callsComplete(mp *v1alpha1.Marketplace, now time.Time) report.Verdict {
 	}
 	why := "spec.holdUntilTime says that calls may be missing."
 	if uncertain := mp.Status.CallsUncertain; until.Equal(uncertain.HoldUntilTime.Time) {
-		why = fmt.Sprintf("The API server's store was put back under the running controller at %s, so that calls may be missing.", report.Stamp(uncertain.NoticedTime.Time))
+		why = fmt.Sprintf("The API server's store was put back under the running controller at %s, so that calls may be missing.",
+			report.Stamp(uncertain.NoticedTime.Time))
 		if !uncertain.CompleteUntilTime.IsZero() {
-			why = fmt.Sprintf("No controller has run between %s and %s as far as is stored: the cluster was down, or it was restored from a backup, so that calls may be missing.",
-				report.Stamp(uncertain.CompleteUntilTime.Time), report.Stamp(uncertain.NoticedTime.Time))
+			why = fmt.Sprintf("No controller has run between %s and %s as far as is stored: the cluster was down, or it was restored from a backup,"+
+				" so that calls may be missing.", report.Stamp(uncertain.CompleteUntilTime.Time), report.Stamp(uncertain.NoticedTime.Time))
 		}
 	}
 	return report.False(v1alpha1.ReasonCallsUncertain, fmt.Sprintf("%s Until %s no tenant is stopped, made smaller or deleted for want of a call."+

@@ -331,24 +331,25 @@ func cannotStop(blockers []v1alpha1.Blocker) []v1alpha1.Blocker {
 func readyVerdict(p *pass, usable report.Verdict) report.Verdict {
 	d := p.decision
 	order := meta.FindStatusCondition(p.Instance.Status.Conditions, v1alpha1.ConditionOrderResolved)
+	refused := order != nil && order.Status == metav1.ConditionFalse
 	switch {
 	case d.Rule == lifecycle.RuleRemoving:
 		return report.False(v1alpha1.ReasonRemoving, "The instance is being deleted")
 	case d.Phase == lifecycle.Nothing && p.Unresolved != nil && p.Unresolved.Status == metav1.ConditionFalse:
 		return report.False(p.Unresolved.Reason, p.Unresolved.Message)
-	case d.Phase == lifecycle.Nothing && order != nil && order.Status == metav1.ConditionFalse:
+	case d.Phase == lifecycle.Nothing && refused:
 		return report.False(order.Reason, order.Message)
 	case d.Phase == lifecycle.Nothing:
 		return report.Unknown(v1alpha1.ReasonWaitingForOrder, "Waiting for the order from the marketplace")
 	case d.Phase != lifecycle.Run:
 		text := "Not usable: " + suspensionText(p)
-		if order != nil && order.Status == metav1.ConditionFalse && d.Rule != lifecycle.RuleReleased {
+		if refused && d.Rule != lifecycle.RuleReleased {
 			text += ". An order of the sale can't be applied: " + order.Message
 		}
 		return report.False(suspensionReason(p), text)
 	case usable.Status != metav1.ConditionTrue:
 		return usable
-	case order != nil && order.Status == metav1.ConditionFalse:
+	case refused:
 		return report.False(order.Reason, order.Message)
 	}
 	return report.True(v1alpha1.ReasonInstanceReady, "The buyer can use what was sold")

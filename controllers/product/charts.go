@@ -247,7 +247,8 @@ func ofAnswer(err error) (cause, remedy string, passes bool) {
 	case errors.As(err, &lost):
 		return "the connection failed", "check the registry and the network", true
 	case errors.Is(err, content.ErrMismatchedDigest), errors.Is(err, content.ErrTrailingData), strings.Contains(err.Error(), "mismatch"):
-		return "what arrived has not the digest or size that the registry gave for it", "push the chart again, or empty the cache of the proxy before the registry", false
+		return "what arrived has not the digest or size that the registry gave for it",
+			"push the chart again, or empty the cache of the proxy before the registry", false
 	}
 	return "what answers is no registry", "correct the reference, or have the proxy before the registry pass its answers on", false
 }

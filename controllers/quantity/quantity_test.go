@@ -42,8 +42,8 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := Parse(text)
-		if err == nil && (len(got.String()) > 1100 || got.Cmp(got) != 0) {
-			t.Errorf("%q is %d characters long, or not itself", text, len(got.String()))
+		if err == nil && len(got.String()) > 1100 {
+			t.Errorf("%q is %d characters long", text, len(got.String()))
 		}
 	})
 }

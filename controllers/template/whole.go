@@ -119,26 +119,17 @@ func (w whole) look(v reflect.Value, depth int, walked *int) (holds bool, err er
 			return false, nil
 		}
 		return w.look(v.Elem(), depth+1, walked)
-	case reflect.Map:
-		holds = w.has(v)
-		for entries := v.MapRange(); entries.Next(); {
-			if e := entries.Value(); container(e) {
-				inner, err := w.look(e, depth+1, walked)
-				if err != nil {
-					return false, err
-				}
-				holds = holds || inner
+	case reflect.Map, reflect.Slice, reflect.Array:
+		holds = v.Kind() == reflect.Map && w.has(v)
+		for _, e := range v.Seq2() {
+			if !container(e) {
+				continue
 			}
-		}
-	case reflect.Slice, reflect.Array:
-		for i := range v.Len() {
-			if e := v.Index(i); container(e) {
-				inner, err := w.look(e, depth+1, walked)
-				if err != nil {
-					return false, err
-				}
-				holds = holds || inner
+			inner, err := w.look(e, depth+1, walked)
+			if err != nil {
+				return false, err
 			}
+			holds = holds || inner
 		}
 	}
 	return holds, nil

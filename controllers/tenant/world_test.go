@@ -212,13 +212,13 @@ func (w *world) settle(ctx context.Context) (report, int) {
 func id(kind, name string) objectID {
 	for _, gvk := range kinds {
 		if gvk.Kind == kind {
-			return objectID{gvk.GroupKind(), space, name}
+			return objectID{GroupKind: gvk.GroupKind(), Namespace: space, Name: name}
 		}
 	}
 	if kind == "Namespace" {
 		return objectID{GroupKind: kindNamespace, Name: name}
 	}
-	return objectID{schema.GroupKind{Kind: kind}, space, name}
+	return objectID{GroupKind: schema.GroupKind{Kind: kind}, Namespace: space, Name: name}
 }
 
 func (w *world) id(kind, name string) objectID {

@@ -126,12 +126,12 @@ func orderError(err error) error {
 // ofEveryOrder reports whether another order would have the same error. An internal error that has the API's code and an order that can't be
 // read tell of this one.
 func (e *Error) ofEveryOrder() bool {
-	switch e.Kind {
-	case ErrCredentials, ErrRateLimited:
+	switch {
+	case errors.Is(e.Kind, ErrCredentials), errors.Is(e.Kind, ErrRateLimited):
 		return true
-	case ErrUnavailable:
+	case errors.Is(e.Kind, ErrUnavailable):
 		return e.Code == ""
-	case ErrGateway:
+	case errors.Is(e.Kind, ErrGateway):
 		return e.Status != http.StatusOK
 	}
 	return false
