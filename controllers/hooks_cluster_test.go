@@ -318,7 +318,7 @@ func TestARevisionThatCannotBeMadeDoesNotKeepATenantFromTheNext(t *testing.T) {
 	x.operate()
 	service := "---\napiVersion: v1\nkind: Service\nmetadata: {name: web%s}\nspec: {%sports: [{port: 80}]}\n"
 	// Out of the API server's range, and only for a buyer: the product's check finds nothing.
-	const refused = `{{ if ne .Values.stallkeeper.instance.name "sample" }}clusterIP: 192.0.2.1, {{ end }}`
+	const refused = ` {{ if ne .Values.stallkeeper.instance.name "sample" }}clusterIP: 192.0.2.1, {{ end }}`
 	p := x.sells()
 	x.buys("acme")
 	mpi := x.says("acme", v1alpha1.ConditionReady, "True InstanceReady")

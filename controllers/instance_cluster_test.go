@@ -361,7 +361,7 @@ func TestGoingBackFromARevisionThatFailedPutsEverythingBack(t *testing.T) {
 	first := p.Status.LatestRevision
 	greeting := func() string { return x.greeting(mpi.Status.Namespace) }
 
-	change(x, p, salestest.Inline(salestest.Web+strings.ReplaceAll(salestest.Settings, `"hello"`, `"changed"`)+strings.ReplaceAll(service, "{ports", `{{{ if ne .Values.stallkeeper.instance.name "sample" }}clusterIP: 192.0.2.1, {{ end }}ports`)))
+	change(x, p, salestest.Inline(salestest.Web+strings.ReplaceAll(salestest.Settings, `"hello"`, `"changed"`)+strings.ReplaceAll(service, "{ports", `{ {{ if ne .Values.stallkeeper.instance.name "sample" }}clusterIP: 192.0.2.1, {{ end }}ports`)))
 	x.says("acme", v1alpha1.ConditionProvisioned, "False ApplyFailed")
 	x.Expect(greeting()).To(Equal("hello"), "a move is all or nothing")
 

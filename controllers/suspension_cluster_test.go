@@ -35,7 +35,7 @@ func TestARevisionThatIsRefusedKeepsNoTenantFromStoppingAndResuming(t *testing.T
 		"a claim becomes smaller":                {salestest.Web + claim("2Gi"), salestest.Web + claim("1Gi"), "PersistentVolumeClaim/files", "web"},
 		"a claim template becomes smaller":       {salestest.Web + database("2Gi"), salestest.Web + database("1Gi"), "StatefulSet/db", "web"},
 		"a Secret gets a type":                   {salestest.Web + fmt.Sprintf(typed, "Opaque"), salestest.Web + fmt.Sprintf(typed, "example.com/token"), "Secret/token", "web"},
-		"a Service is refused beside autoscaled": {autoscaled + service("web", "ports: [{port: 80}]"), autoscaled + service("web", `{{ if ne .Values.stallkeeper.instance.name "sample" }}clusterIP: 192.0.2.1, {{ end }}`+"ports: [{port: 80}]"), "Service/web", "web"},
+		"a Service is refused beside autoscaled": {autoscaled + service("web", "ports: [{port: 80}]"), autoscaled + service("web", ` {{ if ne .Values.stallkeeper.instance.name "sample" }}clusterIP: 192.0.2.1, {{ end }}`+"ports: [{port: 80}]"), "Service/web", "web"},
 	}
 	i := 0
 	for name, c := range cases {
