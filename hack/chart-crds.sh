@@ -12,7 +12,7 @@ rm -f "$to"/*.yaml
 for file in "$from"/*.yaml; do
 	# A field's description may speak of templates; Helm must not run what it says.
 	awk '
-		BEGIN { print "{{- if .Values.crds.enabled }}" }
+		BEGIN { print "{{- include \"stallkeeper.absent\" . -}}"; print "{{- if .Values.crds.enabled }}" }
 		/^---$/ { next }
 		{ gsub(/\{\{/, "{{ \"{{\" }}"); print }
 		/^  annotations:$/ && !done {

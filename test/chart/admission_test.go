@@ -65,22 +65,3 @@ func TestAdmissionPoliciesAreNamedAfterTheRelease(t *testing.T) {
 		}
 	}
 }
-
-// helm upgrade --reuse-values brings the values of the former release, which lack those that this one has added. Only where the sales
-// are has no default that could be guessed.
-func TestAValueThatIsNotThereFailsNothing(t *testing.T) {
-	for _, v := range append(documented(t), value{path: "tenantLimits"}) {
-		if v.path == "salesNamespaces" {
-			continue
-		}
-		t.Run(v.path, func(t *testing.T) {
-			var values any
-			for _, key := range slices.Backward(strings.Split(v.path, ".")) {
-				values = map[string]any{key: values}
-			}
-			if _, err := chart.Render(chart.Release{}, values.(map[string]any)); err != nil {
-				t.Errorf("without %s: %v", v.path, err)
-			}
-		})
-	}
-}

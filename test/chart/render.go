@@ -25,6 +25,8 @@ type Release struct {
 	Name, Namespace string
 	// APIVersions that the cluster knows besides Kubernetes' own, such as monitoring.coreos.com/v1.
 	APIVersions []string
+	// Defaults are used instead of the chart's own, if set: helm upgrade --reuse-values takes those of the former release.
+	Defaults map[string]any
 }
 
 // Rendered is what the chart makes.
@@ -56,12 +58,33 @@ func Root() string {
 // Dir is the chart's folder.
 func Dir() string { return filepath.Join(Root(), "charts", "stallkeeper") }
 
+// Defaults are the values of the chart in a folder or an archive.
+func Defaults(path string) (map[string]any, error) {
+	loaded, err := loader.Load(path)
+	if err != nil {
+		return nil, fmt.Errorf("loading the chart: %w", err)
+	}
+	return loaded.Values, nil
+}
+
 // Render renders the chart with values over its defaults. It fails as helm install would: values that the schema refuses,
 // values that contradict each other, a template that is wrong.
 func Render(release Release, values map[string]any) (Rendered, error) {
+	files, err := Files(release, values)
+	if err != nil {
+		return Rendered{}, err
+	}
+	return collect(files)
+}
+
+// Files are the texts that the chart's templates make, by their names. They fail as Render does.
+func Files(release Release, values map[string]any) (map[string]string, error) {
 	loaded, err := loader.LoadDir(Dir())
 	if err != nil {
-		return Rendered{}, fmt.Errorf("loading the chart: %w", err)
+		return nil, fmt.Errorf("loading the chart: %w", err)
+	}
+	if release.Defaults != nil {
+		loaded.Values = release.Defaults
 	}
 	capabilities := common.DefaultCapabilities.Copy()
 	capabilities.KubeVersion = common.KubeVersion{Version: "v1.37.2", Major: "1", Minor: "37"}
@@ -78,13 +101,13 @@ func Render(release Release, values map[string]any) (Rendered, error) {
 	}
 	merged, err := util.ToRenderValues(loaded, values, options, capabilities)
 	if err != nil {
-		return Rendered{}, fmt.Errorf("checking values: %w", err)
+		return nil, fmt.Errorf("checking values: %w", err)
 	}
 	files, err := engine.Render(loaded, merged)
 	if err != nil {
-		return Rendered{}, fmt.Errorf("rendering: %w", err)
+		return nil, fmt.Errorf("rendering: %w", err)
 	}
-	return collect(files)
+	return files, nil
 }
 
 func collect(files map[string]string) (Rendered, error) {

@@ -12,6 +12,52 @@
 {{- end -}}
 {{- end -}}
 
+{{/*
+What holds where a value is not there: helm upgrade --reuse-values brings the values of a former release, which lack what this one has added, and null
+takes one away. Lists and maps that people fill are not here: without them there is nothing. test/chart compares it with values.yaml.
+*/}}
+{{- define "stallkeeper.defaults" -}}
+createSalesNamespaces: true
+tenantRBAC: {enabled: false}
+tenantLimits: {anyHost: false}
+drift: {secrets: false}
+usage: {retentionDays: 35}
+credentials: {}
+image: {repository: ghcr.io/stallkeeper/stallkeeper, pullPolicy: IfNotPresent}
+webhook:
+  replicas: 2
+  maxConcurrentCallbacks: 256
+  shutdownDelaySeconds: 5
+  tls: {mode: secret, certManager: {issuerKind: ClusterIssuer, issuerGroup: cert-manager.io}}
+  service: {type: ClusterIP}
+  ingress: {}
+login: {replicas: 2, tls: {mode: secret}, service: {type: ClusterIP}, ingress: {}}
+controller: {replicas: 2}
+admissionPolicies: {enabled: true, minRetentionSeconds: 86400}
+networkPolicy: {enabled: true}
+metrics: {serviceMonitor: {interval: 30s}}
+aggregateRoles: {enabled: true}
+crds: {enabled: true, keep: true}
+test: {marketplace: koogallery, callbackSecret: koogallery-callbacks}
+{{- end -}}
+
+{{/* Puts defaults where values has nothing, in place. Takes (dict "values" VALUES "defaults" DEFAULTS). */}}
+{{- define "stallkeeper.fill" -}}
+{{- range $key, $default := .defaults -}}
+{{- $value := get $.values $key -}}
+{{- if or (not (hasKey $.values $key)) (kindIs "invalid" $value) -}}
+{{- $_ := set $.values $key $default -}}
+{{- else if kindIs "map" $default -}}
+{{- include "stallkeeper.fill" (dict "values" $value "defaults" $default) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Each template begins with this. */}}
+{{- define "stallkeeper.absent" -}}
+{{- include "stallkeeper.fill" (dict "values" .Values "defaults" (include "stallkeeper.defaults" . | fromYaml)) -}}
+{{- end -}}
+
 {{- define "stallkeeper.webhook" -}}{{ include "stallkeeper.fullname" . }}-webhook{{- end -}}
 {{- define "stallkeeper.controller" -}}{{ include "stallkeeper.fullname" . }}-controller{{- end -}}
 
