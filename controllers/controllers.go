@@ -153,7 +153,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 		return err
 	}
 	cached, live, recorder := mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("stallkeeper")
-	c.Features = append([]sale.Feature{license.Feature(), usage.Feature(cached), directory.Feature()}, c.Features...)
+	findings := &order.Findings{}
+	c.Features = append([]sale.Feature{order.Feature(findings), license.Feature(), usage.Feature(cached), directory.Feature()}, c.Features...)
 	clients := protocol.Clients{Secrets: live, Namespace: c.CredentialsNamespace, Protocols: c.Protocols}
 	sales := sale.Reader{Client: cached, Protocols: c.Protocols, TenantPrefix: c.TenantPrefix, Features: c.Features}
 	licenseMetrics, directoryMetrics := license.NewMetrics(mgr.GetCache()), directory.NewMetrics(calls)
@@ -173,7 +174,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Clients: clients, ClockSkew: c.ClockSkew,
 		},
 		"order": &order.Reconciler{
-			Client: cached, APIReader: live, Clock: c.Clock, Clients: clients,
+			Client: cached, APIReader: live, Clock: c.Clock, Clients: clients, Findings: findings,
 		},
 		"license": &license.Reconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Clients: clients, TenantPrefix: c.TenantPrefix, QueryInterval: c.LicenseQueryInterval,

@@ -2,7 +2,7 @@ package v1alpha1
 
 // Conditions of a MarketplaceInstance that is a sale.
 const (
-	// ConditionOrderResolved is True once it is known what was sold. The order reconciler sets it.
+	// ConditionOrderResolved is True once it is known what was sold.
 	ConditionOrderResolved = "OrderResolved"
 	// ConditionAcknowledged is True once the marketplace is known to have heard that the sale was stored. Sales of marketplaces
 	// that do not come back to ask do not have it.

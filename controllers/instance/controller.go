@@ -61,6 +61,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	if p.unread() {
+		return queue.Wake(now, p.decision.Until, p.Acknowledgement.Again(now)), nil
+	}
 	o := r.converge(ctx, p)
 	r.look(ctx, p, &o)
 	writeStatus(p, o)

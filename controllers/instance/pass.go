@@ -106,6 +106,12 @@ func (p *pass) decide() {
 	p.decision = p.DecideUnfinished(p.now, p.memory.stopSeen)
 }
 
+// unread says whether a new sale's order is being read for the first time. There is nothing to say of it that would not be written anew a
+// moment later: what is found wakes the instance.
+func (p *pass) unread() bool {
+	return p.decision.Phase == lifecycle.Nothing && p.Instance.Status.ObservedGeneration == nil && p.Orders != nil && p.Orders.IsZero()
+}
+
 // targetRevision is the product's, unless its rollout is paused and the tenant has one.
 func targetRevision(product *v1alpha1.MarketplaceProduct, pin string) string {
 	switch {

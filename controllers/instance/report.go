@@ -26,7 +26,7 @@ var statusOwner = report.Owner{
 	Name: v1alpha1.FieldOwner,
 	Conditions: []string{
 		v1alpha1.ConditionReady, v1alpha1.ConditionAcknowledged, v1alpha1.ConditionProvisioned, v1alpha1.ConditionEntitled,
-		v1alpha1.ConditionSuspended, v1alpha1.ConditionPaused, v1alpha1.ConditionStalled,
+		v1alpha1.ConditionSuspended, v1alpha1.ConditionPaused, v1alpha1.ConditionStalled, v1alpha1.ConditionOrderResolved,
 	},
 	Fields: func(from, to *v1alpha1.MarketplaceInstanceStatus) {
 		*to = v1alpha1.MarketplaceInstanceStatus{
@@ -54,6 +54,9 @@ func writeStatus(p *pass, o outcome) {
 	// What was sold runs, on the revision that the tenant has, whatever keeps it from the next one.
 	running := o
 	running.stuck, running.preparing, running.nextBlockers = nil, "", nil
+	if p.Orders != nil {
+		set(v1alpha1.ConditionOrderResolved, *p.Orders)
+	}
 	set(v1alpha1.ConditionPaused, pausedVerdict(mpi))
 	set(v1alpha1.ConditionAcknowledged, acknowledgedVerdict(mpi, p.Acknowledgement, p.now))
 	set(v1alpha1.ConditionEntitled, entitledVerdict(p.Sale, p.now))

@@ -56,6 +56,12 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		for _, watch := range feature.Watches {
 			b = b.Watches(watch.Object, watch.Handler, watch.Options...)
 		}
+		if feature.Wakes != nil {
+			b = b.WatchesRawSource(source.Func(func(_ context.Context, instances queue.Queue) error {
+				feature.Wakes(instances)
+				return nil
+			}))
+		}
 	}
 	for _, kind := range slices.Concat(r.Tenants.Kinds, []schema.GroupVersionKind{apply.NamespaceKind}) {
 		object := &unstructured.Unstructured{}

@@ -21,6 +21,10 @@ import (
 // failed again for some hours, and no longer.
 const broughtPatience = 4 * time.Hour
 
+// onItsWay is how long a call's Secret may come after its instance before there is anything to say: the callback server writes one right
+// after the other.
+const onItsWay = 5 * time.Second
+
 // errNotBrought says that a call's Secret is not there.
 var errNotBrought = errors.New("the call's Secret does not exist")
 
@@ -46,7 +50,11 @@ func (r *Reconciler) readBrought(ctx context.Context, mpi *v1alpha1.MarketplaceI
 // notBrought says what it means that a call was only partially stored: its instance was written, and then the callback server could not
 // write its Secret, and has told the marketplace to call again.
 func (r *Reconciler) notBrought(call v1alpha1.Call) report.Verdict {
-	if r.Clock.Since(call.Time.Time) >= broughtPatience {
+	age := r.Clock.Since(call.Time.Time)
+	if age >= 0 && age < onItsWay {
+		return untold(onItsWay - age)
+	}
+	if age >= broughtPatience {
 		return protocol.WaitsForPerson(v1alpha1.ReasonCallIncomplete, fmt.Sprintf("The call %s for order %s is only partially stored"+
 			" (this instance records it, but the Secret with its order does not exist), and the marketplace has not retried it: restart the call in"+
 			" the marketplace's console; if the marketplace has canceled the order, name it in spec.correction.abandonedOrderIDs", call.Operation, call.OrderID))

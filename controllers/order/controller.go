@@ -7,7 +7,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -34,7 +34,7 @@ const (
 
 // statusOwner owns what this reconciler says of an instance.
 var statusOwner = report.Owner{
-	Name: v1alpha1.FieldOwner + "/order", Conditions: []string{v1alpha1.ConditionOrderResolved, v1alpha1.ConditionCorrected},
+	Name: v1alpha1.FieldOwner + "/order", Conditions: []string{v1alpha1.ConditionCorrected},
 }
 
 // mostOrders is how many orders one pass reads. With more pending, the latest are read.
@@ -42,7 +42,7 @@ const mostOrders = 16
 
 // Reconciler finds out what was sold: it reads every order from the Secret of the call that brought it, or asks the
 // marketplace's order API for it, and writes what it says into spec.subscription. Before that it applies spec.correction, once. It owns
-// the conditions OrderResolved and Corrected.
+// the condition Corrected; what it finds of the orders is said in OrderResolved by the instance's reconciler (see [Feature]).
 type Reconciler struct {
 	client.Client
 	// APIReader reads Secrets, which are never cached.
@@ -50,12 +50,15 @@ type Reconciler struct {
 	Clock     clock.PassiveClock
 	// Clients makes the clients of the marketplaces' open APIs.
 	Clients protocol.Clients
+	// Findings take what the passes find.
+	Findings *Findings
 }
 
 // Reconcile brings one instance's orders up to date.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	mpi := &v1alpha1.MarketplaceInstance{}
 	if err := r.Get(ctx, req.NamespacedName, mpi); err != nil {
+		r.Findings.forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !mpi.DeletionTimestamp.IsZero() {
@@ -70,8 +73,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		// Somebody was faster: the next event brings the newer object.
 		return ctrl.Result{}, err
 	}
+	r.Findings.note(mpi, found)
 	before := mpi.DeepCopy()
-	report.Set(&mpi.Status.Conditions, v1alpha1.ConditionOrderResolved, firstWord(mpi, found), mpi.Generation, time.Time{})
 	report.Set(&mpi.Status.Conditions, v1alpha1.ConditionCorrected, corrected, mpi.Generation, time.Time{})
 	// What is tried again waits behind what has just been sold.
 	result := ctrl.Result{Priority: ptr.To(queue.PriorityNormal)}
@@ -88,11 +91,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // resolve looks the next order up and stores what it says.
 func (r *Reconciler) resolve(ctx context.Context, mpi *v1alpha1.MarketplaceInstance) (report.Verdict, error) {
 	sub := mpi.Spec.Subscription
-	if sub == nil {
-		return report.Verdict{Absent: true}, nil
-	}
-	if sub.Entitlement.State == v1alpha1.EntitlementReleased {
-		return report.True(v1alpha1.ReasonReleased, "The sale has ended; its orders are no longer read"), nil
+	if sub == nil || sub.Entitlement.State == v1alpha1.EntitlementReleased {
+		found, _ := settled(mpi)
+		return found, nil
 	}
 	now := r.Clock.Now()
 	due, nextChange, err := r.due(ctx, sub, mpi.Namespace, now)
@@ -104,18 +105,14 @@ func (r *Reconciler) resolve(ctx context.Context, mpi *v1alpha1.MarketplaceInsta
 			return report.Verdict{}, err
 		}
 	}
-	calls := orders.AllPending(mpi.Spec.Subscription)
-	if waits, found := waitsForLicense(mpi); waits && len(calls) == 0 {
-		return found, nil
+	if calls := orders.AllPending(mpi.Spec.Subscription); len(calls) > 0 {
+		return r.lookUp(ctx, mpi, calls)
 	}
-	if len(calls) == 0 {
-		found := report.True(v1alpha1.ReasonOrderResolved, "All orders are read and applied")
-		if !nextChange.IsZero() {
-			found.After = nextChange.Sub(now)
-		}
-		return found, nil
+	found, _ := settled(mpi)
+	if found.Status == metav1.ConditionTrue && !nextChange.IsZero() {
+		found.After = nextChange.Sub(now)
 	}
-	return r.lookUp(ctx, mpi, calls)
+	return found, nil
 }
 
 // due enacts a smaller plan or quantity whose date has come, unless the Marketplace says that calls may be missing: its cancellation may be
@@ -205,7 +202,7 @@ func (r *Reconciler) afterApplied(mpi *v1alpha1.MarketplaceInstance, first repor
 	case more:
 		return report.Unknown(v1alpha1.ReasonOrderPending, fmt.Sprintf("Order %s is being read", next.OrderID))
 	}
-	return report.True(v1alpha1.ReasonOrderResolved, "All orders are read and applied")
+	return allApplied()
 }
 
 // applyOrder reads the order of one call and stores what it says; the zero Verdict means that it did.
@@ -287,14 +284,6 @@ func (r *Reconciler) readFailed(call v1alpha1.Call, err error) (report.Verdict, 
 // store writes what an order has made of the sale.
 func (r *Reconciler) store(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, result orders.Result) error {
 	return sale.Store(ctx, r.Client, r.APIReader, mpi, result)
-}
-
-// firstWord is what is said of an order when the first pass fails before it learned anything.
-func firstWord(mpi *v1alpha1.MarketplaceInstance, found report.Verdict) report.Verdict {
-	if !found.IsZero() || meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved) != nil {
-		return found
-	}
-	return report.Unknown(v1alpha1.ReasonOrderPending, "The order is being read")
 }
 
 // waitsForLicense says what keeps it from being known what a license code has sold; false when nothing does.

@@ -30,7 +30,8 @@ func TestWhatAnOrderThatCannotBeReadMeans(t *testing.T) {
 		"an order that makes no sense":            {called(marketplace.ErrOrderInvalid), 0, "False OrderInvalid", queue.OrderProblemRetry, false},
 		"an order API that is down":               {called(marketplace.ErrUnavailable), 0, "Unknown OrderAPIUnavailable", 0, true},
 		"no answer":                               {errors.New("odd"), 0, "Unknown OrderAPIUnavailable", 0, true},
-		"a call that is only partially stored":    {errNotBrought, 0, "Unknown OrderPending", queue.CallSecretRetry, false},
+		"a call that is being stored":             {errNotBrought, onItsWay - 1, "Unknown ", 1, false},
+		"a call that is only partially stored":    {errNotBrought, onItsWay, "Unknown OrderPending", queue.CallSecretRetry, false},
 		"a call that stays only partially stored": {errNotBrought, broughtPatience, "False CallIncomplete", queue.OrderProblemRetry, false},
 	}
 	for name, tc := range tests {

@@ -5,7 +5,7 @@
 //  2. lookUp: the order is read from the Secret of the call that brought it, or from the marketplace's order API. Its raw answer is kept
 //     in a Secret beside the instance.
 //  3. orders.Apply, which is pure, says what the order makes of the sale, and that is stored in the spec.
-//  4. The condition OrderResolved.
+//  4. What could not be applied is noted in Findings, and said in OrderResolved by the instance's reconciler.
 //
 // Promises:
 //

@@ -16,11 +16,13 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/protocol"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
-// reconciled is an instance after a number of passes, over a marketplace with these orders. It is day 10.
+// reconciled is an instance after a number of passes, over a marketplace with these orders, with what the instance's reconciler is told to
+// say of them. It is day 10.
 func reconciled(t *testing.T, mpi *v1alpha1.MarketplaceInstance, answers map[string]salestest.OrderAnswer, passes int) *v1alpha1.MarketplaceInstance {
 	t.Helper()
 	mp := &v1alpha1.Marketplace{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "koogallery"}}
@@ -34,7 +36,7 @@ func reconciled(t *testing.T, mpi *v1alpha1.MarketplaceInstance, answers map[str
 	})
 	c := fake.NewClientBuilder().WithScheme(salestest.NewTestScheme(t)).WithStatusSubresource(mpi).WithObjects(mp, secret, shop, mpi).Build()
 	r := &Reconciler{
-		Client: c, APIReader: c, Clock: testingclock.NewFakePassiveClock(salestest.Day(10)),
+		Client: c, APIReader: c, Clock: testingclock.NewFakePassiveClock(salestest.Day(10)), Findings: &Findings{},
 		Clients: protocol.Clients{Secrets: c, Namespace: "system", Protocols: protocol.Protocols{v1alpha1.ProtocolKooGallery: {
 			NewOrderReader: func(protocol.OpenAPI) (marketplace.OrderReader, error) {
 				return &salestest.OrderAPI{Answers: answers}, nil
@@ -50,6 +52,8 @@ func reconciled(t *testing.T, mpi *v1alpha1.MarketplaceInstance, answers map[str
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(mpi), after); err != nil {
 		t.Fatal(err)
 	}
+	said := r.Findings.verdict(after)
+	report.Set(&after.Status.Conditions, v1alpha1.ConditionOrderResolved, said, after.Generation, salestest.Day(10))
 	return after
 }
 

@@ -33,19 +33,24 @@ func storeRawOrder(ctx context.Context, c client.Client, live client.Reader, mpi
 	if len(raw) == 0 || len(raw) > maxRawOrder {
 		return nil
 	}
-	secret := &corev1.Secret{}
-	name := types.NamespacedName{Namespace: mpi.Namespace, Name: v1alpha1.OrderSecretName(mpi.Name)}
-	err := live.Get(ctx, name, secret)
-	switch {
-	case apierrors.IsNotFound(err):
-		secret = sale.OwnedSecret(mpi, name.Name)
+	key := types.NamespacedName{Namespace: mpi.Namespace, Name: v1alpha1.OrderSecretName(mpi.Name)}
+	if len(mpi.Spec.Subscription.Items) == 0 {
+		// It is the sale's first order: most likely there is none, and the API server says so by taking one.
+		secret := sale.OwnedSecret(mpi, key.Name)
 		secret.Data = map[string][]byte{rawOrderKey(orderID): raw}
-		if err := c.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("storing the order API's response: %w", err)
+		if err := c.Create(ctx, secret); !apierrors.IsAlreadyExists(err) {
+			return storing(err)
 		}
-		return nil
-	case err != nil:
-		return fmt.Errorf("reading Secret %s: %w", name.Name, err)
+	}
+	secret := &corev1.Secret{}
+	err := live.Get(ctx, key, secret)
+	if apierrors.IsNotFound(err) {
+		secret = sale.OwnedSecret(mpi, key.Name)
+		secret.Data = map[string][]byte{rawOrderKey(orderID): raw}
+		return storing(client.IgnoreAlreadyExists(c.Create(ctx, secret)))
+	}
+	if err != nil {
+		return storing(err)
 	}
 	if string(secret.Data[rawOrderKey(orderID)]) == string(raw) || len(secret.Data) >= maxRawOrders {
 		return nil
@@ -55,7 +60,11 @@ func storeRawOrder(ctx context.Context, c client.Client, live client.Reader, mpi
 		secret.Data = map[string][]byte{}
 	}
 	secret.Data[rawOrderKey(orderID)] = raw
-	if err := c.Patch(ctx, secret, client.MergeFrom(before)); err != nil {
+	return storing(c.Patch(ctx, secret, client.MergeFrom(before)))
+}
+
+func storing(err error) error {
+	if err != nil {
 		return fmt.Errorf("storing the order API's response: %w", err)
 	}
 	return nil

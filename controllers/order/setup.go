@@ -46,13 +46,12 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// notReported lets an instance through whose status says nothing of its order: one that a person has erased would
+// notReported lets an instance through whose status says nothing of its correction: one that a person has erased would
 // otherwise stay so until the spec changes.
 func notReported() predicate.Predicate {
 	return predicate.NewPredicateFuncs(func(object client.Object) bool {
 		mpi, ok := object.(*v1alpha1.MarketplaceInstance)
-		return ok && (mpi.Spec.Subscription != nil && meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved) == nil ||
-			mpi.Spec.Correction.ID != "" && meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionCorrected) == nil)
+		return ok && mpi.Spec.Correction.ID != "" && meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionCorrected) == nil
 	})
 }
 

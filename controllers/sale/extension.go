@@ -1,6 +1,7 @@
 package sale
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -12,12 +13,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
 
 // Extension is what a feature wants of one tenant. The zero value wants nothing.
 type Extension struct {
+	// Orders is what the condition OrderResolved says; nil and the zero Verdict leave it as it is.
+	Orders *report.Verdict
 	// Unresolved says why nothing may run yet; nil when nothing stands in the way.
 	Unresolved *report.Verdict
 	// Stops are why the tenant has to be suspended. The first one is reported.
@@ -62,15 +66,10 @@ type Hosted struct {
 
 // add joins what another feature wants.
 func (e *Extension) add(o Extension) {
-	if e.Unresolved == nil {
-		e.Unresolved = o.Unresolved
-	}
-	if e.Hosted == nil {
-		e.Hosted = o.Hosted
-	}
-	if e.Unfinished == "" {
-		e.Unfinished = o.Unfinished
-	}
+	e.Orders = cmp.Or(e.Orders, o.Orders)
+	e.Unresolved = cmp.Or(e.Unresolved, o.Unresolved)
+	e.Hosted = cmp.Or(e.Hosted, o.Hosted)
+	e.Unfinished = cmp.Or(e.Unfinished, o.Unfinished)
 	if o.KeepUntil.After(e.KeepUntil) {
 		e.KeepUntil = o.KeepUntil
 	}
@@ -105,6 +104,8 @@ type Feature struct {
 	Reserved []workload.Reserved
 	// Watches are what changes the feature's answer, beside the instance and its product.
 	Watches []Watch
+	// Wakes is given the queue of the instances, for what changes the feature's answer and is no object; may be nil.
+	Wakes func(instances queue.Queue)
 }
 
 // Watch wakes instances when objects change.
