@@ -203,7 +203,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 			errs = append(errs, controller.SetupWithManager(mgr))
 		}
 	}
-	return errors.Join(append(errs, register(c.Registerer, licenseMetrics, directoryMetrics,
+	return errors.Join(append(errs, register(c.Registerer, mgr.Elected(), licenseMetrics, directoryMetrics,
 		instance.Metrics{Reader: mgr.GetCache()}, usage.Metrics{Reader: mgr.GetCache()}))...)
 }
 
@@ -251,16 +251,4 @@ func directoryCalls(mgr ctrl.Manager, c Config) (cache.Cache, error) {
 		return nil, fmt.Errorf("setting up the cache of calls: %w", err)
 	}
 	return calls, mgr.Add(calls)
-}
-
-func register(registerer prometheus.Registerer, collectors ...prometheus.Collector) error {
-	if registerer == nil {
-		return nil
-	}
-	for _, collector := range collectors {
-		if err := registerer.Register(collector); err != nil {
-			return fmt.Errorf("registering the metrics: %w", err)
-		}
-	}
-	return nil
 }
