@@ -295,6 +295,8 @@ type shop struct {
 	lease string
 	// endpoint stands in for the network between the controller and the tenants' workloads.
 	endpoint *endpoint
+	// podsRecheck is how often pods are looked for in stopped tenants; seldom when zero.
+	podsRecheck time.Duration
 }
 
 // shops counts them, so that a test can run more than once.
@@ -393,7 +395,8 @@ func (x *shop) told(only []string) Config {
 		Permissions: x.permissions, Protocols: x.protocols(), UsageRetention: 35 * 24 * time.Hour,
 		Capabilities:         func() (template.Capabilities, error) { return capabilities, nil },
 		LicenseQueryInterval: license.DefaultQueryInterval, Clock: x.clock, Tenants: &http.Client{Transport: x.endpoint}, Only: only,
-		Features: x.features, Renderer: x.renderer, ValuesRecheck: time.Second, LeaderLease: types.NamespacedName{Namespace: x.name, Name: x.lease},
+		Features: x.features, Renderer: x.renderer, ValuesRecheck: time.Second, PodsRecheck: x.podsRecheck,
+		LeaderLease: types.NamespacedName{Namespace: x.name, Name: x.lease},
 	}
 }
 

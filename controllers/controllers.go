@@ -68,6 +68,8 @@ type Config struct {
 	LicenseQueryInterval time.Duration
 	// ValuesRecheck is how often the Secrets of valuesFrom are looked at; zero means every minute.
 	ValuesRecheck time.Duration
+	// PodsRecheck is how often pods are looked for in tenants that were seen stopped; zero means every minute.
+	PodsRecheck time.Duration
 	// ServerTime is told the API server's time by the manager's clients: its Wrap belongs in their configuration. Without it, no
 	// tenant is deleted.
 	ServerTime *tenant.ServerTime
@@ -163,7 +165,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	controllers := map[string]interface{ SetupWithManager(ctrl.Manager) error }{
 		"instance": &instance.Reconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Permissions: c.Permissions, Sales: sales,
-			ValuesRecheck: c.ValuesRecheck, Revisions: revision.NewCache(live, c.Renderer), ServerTime: c.ServerTime,
+			ValuesRecheck: c.ValuesRecheck, PodsRecheck: c.PodsRecheck, Revisions: revision.NewCache(live, c.Renderer), ServerTime: c.ServerTime,
 			Tenants: tenant.New(cached, mgr.GetCache(), live, c.TenantKinds, c.Clock),
 		},
 		"product": &product.Reconciler{

@@ -66,6 +66,27 @@ func TestNoHookRunsForARevisionThatIsRefused(t *testing.T) {
 	x.says("acme", v1alpha1.ConditionProvisioned, isHealthy)
 }
 
+// Each of two objects is taken in the dry run, and one of them is refused when both are made.
+func TestObjectsThatStandInEachOthersWayReplaceNoPods(t *testing.T) {
+	t.Parallel()
+	x := newShop(t, "sales-each-other")
+	o := x.operate()
+	p := x.sells()
+	x.bought("acme")
+	before, ns := x.ready("acme")
+	generation := x.deployment(ns, "web").Generation
+	port := "type: NodePort, ports: [{port: 80, nodePort: 31777}]"
+	change(x, p, salestest.Inline(strings.ReplaceAll(salestest.Web, "web:1", "web:2")+salestest.Settings+service("one", port)+service("two", port)))
+	x.says("acme", v1alpha1.ConditionProvisioned, isRefused)
+	x.passOver("acme")
+	o.requests.reset()
+	x.passOver("acme")
+	x.Expect(o.requests.writes()).To(BeEmpty(), "it is not tried in every pass")
+	x.Expect(x.deployment(ns, "web").Generation).To(Equal(generation))
+	now, _ := x.ready("acme")
+	x.Expect(now.Status.Revision).To(Equal(before.Status.Revision))
+}
+
 // A new tenant of a product whose last revision is refused by tenants that stand gets that revision.
 func TestARefusalIsOneTenantsAffair(t *testing.T) {
 	t.Parallel()

@@ -297,6 +297,23 @@ func TestATenantIsStoppedOnlyWhenNoPodRuns(t *testing.T) {
 		x.says("acme", v1alpha1.ConditionSuspended, isFrozen)
 		x.Expect(x.instance("acme").Status.Blockers).To(BeEmpty())
 	})
+	t.Run("a workload that the application starts later is named", func(t *testing.T) {
+		t.Parallel()
+		x := newShop(t, "sales-later")
+		x.podsRecheck = 100 * time.Millisecond
+		x.operate()
+		x.sells()
+		x.bought("acme")
+		_, ns := x.ready("acme")
+		x.freezes("acme")
+		x.says("acme", v1alpha1.ConditionSuspended, isFrozen)
+		pod := x.runsPod(ns, "sandbox-0", metav1.OwnerReference{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "sandbox", UID: "u-1", Controller: ptr.To(true)})
+		x.says("acme", v1alpha1.ConditionSuspended, "Unknown "+v1alpha1.ReasonSuspending)
+		x.Expect(x.instance("acme").Status.Blockers).To(ContainElement(And(HaveField("Object", "StatefulSet/sandbox"),
+			HaveField("Remedy", ContainSubstring("kubectl scale statefulset sandbox --replicas=0")))))
+		x.endsPod(pod)
+		x.says("acme", v1alpha1.ConditionSuspended, isFrozen)
+	})
 	t.Run("a Job that a CronJob of an earlier template runs is named by its CronJob", func(t *testing.T) {
 		t.Parallel()
 		x := newShop(t, "sales-cron")

@@ -38,6 +38,8 @@ type Reconciler struct {
 	Revisions *revision.Cache
 	// ValuesRecheck is how often the Secrets of valuesFrom are looked at; zero means queue.ValuesRecheck.
 	ValuesRecheck time.Duration
+	// PodsRecheck is how often pods are looked for in tenants that were seen stopped; zero means queue.PodsRecheck.
+	PodsRecheck time.Duration
 
 	memories queue.Memory[memory]
 	sources  secretSources

@@ -15,6 +15,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 )
@@ -54,6 +55,7 @@ func (r *Reconciler) provision(ctx context.Context, p *pass) outcome {
 	if p.quiet(inputs, r.accessVersion(ctx, p)) && !r.sources.stale(client.ObjectKeyFromObject(p.Instance)) {
 		return p.memory.settled
 	}
+	p.inputs = inputs
 	p.memory.inputs, p.memory.digest = "", ""
 	var o outcome
 	if p.stop() {
@@ -74,7 +76,7 @@ func (r *Reconciler) provision(ctx context.Context, p *pass) outcome {
 
 // power stops or resumes what stands.
 func (r *Reconciler) power(ctx context.Context, p *pass, wanted map[tenant.Key]int64, o *outcome) {
-	if p.pin == "" {
+	if !p.standing.Owned(p.owner()) {
 		return
 	}
 	powered := r.Tenants.Power(ctx, p.standing, tenant.Wish{
@@ -154,6 +156,10 @@ func (r *Reconciler) move(ctx context.Context, p *pass, sets sets, o *outcome) b
 			return r.keep(ctx, p, former, o)
 		}
 	}
+	if was := p.memory.backed; was.inputs == p.inputs && p.now.Before(was.until) {
+		o.stuck, o.nextBlockers, o.again = was.stuck, was.blockers, queue.Earliest(o.again, was.until)
+		return r.keep(ctx, p, former, o)
+	}
 	from := tenant.Set{}
 	if former != nil {
 		from = former.set
@@ -171,6 +177,7 @@ func (r *Reconciler) move(ctx context.Context, p *pass, sets sets, o *outcome) b
 	}
 	p.refused(moved.Refusals, o)
 	if moved.TakenBack {
+		p.memory.backed = backed{inputs: p.inputs, until: p.now.Add(queue.TakenBackRetry), stuck: o.stuck, blockers: o.nextBlockers}
 		return false
 	}
 	return r.keep(ctx, p, former, o)

@@ -27,12 +27,24 @@ type memory struct {
 	// waiting are the objects that the status says the tenant waits for.
 	waiting []string
 	pods    podsMemory
+	// backed is the last move that was taken back.
+	backed backed
 	// stopSeen is when a pass first saw that the tenant has to be stopped while something still needs it running.
 	stopSeen time.Time
 	// remembered is when a deleted instance whose sale was noted may go; zero while it was not.
 	remembered time.Time
 	// announced is the last state of each condition that an event was made of.
 	announced report.Announced
+}
+
+// backed is a move that failed half-way: each try more would replace the tenant's pods twice.
+type backed struct {
+	// inputs are those of the pass that has tried it, and until is when it is tried again although they are the same.
+	inputs string
+	until  time.Time
+	// stuck and blockers are what is said meanwhile.
+	stuck    *report.Verdict
+	blockers []v1alpha1.Blocker
 }
 
 func newMemory() *memory { return &memory{announced: report.Announced{}} }

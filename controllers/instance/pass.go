@@ -31,6 +31,8 @@ type pass struct {
 	// pin is the revision that the tenant has; empty if it has none. target is the one that it shall have.
 	pin, target string
 	decision    lifecycle.Decision
+	// inputs is a digest of everything that decides about the tenant, but for what stands.
+	inputs string
 	// secrets are the instance's, once they were read; nil again when they have changed.
 	secrets *revision.Secrets
 }
@@ -46,7 +48,7 @@ func (p *pass) stop() bool { return p.decision.Phase == lifecycle.Suspend }
 // stands says whether there is a namespace of the tenant's name, whoever's it is.
 func (p *pass) stands() bool { return p.standing.Namespace != nil }
 
-// gather reads everything from caches, and decides.
+// gather reads everything from caches, and decides. What it writes is the labels of a namespace that can't be seen without them.
 func (r *Reconciler) gather(ctx context.Context, mpi *v1alpha1.MarketplaceInstance, memory *memory, now time.Time) (*pass, error) {
 	s, err := r.Sales.Read(ctx, mpi)
 	if err != nil {
@@ -57,6 +59,9 @@ func (r *Reconciler) gather(ctx context.Context, mpi *v1alpha1.MarketplaceInstan
 	}
 	p := &pass{Sale: s, now: now, memory: memory}
 	if p.standing, err = r.Tenants.Observe(ctx, p.Namespace); err != nil {
+		return nil, err
+	}
+	if p.standing, err = r.Tenants.Reclaim(ctx, p.standing, p.owner(), mpi.Status.Namespace != ""); err != nil {
 		return nil, err
 	}
 	if p.standing.Owned(p.owner()) {

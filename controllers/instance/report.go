@@ -326,7 +326,7 @@ func waitingFor(names []string) string {
 // cannotStop are the blockers that keep the tenant from being stopped.
 func cannotStop(blockers []v1alpha1.Blocker) []v1alpha1.Blocker {
 	return slices.DeleteFunc(slices.Clone(blockers), func(b v1alpha1.Blocker) bool {
-		return b.Reason != tenant.ReasonCannotSuspend && b.Reason != tenant.ReasonSuspensionPatch && b.Reason != tenant.ReasonStillRuns
+		return b.Reason != tenant.ReasonCannotSuspend && b.Reason != tenant.ReasonStillRuns
 	})
 }
 

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -40,6 +41,13 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.sources.Reader, r.sources.Raise, r.sources.Period = r.APIReader, raise, cmp.Or(r.ValuesRecheck, queue.ValuesRecheck)
 	if err := mgr.Add(&r.sources); err != nil {
 		return fmt.Errorf("adding the look at the Secrets of valuesFrom: %w", err)
+	}
+	started := manager.RunnableFunc(func(ctx context.Context) error {
+		queue.RaiseEvery(ctx, cmp.Or(r.PodsRecheck, queue.PodsRecheck), raise, r.startedAgain)
+		return nil
+	})
+	if err := mgr.Add(started); err != nil {
+		return fmt.Errorf("adding the look at the pods of stopped tenants: %w", err)
 	}
 	b := ctrl.NewControllerManagedBy(mgr).Named("instance").
 		Watches(&v1alpha1.MarketplaceInstance{}, queue.InstanceEvents()).
@@ -69,6 +77,24 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		b = b.Watches(object, queue.ObjectEvents(r.Client), builder.WithPredicates(objectChanged()))
 	}
 	return b.Complete(r)
+}
+
+// startedAgain are the instances whose tenants were seen stopped and in which something has started a pod since.
+func (r *Reconciler) startedAgain(ctx context.Context) []types.NamespacedName {
+	namespaces, err := r.Tenants.StartedAgain(ctx)
+	if err != nil {
+		return nil // it is asked again
+	}
+	var instances []types.NamespacedName
+	for _, namespace := range namespaces {
+		ns := &unstructured.Unstructured{}
+		ns.SetGroupVersionKind(apply.NamespaceKind)
+		if err := r.Tenants.Cache.Get(ctx, client.ObjectKey{Name: namespace}, ns); err == nil {
+			labels := ns.GetLabels()
+			instances = append(instances, types.NamespacedName{Namespace: labels[v1alpha1.InstanceNamespaceLabel], Name: labels[v1alpha1.InstanceLabel]})
+		}
+	}
+	return instances
 }
 
 // instancesOfMarketplace are the sales of a Marketplace.

@@ -37,6 +37,8 @@ const (
 	ChartRecheck = time.Minute
 	// ValuesRecheck: the Secrets of a product's valuesFrom, which are not watched.
 	ValuesRecheck = time.Minute
+	// PodsRecheck: the pods of tenants that were seen stopped, which are not watched.
+	PodsRecheck = time.Minute
 	// DirectoryPendingRetry: whether a tenant can have its directory.
 	DirectoryPendingRetry = time.Minute
 	// ForwardPendingRetry: whether a tenant can be told of its directory.
@@ -51,6 +53,8 @@ const (
 	RefusedSampleRetry = 5 * time.Minute
 	// DirectoryProblemRetry: a directory that waits for a person.
 	DirectoryProblemRetry = 5 * time.Minute
+	// TakenBackRetry: a move that failed half-way and was taken back.
+	TakenBackRetry = 10 * time.Minute
 	// OrderProblemRetry: an order that waits for a person; what changes at the marketplace is not noticed.
 	OrderProblemRetry = 10 * time.Minute
 	// RenderLimitRetry: a product whose check took more than rendering may. A machine that stood still looks the same.

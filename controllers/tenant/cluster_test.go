@@ -423,6 +423,8 @@ func TestWhatAPersonAddsOnTheRealAPIServerIsPutRight(t *testing.T) {
 		"a key of the quota":       {"ResourceQuota", "tenant", `{"spec":{"hard":{"services":"9"}}}`, []string{"spec", "hard", "services"}},
 		"a rule":                   {"NetworkPolicy", "tenant", `{"spec":{"egress":[{}]}}`, []string{"spec", "egress"}},
 		"a volume":                 {"Deployment", "web", `{"spec":{"template":{"spec":{"volumes":[{"name":"x","emptyDir":{}}]}}}}`, []string{"spec", "template", "spec", "volumes", "2"}},
+		"another volume":           {"Deployment", "web", `{"spec":{"template":{"spec":{"volumes":[{"name":"e","emptyDir":null,"hostPath":{"path":"/"}}]}}}}`, nil},
+		"an autoscaler's pace":     {"HorizontalPodAutoscaler", "auto", `{"spec":{"behavior":{"scaleDown":{"selectPolicy":"Disabled"}}}}`, []string{"spec", "behavior"}},
 		"a node":                   {"Deployment", "web", `{"spec":{"template":{"spec":{"nodeSelector":{"disk":"fast"}}}}}`, []string{"spec", "template", "spec", "nodeSelector"}},
 		"a host network":           {"Deployment", "auto", `{"spec":{"template":{"spec":{"hostAliases":[{"ip":"192.0.2.1","hostnames":["a"]}],"dnsPolicy":"Default"}}}}`, nil},
 		"a rule of the Ingress":    {"Ingress", "web", `{"spec":{"rules":[{"host":"a.example.com"},{"host":"evil.example.com"}]}}`, nil},

@@ -9,7 +9,9 @@
 //	Move         to another revision: a dry run, then all of it or nothing, then the pin
 //	Shape        keeps a tenant on its revision: applies what differs, and prunes
 //	Readiness    how far the objects are
+//	Reclaim      gives the labels back to a namespace that records the instance
 //	LookStopped  whether nothing runs, asked of the API server once the workloads stand at zero
+//	StartedAgain in which stopped tenants a pod runs by now, asked once for all of them
 //	Remove       deletes the namespace that was read a moment ago, and no other
 //
 // What decides is pure and apart from what does: planPower, planShape, planJob, planStep and planNamespace take what stands and what is
@@ -36,7 +38,8 @@
 //
 //   - A namespace that does not record the instance is not written to.
 //   - One refused object holds back what needs it, and nothing else; no pod starts before what keeps tenants apart stands.
-//   - A revision that the API server refuses changes nothing. The pin is written when the set stands.
+//   - A revision that the API server refuses changes nothing. The pin is written when the set stands. Workloads that stand are changed last
+//     within their group: what only the real write refuses replaces no pods.
 //   - What did not change is not written. A new tenant of N objects without Jobs is N + 1 writes, and no read.
 //   - A claim is never deleted. A StatefulSet is made anew without its pods, and with its number.
 //   - How a Job ended is recorded before it can go. Gone and unknown is failed.

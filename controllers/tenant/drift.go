@@ -25,6 +25,8 @@ var guarded = map[schema.GroupKind][]string{
 	kindDeployment:  {"spec"},
 	kindStatefulSet: {"spec"},
 	kindCronJob:     {"spec"},
+	kindHPA:         {"spec"},
+	kindBudget:      {"spec"},
 }
 
 // welcome are fields within the guarded ones that others may write: an autoscaler's number, and what kubectl rollout restart sets.

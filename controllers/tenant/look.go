@@ -11,8 +11,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
 )
 
@@ -106,12 +109,19 @@ type Stopped struct {
 
 func (s Stopped) some() bool { return len(s.Running)+len(s.Ending) > 0 }
 
+// notEnded selects the pods that have not ended. Those of old Jobs can be thousands.
+var notEnded = client.MatchingFieldsSelector{Selector: fields.AndSelectors(
+	fields.OneTermNotEqualSelector("status.phase", string(corev1.PodSucceeded)), fields.OneTermNotEqualSelector("status.phase", string(corev1.PodFailed)),
+)}
+
 const (
 	// maxPods bounds how many pods are looked at, and maxRunning how many are named.
 	maxPods    = 200
 	maxRunning = 16
 	// stoppedAgain is how soon a tenant is looked at again that should be stopped and is not.
 	stoppedAgain = 5 * time.Second
+	// podsAtOnce is how many pods of all tenants are listed in one call.
+	podsAtOnce = 500
 )
 
 // stops remembers, by namespace, what stood when no pod ran, so that a quiet pass does not ask again.
@@ -139,6 +149,27 @@ func (s *stops) note(namespace, digest string) {
 	s.by[namespace] = digest
 }
 
+// none says whether no tenant is known to be stopped.
+func (s *stops) none() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.by) == 0
+}
+
+// forget drops those of the namespaces that were known, and gives them.
+func (s *stops) forget(namespaces map[string]bool) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var known []string
+	for namespace := range namespaces {
+		if _, ok := s.by[namespace]; ok {
+			delete(s.by, namespace)
+			known = append(known, namespace)
+		}
+	}
+	return known
+}
+
 // AtZero says whether each workload stands at zero. Pods may still be on their way out.
 func (s Standing) AtZero() bool {
 	running, ending := stillUp(s)
@@ -159,7 +190,7 @@ func (t *Tenants) LookStopped(ctx context.Context, st Standing) (Stopped, error)
 		return result, nil
 	}
 	pods := &corev1.PodList{}
-	if err := t.Live.List(ctx, pods, client.InNamespace(st.Name), client.Limit(maxPods)); err != nil {
+	if err := t.Live.List(ctx, pods, client.InNamespace(st.Name), client.Limit(maxPods), notEnded); err != nil {
 		return Stopped{}, fmt.Errorf("listing the pods in namespace %s: %w", st.Name, err)
 	}
 	result.Running, result.Ending = running(st, pods.Items)
@@ -188,7 +219,7 @@ func stillUp(st Standing) (up, ending []Refusal) {
 		case kindDeployment, kindStatefulSet, kindReplicaSet:
 			standing, _ := number(obj, "status", "replicas")
 			if wants := replicasOf(obj) > 0; wants || standing > 0 {
-				add(wants, Refusal{Key: key, Reason: ReasonStillRuns, Message: "not all of its pods have terminated yet"})
+				add(wants, stillUpAs(st, key, wants))
 			}
 		case kindJob:
 			active, _ := number(obj, "status", "active")
@@ -198,6 +229,15 @@ func stillUp(st Standing) (up, ending []Refusal) {
 		}
 	}
 	return up[:min(len(up), maxRunning)], ending[:min(len(ending), maxRunning)]
+}
+
+func stillUpAs(st Standing, key Key, wants bool) Refusal {
+	r := Refusal{Key: key, Reason: ReasonStillRuns, Message: "not all of its pods have terminated yet"}
+	if wants {
+		r.Message = "it is not scaled to zero"
+		r.Remedy = fmt.Sprintf("find out who scales it up, or scale it down: kubectl scale %s %s --replicas=0 -n %s", strings.ToLower(key.Kind), key.Name, st.Name)
+	}
+	return r
 }
 
 // startedBy is the form of a Job's name that a CronJob gives.
@@ -249,8 +289,36 @@ func runningPod(st Standing, pod *corev1.Pod) Refusal {
 	case kind == "Pod":
 		r.Message = "the pod was created by the application or manually, and runs although the tenant is suspended"
 		r.Remedy = fmt.Sprintf("delete it: kubectl delete pod %s -n %s", name, st.Name)
-	default:
+	case st.scaledDown(r.Key):
 		r.Remedy = fmt.Sprintf("check why its pods do not terminate: kubectl get pods -n %s", st.Name)
+	case slices.Contains([]string{kindDeployment.Kind, kindStatefulSet.Kind, kindReplicaSet.Kind}, kind):
+		r.Message = "its pods run although the tenant is suspended; it does not carry the label " + v1alpha1.InstanceLabel +
+			", so that it was created by the application or manually"
+		r.Remedy = fmt.Sprintf("scale it to zero: kubectl scale %s %s --replicas=0 -n %s", strings.ToLower(kind), name, st.Name)
+	default:
+		r.Remedy = "stop it or delete it; if the product's template makes it, add a patch for the kind to the product's spec.lifecycle.suspensionPatches"
 	}
 	return r
+}
+
+// StartedAgain gives the namespaces of tenants that were seen stopped and in which a pod runs now: pods are not watched, and an
+// application may start one at any time. It asks once for all tenants, and not at all where none is stopped.
+func (t *Tenants) StartedAgain(ctx context.Context) ([]string, error) {
+	if t.stops.none() {
+		return nil, nil
+	}
+	started := map[string]bool{}
+	pods := &metav1.PartialObjectMetadataList{}
+	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
+	for {
+		if err := t.Live.List(ctx, pods, client.Limit(podsAtOnce), client.Continue(pods.Continue), notEnded); err != nil {
+			return nil, fmt.Errorf("listing the pods of all tenants: %w", err)
+		}
+		for i := range pods.Items {
+			started[pods.Items[i].Namespace] = true
+		}
+		if pods.Continue == "" {
+			return t.stops.forget(started), nil
+		}
+	}
 }

@@ -91,9 +91,10 @@ func (t *Tenants) Move(ctx context.Context, st Standing, former, next Set) (Move
 	if err := p.patchNamespace(ctx, &p.result.Standing, namespaceOf(next, fresh.Pin())); err != nil {
 		return Moved{Shaped: p.result, Checked: true}, err
 	}
+	p.moving = true
 	p.run(ctx)
 	switch {
-	case len(Blocked(p.result.Refusals)) > 0 && !onlyJobs(p.result.Refusals):
+	case p.failed():
 		return t.takeBack(ctx, p, former)
 	case !p.arrived():
 		moved.Shaped, err = p.finish(ctx)
@@ -304,6 +305,8 @@ func (p *pass) checkStep(ctx context.Context, live *unstructured.Unstructured, s
 			return err
 		}
 		return p.Client.Patch(ctx, like(live), patch, client.FieldOwner(repairOwner), client.DryRunAll)
+	case s.restore != nil:
+		return p.restore(ctx, live, s, client.DryRunAll)
 	case s.recreate:
 		return p.growClaims(ctx, live, s, client.DryRunAll)
 	}

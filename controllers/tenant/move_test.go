@@ -3,6 +3,7 @@ package tenant
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,9 +116,12 @@ func TestAMoveThatFailsHalfWayIsTakenBack(t *testing.T) {
 		}
 		return nil
 	}
-	w.target = "b"
+	w.target, w.server.writes = "b", nil
 	w.cache.sync()
 	out := w.pass(t.Context())
+	if slices.Contains(w.server.writes, "apply Deployment/web") {
+		t.Errorf("pods are replaced twice: %v", w.server.writes)
+	}
 	if !out.moved.TakenBack || out.moved.Moved || w.pin() != "a" {
 		t.Errorf("taken back %v, moved %v, pinned to %q", out.moved.TakenBack, out.moved.Moved, w.pin())
 	}

@@ -89,6 +89,7 @@ var (
 	kindReplicaSet   = schema.GroupKind{Group: "apps", Kind: "ReplicaSet"}
 	kindJob          = schema.GroupKind{Group: "batch", Kind: "Job"}
 	kindCronJob      = schema.GroupKind{Group: "batch", Kind: "CronJob"}
+	kindBudget       = schema.GroupKind{Group: "policy", Kind: "PodDisruptionBudget"}
 	kindHPA          = schema.GroupKind{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}
 	kindScaledObject = schema.GroupKind{Group: "keda.sh", Kind: "ScaledObject"}
 	kindScaledJob    = schema.GroupKind{Group: "keda.sh", Kind: "ScaledJob"}

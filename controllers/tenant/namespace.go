@@ -113,6 +113,49 @@ func (t *Tenants) patchNamespace(ctx context.Context, st *Standing, want wantedN
 	return nil
 }
 
+// Reclaim gives the labels back to a namespace that records the owner's very UID and whose labels somebody has taken away or changed: it
+// can't be seen without them, and the tenant in it could be neither stopped, resumed nor removed. The API server is asked only where the
+// cache shows less than there should be: objects of the tenant, or a tenant that was told of (expected), and not its namespace.
+func (t *Tenants) Reclaim(ctx context.Context, st Standing, owner apply.Owner, expected bool) (Standing, error) {
+	if st.Owned(owner) || st.Namespace == nil && len(st.Objects) == 0 && !expected || st.Namespace != nil && !remembers(st.Namespace, owner) {
+		return st, nil
+	}
+	live := newObject(apply.NamespaceKind, "", st.Name)
+	if err := t.Live.Get(ctx, client.ObjectKeyFromObject(live), live); err != nil {
+		return st, client.IgnoreNotFound(err)
+	}
+	if !remembers(live, owner) {
+		return st, nil
+	}
+	st = st.clone()
+	return st, t.relabel(ctx, &st, live, owner)
+}
+
+// remembers says whether a namespace records the owner's UID, which no other instance ever has.
+func remembers(ns *unstructured.Unstructured, owner apply.Owner) bool {
+	recorded, _ := annotation(ns, v1alpha1.InstanceUIDAnnotation)
+	return recorded != "" && recorded == string(owner.UID)
+}
+
+// relabel writes the labels by which a namespace is seen.
+func (t *Tenants) relabel(ctx context.Context, st *Standing, live *unstructured.Unstructured, owner apply.Owner) error {
+	if !apply.Recorded(live, owner) {
+		patch, err := mergePatch(map[string]any{"metadata": map[string]any{
+			"uid": string(live.GetUID()), "resourceVersion": live.GetResourceVersion(),
+			"labels": map[string]any{v1alpha1.InstanceLabel: owner.Name, v1alpha1.InstanceNamespaceLabel: owner.Namespace},
+		}})
+		if err != nil {
+			return err
+		}
+		live = newObject(apply.NamespaceKind, "", st.Name)
+		if err := t.Client.Patch(ctx, live, patch, client.FieldOwner(RecordOwner)); err != nil {
+			return fmt.Errorf("writing namespace %s: %w", st.Name, err)
+		}
+	}
+	t.wrote(st, live)
+	return nil
+}
+
 // claim makes sure that the namespace stands and records the owner. The error is a *[apply.NamespaceConflictError] if it is not the
 // owner's to write to.
 func (t *Tenants) claim(ctx context.Context, st *Standing, set Set) error {
@@ -132,6 +175,8 @@ func (t *Tenants) claim(ctx context.Context, st *Standing, set Set) error {
 			return t.createNamespace(ctx, st, set)
 		case err != nil:
 			return fmt.Errorf("reading namespace %s: %w", st.Name, err)
+		case remembers(live, set.Owner):
+			return t.relabel(ctx, st, live, set.Owner)
 		case !apply.Recorded(live, set.Owner):
 			applier := &apply.Applier{Client: t.Client, Live: t.Live}
 			if live, err = applier.TakeOver(ctx, live, set.Owner, set.OwnerGone); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -84,6 +85,28 @@ func TestWhoseNamespaceIsWrittenTo(t *testing.T) {
 				t.Errorf("it is not this instance's: %v", now.GetAnnotations())
 			}
 		})
+	}
+}
+
+// Without its labels a namespace is not seen. It records the instance all the same.
+func TestANamespaceThatHasLostItsLabelsIsStillTheTenants(t *testing.T) {
+	for name, labels := range map[string]map[string]string{
+		"none": nil, "another instance's": {v1alpha1.InstanceLabel: "other", v1alpha1.InstanceNamespaceLabel: "sales"},
+	} {
+		for _, rendered := range []bool{true, false} {
+			t.Run(name, func(t *testing.T) {
+				w := newWorld(map[string]string{"a": deployment("web", three)}, "a")
+				w.settle(t.Context())
+				w.server.edit(id("Namespace", space), "kubectl", func(o *unstructured.Unstructured) { o.SetLabels(labels) })
+				w.restart()
+				w.stop, w.rendered = true, rendered
+				w.settle(t.Context())
+				replicas(t, w, "web", 0)
+				if !apply.Recorded(w.server.object(id("Namespace", space)), w.owner) {
+					t.Error("nobody sees it")
+				}
+			})
+		}
 	}
 }
 

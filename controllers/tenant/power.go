@@ -68,12 +68,18 @@ func planPower(st Standing, wish Wish, expected func(*unstructured.Unstructured)
 	return overlays, refusals
 }
 
-// powered says whether power looks at an object: it carries the tenant's labels, stays, and is not made by another object that would
-// set it back at once.
+// powered says whether power looks at an object: it is one that we have applied, whatever a person has made of its labels and owners;
+// or it carries the tenant's labels and is not made by another object that would set it back at once.
 func powered(obj *unstructured.Unstructured, owner apply.Owner) bool {
+	if obj.GetDeletionTimestamp() != nil {
+		return false
+	}
+	if shape, _ := annotation(obj, shapeFields); shape != "" {
+		return true
+	}
 	labels := obj.GetLabels()
 	return labels[v1alpha1.InstanceLabel] == owner.Name && labels[v1alpha1.InstanceNamespaceLabel] == owner.Namespace &&
-		obj.GetDeletionTimestamp() == nil && (metav1.GetControllerOf(obj) == nil || scheduled(obj))
+		(metav1.GetControllerOf(obj) == nil || scheduled(obj))
 }
 
 // scheduled says whether an object is a Job that a CronJob or a ScaledJob has started. Those never write to a Job again, and pausing
@@ -102,7 +108,7 @@ func planOne(obj *unstructured.Unstructured, wish Wish, expected func(*unstructu
 	patch, err := readPatch(raw)
 	if err != nil {
 		refusal := Refusal{
-			Key: keyOf(obj), Reason: ReasonSuspensionPatch, Message: "the product's spec.lifecycle.suspensionPatches for its kind: " + err.Error(),
+			Key: keyOf(obj), Reason: patchReason(kindOf(obj), wish), Message: "the product's spec.lifecycle.suspensionPatches for its kind: " + err.Error(),
 			Remedy: "correct the patch in the product",
 		}
 		return own, &refusal
@@ -111,6 +117,15 @@ func planOne(obj *unstructured.Unstructured, wish Wish, expected func(*unstructu
 		return own, nil // the template itself stops it
 	}
 	return planPatch(obj, own, patch, expected), nil
+}
+
+// patchReason is the reason of a patch that can't be used: without it, an object of a known kind is stopped all the same, and any other
+// runs on.
+func patchReason(kind schema.GroupKind, wish Wish) string {
+	if stoppable(kind) || workload.RunsNothing(kind, wish.DataKinds) {
+		return ReasonSuspensionPatch
+	}
+	return ReasonCannotSuspend
 }
 
 func cannotSuspend(key Key) *Refusal {
@@ -168,8 +183,13 @@ func stopReplicas(o *overlay, wish Wish, kept bool) (string, bool) {
 		set(o.content, "Retain", "spec", "persistentVolumeClaimRetentionPolicy", "whenScaled")
 	}
 	number := replicas
-	if n, ok := wish.Wanted[o.key]; ok && replicas == 0 {
+	holds, _ := annotation(o.observed, powerFields)
+	switch n, ok := wish.Wanted[o.key]; {
+	case replicas != 0:
+	case ok:
 		number = n // it was made while its tenant was stopped
+	case holds != "" && !kept:
+		number = 1 // a person has taken away what was kept, and a paid tenant must not stay at zero
 	}
 	return strconv.FormatInt(number, 10), !kept || replicas != 0 || o.retain
 }

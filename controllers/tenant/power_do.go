@@ -31,6 +31,9 @@ type Powered struct {
 // Power makes what stands run, or stop. It needs no revision and no rendering, writes each workload at most once (twice where claims have
 // to be retained first), and writes nothing where all is as it should be. One object's refusal holds no other.
 func (t *Tenants) Power(ctx context.Context, st Standing, wish Wish) Powered {
+	if !wish.Stop {
+		t.stops.note(st.Name, "")
+	}
 	p := &powering{Tenants: t, wish: wish, result: Powered{Standing: st.clone()}}
 	if st.Namespace == nil {
 		return p.result
@@ -99,11 +102,11 @@ func (p *powering) one(ctx context.Context, o overlay) {
 		answer, err = p.again(ctx, o)
 	}
 	if err != nil && o.patched && p.wish.Stop && !apply.Explain(o.key, err).Retryable() {
-		p.refuse(patchRefused(o.key, err))
+		p.refuse(patchRefused(o.key, p.wish, err))
 		answer, err = p.withoutPatch(ctx, o)
 	}
 	if err != nil {
-		p.refuse(refused(o.key, fmt.Errorf("stopping or resuming %s: %w", o.key, err)))
+		p.refuse(notPowered(o.key, p.wish.Stop, err))
 	}
 	if answer == nil {
 		return
@@ -114,9 +117,23 @@ func (p *powering) one(ctx context.Context, o overlay) {
 	p.result.Wrote++
 }
 
-func patchRefused(key Key, err error) Refusal {
+// notPowered says why an object could not be stopped or resumed. The template has no part in that.
+func notPowered(key Key, stop bool, err error) Refusal {
+	what, to := "resuming", "run"
+	if stop {
+		what, to = "stopping", "stop"
+	}
+	r := refused(key, fmt.Errorf("%s %s: %w", what, key, err))
+	if r.Reason == string(apply.ReasonAdmissionDenied) {
+		r.Message = "it can't be told to " + to + ": " + r.Message
+		r.Remedy = "exempt the tenants' namespaces, or the operator's ServiceAccount, from that policy or webhook"
+	}
+	return r
+}
+
+func patchRefused(key Key, wish Wish, err error) Refusal {
 	r := refused(key, err)
-	r.Reason = ReasonSuspensionPatch
+	r.Reason = patchReason(key.GroupKind(), wish)
 	r.Message = "the API server rejects the product's spec.lifecycle.suspensionPatches for it: " + r.Message
 	r.Remedy = "correct the patch in the product"
 	return r

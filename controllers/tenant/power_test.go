@@ -226,7 +226,12 @@ func TestASuspensionPatchThatIsRefusedHoldsNothingElse(t *testing.T) {
 			}
 			w.stop = true
 			out, _ := w.settle(t.Context())
-			if !slices.Contains(said(out.refusals), "Cluster/main "+ReasonSuspensionPatch) {
+			// What is stopped without the patch is stopped.
+			if diff := cmp.Diff([]string{"Deployment/web " + ReasonSuspensionPatch, "Cluster/main " + ReasonCannotSuspend}, said(sortRefusals(out.refusals))); diff != "" &&
+				!strings.Contains(patch, "please") {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if !slices.Contains(said(out.refusals), "Cluster/main "+ReasonCannotSuspend) {
 				t.Errorf("refusals: %v", said(out.refusals))
 			}
 			replicas(t, w, "web", 0)
@@ -234,6 +239,68 @@ func TestASuspensionPatchThatIsRefusedHoldsNothingElse(t *testing.T) {
 			w.settle(t.Context())
 			replicas(t, w, "web", 3)
 		})
+	}
+}
+
+// A patch that no object takes leaves what the revision says where it is.
+func TestARefusedPatchResetsNothing(t *testing.T) {
+	w := newWorld(map[string]string{"a": service + deployment("web", three)}, "a")
+	w.patches = map[schema.GroupKind][]byte{kindService: []byte(`{"spec":{"selector":{"app":"sorry"},"ports":null}}`)}
+	w.settle(t.Context())
+	w.server.before = func(verb string, key Key) error {
+		if verb == "patch" && key.Kind == kindService.Kind {
+			return invalid(key, "spec.ports", "Required value")
+		}
+		return nil
+	}
+	before := w.server.object(id("Service", "web"))
+	w.stop = true
+	out, _ := w.settle(t.Context())
+	if diff := cmp.Diff([]string{"Service/web " + ReasonSuspensionPatch}, said(out.refusals)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(before, w.server.object(id("Service", "web"))); diff != "" {
+		t.Errorf("(-before +after):\n%s", diff)
+	}
+}
+
+// What we have applied is ours to stop, whatever a person has made of its metadata, and without a revision.
+func TestWhatAPersonLabelsOrOwnsIsStopped(t *testing.T) {
+	for name, change := range map[string]func(*unstructured.Unstructured){
+		"it names another instance": func(o *unstructured.Unstructured) {
+			o.SetLabels(map[string]string{v1alpha1.InstanceLabel: "other", v1alpha1.InstanceNamespaceLabel: "sales"})
+		},
+		"it has another controller": func(o *unstructured.Unstructured) {
+			o.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: "flagger.app/v1beta1", Kind: "Canary", Name: "web", UID: "u", Controller: ptr.To(true)}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(map[string]string{"a": deployment("web", three)}, "a")
+			w.settle(t.Context())
+			w.server.edit(id("Deployment", "web"), "kubectl", change)
+			w.rendered, w.stop = false, true
+			w.settle(t.Context())
+			replicas(t, w, "web", 0)
+			w.stop = false
+			w.settle(t.Context())
+			replicas(t, w, "web", 3)
+		})
+	}
+}
+
+// The number that an autoscaler had chosen is lost with the annotation. Zero would leave a paid tenant stopped.
+func TestALostNumberIsNotZero(t *testing.T) {
+	for _, rendered := range []bool{true, false} {
+		w := newWorld(map[string]string{"a": deployment("web", "")}, "a")
+		w.settle(t.Context())
+		w.scale("web", 7)
+		w.stop, w.rendered = true, rendered
+		w.settle(t.Context())
+		w.server.edit(id("Deployment", "web"), "kubectl", func(o *unstructured.Unstructured) { dropAnnotation(o, KeptAnnotation) })
+		w.settle(t.Context())
+		w.stop = false
+		w.settle(t.Context())
+		replicas(t, w, "web", 1)
 	}
 }
 

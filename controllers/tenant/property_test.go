@@ -211,7 +211,7 @@ func (m *model) checkShape(t *rapid.T, pin string) {
 			t.Fatalf("on %q, %s is missing", pin, keyOf(obj))
 		}
 		expected := obj.DeepCopy()
-		leaveToPower(expected, nil)
+		leaveToPower(expected, nil, "")
 		unstructured.RemoveNestedField(expected.Object, "spec", "hibernate")
 		unstructured.RemoveNestedField(expected.Object, "spec", "replicas")
 		if !within(expected.Object["spec"], live.Object["spec"]) || !within(expected.Object["data"], live.Object["data"]) {

@@ -35,7 +35,7 @@ type Refusal struct {
 const (
 	// ReasonCannotSuspend: the kind can't be stopped without the product saying how.
 	ReasonCannotSuspend = "CannotSuspend"
-	// ReasonSuspensionPatch: the product's suspension patch for the kind can't be used or was refused.
+	// ReasonSuspensionPatch: the product's suspension patch for the kind can't be used or was refused, and the object is stopped without it.
 	ReasonSuspensionPatch = "SuspensionPatchRefused"
 	// ReasonStillRuns: it runs although the tenant is stopped.
 	ReasonStillRuns = "StillRuns"

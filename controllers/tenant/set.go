@@ -79,13 +79,17 @@ type content struct {
 	group      int
 }
 
-// contents builds what is applied. It is pure; recreated are numbers that must not be lost, by object.
-func contents(set Set, namespace string, recreated Recreated) []content {
-	scaled := workload.ScaleTargets(set.objects())
+// contents builds what is applied to what stands. It is pure.
+func contents(set Set, st Standing) []content {
+	scaled, recreated := workload.ScaleTargets(set.objects()), recreatedOf(st.Namespace)
 	var all []content
 	for i, group := range set.Groups {
 		for _, obj := range group {
-			all = append(all, contentOf(set, obj, contentPlace{namespace, i, scaled[keyOf(obj).String()], recreated[keyOf(obj).String()]}))
+			place := contentPlace{namespace: st.Name, group: i, scaled: scaled[keyOf(obj).String()], recreated: recreated[keyOf(obj).String()]}
+			if standing := st.Objects[keyOf(obj)]; standing != nil {
+				place.patch, _ = annotation(standing, PatchHashAnnotation)
+			}
+			all = append(all, contentOf(set, obj, place))
 		}
 	}
 	return all
@@ -97,6 +101,8 @@ type contentPlace struct {
 	group     int
 	scaled    bool
 	recreated *Kept
+	// patch is the hash of the suspension patch that power holds on what stands; empty for none.
+	patch string
 }
 
 func contentOf(s Set, rendered *unstructured.Unstructured, place contentPlace) content {
@@ -117,7 +123,7 @@ func contentOf(s Set, rendered *unstructured.Unstructured, place contentPlace) c
 	}
 	hash := s.hashOf(obj)
 	if s.Stopped {
-		leaveToPower(obj, s.Patches)
+		leaveToPower(obj, s.Patches, place.patch)
 		madeStopped(fresh, s.Patches)
 	}
 	if place.recreated != nil {
@@ -156,8 +162,9 @@ func (s Set) carriedHash(c content) string {
 	return hash
 }
 
-// leaveToPower takes out of a content what power holds.
-func leaveToPower(obj *unstructured.Unstructured, patches map[schema.GroupKind][]byte) {
+// leaveToPower takes out of a content what power holds. What a patch would set is left to it only while that very patch holds: left out
+// because of one that was refused, the revision's own values would be reset.
+func leaveToPower(obj *unstructured.Unstructured, patches map[schema.GroupKind][]byte, held string) {
 	switch kindOf(obj) {
 	case kindDeployment, kindStatefulSet, kindReplicaSet:
 		unstructured.RemoveNestedField(obj.Object, "spec", "replicas")
@@ -172,7 +179,7 @@ func leaveToPower(obj *unstructured.Unstructured, patches map[schema.GroupKind][
 		dropAnnotation(obj, key)
 	}
 	patch, err := readPatch(patches[kindOf(obj)])
-	if err != nil {
+	if err != nil || held != digest(patch) {
 		return // power reports it
 	}
 	for _, path := range patchPaths(patch) {

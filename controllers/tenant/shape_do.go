@@ -3,6 +3,7 @@ package tenant
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
+	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
 
 // Shaped is what an apply has done.
@@ -65,6 +67,8 @@ type pass struct {
 	jobs     Jobs
 	// besides are other revisions whose Jobs stay on record.
 	besides []string
+	// moving says that the tenant comes from another revision, and goes back to it when anything is refused.
+	moving  bool
 	refused sets.Set[Key]
 	// awaits are the objects whose dry run was refused for what another one of the set gives up.
 	awaits sets.Set[Key]
@@ -83,7 +87,7 @@ func (t *Tenants) newPass(st Standing, s Set) *pass {
 	if st.Namespace == nil {
 		p.jobs.Install = hasHooks(s)
 	}
-	p.contents = contents(s, st.Name, recreatedOf(st.Namespace))
+	p.contents = contents(s, st)
 	return p
 }
 
@@ -104,6 +108,9 @@ func (p *pass) run(ctx context.Context) {
 	for i := range p.set.Groups {
 		jobs, others := p.groupOf(i)
 		p.group(ctx, others)
+		if p.failed() {
+			return
+		}
 		for _, c := range jobs {
 			if waits := p.job(ctx, c); waits {
 				p.result.Waiting = c.key
@@ -138,7 +145,28 @@ func (p *pass) group(ctx context.Context, group []content) {
 		}
 		actions = append(actions, planShape(p.result.Standing, p.set, []content{c}, p.Ownership.Expected)...)
 	}
-	p.every(ctx, actions)
+	if !p.moving {
+		p.every(ctx, actions)
+		return
+	}
+	// Objects that are each taken in a dry run may stand in each other's way. Pods that run are replaced once nothing else can fail.
+	rest := slices.DeleteFunc(slices.Clone(actions), rolls)
+	p.every(ctx, rest)
+	if !p.failed() {
+		p.every(ctx, slices.DeleteFunc(actions, func(a action) bool { return !rolls(a) }))
+	}
+}
+
+// rolls says whether an action changes a workload that stands.
+func rolls(a action) bool {
+	return a.standing != nil && workload.PodTemplatePath(a.key.GroupKind()) != nil
+}
+
+// failed says whether a move is to be taken back.
+func (p *pass) failed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.moving && len(Blocked(p.result.Refusals)) > 0 && !onlyJobs(p.result.Refusals)
 }
 
 // every does actions at the same time. What one of them fails at holds back those of later groups only.

@@ -109,7 +109,7 @@ func TestALateRequestOfAPausedLeaderIsNoticed(t *testing.T) {
 	before := w.set("a")
 	w.target = "b"
 	w.settle(t.Context())
-	for _, c := range contents(before, space, nil) {
+	for _, c := range contents(before, Standing{Name: space}) {
 		if _, err := w.apply(t.Context(), c.obj, ShapeOwner); err != nil {
 			t.Fatal(err)
 		}
@@ -188,7 +188,7 @@ func TestWhatAPersonAddsIsPutRight(t *testing.T) {
 		}, gone: []string{"spec", "timeZone"}},
 		"a behavior of an autoscaler": {of: id("HorizontalPodAutoscaler", "web"), change: func(o *unstructured.Unstructured) {
 			set(o, int64(60), "spec", "behavior", "scaleDown", "stabilizationWindowSeconds")
-		}, gone: []string{"spec", "behavior", "scaleDown", "stabilizationWindowSeconds"}, stays: true},
+		}, gone: []string{"spec", "behavior", "scaleDown", "stabilizationWindowSeconds"}},
 		"an annotation": {of: id("Service", "web"), change: func(o *unstructured.Unstructured) {
 			o.SetAnnotations(map[string]string{"mesh.example.com/in": "yes", ContentHashAnnotation: o.GetAnnotations()[ContentHashAnnotation]})
 		}, gone: []string{"metadata", "annotations", "mesh.example.com/in"}, stays: true},

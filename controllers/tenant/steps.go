@@ -18,10 +18,12 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/quantity"
 )
 
-// step is what makes the API server take an object that it has refused: one of clear, recreate, replace and after.
+// step is what makes the API server take an object that it has refused: one of clear, restore, recreate, replace and after.
 type step struct {
 	// clear is a merge patch that takes away what no one owns and what stands in the way.
 	clear map[string]any
+	// restore is the object as it stands, without what others have added and with what is wanted, in one write.
+	restore *unstructured.Unstructured
 	// recreate wants the StatefulSet deleted without its pods and made anew, after its claims have grown to these sizes, by template.
 	recreate bool
 	grow     map[string]resource.Quantity
@@ -33,7 +35,7 @@ type step struct {
 
 // planStep finds the step for a refusal, or says why there is none. It is pure: live is what stands under the object's name, nil for
 // nothing, and rivals are objects that the set has no more, read live.
-func planStep(wanted, live *unstructured.Unstructured, rivals []*unstructured.Unstructured, err error) (*step, *Refusal) {
+func planStep(wanted, live *unstructured.Unstructured, rivals []*unstructured.Unstructured, managers Managers, err error) (*step, *Refusal) {
 	switch {
 	case live == nil:
 	case kindOf(wanted) == kindStatefulSet:
@@ -53,7 +55,36 @@ func planStep(wanted, live *unstructured.Unstructured, rivals []*unstructured.Un
 	if live == nil {
 		return nil, nil
 	}
-	return planClear(wanted, live, err), nil
+	if s := planClear(wanted, live, err); s != nil {
+		return s, nil
+	}
+	return planRestore(wanted, live, managers), nil
+}
+
+// planRestore takes away what others have put in the place of ours, where both can't stand side by side: the volume that a person has
+// given another source would have two.
+func planRestore(wanted, live *unstructured.Unstructured, managers Managers) *step {
+	rest, changed := cleaned(live, managers)
+	if !changed {
+		return nil
+	}
+	base, err := typedValue(rest)
+	if err != nil {
+		return nil
+	}
+	over, err := typedValue(wanted)
+	if err != nil {
+		return nil
+	}
+	merged, err := base.Merge(over)
+	if err != nil {
+		return nil
+	}
+	fields, ok := merged.AsValue().Unstructured().(map[string]any)
+	if !ok {
+		return nil
+	}
+	return &step{restore: &unstructured.Unstructured{Object: fields}}
 }
 
 // planClear takes away those refused fields that the object does not want, that stand there all the same, and that no field manager
@@ -324,7 +355,7 @@ func (p *pass) stepFor(ctx context.Context, a action, obj *unstructured.Unstruct
 	if readErr != nil {
 		return nil, nil, nil, readErr
 	}
-	s, refusal := planStep(obj, live, rivals, err)
+	s, refusal := planStep(obj, live, rivals, p.set.Managers, err)
 	if s == nil && refusal == nil {
 		if s, readErr = p.giver(ctx, a.key, obj, err); readErr != nil {
 			return nil, nil, nil, readErr
@@ -407,6 +438,11 @@ func (p *pass) take(ctx context.Context, a action, obj, live *unstructured.Unstr
 	case s.after != Key{}:
 		p.refuse(*replacing(a.key))
 		return nil, nil //nolint:nilnil // the next pass finds it given up
+	case s.restore != nil:
+		if err := p.restore(ctx, live, s); err != nil {
+			return nil, fmt.Errorf("correcting drift of %s: %w", a.key, err)
+		}
+		p.count()
 	case s.replace != nil:
 		if err := p.remove(ctx, s.replace, metav1.DeletePropagationBackground); err != nil {
 			return nil, err
@@ -428,11 +464,17 @@ func (p *pass) take(ctx context.Context, a action, obj, live *unstructured.Unstr
 	return answer, err
 }
 
+// restore writes over what stands, as it was read live.
+func (t *Tenants) restore(ctx context.Context, live *unstructured.Unstructured, s *step, options ...client.PatchOption) error {
+	patch := client.MergeFromWithOptions(live, client.MergeFromWithOptimisticLock{})
+	return t.Client.Patch(ctx, s.restore.DeepCopy(), patch, slices.Concat([]client.PatchOption{client.FieldOwner(repairOwner)}, options)...)
+}
+
 // anew is what is applied in the place of an object that was deleted, with the numbers that were recorded before.
 func (p *pass) anew(key Key, former *unstructured.Unstructured) *unstructured.Unstructured {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, c := range contents(p.set, p.before.Name, recreatedOf(p.result.Standing.Namespace)) {
+	for _, c := range contents(p.set, p.result.Standing) {
 		if c.key == key {
 			return c.fresh
 		}

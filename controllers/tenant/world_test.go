@@ -161,6 +161,9 @@ func (w *world) pass(ctx context.Context) report {
 	if err != nil {
 		return report{err: err}
 	}
+	if st, err = w.Reclaim(ctx, st, w.owner, false); err != nil {
+		return report{err: err}
+	}
 	wish := Wish{Stop: w.stop, Owner: w.owner, Patches: w.patches}
 	first := st.Pin()
 	if first == "" {
