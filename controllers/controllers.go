@@ -175,9 +175,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 		"marketplace": &connection.Reconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Clients: clients, ClockSkew: c.ClockSkew,
 		},
-		"order": &order.Reconciler{
-			Client: cached, APIReader: live, Clock: c.Clock, Clients: clients, Findings: findings,
-		},
+		"order": &order.Reconciler{Client: cached, APIReader: live, Clock: c.Clock, Clients: clients, Findings: findings},
 		"license": &license.Reconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Clients: clients, TenantPrefix: c.TenantPrefix, QueryInterval: c.LicenseQueryInterval,
 		},
