@@ -9,13 +9,20 @@ import (
 
 // Limits bound one worker.
 type Limits struct {
-	// Time is what one rendering may take, waiting for a worker left out. The zero value means 10 seconds.
+	// Time is the processor time that one rendering may take. The zero value means 10 seconds. On a machine that is busy with other things
+	// it may last [patience] times as long.
 	Time time.Duration
 	// Memory is what a worker may have of it, in bytes. The zero value means 512 MiB.
 	Memory int64
 	// Stack is the largest stack, in bytes. The zero value means 64 MiB.
 	Stack int64
 }
+
+// patience is how many times its processor time a rendering may last. What lasts longer says nothing about the template: the machine is busy.
+const patience = 12
+
+// deadline is how long a rendering may last.
+func (l Limits) deadline() time.Duration { return patience * l.Time }
 
 func (l Limits) orDefault() Limits {
 	if l.Time <= 0 {
@@ -58,7 +65,7 @@ func (e *LimitError) Error() string {
 	const remedy = "look for unbounded growth, loops or recursion in the template, its values or its values.schema.json"
 	switch e.Exceeded {
 	case Time:
-		return fmt.Sprintf("rendering was stopped after %s; %s", e.Limits.Time, remedy)
+		return fmt.Sprintf("rendering was stopped after %s of processor time; %s", e.Limits.Time, remedy)
 	case Memory:
 		return fmt.Sprintf("rendering exceeds %d MiB of memory; %s", e.Limits.Memory>>20, remedy)
 	case Stack:

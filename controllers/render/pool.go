@@ -196,7 +196,7 @@ func (p *Pool) answered(ctx context.Context, asked request, src *template.Source
 		return response{}, err
 	}
 	// Not the caller's context: a worker that is killed because its caller lost interest would have to be started again.
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.limits.Time)
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.limits.deadline())
 	defer cancel()
 	answer, err := w.ask(limited, asked)
 	if err == nil && answer.Unknown && src != nil {

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -341,6 +342,26 @@ func TestAnEvaluationThatOverrunsIsSuspectForEveryBuyer(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	<-p.lane
+}
+
+// A node without a processor for us is no fault of the template.
+func TestARenderingThatGetsNoProcessorIsTriedAgain(t *testing.T) {
+	limits := testLimits
+	limits.Time = 200 * time.Millisecond
+	p := newPool(t, 1, limits)
+	tmpl, err := p.Load(t.Context(), template.Source{Inline: good})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.idle[0].cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tmpl.Render(t.Context(), withKept(inputs(map[string]any{"account": 1, "n": 2}))); err != nil {
+		t.Errorf("got %v", err)
+	}
+	if p.overran.Len() > 0 {
+		t.Error("it is remembered as too much")
+	}
 }
 
 func TestAWorkerThatIsKilledFromOutsideIsNoFaultOfTheTemplates(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -47,6 +48,9 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, limits Limits) erro
 	}
 }
 
+// started is a beginning for what can't tell processor time.
+var started = time.Now()
+
 // limitProcess sets what the runtime and the system hold. The soft limit of memory is lower than the hard one, so that garbage is
 // collected before the process is ended for it.
 func limitProcess(limits Limits) error {
@@ -55,6 +59,9 @@ func limitProcess(limits Limits) error {
 	return limitMemory(limits.Memory)
 }
 
+// errTooLong is found by the pool in what the process writes at its end.
+var errTooLong = errors.New("a rendering took too long")
+
 type server struct {
 	parsed *lru.Cache[string, *template.Template]
 	limits Limits
@@ -62,15 +69,22 @@ type server struct {
 
 // answer works on one request. The error says that it takes too long: a goroutine can't be stopped, so the process has to end.
 func (s *server) answer(ctx context.Context, asked request) (response, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.limits.Time)
-	defer cancel()
 	done := make(chan response, 1)
+	began := processorTime()
 	go func() { done <- s.work(asked) }()
-	select {
-	case answer := <-done:
-		return answer, nil
-	case <-ctx.Done():
-		return response{}, fmt.Errorf("a rendering took too long: %w", ctx.Err())
+	look := time.NewTicker(s.limits.Time / 20)
+	defer look.Stop()
+	for {
+		select {
+		case answer := <-done:
+			return answer, nil
+		case <-ctx.Done():
+			return response{}, ctx.Err()
+		case <-look.C:
+			if processorTime()-began >= s.limits.Time {
+				return response{}, errTooLong
+			}
+		}
 	}
 }
 

@@ -79,7 +79,8 @@ func (w *worker) cause(ctx context.Context, limits Limits, err error) error {
 	case exceeded != "":
 		return &LimitError{Exceeded: exceeded, Limits: limits}
 	case ctx.Err() != nil:
-		return &LimitError{Exceeded: Time, Limits: limits}
+		return fmt.Errorf("%w: a rendering lasted %s without using its processor time: the controller's CPU limit or its node is too busy", ErrUnavailable,
+			limits.deadline())
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return &LimitError{Exceeded: Crashed, Limits: limits}
 	default:

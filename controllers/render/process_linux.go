@@ -3,7 +3,17 @@ package render
 import (
 	"fmt"
 	"syscall"
+	"time"
 )
+
+// processorTime is what this process has used.
+func processorTime() time.Duration {
+	used := &syscall.Rusage{}
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, used); err != nil {
+		return time.Since(started)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
 
 // limitMemory bounds what the process can write to. The address space would be the wrong measure: the runtime reserves far more of
 // it than it uses.
