@@ -4,6 +4,8 @@ package render
 
 import "time"
 
+var started = time.Now()
+
 // processorTime is the time that has passed, outside of Linux, where workers run.
 func processorTime() time.Duration { return time.Since(started) }
 

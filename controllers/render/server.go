@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
-	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -48,9 +47,6 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, limits Limits) erro
 	}
 }
 
-// started is a beginning for what can't tell processor time.
-var started = time.Now()
-
 // limitProcess sets what the runtime and the system hold. The soft limit of memory is lower than the hard one, so that garbage is
 // collected before the process is ended for it.
 func limitProcess(limits Limits) error {
@@ -72,20 +68,20 @@ func (s *server) answer(ctx context.Context, asked request) (response, error) {
 	done := make(chan response, 1)
 	began := processorTime()
 	go func() { done <- s.work(asked) }()
-	look := time.NewTicker(s.limits.Time / 20)
-	defer look.Stop()
-	for {
+	for ctx.Err() == nil {
+		look, cancel := context.WithTimeout(ctx, s.limits.Time/20)
 		select {
 		case answer := <-done:
+			cancel()
 			return answer, nil
-		case <-ctx.Done():
-			return response{}, ctx.Err()
-		case <-look.C:
-			if processorTime()-began >= s.limits.Time {
-				return response{}, errTooLong
-			}
+		case <-look.Done():
+			cancel()
+		}
+		if processorTime()-began >= s.limits.Time {
+			return response{}, errTooLong
 		}
 	}
+	return response{}, ctx.Err()
 }
 
 // work does it. A panic is the template's mistake like any other.
