@@ -267,18 +267,21 @@ func newProcess(base client.WithWatch, orders marketplace.OrderReader, namespace
 	kooGallery := protocols[v1alpha1.ProtocolKooGallery]
 	kooGallery.NewOrderReader = func(protocol.OpenAPI) (marketplace.OrderReader, error) { return orders, nil }
 	protocols[v1alpha1.ProtocolKooGallery] = kooGallery
+	findings := &order.Findings{}
 	p.instance = &instance.Reconciler{
 		Client: p.cache, APIReader: live, Revisions: revision.NewCache(live, renderings), Clock: p.clock, Recorder: recorder,
 		Permissions: salestest.Permissions(), ServerTime: p.server,
 		Tenants: tenant.New(live, p.cache, live, salestest.TenantKinds(), p.clock),
-		Sales:   sale.Reader{Client: p.cache, Protocols: protocols, TenantPrefix: v1alpha1.DefaultTenantPrefix},
+		Sales: sale.Reader{
+			Client: p.cache, Protocols: protocols, TenantPrefix: v1alpha1.DefaultTenantPrefix, Features: []sale.Feature{order.Feature(findings)},
+		},
 	}
 	p.product = &product.Reconciler{
 		Client: p.cache, APIReader: live, Clock: p.clock, Permissions: salestest.Permissions(), Renderer: renderings,
 		Capabilities: func() (template.Capabilities, error) { return capabilities, nil },
 	}
 	p.order = &order.Reconciler{
-		Client: p.cache, APIReader: live, Clock: p.clock,
+		Client: p.cache, APIReader: live, Clock: p.clock, Findings: findings,
 		Clients: protocol.Clients{Secrets: live, Namespace: namespace, Protocols: protocols},
 	}
 	p.at(now)
