@@ -1,6 +1,7 @@
 package product
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
@@ -394,8 +396,17 @@ func TestARefusedSampleIsTriedAgain(t *testing.T) {
 		ObjectMeta: policy.ObjectMeta,
 		Spec:       admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: policy.Name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}},
 	}
-	s.create(policy, binding)
-	s.until("False NotPermitted: ", func() { s.restart() })
+	probe := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.product.Name + "-probe", Labels: map[string]string{v1alpha1.ProductLabel: s.product.Name}}}
+	s.create(policy, binding, probe)
+	// A sample that was taken before the policy is in force is not tried again.
+	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		tried := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: probe.Name, Name: "tried"}}
+		return s.client.Create(ctx, tried, client.DryRunAll) != nil, nil
+	})
+	if err != nil {
+		t.Fatal("the policy is not in force")
+	}
+	s.until("False NotPermitted: ", func() {})
 	for range int(queue.RefusedSampleRetry/queue.ChartRecheck) - 2 {
 		before := s.dryRun.Load()
 		s.pass()
