@@ -11,12 +11,12 @@ import (
 )
 
 type orderInfo struct {
-	OrderID      text            `json:"orderId"`
-	OrderType    text            `json:"orderType"`
-	CreateTime   text            `json:"createTime"`
-	OrderLine    list[orderLine] `json:"orderLine"`
-	BuyerInfo    list[buyerInfo] `json:"buyerInfo"`
-	ExtendParams list[param]     `json:"extendParams"`
+	OrderID      text             `json:"orderId"`
+	OrderType    text             `json:"orderType"`
+	CreateTime   text             `json:"createTime"`
+	OrderLine    list[orderLine]  `json:"orderLine"`
+	BuyerInfo    spare[buyerInfo] `json:"buyerInfo"`
+	ExtendParams spare[param]     `json:"extendParams"`
 }
 
 type orderLine struct {
@@ -26,7 +26,7 @@ type orderLine struct {
 	PeriodNumber text              `json:"periodNumber"`
 	ExpireTime   text              `json:"expireTime"`
 	ProductInfo  list[productInfo] `json:"productInfo"`
-	ExtendParams list[param]       `json:"extendParams"`
+	ExtendParams spare[param]      `json:"extendParams"`
 }
 
 type productInfo struct {
@@ -137,7 +137,7 @@ func (b buyerInfo) buyer() Buyer {
 	}
 }
 
-func params(encoded list[param]) []Param {
+func params(encoded spare[param]) []Param {
 	var decoded []Param
 	for _, p := range encoded {
 		if p.Name != "" {

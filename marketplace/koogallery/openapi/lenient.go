@@ -63,27 +63,49 @@ const maxElements = 500
 type list[T any] []T
 
 func (l *list[T]) UnmarshalJSON(raw []byte) error {
+	read, err := elements[T](raw, false)
+	*l = read
+	return err
+}
+
+// spare is a list that a sale does not need: what can't be read of it is left out, and it is cut where it is too long.
+type spare[T any] []T
+
+func (s *spare[T]) UnmarshalJSON(raw []byte) error {
+	read, err := elements[T](raw, true)
+	*s = read
+	return err
+}
+
+// elements are the objects of a list; with cuts, those that can be read.
+func elements[T any](raw []byte, cuts bool) ([]T, error) {
 	raw = unquote(raw)
-	var elements []json.RawMessage
-	if json.Unmarshal(raw, &elements) != nil {
-		elements = []json.RawMessage{raw}
+	var found []json.RawMessage
+	if json.Unmarshal(raw, &found) != nil {
+		found = []json.RawMessage{raw}
 	}
-	if len(elements) > maxElements {
-		return fmt.Errorf("an array has more than %d elements", maxElements)
+	if len(found) > maxElements {
+		if !cuts {
+			return nil, fmt.Errorf("an array has more than %d elements", maxElements)
+		}
+		found = found[:maxElements]
 	}
-	*l = nil
-	for _, element := range elements {
+	var read []T
+	for _, element := range found {
 		if !bytes.HasPrefix(element, []byte("{")) {
 			continue
 		}
 		var value T
 		if err := exact.Unmarshal(element, &value); err != nil {
+			if cuts {
+				continue
+			}
 			// What an object with a member twice says is not known.
-			return errors.New("an element is ambiguous")
+			return nil, errors.New("an element is ambiguous")
 		}
-		*l = append(*l, value)
+		read = append(read, value)
 	}
-	return nil
+	return read, nil
 }
 
 // unquote takes JSON out of a string that holds it.
