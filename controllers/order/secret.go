@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -34,8 +35,9 @@ func storeRawOrder(ctx context.Context, c client.Client, live client.Reader, mpi
 		return nil
 	}
 	key := types.NamespacedName{Namespace: mpi.Namespace, Name: v1alpha1.OrderSecretName(mpi.Name)}
-	if len(mpi.Spec.Subscription.Items) == 0 {
-		// It is the sale's first order: most likely there is none, and the API server says so by taking one.
+	if len(mpi.Spec.Subscription.Items) == 0 && meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionOrderResolved) == nil {
+		// It is the first look at the sale's first order: most likely there is none, and the API server says so by taking one. Later looks
+		// at an order that can't be used would each be refused.
 		secret := sale.OwnedSecret(mpi, key.Name)
 		secret.Data = map[string][]byte{rawOrderKey(orderID): raw}
 		if err := c.Create(ctx, secret); !apierrors.IsAlreadyExists(err) {
