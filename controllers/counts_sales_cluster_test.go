@@ -117,7 +117,13 @@ func TestAWholeSaleIsOneWriteAnObject(t *testing.T) {
 				objects += count
 			}
 		}
-		x.Expect([]int{got["create namespaces"], got["create secrets"], got["patch marketplaceinstances"], got["status"], objects}).
+		instance := got["patch marketplaceinstances"]
+		if name == "brought" {
+			// A pass that comes before the call's Secret writes the finalizer by itself.
+			x.Expect(instance).To(BeElementOf(1, 2))
+			instance = 1
+		}
+		x.Expect([]int{got["create namespaces"], got["create secrets"], instance, got["status"], objects}).
 			To(Equal([]int{1, sale.secrets, 1, sale.status, x.objects(ns) + len(ofTheProduct)}), "%s: %v", name, asked.calls())
 
 		x.changesPower(o, name, "a stop", x.objects(ns), func() {

@@ -3,6 +3,7 @@ package controllers
 import (
 	"cmp"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -764,19 +765,28 @@ func inMemory(namespace string) *apiservertest.Server {
 type budget struct {
 	left    int
 	failing bool
+	// same says that the sequences are the same ones in each run, unless -rapid.seed names others.
+	same bool
 }
 
-// sequences is the budget, or what the environment says.
+// sequences is the budget: the same n sequences in each run, or as many others as the environment says.
 func sequences(variable string, n int) *budget {
 	if more, err := strconv.Atoi(os.Getenv(variable)); err == nil {
-		n = more
+		return &budget{left: more}
 	}
-	return &budget{left: n}
+	return &budget{left: n, same: flag.Lookup(seedFlag).Value.String() == "0"}
 }
+
+const seedFlag = "rapid.seed"
 
 // check plays until nothing is left, whatever number of checks rapid makes at a time.
 func (b *budget) check(t *testing.T, sequence func(*rapid.T)) {
-	for b.left > 0 && !t.Failed() {
+	for round := 1; b.left > 0 && !t.Failed(); round++ {
+		if b.same {
+			if err := flag.Set(seedFlag, strconv.Itoa(round)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		rapid.Check(t, func(rt *rapid.T) {
 			if b.left--; b.left < 0 && !b.failing {
 				return
