@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,9 +49,9 @@ type played struct {
 	// again is the call that the marketplace may repeat.
 	again *marketplace.Event
 	calls int
-	// templates are the templates by revision, and named the one that the product has now.
-	templates map[string]string
-	named     string
+	// templates are the templates by revision, written those by the product's UID and generation, and named the one that it has now.
+	templates, written map[string]string
+	named              string
 	// stood is the template that the tenant stood on when things were quiet last; empty if it did not stand.
 	stood string
 	// retention and grace are those in days that the product has or, when it is gone, had; unpaid says that what is unpaid is deleted.
@@ -128,6 +129,7 @@ func (m *played) produces(by func(*v1alpha1.MarketplaceProduct)) bool {
 	if err != nil {
 		panic(err)
 	}
+	m.learn()
 	return true
 }
 
@@ -138,7 +140,7 @@ var buys = marketplace.Event{
 
 func newPlayed(base client.WithWatch, namespace string, now time.Time) *played {
 	m := &played{
-		base: base, namespace: namespace, now: now.UTC().Truncate(time.Second), templates: map[string]string{}, named: "first",
+		base: base, namespace: namespace, now: now.UTC().Truncate(time.Second), templates: map[string]string{}, written: map[string]string{}, named: "first",
 		retention: 90, grace: 15, orders: &orderBook{orders: map[string]marketplace.Order{}},
 	}
 	m.lead, m.old = m.process(), m.process()
@@ -164,6 +166,7 @@ func newPlayed(base client.WithWatch, namespace string, now time.Time) *played {
 			panic(err)
 		}
 	}
+	m.learn()
 	m.happened(marketplace.Event{Kind: marketplace.Query, Activity: "queryInstance"})
 	return m
 }
@@ -234,14 +237,56 @@ func (m *played) passes() error {
 
 // happens is one thing that happens.
 func (m *played) happens(t *rapid.T) {
-	ctx := context.Background()
 	m.now = m.now.Add(time.Second)
 	switch rapid.SampledFrom([]string{
-		"pass", "pass", "call", "call", "call", "person", "product", "lifecycle", "refuse", "die", "die", "meddle", "delete", "scale", "leader", "erase",
-		"jump", "withdraw", "time", "pod", "away",
+		"pass", "pass", "from outside", "from outside", "from outside", "from outside", "from outside", "meanwhile", "meanwhile", "refuse", "lose",
+		"die", "die", "leader", "jump", "withdraw", "time", "away",
 	}).Draw(t, "what") {
 	case "pass":
 		_ = m.passes()
+	case "from outside":
+		m.outside(t)
+	case "meanwhile":
+		m.lead.before, m.lead.meanwhile = rapid.IntRange(0, 30).Draw(t, "requests"), func() { m.outside(t) }
+		_ = m.passes()
+		m.lead.meanwhile = nil
+	case "refuse":
+		m.lead.refuses = rapid.SampledFrom(writtenKinds).Draw(t, "kind")
+		_ = m.passes()
+		m.lead.refuses = ""
+	case "lose":
+		m.lead.loses = rapid.SampledFrom(writtenKinds).Draw(t, "kind")
+		_ = m.passes()
+		m.lead.loses = ""
+	case "die":
+		m.lead.left = rapid.IntRange(0, 16).Draw(t, "writes")
+		_ = m.passes()
+		m.lead = m.process()
+	case "leader":
+		m.old.at(m.now)
+		m.old.cache.frozen = rapid.Bool().Draw(t, "paused")
+		_ = m.old.passes(context.Background(), m.namespace)
+		m.old.cache.frozen = false
+	case "jump":
+		m.lead.at(m.now)
+		m.lead.clock.SetTime(m.now.AddDate(3, 0, 0))
+		_ = m.lead.passes(context.Background(), m.namespace)
+		m.lead.at(m.now)
+	case "withdraw":
+		m.withdraw(t)
+	case "time":
+		m.now = m.now.AddDate(0, 0, rapid.SampledFrom([]int{1, 11, 31, 100}).Draw(t, "days"))
+	case "away":
+		m.orders.away = !m.orders.away
+	}
+}
+
+// writtenKinds are the kinds that the controller writes.
+var writtenKinds = []string{"Deployment", "ConfigMap", "Namespace", "Secret", "ControllerRevision", "MarketplaceInstance", "MarketplaceInstance status"}
+
+// outside is one thing that others do, at any moment.
+func (m *played) outside(t *rapid.T) {
+	switch rapid.SampledFrom([]string{"call", "call", "call", "person", "product", "lifecycle", "meddle", "delete", "scale", "erase", "pod"}).Draw(t, "who") {
 	case "call":
 		m.call(t)
 	case "person":
@@ -256,44 +301,20 @@ func (m *played) happens(t *rapid.T) {
 			m.retention, m.grace, m.unpaid = retention, grace, unpaid
 			m.periods(p)
 		})
-	case "refuse":
-		m.lead.refuses = rapid.SampledFrom([]string{"Deployment", "ConfigMap", "Namespace", "Secret", "MarketplaceInstance", "MarketplaceInstance status"}).Draw(t, "kind")
-		_ = m.passes()
-		m.lead.refuses = ""
-	case "die":
-		m.lead.left = rapid.IntRange(0, 16).Draw(t, "writes")
-		_ = m.passes()
-		m.lead = m.process()
 	case "meddle":
 		m.meddle(t)
 	case "delete":
 		m.removes(t)
 	case "scale":
 		m.scale(t)
-	case "leader":
-		m.old.at(m.now)
-		m.old.cache.frozen = rapid.Bool().Draw(t, "paused")
-		_ = m.old.passes(ctx, m.namespace)
-		m.old.cache.frozen = false
 	case "erase":
 		mpi := m.instance()
 		mpi.Status = v1alpha1.MarketplaceInstanceStatus{}
-		if err := m.base.Status().Update(ctx, mpi); err != nil {
+		if err := m.base.Status().Update(context.Background(), mpi); err != nil {
 			panic(err)
 		}
-	case "jump":
-		m.lead.at(m.now)
-		m.lead.clock.SetTime(m.now.AddDate(3, 0, 0))
-		_ = m.lead.passes(ctx, m.namespace)
-		m.lead.at(m.now)
-	case "withdraw":
-		m.withdraw(t)
-	case "time":
-		m.now = m.now.AddDate(0, 0, rapid.SampledFrom([]int{1, 11, 31, 100}).Draw(t, "days"))
 	case "pod":
 		m.pod()
-	case "away":
-		m.orders.away = !m.orders.away
 	}
 }
 
@@ -375,6 +396,7 @@ func (m *played) withdraw(t *rapid.T) {
 		if err := m.base.Create(ctx, m.product()); err != nil {
 			panic(err)
 		}
+		m.learn()
 		return
 	}
 	if rapid.IntRange(0, 3).Draw(t, "deletes") > 0 {
@@ -510,9 +532,11 @@ func (m *played) learn() {
 	if m.base.Get(context.Background(), client.ObjectKey{Namespace: m.namespace, Name: "shop"}, p) != nil {
 		return
 	}
-	if ready := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionReady); ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == p.Generation &&
-		m.named != "broken" && p.Status.LatestRevision != "" {
-		m.templates[p.Status.LatestRevision] = m.named
+	of := func(generation int64) string { return fmt.Sprint(p.UID, " ", generation) }
+	m.written[of(p.Generation)] = m.named
+	ready := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionReady)
+	if ready != nil && ready.Status == metav1.ConditionTrue && p.Status.LatestRevision != "" {
+		m.templates[p.Status.LatestRevision] = m.written[of(ready.ObservedGeneration)]
 	}
 }
 
@@ -557,6 +581,9 @@ func (m *played) check(t *rapid.T) {
 		}
 		m.stood, m.claimed, m.deleted = "", false, false
 		return
+	}
+	if m.deleted {
+		m.stood = "" // another tenant stands
 	}
 	if m.due() {
 		t.Fatalf("the tenant is not removed: %+v", mpi.Status)
@@ -705,8 +732,9 @@ func (m *played) play(t *rapid.T) {
 	}
 }
 
-// TestWhateverHappensToASale plays random sequences on the real API server: calls, edits of instance and product, refusals, crashes between
-// two writes, changed and deleted objects, a second leader with an old cache, erased statuses, and a clock that jumps.
+// TestWhateverHappensToASale plays random sequences on the real API server: calls, edits of instance and product, also between two requests
+// of a pass, refusals, lost answers, crashes between two writes, changed and deleted objects, a second leader with an old cache, erased
+// statuses, and a clock that jumps.
 func TestWhateverHappensToASale(t *testing.T) {
 	t.Parallel()
 	c := theCluster(t)
@@ -723,7 +751,8 @@ func TestWhateverHappensToASale(t *testing.T) {
 // TestWhateverHappensToASaleInMemory plays the same sequences, thousands of them, on the API server in memory.
 func TestWhateverHappensToASaleInMemory(t *testing.T) {
 	t.Parallel()
-	left := sequences("STALLKEEPER_MEMORY_SEQUENCES", 100)
+	left := sequences("STALLKEEPER_MEMORY_SEQUENCES", 2000)
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // a third of the time goes into collecting otherwise
 	left.check(t, func(rt *rapid.T) { newPlayed(inMemory("sales"), "sales", salestest.Day(0)).play(rt) })
 }
 

@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	kuberuntime "k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
 	testingclock "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -32,22 +33,58 @@ import (
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
-// gate stands between the processes and the API server: it counts writes, refuses some, and lets a process die.
+// gate stands between the processes and the API server: it counts writes, refuses some, loses answers, lets something happen between two
+// requests, and lets a process die.
 type gate struct {
 	mu     sync.Mutex
 	writes []string
-	// refuses is the kind that the API server does not take now; empty for none.
-	refuses string
+	// refuses is the kind that the API server does not take now, and loses the one whose writes it takes without an answer; empty for none.
+	refuses, loses string
 	// left is after how many writes the process dies; -1 for never. dead says that it has.
 	left int
 	dead bool
+	// before is how many requests there are yet before meanwhile happens; nil for nothing.
+	before    int
+	meanwhile func()
 	// deletes is told of each object with data that is deleted.
 	deletes func(kind, name string)
 }
 
-var errDead = errors.New("the process is dead")
+var (
+	errDead = errors.New("the process is dead")
+	errLost = apierrors.NewServerTimeout(schema.GroupResource{}, "any", 1)
+)
 
-// enters says whether a request gets through. Those of the test itself always do.
+// request lets a request through, or does not. Those of the test itself always get through.
+func (g *gate) request(kind, name string, write bool, send func() error) error {
+	if happens := g.due(); happens != nil {
+		happens()
+	}
+	if err := g.enters(kind, name, write); err != nil {
+		return err
+	}
+	if err := send(); err != nil || !write || g.loses != kind {
+		return err
+	}
+	return errLost
+}
+
+// due is what happens before this request, or nil.
+func (g *gate) due() func() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	happens := g.meanwhile
+	if happens == nil {
+		return nil
+	}
+	if g.before--; g.before >= 0 {
+		return nil
+	}
+	g.meanwhile = nil
+	return happens
+}
+
+// enters says whether a request gets through.
 func (g *gate) enters(kind, name string, write bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -88,30 +125,18 @@ func kindOf(object kuberuntime.Object) string {
 func (g *gate) through(base client.WithWatch) client.WithWatch {
 	return interceptor.NewClient(base, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
-			if err := g.enters(kindOf(o), key.Name, false); err != nil {
-				return err
-			}
-			return c.Get(ctx, key, o, options...)
+			return g.request(kindOf(o), key.Name, false, func() error { return c.Get(ctx, key, o, options...) })
 		},
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
-			if err := g.enters(kindOf(list), "", false); err != nil {
-				return err
-			}
-			return c.List(ctx, list, options...)
+			return g.request(kindOf(list), "", false, func() error { return c.List(ctx, list, options...) })
 		},
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
-			if err := g.enters(kindOf(o), o.GetName(), true); err != nil {
-				return err
-			}
-			return c.Create(ctx, o, options...)
+			return g.request(kindOf(o), o.GetName(), true, func() error { return c.Create(ctx, o, options...) })
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, patch client.Patch, options ...client.PatchOption) error {
 			tries := client.PatchOptions{}
 			tries.ApplyOptions(options)
-			if err := g.enters(kindOf(o), o.GetName(), len(tries.DryRun) == 0); err != nil {
-				return err
-			}
-			return c.Patch(ctx, o, patch, options...)
+			return g.request(kindOf(o), o.GetName(), len(tries.DryRun) == 0, func() error { return c.Patch(ctx, o, patch, options...) })
 		},
 		Apply: func(ctx context.Context, c client.WithWatch, config kuberuntime.ApplyConfiguration, options ...client.ApplyOption) error {
 			o, err := applied(config)
@@ -120,10 +145,7 @@ func (g *gate) through(base client.WithWatch) client.WithWatch {
 			}
 			tries := client.ApplyOptions{}
 			tries.ApplyOptions(options)
-			if err := g.enters(o.GetKind(), o.GetName(), len(tries.DryRun) == 0); err != nil {
-				return err
-			}
-			return c.Apply(ctx, config, options...)
+			return g.request(o.GetKind(), o.GetName(), len(tries.DryRun) == 0, func() error { return c.Apply(ctx, config, options...) })
 		},
 		Delete: g.deletion,
 		SubResourceApply: func(ctx context.Context, c client.Client, sub string, config kuberuntime.ApplyConfiguration,
@@ -133,18 +155,12 @@ func (g *gate) through(base client.WithWatch) client.WithWatch {
 			if err != nil {
 				return err
 			}
-			if err := g.enters(o.GetKind()+" "+sub, o.GetName(), true); err != nil {
-				return err
-			}
-			return c.SubResource(sub).Apply(ctx, config, options...)
+			return g.request(o.GetKind()+" "+sub, o.GetName(), true, func() error { return c.SubResource(sub).Apply(ctx, config, options...) })
 		},
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, patch client.Patch,
 			options ...client.SubResourcePatchOption,
 		) error {
-			if err := g.enters(kindOf(o)+" "+sub, o.GetName(), true); err != nil {
-				return err
-			}
-			return c.SubResource(sub).Patch(ctx, o, patch, options...)
+			return g.request(kindOf(o)+" "+sub, o.GetName(), true, func() error { return c.SubResource(sub).Patch(ctx, o, patch, options...) })
 		},
 	})
 }
@@ -159,13 +175,12 @@ func applied(config kuberuntime.ApplyConfiguration) (*unstructured.Unstructured,
 }
 
 func (g *gate) deletion(ctx context.Context, c client.WithWatch, o client.Object, options ...client.DeleteOption) error {
-	if err := g.enters(kindOf(o), o.GetName(), true); err != nil {
-		return err
-	}
-	if kind := kindOf(o); g.deletes != nil && (kind == "Namespace" || kind == "PersistentVolumeClaim") {
-		g.deletes(kind, o.GetName())
-	}
-	return c.Delete(ctx, o, options...)
+	return g.request(kindOf(o), o.GetName(), true, func() error {
+		if kind := kindOf(o); g.deletes != nil && (kind == "Namespace" || kind == "PersistentVolumeClaim") {
+			g.deletes(kind, o.GetName())
+		}
+		return c.Delete(ctx, o, options...)
+	})
 }
 
 // shown is a process's cache. Once it is frozen, it shows what it has shown before.
