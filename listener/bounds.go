@@ -108,7 +108,7 @@ func (b *bounds) take(address netip.Prefix, shed func(), now time.Time) (taken, 
 	case b.seats >= b.most:
 		full, victim = fullInAll, b.weakest()
 	}
-	if full != "" && (victim == nil || now.Sub(victim.since) < minAge && !b.good.Contains(address)) {
+	if full != "" && (victim == nil || now.Sub(victim.since) < minAge && !b.good.Contains(address) && !fairer(of, victim)) {
 		return nil, nil, full
 	}
 	if victim != nil {
@@ -123,6 +123,17 @@ func (b *bounds) take(address netip.Prefix, shed func(), now time.Time) (taken, 
 	taken = &seat{peer: of, shed: shed, since: now}
 	taken.place = of.strangers.PushBack(taken)
 	return taken, victim, full
+}
+
+// fairer says that an address would still have no more connections than the one that makes room for it. Without it a flood of new connections
+// would take all turns from those who come for the first time, as people do who sign in. Strangers can't go on with it: once they have a share
+// each, there is nothing to gain.
+func fairer(of *peer, victim *seat) bool {
+	has := 0
+	if of != nil {
+		has = of.seats
+	}
+	return victim.standing == stranger && has+1 < victim.peer.strangers.Len()
 }
 
 // oldest is the seat of an address that is given up first; nil if all are working.

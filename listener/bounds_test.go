@@ -39,7 +39,9 @@ func TestWhoMakesRoom(t *testing.T) {
 		"a stranger before a caller who is known":       {[]standing{known, known, stranger}, "10.0.0.9", late, 2, true},
 		"one who is known, where there is no stranger":  {[]standing{known, working, working}, "10.0.0.9", late, 0, true},
 		"never one that is at work":                     {[]standing{working, working, working}, "10.0.0.9", late, -1, false},
-		"not a stranger that has just begun":            {[]standing{stranger, stranger, stranger}, "10.0.0.9", minAge - 1, -1, false},
+		"not a stranger that has just begun":            {[]standing{stranger, stranger, stranger}, "10.0.0.2", minAge - 1, -1, false},
+		"even that one, for an address that has fewer":  {[]standing{stranger, stranger, stranger}, "10.0.0.9", minAge - 1, 0, true},
+		"not the only one of its address":               {[]standing{working, stranger, stranger}, "10.0.0.9", minAge - 1, -1, false},
 		"even that one, for an address that has a name": {[]standing{stranger, stranger, stranger}, "10.0.0.5", 0, 0, true},
 	}
 	for sentence, tc := range tests {
@@ -64,6 +66,29 @@ func TestWhoMakesRoom(t *testing.T) {
 				t.Errorf("another one makes room: %+v", victim)
 			}
 		})
+	}
+}
+
+// A few addresses connect again and again, faster than their connections get old. Somebody who comes for the first time is let in, and stays.
+func TestAFloodOfAFewAddressesLeavesRoomForNewOnes(t *testing.T) {
+	b := newBounds(64, 64)
+	flood := func(from int) {
+		for i := range 1000 {
+			b.take(at(fmt.Sprintf("10.0.0.%d", (from+i)%40)), func() {}, noon)
+		}
+	}
+	flood(0)
+	for user := range 20 {
+		seat, victim, _ := b.take(at(fmt.Sprintf("192.0.2.%d", user)), func() {}, noon)
+		if seat == nil || victim == nil {
+			t.Fatalf("user %d is not let in", user)
+		}
+		flood(user)
+		if seat.gone {
+			t.Fatalf("user %d makes room for the flood", user)
+		}
+		b.leave(seat)
+		flood(user)
 	}
 }
 

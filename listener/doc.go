@@ -10,8 +10,9 @@
 //   - When there is no room for a new connection, another one is shed: a stranger's, of the address that has most of them, the oldest of
 //     those; a caller's that was vouched for only where there is no stranger. A connection whose vouched request is at work is never
 //     shed. Refused is a new one only while all others are at work; and while
-//     the one that had to make room is younger than a second, unless somebody of the same address was vouched for before: strangers that
-//     come as fast as that take each other's turn and not the callers'.
+//     the one that had to make room is younger than a second, unless somebody of the same address was vouched for before, or the address
+//     still has fewer connections than the one that makes room: strangers that come as fast as that take each other's turn, and neither the
+//     callers' nor that of somebody who comes for the first time.
 //
 // The addresses are those of the connections. Behind an ingress or a load balancer that does not pass them on they are its own, few, and
 // shared by everybody: MaxPerAddress then has to be as high as MaxConnections, and the ingress has to tell its clients apart.

@@ -28,6 +28,8 @@ const (
 	// DefaultAnswerTimeout is what may be spent on a call, so that its answer is there within 4 s: a second before the shortest
 	// timeout that a marketplace documents.
 	DefaultAnswerTimeout = 3800 * time.Millisecond
+	// DefaultPace is longer than what the API server takes for what is asked of it about a call.
+	DefaultPace = 50 * time.Millisecond
 	// DefaultMaxConcurrent is how many verified calls are at work at once.
 	DefaultMaxConcurrent = 256
 	// DefaultMaxReading is how many bytes of bodies of callers not yet verified are in memory at once; large ones have 16 MiB of their own.
@@ -60,6 +62,8 @@ type Options struct {
 	Clock clock.Clock
 	// AnswerTimeout bounds a call from its headers to its answer; 0 means DefaultAnswerTimeout.
 	AnswerTimeout time.Duration
+	// Pace is what the time until a stranger's answer is a multiple of; 0 means DefaultPace, and a negative one none.
+	Pace time.Duration
 	// MaxConcurrent bounds the verified calls at work; 0 means DefaultMaxConcurrent.
 	MaxConcurrent int
 	// MaxWaiting bounds the purchases that wait for what their answers have to carry; 0 means DefaultMaxWaiting.
@@ -86,6 +90,7 @@ type Handler struct {
 	log           logr.Logger
 	strangerLog   *rate.Limiter
 	answerTimeout time.Duration
+	pace          time.Duration
 }
 
 // NewHandler makes a Handler. It fails when Options lack something that has no default, or the metrics are registered.
@@ -126,6 +131,7 @@ func NewHandler(options Options) (*Handler, error) {
 		log:           options.Log,
 		strangerLog:   rate.NewLimiter(strangerLogRate, strangerLogBurst),
 		answerTimeout: orDefault(options.AnswerTimeout, DefaultAnswerTimeout),
+		pace:          orDefault(options.Pace, DefaultPace),
 	}, nil
 }
 
@@ -141,6 +147,8 @@ type call struct {
 	// target is the Marketplace that the path names, whether it exists or not; path is what stands below the callback URL.
 	target types.NamespacedName
 	path   string
+	// arrived is when its header was there.
+	arrived time.Time
 
 	connection connection
 	proof      marketplace.Proof
@@ -185,7 +193,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request, c *call) {
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(r.Context(), h.answerTimeout)
 	defer cancel()
-	c.connection = connection{Callbacks: h.connections.decoy}
+	c.connection, c.arrived = connection{Callbacks: h.connections.decoy}, h.clock.Now()
 
 	if err := h.process(ctx, w, r, c); err != nil {
 		c.outcome.Err = err
@@ -194,6 +202,9 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request, c *call) {
 		h.nonces.add(c.target, c.proof.Nonce, answered{c.digest, c.outcome.Err})
 	}
 	answer := h.encode(c)
+	if c.proof.KeyName == "" {
+		h.keepPace(ctx, c)
+	}
 	if !c.verified {
 		// A connection of somebody who has proved nothing is not kept for another call.
 		w.Header().Set("Connection", "close")
@@ -231,6 +242,10 @@ func (h *Handler) process(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if err := c.screen(req); err != nil {
 		h.workAsForUnknown(ctx, c)
 		return err
+	}
+	if r.Header.Get("Expect") != "" {
+		// The first read of the body tells the caller to go on.
+		h.keepPace(ctx, c)
 	}
 	body, looked, err := h.limits.read(ctx, w, r, c.path)
 	if err != nil {
@@ -323,6 +338,20 @@ func (h *Handler) verify(c *call, req marketplace.Request) (err error) {
 func (h *Handler) workAsForUnknown(ctx context.Context, c *call) {
 	if c.connection.marketplace != nil && c.proof.KeyName == "" && h.connections.lookups.Allow() {
 		_ = h.connections.live.Get(ctx, c.target, &v1alpha1.Marketplace{})
+	}
+}
+
+// keepPace waits until the time since a call arrived is a multiple of the pace. A stranger could else tell by the time of an answer what was
+// read for it: the keys of a Marketplace, now and then, are read only of one that exists.
+func (h *Handler) keepPace(ctx context.Context, c *call) {
+	if h.pace < 0 {
+		return
+	}
+	timer := h.clock.NewTimer(h.pace - h.clock.Since(c.arrived)%h.pace)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+	case <-ctx.Done():
 	}
 }
 

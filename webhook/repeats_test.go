@@ -212,6 +212,45 @@ func TestASlowCallDoesNotPoisonItsConnection(t *testing.T) {
 	}
 }
 
+// The keys of a Marketplace are read now and then, which takes time that a stranger must not see, at the first word of the server either.
+func TestTheTimeOfAnAnswerTellsAStrangerNothing(t *testing.T) {
+	const pace = 50 * time.Millisecond
+	reads := 0
+	s := newStand(t, nil, func(s *stand) {
+		s.options.Pace = pace
+		s.options.APIReader = interceptor.NewClient(s.world, interceptor.Funcs{
+			Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+				s.clock.Step(7 * time.Millisecond)
+				reads++
+				return c.Get(ctx, key, object, options...)
+			},
+		})
+	})
+	stranger := s.caller
+	stranger.Options.WrongKey = true
+	for name, path := range map[string]string{
+		"known": "/v1/sales/koogallery", "not known": "/v1/sales/made-up", "of no sales namespace": "/v1/kube-system/koogallery", "no name": "/v1/sales/NONE",
+	} {
+		for range 2 {
+			stranger.URL = strings.Replace(s.caller.URL, "/v1/sales/koogallery", path, 1)
+			before, begun := reads, s.clock.Now()
+			answered := make(chan time.Time)
+			go func() {
+				s.doWith(stranger, query("i1"), "000001")
+				answered <- s.clock.Now()
+			}()
+			<-s.waits
+			s.clock.Step(pace - s.clock.Since(begun))
+			if took := (<-answered).Sub(begun); took != pace {
+				t.Errorf("%s, with %d reads: answered after %s", name, reads-before, took)
+			}
+		}
+	}
+	if reads == 0 {
+		t.Error("nothing was read")
+	}
+}
+
 // Of a wrong signature and of a Marketplace that does not exist the API server hears the same.
 func TestStrangersCostTheSameEverywhere(t *testing.T) {
 	lookups := 0

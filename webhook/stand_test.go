@@ -133,6 +133,7 @@ func newStand(t *testing.T, objects []client.Object, changes ...func(*stand)) *s
 		Log:        s.log.logger(),
 		Clock:      waitingClock{s.clock, s.waits},
 		MaxBody:    koogallery.MaxBody,
+		Pace:       -1,
 	}
 	for _, change := range changes {
 		change(s)

@@ -79,6 +79,7 @@ func newShop(t testing.TB) *shop {
 		Namespaces: []string{"sales"}, Client: s.world, APIReader: s.world, Decoy: decoy,
 		Protocols:  map[v1alpha1.MarketplaceProtocol]webhook.Protocol{v1alpha1.ProtocolKooGallery: koogalleryCallbacks},
 		Registerer: prometheus.NewRegistry(), Log: logr.Discard(), Clock: s.clock, MaxBody: koogallery.MaxBody, MaxBodyOf: koogallery.MaxBodyOf,
+		Pace: -1,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -83,17 +83,27 @@ var metadataNames = []string{
 	"metadata.azure.internal", "metadata.platformequinix.com",
 }
 
+// loopbackNames are what machines call themselves beside localhost; serverNames the API server.
+var (
+	loopbackNames = []string{"localhost.localdomain", "localhost6", "localhost6.localdomain6", "ip6-localhost", "ip6-loopback"}
+	serverNames   = []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}
+)
+
 func (r Reach) allowsName(host string) bool {
 	host = strings.ToLower(strings.TrimRight(host, "."))
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return r.allows(ip)
 	}
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") || slices.Contains(loopbackNames, host) {
 		return r.Loopback
+	}
+	// net/http writes a name in ASCII for the proxy: of 1２7.0.0.1 or metadata。google。internal it makes what is refused here.
+	if strings.ContainsFunc(host, func(c rune) bool { return c >= 0x80 }) {
+		return false
 	}
 	// An address in another notation, such as 2852039166 or 0xa9.254.43518: a name's last label does not begin with a digit.
 	last := host[strings.LastIndexByte(host, '.')+1:]
-	return last != "" && strings.Trim(last[:1], "0123456789") != "" && !slices.Contains(metadataNames, host)
+	return last != "" && strings.Trim(last[:1], "0123456789") != "" && !slices.Contains(metadataNames, host) && !slices.Contains(serverNames, host)
 }
 
 func (r Reach) dial(timeout time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {

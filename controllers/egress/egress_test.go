@@ -102,6 +102,9 @@ func TestAProxyIsAskedForNothingNear(t *testing.T) {
 		"http://a.b.1/", "http://[::ffff:169.254.169.254]/", "http://[fd00:ec2::254]/", "http://user:word@169.254.169.254/", "http://localhost/",
 		"http://LOCALHOST./", "http://a.localhost:8080/", "http://metadata.google.internal/", "http://Metadata.Google.Internal./", "http://metadata/",
 		"http://instance-data/", "http://10.96.0.1/", "http://127.0.0.1:8080/", "http://0/",
+		// net/http makes ASCII of these for the proxy.
+		"http://1２7.0.0.1/", "http://１２７。０。０。１/", "http://metadata。google。internal/", "http://ｌocalhost/", "http://①②⑦.0.0.1/",
+		"http://localhost.localdomain/", "http://ip6-localhost/", "https://kubernetes.default.svc/", "https://kubernetes/",
 	} {
 		if got, err := ask(reach, target, proxy); !errors.Is(err, ErrNear) {
 			t.Errorf("%s: got %v, %v", target, got, err)

@@ -25,12 +25,21 @@ type taker struct {
 	until     time.Time
 }
 
-// hostPath is a host with a path that an Ingress or a route takes; the path has no slash at its end, and is empty for all paths.
+// hostPath is a host with a path that an Ingress or a route takes, both in small letters: where one Ingress of a host asks for regular
+// expressions, ingress-nginx compares all paths of the host without regard to case. The path has no slash at its end, and is empty for all paths.
 type hostPath struct{ host, path string }
 
-// overlaps says whether a request could be meant for both. A wildcard leaves to others the hosts that they name.
+// overlaps says whether a request could be meant for both. Who gets what both a wildcard and a host take is not for us to say: Traefik
+// gives it to the longer rule, which is the wildcard's.
 func (h hostPath) overlaps(other hostPath) bool {
-	return h.host == other.host && (strings.HasPrefix(h.path+"/", other.path+"/") || strings.HasPrefix(other.path+"/", h.path+"/"))
+	return (h.host == other.host || covers(h.host, other.host) || covers(other.host, h.host)) &&
+		(strings.HasPrefix(h.path+"/", other.path+"/") || strings.HasPrefix(other.path+"/", h.path+"/"))
+}
+
+// covers says whether a host is below a wildcard, however many labels below: in a route of the Gateway API it may be more than one.
+func covers(wildcard, host string) bool {
+	end, ok := strings.CutPrefix(wildcard, "*")
+	return ok && strings.HasSuffix(host, end)
 }
 
 func takesHosts(kind schema.GroupKind) bool {
@@ -57,7 +66,7 @@ func hostPathsOf(obj *unstructured.Unstructured) []hostPath {
 			paths = []string{""}
 		}
 		for _, path := range paths {
-			found = append(found, hostPath{strings.ToLower(host), literal(path)})
+			found = append(found, hostPath{strings.ToLower(host), strings.ToLower(literal(path))})
 		}
 	}
 	if isGateway(obj.GroupVersionKind().GroupKind()) {
@@ -111,7 +120,7 @@ func standingHosts(obj *unstructured.Unstructured) []hostPath {
 		return nil
 	}
 	noted, ok := annotation(obj, hostsNote)
-	if !ok {
+	if !ok || !held(obj) {
 		return hostPathsOf(obj)
 	}
 	var found []hostPath
@@ -154,15 +163,25 @@ func objectsIn(from map[string]any, path ...string) []map[string]any {
 	return found
 }
 
-// literal is what a path begins with for sure, whether it is a text or a regular expression.
+// literal is what a path begins with for sure, whether it is a text or a regular expression, which another Ingress of the same host can make of
+// it. What stands behind a line break is none of it: in the note of the cache it would be another host.
 func literal(path string) string {
-	if special := strings.IndexAny(path, `([{*+?^$|\`); special >= 0 {
-		end := strings.IndexAny(path, `.([{*+?^$|\`)
-		// Behind (/|$) nothing more belongs to the last segment. Else the expression may go on with it, or not have its last letter.
-		if !strings.HasPrefix(path[end:], "(/") {
-			end = strings.LastIndex(path[:end], "/") + 1
-		}
+	expression, marked := strings.CutPrefix(path, "/~") // Kong's mark of a regular expression
+	if marked {
+		path = strings.TrimPrefix(expression, "^")
+	}
+	end := strings.IndexFunc(path, func(c rune) bool { return c <= ' ' || strings.ContainsRune(`.([{*+?^$|\`, c) })
+	switch {
+	case end < 0 && !marked:
+	case end >= 0 && strings.HasPrefix(path[end:], "(/"):
+		// Behind (/|$) nothing more belongs to the last segment.
 		path = path[:end]
+	default:
+		// The expression may go on with the segment, or not have its last letter.
+		if end >= 0 {
+			path = path[:end]
+		}
+		path = path[:strings.LastIndex(path, "/")+1]
 	}
 	return strings.TrimRight(path, "/")
 }

@@ -6,11 +6,34 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
 )
+
+// What an object takes is noted in the cache line by line, and what it had before it is not asked for again.
+func TestTheNoteOfHostsHoldsNoOther(t *testing.T) {
+	taking := func(path string) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": map[string]any{
+				"name": "web", "creationTimestamp": "2026-03-01T12:00:00Z", "annotations": map[string]any{hostsNote: "victim.example.com"},
+			},
+			"spec": map[string]any{"rules": []any{map[string]any{
+				"host": "b.example.com", "http": map[string]any{"paths": []any{map[string]any{"path": path}}},
+			}}},
+		}}
+	}
+	for _, path := range []string{"/", "/b\nvictim.example.com/", "/\nvictim.example.com", "/b\r\nvictim.example.com\n"} {
+		for name, obj := range map[string]*unstructured.Unstructured{"live": taking(path), "cached": seen(taking(path))} {
+			hosts := standingHosts(obj)
+			if len(hosts) == 0 || slices.ContainsFunc(hosts, func(h hostPath) bool { return h.host != "b.example.com" }) {
+				t.Errorf("%s, %q: has %v", name, path, hosts)
+			}
+		}
+	}
+}
 
 func TestAHostIsOfTheTenantThatTakesItFirst(t *testing.T) {
 	ingress := func(spec string) string {
@@ -68,9 +91,18 @@ func TestAHostIsOfTheTenantThatTakesItFirst(t *testing.T) {
 		"a certificate of a shared host": {
 			rule("a.example.com", "/x") + ", tls: [{hosts: [a.example.com]}]", rule("a.example.com", "/y") + ", tls: [{hosts: [a.example.com]}]", false,
 		},
-		"the same wildcard":      {rule("*.example.com", "/"), rule("*.example.com", "/"), true},
-		"a host below another's": {rule("*.example.com", "/"), bare, false},
-		"no host":                {"rules: [{host: ''}]", "rules: [{host: ''}]", false},
+		"the same wildcard":           {rule("*.example.com", "/"), rule("*.example.com", "/"), true},
+		"a host below another's":      {rule("*.example.com", "/"), bare, true},
+		"a wildcard over another's":   {bare, rule("*.example.com", "/"), true},
+		"a wildcard of the labels":    {rule("a.b.example.com", "/"), matched("*.example.com", "/"), true},
+		"a wildcard of another level": {bare, rule("*.a.example.com", "/"), false},
+		"a dot that matches a letter": {rule("a.example.com", "/alice"), rule("a.example.com", "/....."), true},
+		"a path in capitals":          {rule("a.example.com", "/alice"), rule("a.example.com", "/ALICE"), true},
+		"an expression of Kong's":     {rule("a.example.com", "/alice"), rule("a.example.com", "/~/ali"), true},
+		"a path that goes on in another line": {
+			rule("a.example.com", "/x"), `rules: [{host: b.example.com, http: {paths: [{path: "/b\na.example.com/", pathType: ImplementationSpecific, backend: {service: {name: web, port: {number: 80}}}}]}}]`, false,
+		},
+		"no host": {"rules: [{host: ''}]", "rules: [{host: ''}]", false},
 	} {
 		for _, when := range []string{"at once", "later"} {
 			t.Run(name+" "+when, func(t *testing.T) {

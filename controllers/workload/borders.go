@@ -31,21 +31,34 @@ var cloudIdentities = []string{
 	"eks.amazonaws.com/", "iam.amazonaws.com/", "iam.gke.io/", "azure.workload.identity/", "pod-identity.alibabacloud.com/",
 }
 
-// Annotations by which controllers of others take hosts that stand in no spec, a certificate for such hosts, or text into the configuration that
-// all tenants share: how they end, and how they begin. The chart's admission policy has the same.
+// Annotations by which controllers of others take hosts or addresses that stand in no spec, a certificate for such hosts, or text into the
+// configuration that all tenants share, or call for a tenant what its own pods can't reach: how they end, and how they begin. The chart's
+// admission policy has the same.
 var (
-	hostAnnotationEnds = []string{
-		"-snippet", "-snippets", "/server-alias", "/host-aliases", "/hostname-extension",
+	sharedAnnotationEnds = []string{
+		"-snippet", "-snippets", "/server-alias", "/server-alias-regex", "/host-aliases", "/hostname-extension", "/redirect-from",
+		"/redirect-from-regex", "/from-to-www-redirect", "/regex-prefix", "/auth-url", "/auth-tls-match-cn", "/mirror-target", "/mirror-host",
+		"/loadBalancerIPs", "/allow-shared-ip", "/existed-lbid", "/tke-existed-lbid", "/load-balancer-id", "-loadbalancer-id", "/elb.id", "/elb.ip",
 	}
-	hostAnnotationBegins = []string{
-		"external-dns.", "cert-manager.io/alt-names", "cert-manager.io/common-name", "alb.ingress.kubernetes.io/conditions.",
-		"haproxy-ingress.github.io/config-",
+	sharedAnnotationBegins = []string{
+		"external-dns.", "cert-manager.io/alt-names", "cert-manager.io/common-name", "dns.gardener.cloud/", "cert.gardener.cloud/",
+		"alb.ingress.kubernetes.io/conditions.", "alb.ingress.kubernetes.io/group.", "haproxy-ingress.github.io/config-",
+		"ingress.kubernetes.io/config-", "lbipam.cilium.io/", "io.cilium/lb-ipam-", "kubernetes.io/ingress.global-static-ip-name",
+		"networking.gke.io/load-balancer-ip-addresses", "service.beta.kubernetes.io/azure-load-balancer-ipv", "service.beta.kubernetes.io/azure-pip-",
+		"service.beta.kubernetes.io/aws-load-balancer-eip-allocations", "service.beta.kubernetes.io/aws-load-balancer-private-ipv4-addresses",
 	}
 )
 
-func takesHosts(annotation string) bool {
-	return slices.ContainsFunc(hostAnnotationEnds, func(end string) bool { return strings.HasSuffix(annotation, end) }) ||
-		slices.ContainsFunc(hostAnnotationBegins, func(begin string) bool { return strings.HasPrefix(annotation, begin) })
+func isShared(annotation string) bool {
+	return slices.ContainsFunc(sharedAnnotationEnds, func(end string) bool { return strings.HasSuffix(annotation, end) }) ||
+		slices.ContainsFunc(sharedAnnotationBegins, func(begin string) bool { return strings.HasPrefix(annotation, begin) })
+}
+
+// brokenPath is what no path of an Ingress needs, and what ends it where a controller writes it into its configuration.
+const brokenPath = "\";#`\u007f"
+
+func isBroken(path string) bool {
+	return strings.ContainsFunc(path, func(c rune) bool { return c <= ' ' || strings.ContainsRune(brokenPath, c) })
 }
 
 // BorderProblems says which objects reach beyond their tenant, each as a sentence with its remedy.
@@ -68,9 +81,9 @@ func (l Limits) networkProblems(object *unstructured.Unstructured) []string {
 	}
 	var problems []string
 	for _, key := range slices.Sorted(maps.Keys(object.GetAnnotations())) {
-		if takesHosts(key) && !slices.Contains(l.HostAnnotations, key) {
-			problems = append(problems, fmt.Sprintf("the annotation %s takes hosts or configuration that all tenants share; leave it out, or add it"+
-				" to the chart's value tenantLimits.hostAnnotations", key))
+		if isShared(key) && !slices.Contains(l.HostAnnotations, key) {
+			problems = append(problems, fmt.Sprintf("the annotation %s takes hosts, addresses or configuration that all tenants share; leave it out, or add"+
+				" it to the chart's value tenantLimits.hostAnnotations", key))
 		}
 	}
 	if service {
@@ -85,10 +98,39 @@ func (l Limits) networkProblems(object *unstructured.Unstructured) []string {
 	if addresses, _, _ := unstructured.NestedSlice(object.Object, "spec", "addresses"); isGateway(kind) && len(addresses) > 0 {
 		problems = append(problems, "spec.addresses could take an address that another tenant is to have; leave it out")
 	}
+	return append(problems, l.routingProblems(object)...)
+}
+
+// routingProblems are those of the hosts and paths of an object.
+func (l Limits) routingProblems(object *unstructured.Unstructured) []string {
+	var problems []string
 	for _, host := range hostsOf(object) {
 		problems = append(problems, l.hostProblem(host)...)
 	}
+	if slices.ContainsFunc(pathsOf(object), isBroken) {
+		problems = append(problems, "a path has a blank, a control character, a quote, a semicolon or a hash, which could end it in the configuration that"+
+			" all tenants share; leave it out")
+	}
 	return problems
+}
+
+// pathsOf are the paths of an Ingress; none of other kinds, whose controllers are told them field by field.
+func pathsOf(object *unstructured.Unstructured) []string {
+	if !isIngress(object.GroupVersionKind().GroupKind()) {
+		return nil
+	}
+	var paths []string
+	rules, _, _ := unstructured.NestedSlice(object.Object, "spec", "rules")
+	for _, rule := range rules {
+		fields, _ := rule.(map[string]any)
+		entries, _, _ := unstructured.NestedSlice(fields, "http", "paths")
+		for _, entry := range entries {
+			if fields, ok := entry.(map[string]any); ok {
+				paths = append(paths, textAt(&unstructured.Unstructured{Object: fields}, "path"))
+			}
+		}
+	}
+	return paths
 }
 
 func (l Limits) hostProblem(host string) []string {
@@ -100,6 +142,8 @@ func (l Limits) hostProblem(host string) []string {
 		return []string{"it names no host or has a default backend, and takes the hosts of others; name the hosts, or set the chart's value tenantLimits.anyHost"}
 	case ours:
 		return []string{fmt.Sprintf("the host %s is Stallkeeper's own; give the tenant another one", host)}
+	case isWild && wild != "" && slices.Contains(l.IngressHostSuffixes, wild):
+		return []string{fmt.Sprintf("the host %s takes those of all tenants; give the tenant a name of its own before *%s", host, wild)}
 	case host != "" && !fits:
 		return []string{fmt.Sprintf("the host %s does not end with %s (the chart's value tenantLimits.ingressHostSuffixes)", host,
 			strings.Join(l.IngressHostSuffixes, " or "))}

@@ -95,7 +95,7 @@ func install(config *rest.Config) error {
 			route("httproutes"), route("grpcroutes"), route("tlsroutes"), route("tcproutes"), route("gateways"),
 		},
 		"tenantLimits": map[string]any{
-			"ingressHostSuffixes": []any{".apps.example.com"}, "priorityClassNames": []any{"tenants"},
+			"ingressHostSuffixes": []any{".apps.example.com", ".tenants.example.com"}, "priorityClassNames": []any{"tenants"},
 			"inlineCSIDrivers": []any{"secrets.example.com"}, "cloudIdentityAnnotations": []any{"iam.gke.io/gcp-service-account"},
 		},
 	})

@@ -1,6 +1,9 @@
 package permissions_test
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestNamespacesOfTenants(t *testing.T) {
 	const (
@@ -63,6 +66,7 @@ func TestObjectsOfTenants(t *testing.T) {
 		routes   = "/apis/gateway.networking.k8s.io/v1/namespaces/tenant-sold"
 		anyHost  = "must name its hosts"
 		hostName = "must name hosts that end with .apps.example.com"
+		shared   = "takes hosts, addresses or configuration"
 		cloud    = "gives the tenant a cloud account's rights"
 		named    = "may not choose a volume"
 		csi      = "an inline CSI volume"
@@ -112,12 +116,18 @@ func TestObjectsOfTenants(t *testing.T) {
 		"no Gateway of another host":                    {apply(routes+"/gateways/web", "spec: {listeners: [{name: a, hostname: www.example.com}]}"), hostName},
 		"no Gateway of the callbacks' host":             {apply(routes+"/gateways/web", "spec: {listeners: [{name: a, hostname: hooks.apps.example.com}]}"), "a host of Stallkeeper itself"},
 		"no Gateway of an address":                      {apply(routes+"/gateways/web", "spec: {addresses: [{value: 192.0.2.1}]}"), "spec.addresses"},
-		"no certificate by an annotation":               {apply(net+"/ingresses/web", "metadata: {annotations: {cert-manager.io/alt-names: www.example.com}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), "takes hosts or configuration"},
-		"no snippets of another controller":             {apply(net+"/ingresses/web", "metadata: {annotations: {nginx.org/server-snippets: x}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), "takes hosts or configuration"},
+		"no certificate by an annotation":               {apply(net+"/ingresses/web", "metadata: {annotations: {cert-manager.io/alt-names: www.example.com}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), shared},
+		"no snippets of another controller":             {apply(net+"/ingresses/web", "metadata: {annotations: {nginx.org/server-snippets: x}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), shared},
 		"a certificate of an issuer":                    {apply(net+"/ingresses/web", "metadata: {annotations: {cert-manager.io/cluster-issuer: le}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), ""},
-		"no host by an annotation":                      {apply(net+"/ingresses/web", "metadata: {annotations: {nginx.ingress.kubernetes.io/server-alias: www.example.com}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), "takes hosts or configuration"},
-		"no configuration by an annotation":             {apply(net+"/ingresses/web", "metadata: {annotations: {nginx.ingress.kubernetes.io/configuration-snippet: x}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), "takes hosts or configuration"},
-		"no name of others by an annotation":            {apply(core+"/services/web", "metadata: {annotations: {external-dns.alpha.kubernetes.io/hostname: www.example.com}}\nspec: {ports: [{port: 80}]}"), "takes hosts or configuration"},
+		"no host by an annotation":                      {apply(net+"/ingresses/web", "metadata: {annotations: {nginx.ingress.kubernetes.io/server-alias: www.example.com}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), shared},
+		"no configuration by an annotation":             {apply(net+"/ingresses/web", "metadata: {annotations: {nginx.ingress.kubernetes.io/configuration-snippet: x}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), shared},
+		"no name of others by an annotation":            {apply(core+"/services/web", "metadata: {annotations: {external-dns.alpha.kubernetes.io/hostname: www.example.com}}\nspec: {ports: [{port: 80}]}"), shared},
+		"no question to others by an annotation":        {apply(net+"/ingresses/web", "metadata: {annotations: {nginx.ingress.kubernetes.io/auth-url: 'http://10.0.0.1'}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), shared},
+		"no balancer of others by an annotation":        {apply(core+"/services/web", "metadata: {annotations: {kubernetes.io/elb.id: a}}\nspec: {ports: [{port: 80}]}"), shared},
+		"no hosts of all tenants":                       {apply(net+"/ingresses/web", ingress("rules: [{host: '*.tenants.example.com', "+backend+"}]")), "the hosts of all tenants"},
+		"hosts below one of its own":                    {apply(net+"/ingresses/web", ingress("rules: [{host: '*.a.tenants.example.com', "+backend+"}]")), ""},
+		"no path that ends its line":                    {apply(net+"/ingresses/web", ingress(`rules: [{host: a.apps.example.com, `+strings.Replace(backend, "{path: /", `{path: "/x\nlocation"`, 1)+"}]")), "a path of a tenant's Ingress"},
+		"a path that is an expression":                  {apply(net+"/ingresses/web", ingress(`rules: [{host: a.apps.example.com, `+strings.Replace(backend, "{path: /", `{path: "/x(/|$)(.*)"`, 1)+"}]")), ""},
 		"no address of others":                          {apply(core+"/services/web", "spec: {type: LoadBalancer, loadBalancerIP: 192.0.2.1, ports: [{port: 80}]}"), "loadBalancerIP"},
 		"no pods on the nodes of the cluster itself":    {apply(apps+"/deployments/web", workload("tolerations: [{key: node-role.kubernetes.io/control-plane, operator: Exists}]")), "kept for the cluster itself"},
 		"no pods on every node":                         {apply(apps+"/deployments/web", workload("tolerations: [{operator: Exists}]")), "kept for the cluster itself"},
