@@ -17,6 +17,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -61,6 +62,8 @@ type played struct {
 	deleted, claimed bool
 	// api is what an autoscaler has chosen.
 	api int32
+	// ends finishes the deletion of a namespace, where nothing else does.
+	ends func(*corev1.Namespace)
 	// problem is what was found while something happened.
 	problem string
 }
@@ -240,7 +243,7 @@ func (m *played) happens(t *rapid.T) {
 	m.now = m.now.Add(time.Second)
 	switch rapid.SampledFrom([]string{
 		"pass", "pass", "from outside", "from outside", "from outside", "from outside", "from outside", "meanwhile", "meanwhile", "refuse", "lose",
-		"die", "die", "leader", "jump", "withdraw", "time", "away",
+		"die", "die", "old cache", "old cache", "jump", "withdraw", "time", "away",
 	}).Draw(t, "what") {
 	case "pass":
 		_ = m.passes()
@@ -262,11 +265,8 @@ func (m *played) happens(t *rapid.T) {
 		m.lead.left = rapid.IntRange(0, 16).Draw(t, "writes")
 		_ = m.passes()
 		m.lead = m.process()
-	case "leader":
-		m.old.at(m.now)
-		m.old.cache.frozen = rapid.Bool().Draw(t, "paused")
-		_ = m.old.passes(context.Background(), m.namespace)
-		m.old.cache.frozen = false
+	case "old cache":
+		m.oldCache(t)
 	case "jump":
 		m.lead.at(m.now)
 		m.lead.clock.SetTime(m.now.AddDate(3, 0, 0))
@@ -275,7 +275,7 @@ func (m *played) happens(t *rapid.T) {
 	case "withdraw":
 		m.withdraw(t)
 	case "time":
-		m.now = m.now.AddDate(0, 0, rapid.SampledFrom([]int{1, 11, 31, 100}).Draw(t, "days"))
+		m.time(t)
 	case "away":
 		m.orders.away = !m.orders.away
 	}
@@ -283,6 +283,44 @@ func (m *played) happens(t *rapid.T) {
 
 // writtenKinds are the kinds that the controller writes.
 var writtenKinds = []string{"Deployment", "ConfigMap", "Namespace", "Secret", "ControllerRevision", "MarketplaceInstance", "MarketplaceInstance status"}
+
+// oldCache is the leader, or another process that takes itself for it, whose cache does not show what has happened since its last pass.
+func (m *played) oldCache(t *rapid.T) {
+	by := m.lead
+	if rapid.Bool().Draw(t, "another leader") {
+		by = m.old
+	}
+	pass := func() {
+		by.at(m.now)
+		_ = by.passes(context.Background(), m.namespace)
+	}
+	pass()
+	by.cache.frozen, by.cache.of = true, rapid.SampledFrom([]string{"", "", "MarketplaceInstance", "MarketplaceProduct", "DeploymentList"}).Draw(t, "shows the old")
+	for range rapid.IntRange(1, 3).Draw(t, "meanwhile") {
+		if rapid.IntRange(0, 3).Draw(t, "time") == 0 {
+			m.time(t)
+		} else {
+			m.outside(t)
+		}
+	}
+	pass()
+	by.cache.frozen, by.cache.of = false, ""
+}
+
+// time passes.
+func (m *played) time(t *rapid.T) {
+	m.now = m.now.AddDate(0, 0, rapid.SampledFrom([]int{1, 11, 31, 100}).Draw(t, "days"))
+}
+
+// lifecycle is a seller who changes how long things are kept.
+func (m *played) lifecycle(t *rapid.T) {
+	retention, grace := rapid.SampledFrom([]int{10, 90}).Draw(t, "retention"), rapid.SampledFrom([]int{0, 15}).Draw(t, "grace")
+	unpaid := rapid.Bool().Draw(t, "unpaid")
+	m.produces(func(p *v1alpha1.MarketplaceProduct) {
+		m.retention, m.grace, m.unpaid = retention, grace, unpaid
+		m.periods(p)
+	})
+}
 
 // outside is one thing that others do, at any moment.
 func (m *played) outside(t *rapid.T) {
@@ -295,12 +333,7 @@ func (m *played) outside(t *rapid.T) {
 		m.named = rapid.SampledFrom([]string{"first", "second", "refused", "broken"}).Draw(t, "template")
 		m.produces(salestest.Inline(shopTemplates[m.named]))
 	case "lifecycle":
-		retention, grace := rapid.SampledFrom([]int{10, 90}).Draw(t, "retention"), rapid.SampledFrom([]int{0, 15}).Draw(t, "grace")
-		unpaid := rapid.Bool().Draw(t, "unpaid")
-		m.produces(func(p *v1alpha1.MarketplaceProduct) {
-			m.retention, m.grace, m.unpaid = retention, grace, unpaid
-			m.periods(p)
-		})
+		m.lifecycle(t)
 	case "meddle":
 		m.meddle(t)
 	case "delete":
@@ -441,6 +474,14 @@ func (m *played) binds() {
 	_ = m.base.Status().Update(context.Background(), claim)
 }
 
+// finishes the deletion of the tenant's namespace, as the cluster does.
+func (m *played) finishes() {
+	ns := &corev1.Namespace{}
+	if m.ends != nil && m.base.Get(context.Background(), client.ObjectKey{Name: m.tenant()}, ns) == nil && ns.DeletionTimestamp != nil {
+		m.ends(ns)
+	}
+}
+
 func (m *played) claim() *corev1.PersistentVolumeClaim {
 	claim := &corev1.PersistentVolumeClaim{}
 	if m.base.Get(context.Background(), client.ObjectKey{Namespace: m.tenant(), Name: "files"}, claim) != nil {
@@ -460,9 +501,17 @@ func (m *played) deployment(name string) *appsv1.Deployment {
 // meddle is a person who changes something in the tenant.
 func (m *played) meddle(t *rapid.T) {
 	patch, object := "", client.Object(nil)
-	switch rapid.SampledFrom([]string{"scale", "pause", "setting", "label", "kept"}).Draw(t, "meddles") {
+	switch rapid.SampledFrom([]string{"scale", "wake", "pause", "setting", "label", "kept"}).Draw(t, "meddles") {
 	case "scale":
 		object, patch = &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "web"}}, `{"spec":{"replicas":7}}`
+	case "wake":
+		if d := m.deployment("api"); d == nil || ptr.Deref(d.Spec.Replicas, 1) != 0 {
+			return
+		}
+		if !m.stops(m.instance()) {
+			m.api = 0 // it is about to run, and nobody knows which number is the autoscaler's
+		}
+		object, patch = &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "api"}}, `{"spec":{"replicas":7}}`
 	case "pause":
 		object, patch = &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "web"}}, `{"spec":{"paused":true}}`
 	case "setting":
@@ -512,6 +561,7 @@ func (m *played) rest() string {
 	for range 25 {
 		m.now = m.now.Add(11 * time.Second)
 		m.binds()
+		m.finishes()
 		m.old.take()
 		m.lead.take()
 		err := m.passes()
@@ -640,6 +690,8 @@ func (m *played) checkPower(t *rapid.T, mpi *v1alpha1.MarketplaceInstance) {
 			t.Fatalf("it has to stop: %v, and %s has %d replicas: %+v", stops, name, n, mpi.Status.Conditions)
 		} else if name == "api" && !stops && m.api != 0 && n != m.api {
 			t.Fatalf("api has %d replicas, and the autoscaler had chosen %d", n, m.api)
+		} else if kept := d.Annotations[v1alpha1.ReplicasAnnotation]; name == "api" && stops && m.api != 0 && kept != strconv.Itoa(int(m.api)) {
+			t.Fatalf("api keeps %q, and the autoscaler had chosen %d", kept, m.api)
 		}
 	}
 	suspended := meta.IsStatusConditionTrue(mpi.Status.Conditions, v1alpha1.ConditionSuspended)
@@ -711,6 +763,7 @@ func (m *played) checkShape(t *rapid.T, mpi *v1alpha1.MarketplaceInstance, templ
 
 // play is one sequence.
 func (m *played) play(t *rapid.T) {
+	m.lifecycle(t)
 	for range rapid.IntRange(1, 3).Draw(t, "rounds") {
 		for range rapid.IntRange(1, 6).Draw(t, "things") {
 			m.happens(t)
@@ -744,8 +797,29 @@ func TestWhateverHappensToASale(t *testing.T) {
 		if err := c.client.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
 			rt.Fatal(err)
 		}
-		newPlayed(c.client, namespace, time.Now()).play(rt)
+		m := newPlayed(c.client, namespace, time.Now())
+		m.ends = c.endsNamespace
+		m.play(rt)
 	})
+}
+
+// endsNamespace does what the controller manager does with a namespace that is being deleted.
+func (c *cluster) endsNamespace(ns *corev1.Namespace) {
+	ctx := context.Background()
+	for _, of := range []client.Object{
+		&appsv1.Deployment{}, &corev1.ConfigMap{}, &corev1.Secret{}, &corev1.Service{}, &corev1.ServiceAccount{}, &corev1.PersistentVolumeClaim{},
+		&corev1.ResourceQuota{}, &corev1.LimitRange{}, &networkingv1.NetworkPolicy{}, &corev1.Pod{},
+	} {
+		_ = c.client.DeleteAllOf(ctx, of, client.InNamespace(ns.Name), client.GracePeriodSeconds(0), client.PropagationPolicy(metav1.DeletePropagationBackground))
+	}
+	claims := &corev1.PersistentVolumeClaimList{}
+	_ = c.client.List(ctx, claims, client.InNamespace(ns.Name))
+	for i := range claims.Items {
+		claims.Items[i].Finalizers = nil
+		_ = c.client.Update(ctx, &claims.Items[i])
+	}
+	ns.Spec.Finalizers = nil
+	_ = c.client.SubResource("finalize").Update(ctx, ns)
 }
 
 // TestWhateverHappensToASaleInMemory plays the same sequences, thousands of them, on the API server in memory.
