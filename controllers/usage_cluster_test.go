@@ -109,14 +109,18 @@ func TestAPushWhoseStoringWasLostCountsOnce(t *testing.T) {
 			x.counts("acme")
 			list := &v1alpha1.UsageRecordList{}
 			x.Expect(x.client.List(t.Context(), list, client.InNamespace(x.name))).To(Succeed())
-			for _, record := range list.Items {
-				if record.Spec.Checkpoint.Total == "" {
-					x.running.requests.lose("/usagerecords/" + record.Name)
+			loses := func() {
+				for _, record := range list.Items {
+					if record.Spec.Checkpoint.Total == "" {
+						x.running.requests.lose("/usagerecords/" + record.Name)
+					}
 				}
 			}
+			x.arrives.Store(&loses)
 			_, err := x.push.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Namespace: x.name, Name: "koogallery"}})
 			x.Expect(err).To(MatchError(ContainSubstring("storing that UsageRecord")))
 			x.Expect(x.pushed()).To(Equal([]string{"acme 43"}))
+			x.arrives.Store(nil)
 			x.running.requests.lose("")
 
 			if tc.dies {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +41,8 @@ type meteredShop struct {
 	// api is the marketplace's open API.
 	api *koogallerytest.OpenAPI
 	url string
+	// arrives is called when a call arrives at it.
+	arrives atomic.Pointer[func()]
 	// source is the Prometheus and every tenant's Service.
 	source *meterSource
 	// start is 17 minutes past a full hour.
@@ -58,7 +61,12 @@ func newMeteredShop(t *testing.T, name string) *meteredShop {
 	x.clock = clocktesting.NewFakeClock(x.start)
 	x.shop.clock = x.clock
 	x.api = koogallerytest.NewOpenAPI(koogallerytest.OpenAPIOptions{AK: "ak-1", SK: "sk-of-the-seller", AccessKey: usageKey, Clock: x.clock.Now})
-	server := httptest.NewServer(x.api)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if arrives := x.arrives.Load(); arrives != nil {
+			(*arrives)()
+		}
+		x.api.ServeHTTP(w, r)
+	}))
 	t.Cleanup(server.Close)
 	x.url = server.URL
 	x.protocol = protocol.Protocol{

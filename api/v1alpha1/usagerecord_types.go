@@ -81,6 +81,11 @@ type UsageDelivery struct {
 	// +optional
 	PackageRef InstanceReference `json:"packageRef,omitempty,omitzero"`
 
+	// toldTime is when the first push was begun that the marketplace may have taken. It keeps the amount that it was told first, so that
+	// from then on no other record can stand for the interval. Written before the push, and taken back if that is refused.
+	// +optional
+	ToldTime metav1.Time `json:"toldTime,omitempty,omitzero"`
+
 	// attemptTime is when a push was begun that must not be made twice, because the marketplace could not tell a repeat.
 	// +optional
 	AttemptTime metav1.Time `json:"attemptTime,omitempty,omitzero"`

@@ -1704,6 +1704,7 @@ func (in *UsageCheckpoint) DeepCopy() *UsageCheckpoint {
 func (in *UsageDelivery) DeepCopyInto(out *UsageDelivery) {
 	*out = *in
 	out.PackageRef = in.PackageRef
+	in.ToldTime.DeepCopyInto(&out.ToldTime)
 	in.AttemptTime.DeepCopyInto(&out.AttemptTime)
 	in.PushTime.DeepCopyInto(&out.PushTime)
 }

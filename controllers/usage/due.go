@@ -22,6 +22,8 @@ type duePush struct {
 	instance *v1alpha1.MarketplaceInstance
 	record   marketplace.UsageRecord
 	old      bool
+	// first is true if the marketplace can't have been told of it before this push.
+	first bool
 	// packageName is the package that it is deducted from, where that is an instance of its own; empty otherwise.
 	packageName string
 	// sold is that package's instance as the cache shows it; nil without one.
@@ -101,7 +103,9 @@ func (r *PushReconciler) collectInstance(ctx context.Context, mpi *v1alpha1.Mark
 			object := objects[judged.Name]
 			push := duePush{
 				object: object, instance: mpi, record: pushRecord(mpi, m, judged),
-				old: m.spec.pushOf(object) == v1alpha1.MeterPushSingle, packageName: m.account.Deducted[judged.Name],
+				// By the old interface it would be charged a second time if the marketplace knows it by its id.
+				old:         m.spec.pushOf(object) == v1alpha1.MeterPushSingle && object.Spec.Delivery.ToldTime.IsZero(),
+				packageName: m.account.Deducted[judged.Name],
 			}
 			push.sold = l.packages[push.packageName]
 			if sold := push.sold; sold != nil && m.suspends(push.packageName) {

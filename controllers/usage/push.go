@@ -125,8 +125,8 @@ func (r pushPass) push(ctx context.Context, due []duePush) (again time.Time, err
 	for _, push := range differ {
 		errs = append(errs, r.say(ctx, push, differsSaying(r.tries.sent[push.record.ID].value)))
 	}
-	due, chooseErr := r.chosen(ctx, due)
-	errs = append(errs, chooseErr)
+	due, noteErr := r.noted(ctx, due)
+	errs = append(errs, noteErr)
 	// What was refused before goes by itself: to find a bad record among good ones takes many calls.
 	for _, batch := range r.tries.batches(due) {
 		var records []marketplace.UsageRecord
@@ -155,28 +155,49 @@ func (r pushPass) push(ctx context.Context, due []duePush) (again time.Time, err
 	return again, errors.Join(errs...)
 }
 
-// chosen stores from which package each record is deducted, where that is an instance of its own: whatever is bought or used up
-// later, every push of a record has to name the same. What could not be stored is not pushed.
-func (r *PushReconciler) chosen(ctx context.Context, due []duePush) ([]duePush, error) {
+// noted stores what a push is about to say, before it does; what could not be stored is not pushed. From which package a record is
+// deducted, where that is an instance of its own: whatever is bought or used up later, every push of it has to name the same. And that
+// the marketplace is told its amount: without that, a record that is deleted before the answer is known, or before it is stored, could be
+// replaced by one with another amount, which the marketplace would seem to accept.
+func (r *PushReconciler) noted(ctx context.Context, due []duePush) ([]duePush, error) {
 	var ready []duePush
 	var errs []error
 	for _, push := range due {
-		if push.packageName != push.object.Spec.Delivery.PackageRef.Name {
-			if current, err := r.isCurrent(ctx, push.sold); err != nil || !current {
-				errs = append(errs, err)
-				continue
-			}
-			after := push.object.DeepCopy()
-			after.Spec.Delivery.PackageRef.Name = push.packageName
-			if err := r.Patch(ctx, after, client.MergeFromWithOptions(push.object, client.MergeFromWithOptimisticLock{})); err != nil {
-				errs = append(errs, client.IgnoreNotFound(err))
-				continue
-			}
-			push.object = after
+		chosen := push.packageName == push.object.Spec.Delivery.PackageRef.Name
+		push.first = !push.old && push.object.Spec.Delivery.ToldTime.IsZero()
+		if chosen && !push.first {
+			ready = append(ready, push)
+			continue
 		}
+		if current, err := r.isCurrent(ctx, push.sold); !chosen && (err != nil || !current) {
+			errs = append(errs, err)
+			continue
+		}
+		after := push.object.DeepCopy()
+		after.Spec.Delivery.PackageRef.Name = push.packageName
+		if push.first {
+			after.Spec.Delivery.ToldTime = report.Time(r.Clock.Now())
+		}
+		if err := r.Patch(ctx, after, client.MergeFromWithOptions(push.object, client.MergeFromWithOptimisticLock{})); err != nil {
+			errs = append(errs, client.IgnoreNotFound(err))
+			continue
+		}
+		push.object = after
 		ready = append(ready, push)
 	}
 	return ready, errors.Join(errs...)
+}
+
+// untold stores that the marketplace has refused a record by the only push that there was: nothing of it is kept there.
+func (r pushPass) untold(ctx context.Context, push *duePush) error {
+	r.tries.unsent(*push)
+	after := push.object.DeepCopy()
+	after.Spec.Delivery.ToldTime = metav1.Time{}
+	if err := r.Patch(ctx, after, client.MergeFrom(push.object)); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	push.object = after
+	return nil
 }
 
 // isCurrent says whether a package stands at the API server as the cache has shown it: one that was released or renewed meanwhile is
@@ -241,14 +262,13 @@ func (r pushPass) settled(ctx context.Context, push duePush, failed error) error
 		return sayOfRecord(ctx, r.Client, r.Recorder, push.instance, accepted, pushedSaying(), now)
 	}
 	said, pause := pushFailed(failed)
-	switch {
-	case said.state == v1alpha1.UsageRefused:
-		r.tries.unsent(push)
-	case mayHaveArrived(failed):
-		r.tries.unanswered(push)
+	refused := said.state == v1alpha1.UsageRefused
+	r.tries.failed(push.object.UID, refused, pause, now)
+	var err error
+	if refused && push.first {
+		err = r.untold(ctx, &push)
 	}
-	r.tries.failed(push.object.UID, said.state == v1alpha1.UsageRefused, pause, now)
-	return r.say(ctx, push, said)
+	return errors.Join(err, r.say(ctx, push, said))
 }
 
 // heldSaying is said of a record that may have been pushed before what is stored was restored, by the interface that would charge it twice.

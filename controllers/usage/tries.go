@@ -27,8 +27,6 @@ type sent struct {
 	record types.UID
 	value  string
 	until  time.Time
-	// unanswered is true if a push of it may have arrived that had no answer.
-	unanswered bool
 }
 
 // rememberSent is how long an id is remembered whose push had no answer: for as long as usage can be charged. rememberTaken is the same
@@ -51,7 +49,7 @@ func (t *tries) differing(due []duePush, now time.Time) (fit, differ []duePush) 
 // sending notes the records that a call is about to push.
 func (t *tries) sending(batch []duePush, now time.Time) {
 	for _, push := range batch {
-		t.sent[push.record.ID] = sent{push.object.UID, push.record.Value, now.Add(rememberSent), t.sent[push.record.ID].unanswered}
+		t.sent[push.record.ID] = sent{push.object.UID, push.record.Value, now.Add(rememberSent)}
 	}
 }
 
@@ -63,21 +61,8 @@ func (t *tries) taken(push duePush, now time.Time) {
 	}
 }
 
-// unanswered notes that a push may have arrived whose answer was lost.
-func (t *tries) unanswered(push duePush) {
-	if s, known := t.sent[push.record.ID]; known {
-		s.unanswered = true
-		t.sent[push.record.ID] = s
-	}
-}
-
-// unsent forgets a record that the marketplace has refused: another amount can stand in its place, unless an earlier push of it may have
-// been accepted.
-func (t *tries) unsent(push duePush) {
-	if !t.sent[push.record.ID].unanswered {
-		delete(t.sent, push.record.ID)
-	}
-}
+// unsent forgets a record that the marketplace has refused: another amount can stand in its place.
+func (t *tries) unsent(push duePush) { delete(t.sent, push.record.ID) }
 
 // try is what became of a record's last push.
 type try struct {

@@ -63,12 +63,6 @@ func TestAnotherAmountOfTheSameIntervalIsNotTakenForAccepted(t *testing.T) {
 		t.Error("what was refused stands in the way")
 	}
 	tries.sending([]duePush{push("first", "5")}, now)
-	tries.unanswered(push("first", "5"))
-	tries.sending([]duePush{push("first", "5")}, now)
-	tries.unsent(push("first", "5"))
-	if !differs(push("anew", "7")) {
-		t.Error("a refusal makes forget that an earlier push may have been accepted")
-	}
 	now = now.Add(rememberSent + 1)
 	if differs(push("anew", "7")) || len(tries.sent) > 0 {
 		t.Error("it is remembered for ever")

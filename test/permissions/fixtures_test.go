@@ -100,8 +100,7 @@ func fixtures() []*unstructured.Unstructured {
 		record("accepted", `, delivery: {pushTime: "2026-01-01T11:00:01Z"}`),
 		strings.Replace(record("consented", `, delivery: {pushTime: "2026-01-01T11:00:01Z"}`), "namespace: sales",
 			"namespace: sales, annotations: {stallkeeper.io/delete-record: Allow}", 1),
-		record("unanswered", `}, status: {conditions: [{type: Pushed, status: Unknown, reason: MarketplaceUnavailable, message: m,
-			lastTransitionTime: "2026-01-01T11:00:01Z"}]`),
+		record("told", `, delivery: {toldTime: "2026-01-01T11:00:01Z"}`),
 		record("lost", `, delivery: {packageRef: {name: pack}, attemptTime: "2026-01-01T11:00:01Z"}`),
 
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: Marketplace, metadata: {name: koogallery, namespace: sales},

@@ -15,6 +15,9 @@ type UsageDeliveryApplyConfiguration struct {
 	// packageRef names the package, an instance of its own, that the use is deducted from. Written before the push, so that
 	// every push of the record says the same.
 	PackageRef *InstanceReferenceApplyConfiguration `json:"packageRef,omitempty"`
+	// toldTime is when the first push was begun that the marketplace may have taken. It keeps the amount that it was told first, so that
+	// from then on no other record can stand for the interval. Written before the push, and taken back if that is refused.
+	ToldTime *v1.Time `json:"toldTime,omitempty"`
 	// attemptTime is when a push was begun that must not be made twice, because the marketplace could not tell a repeat.
 	AttemptTime *v1.Time `json:"attemptTime,omitempty"`
 	// pushTime is when the marketplace accepted the record.
@@ -32,6 +35,14 @@ func UsageDelivery() *UsageDeliveryApplyConfiguration {
 // If called multiple times, the PackageRef field is set to the value of the last call.
 func (b *UsageDeliveryApplyConfiguration) WithPackageRef(value *InstanceReferenceApplyConfiguration) *UsageDeliveryApplyConfiguration {
 	b.PackageRef = value
+	return b
+}
+
+// WithToldTime sets the ToldTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ToldTime field is set to the value of the last call.
+func (b *UsageDeliveryApplyConfiguration) WithToldTime(value v1.Time) *UsageDeliveryApplyConfiguration {
+	b.ToldTime = &value
 	return b
 }
 
