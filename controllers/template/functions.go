@@ -58,7 +58,10 @@ type session struct {
 // newSession is a session with a whole budget.
 func newSession(now func() (time.Time, error)) *session {
 	b := newBudget()
-	return &session{budget: b, whole: whole{budget: b}, changing: newChanging(b), missing: &missing{}, now: now, derived: map[string]string{}}
+	return &session{
+		budget: b, whole: whole{budget: b}, changing: newChanging(b), missing: &missing{dicts: map[uintptr]map[string]any{}}, now: now,
+		derived: map[string]string{},
+	}
 }
 
 // removed are functions that read the process's environment or the network. A chart does not have them in Helm either.
@@ -74,6 +77,9 @@ func (s *session) functions() template.FuncMap {
 	maps.Copy(f, s.times(f))
 	maps.Copy(f, s.bounded())
 	maps.Copy(f, dumps())
+	if dict, ok := f["dict"].(func(...any) map[string]any); ok {
+		f["dict"] = s.missing.dict(dict)
+	}
 	for name, fn := range f {
 		f[name] = s.guard(name, fn)
 	}

@@ -114,12 +114,12 @@ func (b *budget) functions(printed func(reflect.Value) (reflect.Value, error)) m
 			}
 			return pass(v)
 		},
-		tplTextFunc: func(text string) (string, error) {
+		tplTextFunc: func(at, text string) (string, error) {
 			leave := "{{" + leaveFunc + "}}"
 			if strings.HasSuffix(text, "{") { // three braces would be another action
 				leave = " {{- " + leaveFunc + "}}"
 			}
-			return "{{" + enterFunc + "}}" + string(metered("tpl", []byte(text))) + leave, b.spend(tplCost + len(text))
+			return "{{" + enterFunc + "}}" + string(meteredAt("tpl", at, []byte(text), at != "")) + leave, b.spend(tplCost + len(text))
 		},
 		enterFunc: func() (string, error) {
 			if b.depth++; b.depth > maxTplDepth {
@@ -147,6 +147,8 @@ type metering struct {
 	alike map[string]int
 	// asks says that every value that is asked for is looked for.
 	asks bool
+	// at is the place to report them at, where that is not where they stand: of a text given to tpl, the place of that call.
+	at string
 }
 
 // metered is the text with its metering. A text that does not parse is returned as it is: the engine refuses it with the
@@ -155,13 +157,18 @@ func metered(name string, text []byte) []byte { return meteredAsking(name, text,
 
 // meteredAsking is metered, and reports values that are asked for and are not there, if asks says so.
 func meteredAsking(name string, text []byte, asks bool) []byte {
+	return meteredAt(name, "", text, asks)
+}
+
+// meteredAt is meteredAsking for a text of which the author knows another place.
+func meteredAt(name, at string, text []byte, asks bool) []byte {
 	trees := map[string]*parse.Tree{}
 	tree := parse.New(name)
 	tree.Mode = parse.SkipFuncCheck
 	if _, err := tree.Parse(string(text), "", "", trees); err != nil {
 		return text
 	}
-	m := &metering{text: string(text), file: name, alike: map[string]int{}, asks: asks}
+	m := &metering{text: string(text), file: name, alike: map[string]int{}, asks: asks, at: at}
 	for _, definition := range slices.Sorted(maps.Keys(trees)) {
 		m.definition = definition
 		m.tree(trees[definition])
@@ -242,12 +249,13 @@ func (m *metering) node(n parse.Node) {
 		}
 	case *parse.ActionNode:
 		if len(n.Pipe.Decl) == 0 {
-			m.ask(n)
+			m.ask(n.Pipe, printed(n.Pipe))
 			m.pipe(n.Pipe, printFunc)
 		} else {
 			m.pipe(n.Pipe, meterFunc)
 		}
 	case *parse.IfNode:
+		m.ask(n.Pipe, compared(n.Pipe))
 		m.branch(&n.BranchNode)
 	case *parse.WithNode:
 		m.branch(&n.BranchNode)
@@ -317,7 +325,7 @@ func (m *metering) tplTexts(n parse.Node) {
 		}
 		begin := int(ident.Pos) + len(ident.Ident)
 		begin += len(m.text[begin:]) - len(strings.TrimLeft(m.text[begin:], " \t\r\n"))
-		m.add(begin, "(%s ", tplTextFunc)
+		m.add(begin, "(%s %s ", tplTextFunc, strconv.Quote(m.tplPlace(int(ident.Pos))))
 		m.add(m.operandEnd(begin), ")")
 	}
 }
