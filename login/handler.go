@@ -110,7 +110,7 @@ func NewHandler(options Options) (*Handler, error) {
 		places: &places{
 			namespaces: options.Namespaces, cached: options.Client, protocols: options.Protocols, loopbackHTTP: options.AllowLoopbackHTTP,
 		},
-		secrets: newSecrets(options.APIReader, options.Clock), limits: newLimits(cmp.Or(options.MaxConcurrent, DefaultMaxConcurrent)),
+		secrets: newSecrets(options.APIReader, options.Clock), limits: newLimits(cmp.Or(options.MaxConcurrent, DefaultMaxConcurrent), options.Clock),
 		metrics: metrics, clock: options.Clock,
 		log: options.Log, refusedLog: rate.NewLimiter(refusedLogRate, refusedLogBurst),
 		answerTimeout: cmp.Or(options.AnswerTimeout, DefaultAnswerTimeout),

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/golang-lru/v2/expirable"
 	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 )
 
 const (
@@ -46,6 +47,7 @@ const (
 
 // limits bound the sign-ons for which a marketplace is asked.
 type limits struct {
+	clock clock.PassiveClock
 	// places holds one token for each that is at work.
 	places chan struct{}
 
@@ -72,10 +74,10 @@ type caller struct {
 // stateDigest stands for the state of an attempt.
 type stateDigest [sha256.Size]byte
 
-func newLimits(most int) *limits {
+func newLimits(most int, clock clock.PassiveClock) *limits {
 	used, _ := lru.New[stateDigest, struct{}](usedMost) // fails for sizes below 1
 	return &limits{
-		places: make(chan struct{}, most), of: map[types.NamespacedName]int{}, ofCaller: map[caller]int{}, used: used,
+		clock: clock, places: make(chan struct{}, most), of: map[types.NamespacedName]int{}, ofCaller: map[caller]int{}, used: used,
 		rates:    expirable.NewLRU[types.NamespacedName, *rate.Limiter](rateMost, nil, rateMemory),
 		failed:   expirable.NewLRU[caller, struct{}](failedMost, nil, rateMemory),
 		suspects: map[types.NamespacedName]int{}, suspectRates: expirable.NewLRU[types.NamespacedName, *rate.Limiter](rateMost, nil, rateMemory),
@@ -96,7 +98,7 @@ func (l *limits) enter(ctx context.Context, of caller, state string) (leave func
 		return func(proved bool) {
 			<-l.places
 			if !proved {
-				a.failures.Allow()
+				a.failures.AllowN(l.clock.Now(), 1)
 				l.failed.Add(of, struct{}{})
 			}
 			l.forget(of, a)
@@ -120,14 +122,15 @@ func (l *limits) allow(of caller, state stateDigest) (allowed, error) {
 	if l.used.Contains(state) {
 		return allowed{}, fmt.Errorf("%w: the state was already used", errCode)
 	}
+	now := l.clock.Now()
 	a := allowed{failures: limiter(l.failures, of, failureRate, failureBurst), suspect: l.failed.Contains(of)}
-	if l.of[of.instance] >= maxPerInstance || l.ofCaller[of] >= maxPerAddress || a.failures.Tokens() < float64(l.ofCaller[of]+1) {
+	if l.of[of.instance] >= maxPerInstance || l.ofCaller[of] >= maxPerAddress || a.failures.TokensAt(now) < float64(l.ofCaller[of]+1) {
 		return allowed{}, errBusy
 	}
-	if a.suspect && (l.suspects[of.instance] >= maxSuspects || !limiter(l.suspectRates, of.instance, suspectRate, suspectBurst).Allow()) {
+	if a.suspect && (l.suspects[of.instance] >= maxSuspects || !limiter(l.suspectRates, of.instance, suspectRate, suspectBurst).AllowN(now, 1)) {
 		return allowed{}, errBusy
 	}
-	if !a.suspect && !limiter(l.rates, of.instance, instanceRate, instanceBurst).Allow() {
+	if !a.suspect && !limiter(l.rates, of.instance, instanceRate, instanceBurst).AllowN(now, 1) {
 		return allowed{}, errBusy
 	}
 	l.used.Add(state, struct{}{})

@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	testingclock "k8s.io/utils/clock/testing"
 )
 
 // Each of the addresses stays within its own bound, and together they ask for more than an instance has.
 func TestAFewAddressesDoNotTakeTheTurnOfUsers(t *testing.T) {
-	l := newLimits(DefaultMaxConcurrent)
+	l := newLimits(DefaultMaxConcurrent, testingclock.NewFakePassiveClock(time.Unix(0, 0)))
 	shop := types.NamespacedName{Namespace: "sales", Name: "shop"}
 	states := 0
 	ask := func(host byte) (func(bool), error) {

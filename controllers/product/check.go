@@ -277,6 +277,7 @@ func (c planCheck) hostileTo(ctx context.Context, put func(in *revision.Inputs, 
 			in.Attributes = map[string]string{}
 		}
 		put(&in, text)
+		in.AsTyped = true
 		rendered, err := revision.Render(ctx, c.rev, in)
 		var out template.Output
 		for _, object := range rendered.Objects {

@@ -32,6 +32,8 @@ type Inputs struct {
 	SecretValues SecretValues
 	// ReportMissing asks for Rendered.Missing.
 	ReportMissing bool
+	// AsTyped asks for what is made of a buyer's texts, however much they change; for checks.
+	AsTyped bool
 }
 
 // SeedBytes is the length of a tenant's seed. What is derived from it, here or by a feature, needs that many.
@@ -94,11 +96,7 @@ func Render(ctx context.Context, rev *Revision, in Inputs) (Rendered, error) {
 		return Rendered{Access: access}, nil
 	}
 	fails := rev.Data.MissingValues == v1alpha1.MissingValuesFail
-	output, err := rev.Template.Render(ctx, template.Inputs{
-		Namespace: in.Namespace, Now: rev.Data.CutAt, Seed: in.Secrets.Seed, Kept: in.Secrets.Kept, ReportMissing: fails || in.ReportMissing,
-		SkipSchema: rev.Data.SkipSchema, SkipCRDs: rev.Data.SkipCRDs,
-		Values: values, Stallkeeper: rev.scope(in, access), Capabilities: rev.Data.Capabilities,
-	})
+	output, err := rev.output(ctx, in, access, values)
 	if err != nil {
 		return Rendered{}, err
 	}
@@ -108,6 +106,9 @@ func Render(ctx context.Context, rev *Revision, in Inputs) (Rendered, error) {
 	if output.Made != nil {
 		in.Secrets.Kept = in.Secrets.Kept.With(output.Made)
 	}
+	if err := rev.checkTyped(ctx, in, output); err != nil {
+		return Rendered{}, err
+	}
 	result := Rendered{inputs: in, Access: access, Made: output.Made, Idle: output.Idle, Notes: output.Notes, Missing: output.Missing}
 	for _, object := range output.Objects {
 		result.Objects = append(result.Objects, workload.Rendered{
@@ -115,6 +116,16 @@ func Render(ctx context.Context, rev *Revision, in Inputs) (Rendered, error) {
 		})
 	}
 	return result, nil
+}
+
+// output renders the template.
+func (r *Revision) output(ctx context.Context, in Inputs, access v1alpha1.InstanceAccess, values map[string]any) (template.Output, error) {
+	return r.Template.Render(ctx, template.Inputs{
+		Namespace: in.Namespace, Now: r.Data.CutAt, Seed: in.Secrets.Seed, Kept: in.Secrets.Kept,
+		ReportMissing: r.Data.MissingValues == v1alpha1.MissingValuesFail || in.ReportMissing,
+		SkipSchema:    r.Data.SkipSchema, SkipCRDs: r.Data.SkipCRDs,
+		Values: values, Stallkeeper: r.scope(in, access), Capabilities: r.Data.Capabilities,
+	})
 }
 
 // Passes says whether an error of Render is no fault of the product's and passes by itself.

@@ -34,8 +34,16 @@ func HostileTexts(harmless string) []HostileText {
 		{"the end of an action", harmless + "}}{{ .Release.Name }}"},
 		{"an anchor and a tag", harmless + " &a !!binary *a"},
 		{"a shell's command", harmless + "$(id)`id`;|&>"},
+		{evaluatedName, harmless + evaluatedProbe},
 	}
 }
+
+// What evaluates a text as a template makes evaluatedWord of evaluatedProbe.
+const (
+	evaluatedName  = "a template"
+	evaluatedProbe = `{{ "stallkeeper" }}{{ "evaluated" }}`
+	evaluatedWord  = "stallkeeperevaluated"
+)
 
 // HostileFinding is a hostile text that does more than stand where the harmless one does.
 type HostileFinding struct {
@@ -59,17 +67,119 @@ func CheckHostile(harmless string, render func(text string) (Output, error)) ([]
 	if err != nil {
 		return nil, err
 	}
-	base, follows := shapeOf(first, harmless), shapeOf(second, harmless)
+	isTyped := func(text string) bool { return strings.Contains(text, harmless) }
+	base, follows := shapeOf(first, isTyped), shapeOf(second, isTyped)
 	var found []HostileFinding
 	for _, hostile := range HostileTexts(harmless) {
 		out, err := render(hostile.Text)
 		if err != nil {
 			found = append(found, HostileFinding{Text: hostile.Name, Change: err.Error(), Fails: true})
-		} else if change := base.differs(shapeOf(out, harmless), follows); change != "" {
+		} else if change := base.differs(shapeOf(out, isTyped), follows); change != "" {
+			found = append(found, HostileFinding{Text: hostile.Name, Change: change})
+		} else if change := evaluatedIn(out); change != "" {
 			found = append(found, HostileFinding{Text: hostile.Name, Change: change})
 		}
 	}
 	return found, nil
+}
+
+// typedSigns are what means more than itself to YAML or to a template wherever it stands in a text.
+const typedSigns = "\"'\\{}[]"
+
+// Suspicious reports whether a text could be more than a text to a template that prints it without a quote.
+func Suspicious(text string) bool { return Harmless(text, 'x') != text }
+
+// Harmless is a text with a letter in the place of everything that could be more than a text.
+func Harmless(text string, letter rune) string {
+	runes := []rune(text)
+	changed := slices.Clone(runes)
+	for i, r := range runes {
+		first := i == 0
+		blankBefore := first || runes[i-1] == ' '
+		blankAfter := i+1 == len(runes) || runes[i+1] == ' '
+		switch {
+		case r < ' ', r >= 0x7f && r < 0xa0, r == 0x2028, r == 0x2029, strings.ContainsRune(typedSigns, r),
+			r == ':' && blankAfter, r == '#' && blankBefore, first && strings.ContainsRune("&*!|>%@`", r):
+			changed[i] = letter
+		}
+	}
+	return string(changed)
+}
+
+// kept is a part of a text that is the same whatever is made harmless, by which it is found in what is made of it: the first of three
+// characters or more, else the longest.
+func kept(text string) string {
+	const cut = '\x00'
+	parts := strings.Split(Harmless(text, cut), string(cut))
+	longest := ""
+	for _, part := range parts {
+		if part = strings.TrimSpace(part); len(part) >= 3 {
+			return part
+		}
+		if len(part) > len(longest) {
+			longest = part
+		}
+	}
+	return longest
+}
+
+// CheckTyped compares what is made of texts that somebody has typed with what is made of the same texts when they are harmless, by each of two
+// letters, and names a file in which they change more than the fields in which they stand; empty where none. A text that has an action in it is tried once
+// more, to see whether it is evaluated. render renders with each of the texts changed; where it fails with a harmless text there is nothing to
+// compare with.
+func CheckTyped(texts []string, typed Output, render func(change func(text string) string) (Output, error)) string {
+	var suspicious []string
+	actions := false
+	for _, text := range texts {
+		if Suspicious(text) {
+			suspicious = append(suspicious, kept(text))
+			actions = actions || strings.Contains(text, "{{")
+		}
+	}
+	if len(suspicious) == 0 {
+		return ""
+	}
+	isTyped := func(text string) bool {
+		return slices.ContainsFunc(suspicious, func(part string) bool { return strings.Contains(text, part) })
+	}
+	plain, err := render(func(text string) string { return Harmless(text, 'x') })
+	other, otherErr := render(func(text string) string { return Harmless(text, 'y') })
+	if err == nil && otherErr == nil {
+		if change := shapeOf(plain, isTyped).differs(shapeOf(typed, isTyped), shapeOf(other, isTyped)); change != "" {
+			return fileOf(change)
+		}
+	}
+	if !actions {
+		return ""
+	}
+	probed, err := render(func(text string) string {
+		if strings.Contains(text, "{{") {
+			return text + evaluatedProbe
+		}
+		return text
+	})
+	if err != nil {
+		return "what evaluates it"
+	}
+	return fileOf(evaluatedIn(probed))
+}
+
+// fileOf is the file of a change. What follows, kinds and fields, may be what was typed.
+func fileOf(change string) string {
+	file, _, _ := strings.Cut(change, ": ")
+	return file
+}
+
+// evaluatedIn names a field in which a text was evaluated.
+func evaluatedIn(out Output) string {
+	is := func(text string) bool { return strings.Contains(text, evaluatedWord) }
+	found := shapeOf(out, is)
+	for _, path := range sortedKeys(found) {
+		if found[path] == anyText || strings.Contains(path, "<"+anyText+">") {
+			return path + " evaluates it"
+		}
+	}
+	return ""
 }
 
 // shape is the structure of objects: each of their fields by its path, with what is known of its value.
@@ -80,35 +190,35 @@ const anyText = "text, with the buyer's in it"
 
 // shapeOf walks through the objects. They are told apart by file and kind, and by their order, since a buyer's text may be part of
 // a name.
-func shapeOf(out Output, harmless string) shape {
+func shapeOf(out Output, isTyped func(text string) bool) shape {
 	s := shape{}
 	counted := map[string]int{}
 	for _, object := range out.Objects {
 		of := object.File + ": " + object.GetKind()
 		counted[of]++
-		s.walk(fmt.Sprintf("%s %d", of, counted[of]), object.Object, harmless)
+		s.walk(fmt.Sprintf("%s %d", of, counted[of]), object.Object, isTyped)
 	}
 	return s
 }
 
-func (s shape) walk(path string, v any, harmless string) {
+func (s shape) walk(path string, v any, isTyped func(text string) bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		s[path] = "map"
 		for _, key := range sortedKeys(v) {
 			name := key
-			if strings.Contains(key, harmless) {
+			if isTyped(key) {
 				name = "<" + anyText + ">"
 			}
-			s.walk(path+" "+name, v[key], harmless)
+			s.walk(path+" "+name, v[key], isTyped)
 		}
 	case []any:
 		s[path] = fmt.Sprintf("list of %d", len(v))
 		for i, item := range v {
-			s.walk(fmt.Sprintf("%s[%d]", path, i), item, harmless)
+			s.walk(fmt.Sprintf("%s[%d]", path, i), item, isTyped)
 		}
 	case string:
-		if strings.Contains(v, harmless) {
+		if isTyped(v) {
 			s[path] = anyText
 			return
 		}

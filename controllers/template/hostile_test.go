@@ -23,7 +23,7 @@ func TestHostileTextsOfABuyer(t *testing.T) {
 		"single quote": {head + "data:\n  title: '{{ .Values.title }}'\n", []string{"stallkeeper-hostile is new"}, true},
 		"in a list":    {head + "data: {list: [{{ .Values.title }}], replicas: \"1\"}\n", []string{"stallkeeper-hostile is new"}, true},
 		"a block":      {head + "data:\n  title: |\n    {{ .Values.title }}\n", []string{"is new"}, true},
-		"evaluated":    {head + "data:\n  title: {{ tpl .Values.title . | quote }}\n", nil, true},
+		"evaluated":    {head + "data:\n  title: {{ tpl .Values.title . | quote }}\n", []string{"data title evaluates it"}, true},
 		"another value of a field that stands there": {
 			head + "stallkeeper-hostile: zero\ndata:\n  title: {{ .Values.title }}\n", []string{"stallkeeper-hostile has another value"}, true,
 		},
@@ -55,4 +55,44 @@ func TestHostileTextsOfABuyer(t *testing.T) {
 	}
 	_, err := CheckHostile("x", func(string) (Output, error) { return Output{}, refusef("broken") })
 	checkError(t, err, "broken")
+}
+
+func TestWhatIsTypedChangesItsOwnValueOnly(t *testing.T) {
+	const head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
+	const quoted = head + "data:\n  title: {{ .Values.title | quote }}\n  json: {{ dict \"t\" .Values.title | toJson | quote }}\n" +
+		"  sum: {{ sha256sum .Values.title }}\n  short: {{ trunc 5 .Values.title | lower | quote }}\n  code: {{ b64enc .Values.title }}\n" +
+		"  {{- if hasPrefix \"https://\" .Values.title }}\n  tls: \"true\"\n  {{- end }}\n"
+	const bare = head + "data:\n  zero: one\n  title: {{ .Values.title }}\n"
+	const evaluated = head + "data:\n  title: {{ tpl .Values.title . | quote }}\n"
+	for name, tc := range map[string]struct{ template, typed, want string }{
+		"letters":                       {bare, "a title", ""},
+		"a key":                         {bare, "title\n  more: x", "inline.yaml"},
+		"an object":                     {bare, "title\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}", "inline.yaml"},
+		"another value":                 {bare, "title\n  zero: two", "inline.yaml"},
+		"an object behind other breaks": {bare, "title\r\n---\r\napiVersion: v1\r\nkind: Secret\r\nmetadata: {name: s}", "inline.yaml"},
+		"an address in a list":          {head + "data: {list: \"[{{ .Values.title }}]\", more: \"{{ .Values.title }}\"}\n", `x", "other": "y`, "inline.yaml"},
+		"what is read by an action":     {evaluated, `title {{ .Values.secret }}`, "inline.yaml"},
+		"an action that is not read":    {quoted, `title {{ .Values.secret }}`, ""},
+		"half of an action":             {quoted, `{{`, ""},
+		"a name in quotes":              {bare, `Foo "Bar" Ltd`, ""},
+		"an address":                    {quoted, "https://example.com/?a=b#c", ""},
+		"an address, not quoted":        {bare, "https://example.com/?a=b#c", ""},
+		"many lines":                    {quoted, "-----BEGIN\n\tabc: {d}\n", ""},
+		"JSON":                          {quoted, `{"a": ["b", 'c']}`, ""},
+		"signs alone":                   {quoted, `"'{}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tmpl := parsed(t, Source{Inline: tc.template})
+			render := func(change func(string) string) (Output, error) {
+				return tmpl.Render(inputs(withValues(map[string]any{"title": change(tc.typed), "secret": "s3cret"})))
+			}
+			typed, err := render(func(text string) string { return text })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := CheckTyped([]string{"harmless", tc.typed}, typed, render); got != tc.want {
+				t.Errorf("changed is %q, want %q", got, tc.want)
+			}
+		})
+	}
 }

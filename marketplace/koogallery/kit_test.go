@@ -368,6 +368,28 @@ func TestATokenOfTheKitFitsOneCallOnly(t *testing.T) {
 	}
 }
 
+// A token is over the values as they are meant, and what is done is by the values as they are meant: not by others that are the same decoded.
+func TestTheKitsValuesAreReadAsTheyAreSigned(t *testing.T) {
+	const at = `"timeStamp":"20260301200000000"`
+	signed := map[string]string{
+		"domainName": "https://x.example.com", "flag": "1", "name": "n", "testFlag": "1", "tenantId": "t", "timeStamp": "20260301200000000", "userList": `[{"userName":"bob"}]`,
+	}
+	token := koogallery.AuthToken([]byte(kitKey), signed)
+	rest := func(testFlag, tenant, user string) string {
+		return `{"domainName":"https://x.example.com","flag":1,"name":"n","testFlag":` + testFlag + `,"tenantId":"` + tenant + `","userList":[{"userName":"` + user + `"}],` + at + `}`
+	}
+	if _, err := kitCallbacks(t).Verify(kitV1("authSync", rest(`"1"`, "t", "bob"), token), now); err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string]string{
+		"a debug call as a real one": rest(`"%31"`, "t", "bob"), "another enterprise": rest("1", "%74", "bob"), "another user": rest("1", "t", "bo%62"),
+	} {
+		if proof, err := kitCallbacks(t).Verify(kitV1("authSync", body, token), now); !errors.Is(err, marketplace.ErrMalformed) {
+			t.Errorf("%s: proof %+v, error %v", name, proof, err)
+		}
+	}
+}
+
 // The timestamp stands right before the body in what V2 signs.
 func TestTheTimestampDoesNotReachIntoTheBody(t *testing.T) {
 	const payload = `{"tenantId":"t"}`

@@ -177,7 +177,11 @@ func (c *Callbacks) verifyKitToken(req marketplace.Request, now time.Time) (mark
 	for _, reading := range readings {
 		for _, key := range c.kit {
 			if hmac.Equal(given, authToken(key.value, reading)) && key.held {
-				return c.checkKitToken(marketplace.Proof{KeyName: key.name}, params, reading, now)
+				proof := marketplace.Proof{KeyName: key.name}
+				if !readAsSigned(req.Body, params, reading) {
+					return proof, malformed("values are encoded in part, which makes the token ambiguous")
+				}
+				return c.checkKitToken(proof, params, reading, now)
 			}
 		}
 	}
@@ -208,7 +212,7 @@ func kitReadings(params map[string]string) []map[string]string {
 		if plain, err := url.QueryUnescape(value); err == nil && utf8.ValidString(plain) {
 			decoded[name] = plain
 		}
-		encoded[name] = javaEscapes.Replace(url.QueryEscape(value))
+		encoded[name] = urlEncode(value)
 	}
 	for _, reading := range []map[string]string{decoded, encoded} {
 		if !maps.Equal(reading, params) {
@@ -217,6 +221,35 @@ func kitReadings(params map[string]string) []map[string]string {
 	}
 	return readings
 }
+
+// readAsSigned refuses values that are other ones when they are decoded, as they are signed, than as decodeKit reads them: else testFlag would be
+// 1 for the token and %31 for what is done.
+func readAsSigned(body []byte, params, signed map[string]string) bool {
+	if maps.Equal(params, signed) {
+		return true
+	}
+	// An encoding can be undone in one way only, so that what is signed says what was sent.
+	encoded := true
+	for name, value := range params {
+		encoded = encoded && signed[name] == urlEncode(value)
+	}
+	if encoded {
+		return true
+	}
+	members, err := parseKitBody(body)
+	if err != nil {
+		return false
+	}
+	for name, raw := range urlDecoded(members) {
+		text := string(appendCompact(nil, raw))
+		if raw[0] == '"' && json.Unmarshal(raw, &text) != nil || !isNull(raw) && signed[name] != text {
+			return false
+		}
+	}
+	return true
+}
+
+func urlEncode(value string) string { return javaEscapes.Replace(url.QueryEscape(value)) }
 
 // javaEscapes makes of Go's encoding for a URL the one of Java's URLEncoder.
 var javaEscapes = strings.NewReplacer("%2A", "*", "~", "%7E")
