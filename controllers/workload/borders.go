@@ -38,11 +38,11 @@ var (
 	sharedAnnotationEnds = []string{
 		"-snippet", "-snippets", "/server-alias", "/server-alias-regex", "/host-aliases", "/hostname-extension", "/redirect-from",
 		"/redirect-from-regex", "/from-to-www-redirect", "/regex-prefix", "/auth-url", "/auth-tls-match-cn", "/mirror-target", "/mirror-host",
-		"/loadBalancerIPs", "/allow-shared-ip", "/existed-lbid", "/tke-existed-lbid", "/load-balancer-id", "-loadbalancer-id", "/elb.id", "/elb.ip",
+		"/loadBalancerIPs", "/allow-shared-ip", "/existed-lbid", "/tke-existed-lbid", "/load-balancer-id", "-loadbalancer-id",
 	}
 	sharedAnnotationBegins = []string{
 		"external-dns.", "cert-manager.io/alt-names", "cert-manager.io/common-name", "dns.gardener.cloud/", "cert.gardener.cloud/",
-		"alb.ingress.kubernetes.io/conditions.", "alb.ingress.kubernetes.io/group.", "haproxy-ingress.github.io/config-",
+		"alb.ingress.kubernetes.io/conditions.", "haproxy-ingress.github.io/config-",
 		"ingress.kubernetes.io/config-", "lbipam.cilium.io/", "io.cilium/lb-ipam-", "kubernetes.io/ingress.global-static-ip-name",
 		"networking.gke.io/load-balancer-ip-addresses", "service.beta.kubernetes.io/azure-load-balancer-ipv", "service.beta.kubernetes.io/azure-pip-",
 		"service.beta.kubernetes.io/aws-load-balancer-eip-allocations", "service.beta.kubernetes.io/aws-load-balancer-private-ipv4-addresses",

@@ -123,7 +123,7 @@ func TestObjectsOfTenants(t *testing.T) {
 		"no configuration by an annotation":             {apply(net+"/ingresses/web", "metadata: {annotations: {nginx.ingress.kubernetes.io/configuration-snippet: x}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), shared},
 		"no name of others by an annotation":            {apply(core+"/services/web", "metadata: {annotations: {external-dns.alpha.kubernetes.io/hostname: www.example.com}}\nspec: {ports: [{port: 80}]}"), shared},
 		"no question to others by an annotation":        {apply(net+"/ingresses/web", "metadata: {annotations: {nginx.ingress.kubernetes.io/auth-url: 'http://10.0.0.1'}}\n"+ingress("rules: [{host: a.apps.example.com, "+backend+"}]")), shared},
-		"no balancer of others by an annotation":        {apply(core+"/services/web", "metadata: {annotations: {kubernetes.io/elb.id: a}}\nspec: {ports: [{port: 80}]}"), shared},
+		"no balancer of others by an annotation":        {apply(core+"/services/web", "metadata: {annotations: {service.beta.kubernetes.io/alibaba-cloud-loadbalancer-id: a}}\nspec: {ports: [{port: 80}]}"), shared},
 		"no hosts of all tenants":                       {apply(net+"/ingresses/web", ingress("rules: [{host: '*.tenants.example.com', "+backend+"}]")), "the hosts of all tenants"},
 		"hosts below one of its own":                    {apply(net+"/ingresses/web", ingress("rules: [{host: '*.a.tenants.example.com', "+backend+"}]")), ""},
 		"no path that ends its line":                    {apply(net+"/ingresses/web", ingress(`rules: [{host: a.apps.example.com, `+strings.Replace(backend, "{path: /", `{path: "/x\nlocation"`, 1)+"}]")), "a path of a tenant's Ingress"},
