@@ -56,7 +56,7 @@ func written(writes []string) map[string]int {
 }
 
 // A whole sale is the objects, which are the tenant's and the Secrets beside the instance, and four writes: of the namespace, of the
-// instance, which gets what was sold, and twice of the status. Where the purchase brings the order, the buyer's address is a third status.
+// instance, which gets what was sold, and twice of the status.
 // An end of the sale, and its taking back, is one write a workload and two of the status, whoever says it.
 func TestAWholeSaleIsOneWriteAnObject(t *testing.T) {
 	t.Parallel()
@@ -75,14 +75,13 @@ func TestAWholeSaleIsOneWriteAnObject(t *testing.T) {
 	sales := map[string]struct {
 		begins        func(name string)
 		secrets       int
-		status        int
 		stop, resumes func(name string)
 	}{
 		"api": {
 			begins: func(name string) {
 				x.purchased(name, marketplace.Event{OrderLineID: "1", Lookup: marketplace.LookupPurchase})
 			},
-			secrets: 2, status: 2,
+			secrets: 2,
 			stop:    func(name string) { x.calls(name, marketplace.Suspend, 1) },
 			resumes: func(name string) { x.calls(name, marketplace.Resume, 2) },
 		},
@@ -94,13 +93,13 @@ func TestAWholeSaleIsOneWriteAnObject(t *testing.T) {
 				mpi := x.purchased(name, marketplace.Event{Order: &order})
 				x.brings(mpi, mpi.Spec.Subscription.Calls[0], raw)
 			},
-			secrets: 1, status: 3,
+			secrets: 1,
 			stop:    func(name string) { x.calls(name, marketplace.Suspend, 1) },
 			resumes: func(name string) { x.calls(name, marketplace.Resume, 2) },
 		},
 		"hand": {
 			begins:  func(name string) { x.buys(name) },
-			secrets: 1, status: 2,
+			secrets: 1,
 			stop:    func(name string) { x.desires(name, v1alpha1.DesiredStateSuspended) },
 			resumes: func(name string) { x.desires(name, v1alpha1.DesiredStateRunning) },
 		},
@@ -124,7 +123,7 @@ func TestAWholeSaleIsOneWriteAnObject(t *testing.T) {
 			instance = 1
 		}
 		x.Expect([]int{got["create namespaces"], got["create secrets"], instance, got["status"], objects}).
-			To(Equal([]int{1, sale.secrets, 1, sale.status, x.objects(ns) + len(ofTheProduct)}), "%s: %v", name, asked.calls())
+			To(Equal([]int{1, sale.secrets, 1, 2, x.objects(ns) + len(ofTheProduct)}), "%s: %v", name, asked.calls())
 
 		x.changesPower(o, name, "a stop", x.objects(ns), func() {
 			sale.stop(name)
@@ -172,9 +171,10 @@ func TestTenantsOfAllSizesCostOneWriteAnObject(t *testing.T) {
 	for name, tc := range map[string]struct {
 		template string
 		objects  int
-		// jobs end in this order. That each has begun, and how it ended, is noted in the namespace before what comes after it.
-		jobs  []string
-		notes int
+		// jobs end in this order.
+		jobs []string
+		// more are the calls beside one an object, the namespace, the Secret and two of the status.
+		more []string
 		// stops are the writes of a suspension beside those of the status, of which there is one where nothing has to stop.
 		stops  []string
 		status int
@@ -185,7 +185,15 @@ func TestTenantsOfAllSizesCostOneWriteAnObject(t *testing.T) {
 			stops: []string{"patch deployments/api", "patch deployments/web"}, status: 2,
 		},
 		"hooks": {
-			template: hooked, objects: 6, jobs: []string{"migrate", "seed"}, notes: 5, stops: []string{"patch deployments/web"}, status: 2,
+			template: hooked, objects: 6, jobs: []string{"migrate", "seed"}, stops: []string{"patch deployments/web"}, status: 2,
+			more: []string{
+				// That each Job has begun is noted by itself, with how the one before it ended; how the last one ended, with the install.
+				"patch namespace", "patch namespace", "patch namespace",
+				// Whatever stands under the name of a Job is looked for, but in a namespace that was made a moment ago.
+				"list jobs", "patch jobs/seed", "delete jobs/seed",
+				// What is waited for is said once more.
+				statusOf("acme"),
+			},
 		},
 	} {
 		x := newShop(t, "sales-size-"+name)
@@ -206,11 +214,17 @@ func TestTenantsOfAllSizesCostOneWriteAnObject(t *testing.T) {
 		ends(x.tenantOf("acme"))
 		_, ns := x.ready("acme")
 		x.passOver("acme")
-		got := written(asked.writes())
-		t.Log(name, len(asked.calls()), asked.calls())
 		x.Expect(x.objects(ns)).To(Equal(tc.objects), name)
-		x.Expect(got["create namespaces"]).To(Equal(1))
-		x.Expect(got["patch namespace"]).To(BeNumerically("<=", tc.notes), "%s: %v", name, asked.calls())
+		// Each pass but the first looks whether the access Secret is still there.
+		calls := slices.DeleteFunc(asked.calls(), func(call string) bool { return call == "get secrets/acme-access" })
+		for _, call := range tc.more {
+			x.Expect(calls).To(ContainElement(call), name)
+			i := slices.Index(calls, call)
+			calls = slices.Delete(calls, i, i+1)
+		}
+		others := slices.DeleteFunc(slices.Clone(calls), func(call string) bool { return call == statusOf("acme") })
+		x.Expect(others).To(HaveLen(tc.objects+2), "%s: %v", name, asked.calls())
+		x.Expect(len(calls)-len(others)).To(Equal(tc.status), "%s: %v", name, asked.calls())
 
 		asked.reset()
 		x.calls("acme", marketplace.Suspend, 1)

@@ -90,14 +90,10 @@ func (r *Reconciler) power(ctx context.Context, p *pass, wanted map[tenant.Key]i
 // shape brings the tenant's objects to its target revision, or keeps them on the one that it has. True says that nothing is left to
 // do.
 func (r *Reconciler) shape(ctx context.Context, p *pass, sets sets, o *outcome) bool {
+	if p.pin == "" && asksOnce(p.Instance.Spec.Subscription) {
+		o.access = sets.access // the buyer has to be told within seconds, also when the tenant can't be made
+	}
 	switch {
-	case sets.access != nil && p.pin == "" && *sets.access != p.Instance.Status.Access && asksOnce(p.Instance.Spec.Subscription):
-		// The buyer has to be told within seconds, also when the tenant can't be made at once. The status brings the next pass.
-		o.access = sets.access
-		if !p.stands() {
-			o.did = absent
-		}
-		return false
 	case sets.next == nil && sets.former == nil:
 		sets.fail(o)
 		return false

@@ -27,7 +27,7 @@ func (p *pass) jobsNote() any {
 	return nil
 }
 
-// remember writes the Jobs' record at once, before what follows from it is done.
+// remember writes the Jobs' record at once.
 func (p *pass) remember(ctx context.Context) error {
 	return p.patchNamespace(ctx, &p.result.Standing, wantedNamespace{annotations: map[string]any{
 		JobsAnnotation: p.jobsNote(),
@@ -43,15 +43,15 @@ func (p *pass) job(ctx context.Context, c content) bool {
 	facts := jobFacts{
 		record: p.jobs.States[id], wanted: c.obj, revision: p.set.Revision, stopped: p.set.Stopped, now: p.Clock.Now(),
 	}
-	if waits, known := p.quietJob(facts); known {
-		return waits
+	facts.live = p.result.Standing.Objects[c.key]
+	if !p.knownJob(facts) {
+		live, err := readLive(ctx, p.Live, like(c.obj))
+		if err != nil {
+			p.refuse(refused(c.key, err))
+			return true
+		}
+		facts.live = live
 	}
-	live, err := readLive(ctx, p.Live, like(c.obj))
-	if err != nil {
-		p.refuse(refused(c.key, err))
-		return true
-	}
-	facts.live = live
 	step := planJob(facts)
 	if err := p.doJob(ctx, c, facts, step); err != nil {
 		p.refuse(p.explain(ctx, action{content: c}, err))
@@ -63,52 +63,63 @@ func (p *pass) job(ctx context.Context, c content) bool {
 	return step.waits
 }
 
-// quietJob says of a Job about which nothing is new whether what comes after has to wait; known is false where it has to be looked at
-// live.
-func (p *pass) quietJob(f jobFacts) (waits, known bool) {
-	standing := p.result.Standing.Objects[keyOf(f.wanted)]
+// knownJob says whether what the cache shows under a Job's name is enough to decide. That it has succeeded stays true whatever became of
+// it since; a Job that is to be made, and one that has failed, is looked at live.
+func (p *pass) knownJob(f jobFacts) bool {
 	switch {
-	case f.record.State == JobSucceeded && standing == nil:
-		return false, true // done and gone
-	case standing == nil || standing.GetDeletionTimestamp() != nil:
-		return false, false
-	}
-	f.live = standing
-	if !f.mine() || f.record.State == JobFailed || f.record.State == JobLost {
-		return false, false
+	case f.live == nil:
+		return p.made || f.record.State == JobSucceeded // nothing stands yet, or it is done and gone
+	case f.live.GetDeletionTimestamp() != nil || !f.mine() || f.record.State == JobFailed || f.record.State == JobLost:
+		return false
 	}
 	step := planJob(f)
-	return step.waits, step.record == f.record && !step.start && !step.remove && !step.expire
+	return !step.start && (step.record == f.record || step.record.State == JobSucceeded)
 }
 
 func (p *pass) doJob(ctx context.Context, c content, facts jobFacts, step jobStep) error {
 	id := jobID(c.obj)
-	if step.record != facts.record && !step.start {
+	if !step.start {
+		// The Job itself says how it ended until it is deleted, and that is done once the pass has recorded it.
 		p.note(id, step.record)
-		if err := p.remember(ctx); err != nil {
-			return err // how it ended has to stand before the Job may go
+		if facts.live != nil && (step.remove || step.expire) {
+			p.ended = append(p.ended, endedJob{content: c, live: facts.live, remove: step.remove})
 		}
+		return nil
 	}
 	if step.remove && facts.live != nil {
 		if err := p.removeJob(ctx, facts.live); err != nil {
 			return err
 		}
 	}
-	if step.expire && !step.remove {
-		return p.expire(ctx, c, facts.live)
-	}
-	if !step.start {
-		return nil
-	}
-	obj := c.fresh
-	answer, err := p.apply(ctx, obj, ShapeOwner)
+	answer, err := p.apply(ctx, c.fresh, ShapeOwner)
 	if err != nil {
 		return fmt.Errorf("applying %s: %w", c.key, err)
 	}
 	p.count()
 	p.wrote(&p.result.Standing, answer)
 	p.note(id, step.record)
-	return p.remember(ctx)
+	return p.remember(ctx) // one that is gone without a record would run a second time
+}
+
+// endedJob is a Job that may go once how it ended is recorded: it is removed, or the cluster may delete it when its time has come.
+type endedJob struct {
+	content
+	live   *unstructured.Unstructured
+	remove bool
+}
+
+// letGo lets those Jobs go whose ends the namespace has on record.
+func (p *pass) letGo(ctx context.Context) {
+	for _, job := range p.ended {
+		let := func() error { return p.expire(ctx, job.content, job.live) }
+		if job.remove {
+			let = func() error { return p.removeJob(ctx, job.live) }
+		}
+		if err := let(); err != nil {
+			p.refuse(p.explain(ctx, action{content: job.content}, err))
+		}
+	}
+	p.ended = nil
 }
 
 // expire gives a Job whose end is recorded the time after which the cluster deletes it.

@@ -41,12 +41,12 @@ func (t *Tenants) Prepare(ctx context.Context, st Standing, s Set) (Shaped, erro
 	if len(p.result.Refusals) == 0 {
 		p.run(ctx)
 	}
-	if s.Stopped && !p.ran() {
-		p.result.Stands = false
-		return p.result, p.remember(ctx) // what has not begun does not begin while the tenant is stopped
+	if err := p.remember(ctx); err != nil {
+		return p.result, err
 	}
-	p.result.Stands = p.stands()
-	return p.result, p.remember(ctx)
+	p.letGo(ctx)
+	p.result.Stands = p.stands() && (!s.Stopped || p.ran()) // what has not begun does not begin while the tenant is stopped
+	return p.result, nil
 }
 
 // Check says what the API server refuses of a set, in a dry run: before its first hook runs, because a hook can't be taken back. It asks
@@ -95,6 +95,11 @@ func (t *Tenants) Move(ctx context.Context, st Standing, former, next Set) (Move
 	p.run(ctx)
 	switch {
 	case p.failed():
+		// The former set keeps what is on record.
+		if err := p.remember(ctx); err != nil {
+			return Moved{Shaped: p.result, Checked: true}, err
+		}
+		p.letGo(ctx)
 		return t.takeBack(ctx, p, former)
 	case !p.arrived():
 		moved.Shaped, err = p.finish(ctx)
@@ -169,6 +174,7 @@ func (p *pass) pinned(ctx context.Context) (Moved, error) {
 	if err := p.patchNamespace(ctx, &p.result.Standing, want); err != nil {
 		return Moved{Shaped: p.result, Checked: true}, err
 	}
+	p.letGo(ctx)
 	if p.stands() {
 		p.prune(ctx)
 	}

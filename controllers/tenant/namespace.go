@@ -157,14 +157,14 @@ func (t *Tenants) relabel(ctx context.Context, st *Standing, live *unstructured.
 }
 
 // claim makes sure that the namespace stands and records the owner. The error is a *[apply.NamespaceConflictError] if it is not the
-// owner's to write to.
-func (t *Tenants) claim(ctx context.Context, st *Standing, set Set) error {
+// owner's to write to; made says that it did not stand before.
+func (t *Tenants) claim(ctx context.Context, st *Standing, set Set) (made bool, err error) {
 	if st.Namespace == nil {
 		// The cache may lag, and it does not hold namespaces without our label: only the API server may say that there is none. It
 		// does so by taking one, in the same call.
 		err := t.createNamespace(ctx, st, set)
 		if !apierrors.IsAlreadyExists(err) {
-			return err
+			return err == nil, err
 		}
 	}
 	if !st.Owned(set.Owner) {
@@ -172,25 +172,26 @@ func (t *Tenants) claim(ctx context.Context, st *Standing, set Set) error {
 		err := t.Live.Get(ctx, client.ObjectKeyFromObject(live), live)
 		switch {
 		case apierrors.IsNotFound(err):
-			return t.createNamespace(ctx, st, set)
+			err := t.createNamespace(ctx, st, set)
+			return err == nil, err
 		case err != nil:
-			return fmt.Errorf("reading namespace %s: %w", st.Name, err)
+			return false, fmt.Errorf("reading namespace %s: %w", st.Name, err)
 		case remembers(live, set.Owner):
-			return t.relabel(ctx, st, live, set.Owner)
+			return false, t.relabel(ctx, st, live, set.Owner)
 		case !apply.Recorded(live, set.Owner):
 			applier := &apply.Applier{Client: t.Client, Live: t.Live}
 			if live, err = applier.TakeOver(ctx, live, set.Owner, set.OwnerGone); err != nil {
-				return err
+				return false, err
 			}
 		}
 		t.wrote(st, live)
 	}
 	if st.Namespace.GetDeletionTimestamp() != nil {
-		return &apply.ObjectError{
+		return false, &apply.ObjectError{
 			Kind: kindNamespace.Kind, Name: st.Name, Reason: apply.ReasonNamespaceTerminating, Message: "the tenant's namespace is being deleted",
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // createNamespace makes it complete in one call. An apply would not do: it takes a namespace that another client creates in the same

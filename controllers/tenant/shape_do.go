@@ -41,9 +41,11 @@ type Shaped struct {
 // the result.
 func (t *Tenants) Shape(ctx context.Context, st Standing, s Set) (Shaped, error) {
 	p := t.newPass(st, s)
-	if err := t.claim(ctx, &p.result.Standing, s); err != nil {
+	made, err := t.claim(ctx, &p.result.Standing, s)
+	if err != nil {
 		return p.result, err
 	}
+	p.made = made
 	if err := t.patchNamespace(ctx, &p.result.Standing, namespaceOf(s, p.pin())); err != nil {
 		return p.result, err
 	}
@@ -67,6 +69,10 @@ type pass struct {
 	jobs     Jobs
 	// besides are other revisions whose Jobs stay on record.
 	besides []string
+	// made says that this pass has made the namespace, so that nothing stands in it.
+	made bool
+	// ended are Jobs that may go once the namespace has their ends on record.
+	ended []endedJob
 	// moving says that the tenant comes from another revision, and goes back to it when anything is refused.
 	moving  bool
 	refused sets.Set[Key]
@@ -470,10 +476,14 @@ func (p *pass) wanted() []Key {
 // finish writes down on the namespace what must not be forgotten, all in one write, and none where nothing is new.
 func (p *pass) finish(ctx context.Context) (Shaped, error) {
 	p.result.Stands = p.stands()
-	want := wantedNamespace{annotations: p.notes()}
-	err := p.patchNamespace(ctx, &p.result.Standing, want)
+	if err := p.patchNamespace(ctx, &p.result.Standing, wantedNamespace{annotations: p.notes()}); err != nil {
+		sortRefusals(p.result.Refusals)
+		return p.result, err
+	}
+	p.letGo(ctx)
+	p.result.Stands = p.stands()
 	sortRefusals(p.result.Refusals)
-	return p.result, err
+	return p.result, nil
 }
 
 // notes are the annotations of the namespace that this pass knows.
