@@ -13,10 +13,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/stallkeeper/stallkeeper/controllers/template"
+	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
 
-// tenantKinds are the kinds that may be made for tenants.
+// tenantKinds are the kinds that may be made for tenants, and those that are watched: what may be made, and what has to be stopped.
 type tenantKinds struct {
 	all, watched []schema.GroupVersionKind
 }
@@ -60,7 +61,26 @@ func resolveTenantKinds(config *rest.Config, resources []string, secrets bool) (
 			kinds.watched = append(kinds.watched, gvk)
 		}
 	}
-	return kinds, nil
+	kinds.watched, err = withStopped(mapper, kinds.watched)
+	return kinds, err
+}
+
+// withStopped adds those of the kinds that have to be stopped which the cluster serves.
+func withStopped(mapper meta.RESTMapper, watched []schema.GroupVersionKind) ([]schema.GroupVersionKind, error) {
+	for _, kind := range tenant.StoppedKinds() {
+		if slices.ContainsFunc(watched, func(gvk schema.GroupVersionKind) bool { return gvk.GroupKind() == kind }) {
+			continue
+		}
+		mapping, err := mapper.RESTMapping(kind)
+		if meta.IsNoMatchError(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("looking up %s: %w", kind, err)
+		}
+		watched = append(watched, mapping.GroupVersionKind)
+	}
+	return watched, nil
 }
 
 // parseResource reads resource.version.group, or resource.version for the core group.

@@ -237,8 +237,15 @@ func (s *Server) updates(obj client.Object, subresource, manager string, dryRun 
 	return s.store(obj, request{found, only(subresource, found, content), cmp.Or(manager, "test"), subresource, dryRun}, false)
 }
 
-// only is what a request may change: the status alone, or all but the status.
+// only is what a request may change: the status or the number of replicas alone, or all but the status.
 func only(subresource string, found, content *unstructured.Unstructured) *unstructured.Unstructured {
+	if subresource == "scale" {
+		result := found.DeepCopy()
+		result.SetResourceVersion(content.GetResourceVersion())
+		replicas, _, _ := unstructured.NestedInt64(content.Object, "spec", "replicas")
+		_ = unstructured.SetNestedField(result.Object, replicas, "spec", "replicas")
+		return result
+	}
 	from, to := content, found
 	if subresource == "" {
 		if !hasStatus(idOf(found).GroupKind) {
@@ -420,8 +427,22 @@ func (s *Server) applies(config runtime.ApplyConfiguration, subresource, manager
 // Status implements client.Client.
 func (s *Server) Status() client.SubResourceWriter { return status{s} }
 
-// SubResource implements client.Client: the status is the only one.
-func (s *Server) SubResource(string) client.SubResourceClient { return status{s} }
+// SubResource implements client.Client: there are the status, and scale, which can be patched.
+func (s *Server) SubResource(name string) client.SubResourceClient {
+	if name == "scale" {
+		return scale{status{s}}
+	}
+	return status{s}
+}
+
+// scale is the subresource of this name.
+type scale struct{ status }
+
+func (s scale) Patch(_ context.Context, obj client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+	o := client.SubResourcePatchOptions{}
+	o.ApplyOptions(options)
+	return s.patches(obj, patch, "scale", o.FieldManager, len(o.DryRun) > 0)
+}
 
 // status is the subresource of this name.
 type status struct{ *Server }

@@ -32,7 +32,8 @@
 // is guarded by the resource version, so that no number of an old cache is kept. Resuming applies the number that was kept, or the one
 // that the revision sets where it could be rendered; power goes on owning it until a revision or an autoscaler sets another. While power
 // holds an object, the shape leaves its fields out. Where the shape is the only owner of replicas that it is about to leave out, power
-// takes them over first: left out, they would fall to 1.
+// takes them over first: left out, they would fall to 1. Where every change of a workload is refused for
+// good, its scale subresource is written, and the namespace keeps the number ([ScaledAnnotation]).
 //
 // # Promises
 //
@@ -40,7 +41,8 @@
 //   - One refused object holds back what needs it, and nothing else; no pod starts before what keeps tenants apart stands.
 //   - A revision that the API server refuses changes nothing. The pin is written when the set stands. Workloads that stand are changed last
 //     within their group: what only the real write refuses replaces no pods.
-//   - What did not change is not written. A new tenant of N objects without Jobs is N + 1 writes, and no read.
+//   - What did not change is not written. A new tenant of N objects without Jobs is N + 1 writes, and no read; h Jobs
+//     that wait for each other are h + 1 writes of the namespace more.
 //   - A claim is never deleted. A StatefulSet is made anew without its pods, and with its number.
 //   - How a Job ended is recorded before it can go. Gone and unknown is failed.
 //   - What others add where only we may write is taken away; docs/decisions/0020-drift.md says where.

@@ -141,6 +141,25 @@ func (s *server) Apply(ctx context.Context, config runtime.ApplyConfiguration, o
 	return s.answered("apply", id, len(o.DryRun) > 0, s.Client.Apply(ctx, config, options...))
 }
 
+// subresource is one of the server's objects.
+type subresource struct {
+	client.SubResourceClient
+	of   *server
+	name string
+}
+
+func (s *server) SubResource(name string) client.SubResourceClient {
+	return subresource{s.Client.SubResource(name), s, name}
+}
+
+func (r subresource) Patch(ctx context.Context, obj client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+	id := idOf(obj)
+	if err := r.of.asked(r.name, id); err != nil {
+		return err
+	}
+	return r.of.answered(r.name, id, false, r.SubResourceClient.Patch(ctx, obj, patch, options...))
+}
+
 // edit changes an object as somebody else does.
 func (s *server) edit(id objectID, manager string, change func(*unstructured.Unstructured)) {
 	if s.memory != nil {

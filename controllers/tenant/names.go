@@ -40,6 +40,8 @@ const (
 	PeriodsAnnotation = v1alpha1.LifecycleAnnotation
 	// RecreatedAnnotation holds what must not be lost while a StatefulSet is made anew; see [Recreated].
 	RecreatedAnnotation = v1alpha1.FieldOwner + "/recreated"
+	// ScaledAnnotation holds the replicas of workloads that could be stopped through their scale subresource only; see [scaled].
+	ScaledAnnotation = v1alpha1.FieldOwner + "/scaled"
 )
 
 // Annotations of objects in memory. They exist in the cache only, and what somebody stores under these keys is dropped there.

@@ -3,6 +3,7 @@ package tenant
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,6 +29,8 @@ type Wish struct {
 	Patches map[schema.GroupKind][]byte
 	// DataKinds are kinds that hold data and run nothing.
 	DataKinds []v1alpha1.GroupKind
+	// scaled are the numbers that the namespace keeps.
+	scaled scaled
 	// Wanted are the replicas that the revision sets, where it was rendered; nil where it could not be. A workload that is not in it
 	// gets the number that was kept.
 	Wanted map[Key]int64
@@ -137,14 +140,13 @@ func cannotSuspend(key Key) *Refusal {
 	}
 }
 
-// stoppable are the kinds that power knows how to stop.
-func stoppable(kind schema.GroupKind) bool {
-	switch kind {
-	case kindDeployment, kindStatefulSet, kindReplicaSet, kindJob, kindCronJob, kindHPA, kindScaledObject, kindScaledJob:
-		return true
-	}
-	return false
+// StoppedKinds are the kinds that power knows how to stop. Those that the cluster serves have to be watched whether templates may have
+// them or not: a tenant keeps what was made while they were allowed, and it would run on.
+func StoppedKinds() []schema.GroupKind {
+	return []schema.GroupKind{kindDeployment, kindStatefulSet, kindReplicaSet, kindJob, kindCronJob, kindHPA, kindScaledObject, kindScaledJob}
 }
+
+func stoppable(kind schema.GroupKind) bool { return slices.Contains(StoppedKinds(), kind) }
 
 // planStop is the overlay that stops an object of a known kind; nil where it holds already.
 func planStop(obj *unstructured.Unstructured, wish Wish) *overlay {
@@ -184,7 +186,11 @@ func stopReplicas(o *overlay, wish Wish, kept bool) (string, bool) {
 	}
 	number := replicas
 	holds, _ := annotation(o.observed, powerFields)
-	switch n, ok := wish.Wanted[o.key]; {
+	n, ok := wish.Wanted[o.key]
+	noted, isNoted := wish.scaled[o.key.String()]
+	switch {
+	case isNoted:
+		number = noted
 	case replicas != 0:
 	case ok:
 		number = n // it was made while its tenant was stopped
@@ -236,7 +242,7 @@ func power(obj *unstructured.Unstructured) *unstructured.Unstructured {
 
 // planResume is the overlay that lets an object run again; nil where it does.
 func planResume(obj *unstructured.Unstructured, wish Wish) *overlay {
-	kept, has := annotation(obj, KeptAnnotation)
+	kept, has := keptOn(obj, wish)
 	if !has {
 		return nil
 	}
@@ -271,6 +277,15 @@ func planResume(obj *unstructured.Unstructured, wish Wish) *overlay {
 		return nil
 	}
 	return o
+}
+
+// keptOn is what is kept of an object that is stopped: on itself, or on its namespace.
+func keptOn(obj *unstructured.Unstructured, wish Wish) (string, bool) {
+	kept, has := annotation(obj, KeptAnnotation)
+	if n, noted := wish.scaled[keyOf(obj).String()]; !has && noted && replicasOf(obj) == 0 {
+		return strconv.FormatInt(n, 10), true
+	}
+	return kept, has
 }
 
 // replicasOf is what a workload should have; 1 where nothing is said, as its controller takes it.

@@ -42,11 +42,13 @@ func (t *Tenants) Power(ctx context.Context, st Standing, wish Wish) Powered {
 		p.result.Refusals = []Refusal{notOwned(st)}
 		return p.result
 	}
-	overlays, refusals := planPower(st, wish, t.expectedPower)
+	p.wish.scaled = scaledOf(st.Namespace)
+	overlays, refusals := planPower(st, p.wish, t.expectedPower)
 	p.result.Refusals = refusals
 	first, rest := byScaler(overlays, wish.Stop)
 	p.all(ctx, first)
 	p.all(ctx, rest)
+	p.dropScaled(ctx)
 	sortRefusals(p.result.Refusals)
 	return p.result
 }
@@ -95,7 +97,7 @@ func (p *powering) all(ctx context.Context, overlays []overlay) {
 	_ = workers.Wait() // each keeps its own error
 }
 
-// one writes an overlay. What was planned on an old cache is planned again on what stands, once.
+// one writes an overlay, or where that is refused for good, the number alone. What was planned on an old cache is planned again on what stands, once.
 func (p *powering) one(ctx context.Context, o overlay) {
 	answer, err := p.write(ctx, o)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
@@ -106,7 +108,11 @@ func (p *powering) one(ctx context.Context, o overlay) {
 		answer, err = p.withoutPatch(ctx, o)
 	}
 	if err != nil {
-		p.refuse(notPowered(o.key, p.wish.Stop, err))
+		scaled, done := p.byScale(ctx, o, err)
+		if !done || p.wish.Stop {
+			p.refuse(notPowered(o.key, p.wish.Stop, err))
+		}
+		answer = scaled
 	}
 	if answer == nil {
 		return

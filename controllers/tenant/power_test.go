@@ -1,12 +1,14 @@
 package tenant
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -543,4 +545,75 @@ func TestAForeignNamespaceIsNotTouched(t *testing.T) {
 	if out := w.pass(t.Context()); len(w.server.writes) > 0 || out.err == nil {
 		t.Errorf("writes %v, error %v", w.server.writes, out.err)
 	}
+}
+
+// A policy that is installed after the tenant was made refuses every change of a workload, and matches no subresource.
+func TestAWorkloadThatMayNotBeChangedIsStoppedThroughItsScale(t *testing.T) {
+	denied := func(verb string, key Key) error {
+		if (key.Kind == "Deployment" || key.Kind == "StatefulSet") && (verb == "apply" || verb == "patch") {
+			return apierrors.NewForbidden(schema.GroupResource{Group: "apps", Resource: "deployments"}, key.Name,
+				errors.New(`ValidatingAdmissionPolicy 'signed' with binding 'signed' denied request: images have to be signed`))
+		}
+		return nil
+	}
+	loses := strings.Replace(statefulSet("1Gi"), "whenScaled: Retain", "whenScaled: Delete", 1)
+	w := newWorld(map[string]string{"a": deployment("web", "") + scaler + deployment("api", three) + loses}, "a")
+	w.settle(t.Context())
+	w.scale("web", 7)
+	w.cache.sync()
+	w.rendered = false
+	for range 2 {
+		w.server.before = denied
+		w.stop = true
+		out, _ := w.settle(t.Context())
+		replicas(t, w, "web", 0)
+		replicas(t, w, "api", 0)
+		if n := w.field("StatefulSet", "db", "spec", "replicas"); fmt.Sprint(n) == "0" {
+			t.Error("the StatefulSet would lose its claims")
+		}
+		// It is told who refuses, and nothing is written again and again.
+		for _, name := range []string{"Deployment/web", "Deployment/api", "StatefulSet/db"} {
+			if !slices.ContainsFunc(out.refusals, func(r Refusal) bool { return r.Key.String() == name && strings.Contains(r.Message, "signed") }) {
+				t.Errorf("no refusal of %s: %v", name, out.refusals)
+			}
+		}
+		w.restart()
+		w.server.writes = nil
+		w.pass(t.Context())
+		w.pass(t.Context())
+		if len(w.server.writes) > 0 {
+			t.Errorf("passes of a stopped tenant write %v", w.server.writes)
+		}
+		// A person's number of the meantime is none from before the stop.
+		w.scale("api", 5)
+		w.cache.sync()
+		w.settle(t.Context())
+		replicas(t, w, "api", 0)
+
+		w.stop = false
+		out, _ = w.settle(t.Context())
+		replicas(t, w, "web", 7)
+		replicas(t, w, "api", 3)
+		if len(out.refusals) > 0 {
+			t.Errorf("it runs: %v", out.refusals)
+		}
+		if _, noted := annotation(w.server.object(w.id("Namespace", w.space)), ScaledAnnotation); noted {
+			t.Error("the numbers are kept although it runs")
+		}
+	}
+	// Once the policy is gone, a tenant that was stopped like that is stopped as any other, with its numbers.
+	w.stop = true
+	w.settle(t.Context())
+	w.server.before = nil
+	w.settle(t.Context())
+	if kept, _ := annotation(w.server.object(w.id("Deployment", "web")), KeptAnnotation); kept != "7" {
+		t.Errorf("it keeps %q", kept)
+	}
+	if _, noted := annotation(w.server.object(w.id("Namespace", w.space)), ScaledAnnotation); noted {
+		t.Error("the number is kept twice")
+	}
+	w.stop = false
+	w.settle(t.Context())
+	replicas(t, w, "web", 7)
+	replicas(t, w, "api", 3)
 }

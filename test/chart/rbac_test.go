@@ -57,6 +57,7 @@ var (
 	tenantLicenses = grant{"", "secrets", "stallkeeper-licenses", "get"}
 
 	tenantVerbs         = "list watch create patch delete"
+	stopVerbs           = "list watch patch delete"
 	controllerInCluster = []grant{
 		{"", "namespaces", "", "get list watch create patch delete"},
 		{"", "pods", "", "list"},
@@ -79,6 +80,10 @@ var (
 		tenantLicenses,
 		{"apps", "deployments/scale", "", "get patch"},
 		{"apps", "statefulsets/scale", "", "get patch"},
+		{"apps", "replicasets/scale", "", "get patch"},
+		{"apps", "replicasets", "", stopVerbs},
+		{"keda.sh", "scaledobjects", "", stopVerbs},
+		{"keda.sh", "scaledjobs", "", stopVerbs},
 	}
 )
 
@@ -196,12 +201,15 @@ func TestRightsAreTheTableAndNotOneVerbMore(t *testing.T) {
 			values:      "tenantKinds: [{group: apps, version: v1, resource: deployments}]",
 			wantWebhook: map[string][]grant{"sales": webhookInSales},
 			wantController: map[string][]grant{
-				"": slices.DeleteFunc(slices.Clone(controllerInCluster), func(g grant) bool {
+				// What was made before is stopped all the same.
+				"": with(slices.DeleteFunc(slices.Clone(controllerInCluster), func(g grant) bool {
 					return slices.Contains([]string{
-						"services", "persistentvolumeclaims", "statefulsets", "statefulsets/scale",
+						"services", "persistentvolumeclaims", "statefulsets",
 						"horizontalpodautoscalers", "jobs", "cronjobs", "ingresses", "poddisruptionbudgets",
 					}, g.resource)
 				}),
+					grant{"apps", "statefulsets", "", stopVerbs}, grant{"batch", "jobs", "", stopVerbs}, grant{"batch", "cronjobs", "", stopVerbs},
+					grant{"autoscaling", "horizontalpodautoscalers", "", stopVerbs}),
 				"sales": controllerInSales, "stallkeeper-system": with(controllerAtHome, controllerCredentials...),
 			},
 		},

@@ -193,6 +193,15 @@ it makes of itself for every tenant, and Roles where they are allowed.
 {{- dict "kinds" (uniq $kinds) | toJson -}}
 {{- end -}}
 
+{{/* The kinds that the controller knows how to stop, by group, as tenant.StoppedKinds has them. */}}
+{{- define "stallkeeper.stoppedKinds" -}}
+{{- dict
+  "apps" (list "deployments" "statefulsets" "replicasets")
+  "autoscaling" (list "horizontalpodautoscalers")
+  "batch" (list "jobs" "cronjobs")
+  "keda.sh" (list "scaledobjects" "scaledjobs") | toJson -}}
+{{- end -}}
+
 {{/* The same kinds as the controller's flag wants them: resource.version.group, and resource.version of the core group. */}}
 {{- define "stallkeeper.tenantKindsFlag" -}}
 {{- $names := list -}}
