@@ -1,6 +1,7 @@
 package template
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -86,8 +87,27 @@ func CheckHostile(harmless string, render func(text string) (Output, error)) ([]
 // typedSigns are what means more than itself to YAML or to a template wherever it stands in a text.
 const typedSigns = "\"'\\{}[]"
 
-// Suspicious reports whether a text could be more than a text to a template that prints it without a quote.
-func Suspicious(text string) bool { return Harmless(text, 'x') != text }
+// Suspicious reports whether a text could be more than a text to a template that prints it without a quote. Lines of plain words could not,
+// and neither could a whole JSON object or array: a template that reads such texts as lists or settings makes of them what they say.
+func Suspicious(text string) bool {
+	switch lines := strings.FieldsFunc(text, isLineBreak); {
+	case json.Valid([]byte(text)) && strings.ContainsAny(text[:1], "{["):
+		return false
+	case !slices.ContainsFunc(lines, isStructured):
+		return false
+	}
+	return true
+}
+
+func isLineBreak(r rune) bool {
+	return r == '\n' || r == '\r' || r == '\v' || r == 0x85 || r == 0x2028 || r == 0x2029
+}
+
+// isStructured says whether a line has what makes it more than words to YAML.
+func isStructured(line string) bool {
+	words := strings.Fields(line)
+	return Harmless(line, 'x') != line || len(words) > 0 && slices.Contains([]string{"-", "?", "---", "..."}, words[0])
+}
 
 // Harmless is a text with a letter in the place of everything that could be more than a text.
 func Harmless(text string, letter rune) string {
@@ -129,27 +149,17 @@ func kept(text string) string {
 // compare with.
 func CheckTyped(texts []string, typed Output, render func(change func(text string) string) (Output, error)) string {
 	var suspicious []string
-	actions := false
 	for _, text := range texts {
 		if Suspicious(text) {
 			suspicious = append(suspicious, kept(text))
-			actions = actions || strings.Contains(text, "{{")
 		}
 	}
-	if len(suspicious) == 0 {
-		return ""
-	}
-	isTyped := func(text string) bool {
-		return slices.ContainsFunc(suspicious, func(part string) bool { return strings.Contains(text, part) })
-	}
-	plain, err := render(func(text string) string { return Harmless(text, 'x') })
-	other, otherErr := render(func(text string) string { return Harmless(text, 'y') })
-	if err == nil && otherErr == nil {
-		if change := shapeOf(plain, isTyped).differs(shapeOf(typed, isTyped), shapeOf(other, isTyped)); change != "" {
+	if len(suspicious) > 0 {
+		if change := changedBy(suspicious, typed, render); change != "" {
 			return fileOf(change)
 		}
 	}
-	if !actions {
+	if !slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, "{{") }) {
 		return ""
 	}
 	probed, err := render(func(text string) string {
@@ -162,6 +172,27 @@ func CheckTyped(texts []string, typed Output, render func(change func(text strin
 		return "what evaluates it"
 	}
 	return fileOf(evaluatedIn(probed))
+}
+
+// changedBy names a field that suspicious texts, known by these parts of them, change beyond their own.
+func changedBy(suspicious []string, typed Output, render func(change func(text string) string) (Output, error)) string {
+	isTyped := func(text string) bool {
+		return slices.ContainsFunc(suspicious, func(part string) bool { return strings.Contains(text, part) })
+	}
+	letters := func(letter rune) func(text string) string {
+		return func(text string) string {
+			if !Suspicious(text) {
+				return text
+			}
+			return Harmless(text, letter)
+		}
+	}
+	plain, err := render(letters('x'))
+	other, otherErr := render(letters('y'))
+	if err != nil || otherErr != nil {
+		return ""
+	}
+	return shapeOf(plain, isTyped).differs(shapeOf(typed, isTyped), shapeOf(other, isTyped))
 }
 
 // fileOf is the file of a change. What follows, kinds and fields, may be what was typed.

@@ -64,6 +64,8 @@ func TestWhatIsTypedChangesItsOwnValueOnly(t *testing.T) {
 		"  {{- if hasPrefix \"https://\" .Values.title }}\n  tls: \"true\"\n  {{- end }}\n"
 	const bare = head + "data:\n  zero: one\n  title: {{ .Values.title }}\n"
 	const evaluated = head + "data:\n  title: {{ tpl .Values.title . | quote }}\n"
+	const listed = head + "data:\n{{- range splitList \"\\n\" .Values.title }}\n  {{ . }}: x\n{{- end }}\n"
+	const read = head + "data:\n{{- range $k, $v := fromJson .Values.title }}\n  {{ $k }}: {{ toJson $v | quote }}\n{{- end }}\n"
 	for name, tc := range map[string]struct{ template, typed, want string }{
 		"letters":                       {bare, "a title", ""},
 		"a key":                         {bare, "title\n  more: x", "inline.yaml"},
@@ -80,6 +82,10 @@ func TestWhatIsTypedChangesItsOwnValueOnly(t *testing.T) {
 		"many lines":                    {quoted, "-----BEGIN\n\tabc: {d}\n", ""},
 		"JSON":                          {quoted, `{"a": ["b", 'c']}`, ""},
 		"signs alone":                   {quoted, `"'{}`, ""},
+		"lines that are a list":         {listed, "a.example.com\nb.example.com", ""},
+		"lines with more than words":    {listed, "a\n\"b\"", "inline.yaml"},
+		"JSON that is read":             {read, `{"size": {"cpu": "2"}, "names": ["a", "b"]}`, ""},
+		"an action in JSON":             {evaluated, `{"a": "{{ .Values.secret }}"}`, "inline.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tmpl := parsed(t, Source{Inline: tc.template})
