@@ -457,6 +457,39 @@ func TestWhatAPersonAddsOnTheRealAPIServerIsPutRight(t *testing.T) {
 	}
 }
 
+// A key of a ConfigMap may stand in one of its two maps only, and the API server refuses ours while a person's stands in the other.
+func TestAKeyThatAPersonMovesToTheOtherMapOfAConfigMapComesBack(t *testing.T) {
+	r := newReal(t, "crossed")
+	set := r.set("a", `
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: texts}, data: {greeting: hello, tone: kind}}
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: bytes}, binaryData: {logo: AAEC}}
+`)
+	r.shape(set)
+	for name, patch := range map[string]string{
+		"texts": `{"data":{"greeting":null},"binaryData":{"greeting":"AAEC","more":"AAEC"}}`, "bytes": `{"binaryData":{"logo":null},"data":{"logo":"no"}}`,
+	} {
+		if err := r.client.Patch(t.Context(), r.live("ConfigMap", name), client.RawPatch(types.MergePatchType, []byte(patch)), client.FieldOwner("person")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if shaped := r.shape(set); len(shaped.Refusals) > 0 || !shaped.Stands {
+		t.Fatalf("refused %v", shaped.Refusals)
+	}
+	got := []any{
+		r.at("ConfigMap", "texts", "data"), r.at("ConfigMap", "texts", "binaryData"), r.at("ConfigMap", "bytes", "data"), r.at("ConfigMap", "bytes", "binaryData"),
+	}
+	want := []any{
+		map[string]any{"greeting": "hello", "tone": "kind"}, map[string]any{"more": "AAEC"}, nil, map[string]any{"logo": "AAEC"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	r.writes.take()
+	if r.shape(set); len(r.writes.take()) > 0 {
+		t.Error("a quiet pass writes")
+	}
+}
+
 func TestRealStrategiesBesideDefaults(t *testing.T) {
 	r := newReal(t, "strategy")
 	former := r.set("a", deployment("web", three)+statefulSet("1Gi"))

@@ -227,7 +227,7 @@ func (p *pass) check(ctx context.Context) []Refusal {
 			refusals = append(refusals, *refusal)
 		}
 	})
-	left := given(refusals)
+	left := exchanged(given(refusals))
 	for _, r := range refusals {
 		if !slices.ContainsFunc(left, func(l Refusal) bool { return l.Key == r.Key }) {
 			p.awaits.Insert(r.Key)

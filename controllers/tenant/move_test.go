@@ -281,10 +281,39 @@ func TestANodePortIsHandedOverWithinASet(t *testing.T) {
 			if moved := w.pin() == "b" && len(out.refusals) == 0; moved != tc.moves {
 				t.Errorf("pinned to %q, refused %v", w.pin(), said(out.refusals))
 			}
+			told := slices.ContainsFunc(out.refusals, func(r Refusal) bool {
+				return strings.Contains(r.Remedy, "two steps") && strings.Contains(r.Message, "Service/")
+			})
+			if told == tc.moves {
+				t.Errorf("what is to be done is told: %t; %v", told, out.refusals)
+			}
 			if diff := cmp.Diff(before, w.snapshot()); !tc.moves && diff != "" {
 				t.Errorf("it is refused, and changes (-before +after):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Values change within a revision, and no dry run is before that.
+func TestNodePortsThatChangePlacesAreNotTriedForEver(t *testing.T) {
+	other := func(name string) string { return strings.ReplaceAll(nodePort(name), "30080", "30081") }
+	w := newWorld(map[string]string{"a": nodePort("front") + other("door")}, "a")
+	w.settle(t.Context())
+	w.revisions["a"] = other("front") + nodePort("door")
+	out, _ := w.settle(t.Context())
+	if len(out.refusals) != 2 || Retry(out.refusals) != nil {
+		t.Fatalf("refused %v, %v", said(out.refusals), out.err)
+	}
+	for _, r := range out.refusals {
+		if r.Reason != "Invalid" || !strings.Contains(r.Remedy, "two steps") {
+			t.Errorf("%+v", r)
+		}
+	}
+	w.revisions["a"] = strings.ReplaceAll(nodePort("front"), "30080", "30082") + nodePort("door")
+	w.settle(t.Context())
+	w.revisions["a"] = other("front") + nodePort("door")
+	if out, _ := w.settle(t.Context()); len(out.refusals) > 0 {
+		t.Errorf("after the step between: %v", out.refusals)
 	}
 }
 

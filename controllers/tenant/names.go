@@ -76,6 +76,7 @@ const (
 // Kinds that are treated in a way of their own.
 var (
 	kindNamespace    = schema.GroupKind{Kind: "Namespace"}
+	kindConfigMap    = schema.GroupKind{Kind: "ConfigMap"}
 	kindService      = schema.GroupKind{Kind: "Service"}
 	kindSecret       = schema.GroupKind{Kind: "Secret"}
 	kindClaim        = schema.GroupKind{Kind: "PersistentVolumeClaim"}

@@ -475,6 +475,7 @@ func (p *pass) wanted() []Key {
 
 // finish writes down on the namespace what must not be forgotten, all in one write, and none where nothing is new.
 func (p *pass) finish(ctx context.Context) (Shaped, error) {
+	p.result.Refusals = exchanged(p.result.Refusals)
 	p.result.Stands = p.stands()
 	if err := p.patchNamespace(ctx, &p.result.Standing, wantedNamespace{annotations: p.notes()}); err != nil {
 		sortRefusals(p.result.Refusals)

@@ -42,6 +42,10 @@ func planStep(wanted, live *unstructured.Unstructured, rivals []*unstructured.Un
 		if s, refusal := planRecreate(wanted, live, err); s != nil || refusal != nil {
 			return s, refusal
 		}
+	case kindOf(wanted) == kindConfigMap:
+		if s := planUncross(wanted, live); s != nil {
+			return s, nil
+		}
 	case kindOf(wanted) == kindClaim:
 		if refusal := shrinks(keyOf(wanted), wanted.GetName(), claimSize(live.Object), claimSize(wanted.Object)); refusal != nil {
 			return nil, refusal
@@ -85,6 +89,25 @@ func planRestore(wanted, live *unstructured.Unstructured, managers Managers) *st
 		return nil
 	}
 	return &step{restore: &unstructured.Unstructured{Object: fields}}
+}
+
+// planUncross takes keys of a ConfigMap out of the map in which a person has put them, where the object wants them in the other one: a
+// key may stand in one of both only. Other keys that people add stay.
+func planUncross(wanted, live *unstructured.Unstructured) *step {
+	patch := map[string]any{}
+	for _, maps := range [][2]string{{"data", "binaryData"}, {"binaryData", "data"}} {
+		keys, _ := wanted.Object[maps[0]].(map[string]any)
+		for key := range keys {
+			if at(live.Object, []string{maps[1], key}) != nil {
+				overlayMaps(patch, nest([]string{maps[1], key}, nil), true)
+			}
+		}
+	}
+	if len(patch) == 0 {
+		return nil
+	}
+	patch["metadata"] = map[string]any{"resourceVersion": live.GetResourceVersion()}
+	return &step{clear: patch}
 }
 
 // planClear takes away those refused fields that the object does not want, that stand there all the same, and that no field manager
@@ -340,6 +363,11 @@ func (p *pass) applyWithSteps(ctx context.Context, a action, obj *unstructured.U
 		return nil, nil             //nolint:nilnil // it is reported already
 	case s == nil:
 		return nil, err
+	case s.after != Key{}:
+		r := *replacing(a.key) // the next pass finds it given up
+		r.After, r.Err = s.after, err
+		p.refuse(r)
+		return nil, nil //nolint:nilnil // it is reported already
 	}
 	return p.take(ctx, a, obj, live, s)
 }
@@ -406,6 +434,34 @@ func replacing(key Key) *Refusal {
 	}
 }
 
+// exchanged says of objects that wait for each other that no pass will give one of them what the other has, and what does.
+func exchanged(refusals []Refusal) []Refusal {
+	after := map[Key]Key{}
+	for _, r := range refusals {
+		if r.After != (Key{}) {
+			after[r.Key] = r.After
+		}
+	}
+	for i := range refusals {
+		r := &refusals[i]
+		last := r.After
+		for range len(after) {
+			if last == r.Key {
+				break
+			}
+			last = after[last]
+		}
+		if r.After == (Key{}) || last != r.Key {
+			continue
+		}
+		failure := apply.Explain(r.Key, r.Err)
+		r.Reason, r.Retry, r.Field = string(failure.Reason), false, failure.Field
+		r.Message = failure.Message + "; " + r.After.String() + " has it, and is to have another object's in exchange"
+		r.Remedy = "change it in two steps: give one of them a value that no other has, and when that stands, each its own"
+	}
+	return refusals
+}
+
 // rivals are the objects of the same kind that the set has no more, that we have applied, and that hold no data.
 func (p *pass) rivals(key Key) []*unstructured.Unstructured {
 	p.mu.Lock()
@@ -435,9 +491,6 @@ func (p *pass) take(ctx context.Context, a action, obj, live *unstructured.Unstr
 			return nil, fmt.Errorf("clearing what stands in the way of %s: %w", a.key, err)
 		}
 		p.count()
-	case s.after != Key{}:
-		p.refuse(*replacing(a.key))
-		return nil, nil //nolint:nilnil // the next pass finds it given up
 	case s.restore != nil:
 		if err := p.restore(ctx, live, s); err != nil {
 			return nil, fmt.Errorf("correcting drift of %s: %w", a.key, err)
