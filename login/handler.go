@@ -160,7 +160,7 @@ type visit struct {
 
 // ServeHTTP answers browsers, and on / that the server is there.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/" || r.URL.Path == "" {
+	if r.Method != http.MethodConnect && (r.URL.Path == "/" || r.URL.Path == "") {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = fmt.Fprintln(w, "This is Stallkeeper's sign-on bridge.")
 		return

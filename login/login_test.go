@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -417,6 +418,11 @@ func TestPathsThatLeadNowhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wantRefused(t, s.browser.shown(t, answer), http.StatusMethodNotAllowed, "Method")
+	recorder := httptest.NewRecorder()
+	// What looks for a proxy that anybody may use finds none.
+	if s.handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodConnect, "example.com:443", nil)); recorder.Code != http.StatusMethodNotAllowed {
+		t.Errorf("a connection is answered with %d", recorder.Code)
+	}
 	if shown := s.browser.open(t, publicURL+"/"); shown.status != http.StatusOK {
 		t.Errorf("/ is answered with %d", shown.status)
 	}

@@ -166,6 +166,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case ok:
 		h.callback(w, r, c)
+	case r.Method == http.MethodConnect:
+		// Its path is empty, and success would look like a proxy's that anybody may use.
+		w.Header().Set("Connection", "close")
+		writeText(w, http.StatusMethodNotAllowed, "Method not allowed.")
 	case r.URL.Path == "/" || r.URL.Path == "":
 		writeText(w, http.StatusOK, "This is Stallkeeper. Send callbacks to "+callbackRoot+"{namespace}/{marketplace}.")
 	default:

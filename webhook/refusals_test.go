@@ -226,6 +226,16 @@ func TestPathsThatAreNoCallbacks(t *testing.T) {
 	}
 }
 
+// What looks for a proxy that anybody may use finds none.
+func TestNobodyIsConnected(t *testing.T) {
+	s := newStand(t, nil)
+	recorder := httptest.NewRecorder()
+	s.handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodConnect, "example.com:443", nil))
+	if recorder.Code != http.StatusMethodNotAllowed {
+		t.Errorf("answered %d", recorder.Code)
+	}
+}
+
 // panicking is a marketplace whose decoder has a mistake.
 type panicking struct{ marketplace.Callbacks }
 

@@ -143,7 +143,8 @@ func newStand(t *testing.T, objects []client.Object, changes ...func(*stand)) *s
 	}
 	server := httptest.NewServer(s.handler)
 	t.Cleanup(server.Close)
-	s.caller = koogallerytest.Caller{URL: server.URL + "/v1/sales/koogallery", AccessKey: accessKey, Clock: s.clock.Now}
+	// A machine may be slower than the marketplace is patient.
+	s.caller = koogallerytest.Caller{URL: server.URL + "/v1/sales/koogallery", AccessKey: accessKey, Clock: s.clock.Now, Timeout: 5 * time.Minute}
 	return s
 }
 

@@ -19,7 +19,7 @@ func processorTime() time.Duration {
 // it than it uses.
 func limitMemory(bytes int64) error {
 	const rlimitData = syscall.RLIMIT_DATA
-	limit := &syscall.Rlimit{Cur: uint64(bytes), Max: uint64(bytes)} //nolint:gosec // not negative, see orDefault
+	limit := &syscall.Rlimit{Cur: shadow * uint64(bytes), Max: shadow * uint64(bytes)} //nolint:gosec // not negative, see orDefault
 	if err := syscall.Setrlimit(rlimitData, limit); err != nil {
 		return fmt.Errorf("limiting the worker's memory: %w", err)
 	}

@@ -262,7 +262,8 @@ func TestWhatOverrunsEndsNoMoreThanItself(t *testing.T) {
 			p := newPool(t, 1, limits)
 			_, err := rendered(t, p, tc.text, inputs(nil))
 			var limit *LimitError
-			if !errors.As(err, &limit) || !errors.Is(err, ErrRenderLimit) || limit.Exceeded != tc.want {
+			if !errors.As(err, &limit) || !errors.Is(err, ErrRenderLimit) ||
+				limit.Exceeded != tc.want && (limit.Exceeded != Crashed || shadow == 1) { // what the race detector can't get for itself ends it
 				t.Fatalf("got %v", err)
 			}
 			if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "look for unbounded growth") {

@@ -54,6 +54,18 @@ func isShared(annotation string) bool {
 		slices.ContainsFunc(sharedAnnotationBegins, func(begin string) bool { return strings.HasPrefix(annotation, begin) })
 }
 
+// foreignEnds end the annotations of Ingresses that name a Secret or ConfigMap, as NAMESPACE/NAME where it is another's.
+var foreignEnds = []string{
+	"/auth-secret", "/auth-tls-secret", "/proxy-ssl-secret", "/secure-verify-ca-secret",
+	"/auth-proxy-set-headers", "/fastcgi-params-configmap",
+}
+
+// namesForeign reports whether an annotation of an object in a namespace names what is in another one.
+func namesForeign(key, value, namespace string) bool {
+	named, _, other := strings.Cut(value, "/")
+	return other && named != namespace && slices.ContainsFunc(foreignEnds, func(end string) bool { return strings.HasSuffix(key, end) })
+}
+
 // brokenPath is what no path of an Ingress needs, and what ends it where a controller writes it into its configuration.
 const brokenPath = "\";#`\u007f"
 
@@ -80,7 +92,11 @@ func (l Limits) networkProblems(object *unstructured.Unstructured) []string {
 		return nil
 	}
 	var problems []string
-	for _, key := range slices.Sorted(maps.Keys(object.GetAnnotations())) {
+	annotations := object.GetAnnotations()
+	for _, key := range slices.Sorted(maps.Keys(annotations)) {
+		if namesForeign(key, annotations[key], object.GetNamespace()) {
+			problems = append(problems, fmt.Sprintf("the annotation %s names what is in another namespace; name a Secret or ConfigMap of the tenant", key))
+		}
 		if isShared(key) && !slices.Contains(l.HostAnnotations, key) {
 			problems = append(problems, fmt.Sprintf("the annotation %s takes hosts, addresses or configuration that all tenants share; leave it out, or add"+
 				" it to the chart's value tenantLimits.hostAnnotations", key))

@@ -210,8 +210,8 @@ func (s *stand) buys(t *testing.T, order string, attempts *int) bool {
 	return false
 }
 
-// TestFloodOfTheSignOn does the same to the sign-on bridge. Its pages are for people of whom it knows nothing yet, so a page may have to be
-// asked for again, as browsers and people do; what counts is that the process stays, within its memory, and goes on answering.
+// TestFloodOfTheSignOn does the same to the sign-on bridge. Its pages are for people of whom it knows nothing yet but that their address is none
+// of the flood's. A page may have to be asked for again, as browsers and people do, where the machine has no time left for it.
 func TestFloodOfTheSignOn(t *testing.T) {
 	s := newStandOf(t, "login")
 	idle, sending := number(t, "FLOOD_IDLE", 20_000), number(t, "FLOOD_SENDING", 5_000)
@@ -233,8 +233,8 @@ func TestFloodOfTheSignOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d of %d pages shown; %d MiB at most; %v", shown, asked, most>>20, counted)
-	if shown == 0 {
-		t.Error("no page was shown while the flood lasted")
+	if shown*3 < asked {
+		t.Errorf("%d of %d pages were shown while the flood lasted", shown, asked)
 	}
 	if most >= memoryLimit {
 		t.Errorf("the bridge took %d MiB, and would have been killed", most>>20)
