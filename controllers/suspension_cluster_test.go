@@ -186,6 +186,9 @@ func TestNoMistakeThatHoldsForAllTenantsKeepsThemFromStoppingAndResuming(t *test
 		"a kind that may not be made any more": restarted(func(x *shop) {
 			x.permissions.Kinds.Delete(schema.GroupKind{Kind: "ConfigMap"})
 		}),
+		"a kind that runs and may not be made any more": restarted(func(x *shop) {
+			x.permissions.Kinds.Delete(schema.GroupKind{Group: "apps", Kind: "Deployment"})
+		}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
