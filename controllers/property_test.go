@@ -791,7 +791,7 @@ func (m *played) play(t *rapid.T) {
 func TestWhateverHappensToASale(t *testing.T) {
 	t.Parallel()
 	c := theCluster(t)
-	left := sequences("STALLKEEPER_SEQUENCES", 10)
+	left := sequences("STALLKEEPER_SEQUENCES", 40)
 	left.check(t, func(rt *rapid.T) {
 		namespace := fmt.Sprintf("random-%d", shops.Add(1))
 		if err := c.client.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
