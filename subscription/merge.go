@@ -106,7 +106,25 @@ func accepted(sub *v1alpha1.Subscription, c change) *v1alpha1.Subscription {
 		sub.ExpiryTime, sub.ExpirySource = WholeSecond(c.Order.ExpiresAt), v1alpha1.ExpiryFromOrder
 		endExpiry(sub, c)
 	}
+	readEndAgain(sub, c)
 	return sub
+}
+
+// acceptancePatience is how long after the purchase a repeat of it may be one of a failed call, and says nothing new.
+const acceptancePatience = cancellationPatience
+
+// readEndAgain has the order of a purchase read for its end once more, where the call can't bring it. A product under supervision is paid
+// from the buyer's acceptance on, of which the marketplace tells by the purchase's call; the end that was read before is an estimate.
+func readEndAgain(sub *v1alpha1.Subscription, c change) {
+	estimated := sub.ExpirySource == v1alpha1.ExpiryFromOrder && c.Lookup == marketplace.LookupPurchase
+	if !estimated || c.sentAt.Sub(sub.PurchaseTime.Time) < acceptancePatience {
+		return
+	}
+	for i := range sub.Calls {
+		if call := &sub.Calls[i]; sameOrder(*call, c.Event) && call.Pending == "" && call.Source == "" {
+			call.Pending = v1alpha1.CallPendingExpiry
+		}
+	}
 }
 
 // renew moves the end of the paid time, forward or, when a renewal is taken back, to what it was. The date is absolute, so a

@@ -145,6 +145,16 @@ func purchase(sent int) marketplace.Event {
 	}
 }
 
+func hoursLater(event marketplace.Event, hours int) marketplace.Event {
+	event.SentAt = event.SentAt.Add(time.Duration(hours) * time.Hour)
+	return event
+}
+
+// endRead is a sale whose order is to be read for its end.
+func endRead(sub *v1alpha1.Subscription) { sub.Calls[0].Pending = v1alpha1.CallPendingExpiry }
+
+func waitsForOrder(sub *v1alpha1.Subscription) { sub.Calls[0].Pending = v1alpha1.CallPendingPurchase }
+
 // bringing is an event that brings its order.
 func bringing(event marketplace.Event, order marketplace.OrderType) marketplace.Event {
 	event.OrderLineID, event.Lookup, event.Order = "", marketplace.LookupNone, &marketplace.Order{Type: order}
@@ -184,12 +194,21 @@ func TestMerge(t *testing.T) {
 				}},
 			},
 		},
-		"a repeated purchase changes nothing": {
-			sub: sale(), events: []marketplace.Event{purchase(1)}, want: sale(),
+		"a purchase that is repeated within hours changes nothing": {
+			sub: sale(), events: []marketplace.Event{hoursLater(purchase(0), 3)}, want: sale(),
 		},
-		"a purchase that is repeated after the freeze changes nothing": {
+		"a purchase that comes once more later may tell of the acceptance: its order is read for its end": {
+			sub: sale(), events: []marketplace.Event{purchase(1), purchase(2)}, want: sale(endRead),
+		},
+		"the end that a renewal has said is not read again": {
+			sub: sale(expires(60)), events: []marketplace.Event{purchase(40)}, want: sale(expires(60)),
+		},
+		"a purchase whose order is not read yet needs no second reading": {
+			sub: sale(waitsForOrder), events: []marketplace.Event{purchase(1)}, want: sale(waitsForOrder),
+		},
+		"a purchase that is repeated after the freeze lifts it not": {
 			sub: sale(frozen(v1alpha1.EntitlementExpired, 30)), events: []marketplace.Event{purchase(31)},
-			want: sale(frozen(v1alpha1.EntitlementExpired, 30)),
+			want: sale(frozen(v1alpha1.EntitlementExpired, 30), endRead),
 		},
 		"a purchase that is repeated after the release does not bring the sale back": {
 			sub:    sale(entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 5)),

@@ -41,7 +41,7 @@ type PendingChange struct {
 }
 
 // CallPending says what of a call was not applied yet, because its order has to be read first.
-// +kubebuilder:validation:Enum=Purchase;Change;Renewal
+// +kubebuilder:validation:Enum=Purchase;Change;Renewal;Expiry
 type CallPending string
 
 const (
@@ -51,6 +51,8 @@ const (
 	CallPendingChange CallPending = "Change"
 	// CallPendingRenewal waits to know the plan and quantity of the next period.
 	CallPendingRenewal CallPending = "Renewal"
+	// CallPendingExpiry waits to know until when a purchase is paid, which its order had estimated before the buyer accepted.
+	CallPendingExpiry CallPending = "Expiry"
 )
 
 // OrderSource says where the content of an order is.

@@ -52,6 +52,9 @@ type Reconciler struct {
 	Clients protocol.Clients
 	// Findings take what the passes find.
 	Findings *Findings
+
+	// ends are the ends of paid times that an order has named twice.
+	ends queue.Memory[time.Time]
 }
 
 // Reconcile brings one instance's orders up to date.
@@ -59,6 +62,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	mpi := &v1alpha1.MarketplaceInstance{}
 	if err := r.Get(ctx, req.NamespacedName, mpi); err != nil {
 		r.Findings.forget(req.NamespacedName)
+		r.ends.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !mpi.DeletionTimestamp.IsZero() {
@@ -109,8 +113,15 @@ func (r *Reconciler) resolve(ctx context.Context, mpi *v1alpha1.MarketplaceInsta
 		return r.lookUp(ctx, mpi, calls)
 	}
 	found, _ := settled(mpi)
-	if found.Status == metav1.ConditionTrue && !nextChange.IsZero() {
-		found.After = nextChange.Sub(now)
+	if found.Status != metav1.ConditionTrue {
+		return found, nil
+	}
+	nextEnd, err := r.confirmEnd(ctx, mpi, now)
+	if err != nil {
+		return report.Verdict{}, err
+	}
+	if next := queue.Earliest(nextChange, nextEnd); !next.IsZero() {
+		found.After = next.Sub(now)
 	}
 	return found, nil
 }

@@ -81,6 +81,56 @@ func upgradeTo(sku string, day int) salestest.OrderAnswer {
 	}}
 }
 
+// The paid time of a product under supervision begins when the buyer accepts: the end that the order named before was an estimate. It is day 10.
+func TestTheEndOfAPurchaseIsReadAgain(t *testing.T) {
+	ends := func(day int) salestest.InstanceChange {
+		return func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.ExpiryTime = salestest.At(day) }
+	}
+	comesAgain := func(mpi *v1alpha1.MarketplaceInstance) {
+		mpi.Spec.Subscription.Calls[0].Pending = v1alpha1.CallPendingExpiry
+	}
+	byPerson := func(mpi *v1alpha1.MarketplaceInstance) {
+		mpi.Spec.Subscription.ExpirySource = v1alpha1.ExpiryFromPerson
+	}
+	brought := func(mpi *v1alpha1.MarketplaceInstance) {
+		mpi.Spec.Subscription.Calls[0].Source = v1alpha1.OrderFromCall
+	}
+	until := func(day int) salestest.OrderAnswer {
+		return salestest.OrderAnswer{Order: marketplace.Order{Type: marketplace.OrderPurchase, ExpiresAt: salestest.Day(day)}}
+	}
+	away := salestest.OrderAnswer{Err: &marketplace.CallError{Kind: marketplace.ErrUnavailable}}
+	tests := map[string]struct {
+		mpi    *v1alpha1.MarketplaceInstance
+		answer salestest.OrderAnswer
+		want   int
+	}{
+		"when the purchase comes once more":                    {salestest.Sale(comesAgain), until(70), 70},
+		"an earlier end is none":                               {salestest.Sale(comesAgain), until(20), 30},
+		"a person knows better":                                {salestest.Sale(comesAgain, byPerson), until(70), 30},
+		"when it is reached":                                   {salestest.Sale(ends(10)), until(70), 70},
+		"when it was reached hours ago":                        {salestest.Sale(ends(9)), until(70), 70},
+		"not before":                                           {salestest.Sale(ends(11)), until(70), 11},
+		"not of a sale that ended long ago":                    {salestest.Sale(ends(8)), until(70), 8},
+		"not where the call brought the order":                 {salestest.Sale(ends(10), brought), until(70), 10},
+		"not over a person's word":                             {salestest.Sale(ends(10), byPerson), until(70), 10},
+		"an order that can't be read at its end holds no sale": {salestest.Sale(ends(10)), away, 10},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := reconciled(t, tc.mpi, map[string]salestest.OrderAnswer{"o1": tc.answer}, 2)
+			if end := got.Spec.Subscription.ExpiryTime; !end.Time.Equal(salestest.Day(tc.want)) {
+				t.Errorf("it is paid until %s, want day %d", end, tc.want)
+			}
+			if said := says(got, v1alpha1.ConditionOrderResolved); said != "True OrderResolved" {
+				t.Errorf("it says %s", said)
+			}
+			if got.Spec.Subscription.Plan != "small" || *got.Spec.Subscription.Quantity != 5 {
+				t.Error("what was sold was read anew")
+			}
+		})
+	}
+}
+
 func TestOneOrderThatCannotBeUsedDoesNotHoldBackTheNext(t *testing.T) {
 	refused := salestest.OrderAnswer{Err: &marketplace.CallError{Kind: marketplace.ErrOrderInvalid}}
 	tests := map[string]struct {

@@ -91,6 +91,15 @@ func Apply(sale Sale, order marketplace.Order, products []v1alpha1.MarketplacePr
 		return Result{Subscription: sale.Subscription, Product: sale.Product}, nil
 	}
 	sub := sale.Subscription.DeepCopy()
+	if call := &sub.Calls[index]; call.Pending == v1alpha1.CallPendingExpiry {
+		call.Pending = ""
+		return Result{Subscription: ReadEnd(sub, order), Product: sale.Product}, nil
+	}
+	return applySold(sale, sub, index, order, products)
+}
+
+// applySold puts into sub what the order of its call has sold.
+func applySold(sale Sale, sub *v1alpha1.Subscription, index int, order marketplace.Order, products []v1alpha1.MarketplaceProduct) (Result, *Problem) {
 	call := &sub.Calls[index]
 	if problem := checkType(sub, *call, order.Type); problem != nil {
 		return Result{}, problem
@@ -251,6 +260,31 @@ func describePurchase(sub *v1alpha1.Subscription, sale Sale, order marketplace.O
 	if sub.ExpirySource == "" && sub.ExpiryTime.IsZero() && !order.ExpiresAt.IsZero() {
 		sub.ExpiryTime, sub.ExpirySource = subscription.WholeSecond(order.ExpiresAt), v1alpha1.ExpiryFromOrder
 	}
+}
+
+// Estimate is the purchase's call where its order was asked for and has named the end of the paid time; false where something else has.
+func Estimate(sub *v1alpha1.Subscription) (call v1alpha1.Call, ok bool) {
+	if sub.ExpirySource != v1alpha1.ExpiryFromOrder {
+		return v1alpha1.Call{}, false
+	}
+	for _, call := range sub.Calls {
+		if isPurchase(sub, call) && call.OrderID != "" && call.Source == "" && call.Pending == "" {
+			return call, true
+		}
+	}
+	return v1alpha1.Call{}, false
+}
+
+// ReadEnd takes the end of the paid time from an order that is read once more; it returns the argument itself when nothing changes. It is a
+// later end than was estimated, or none that counts: what takes paid time back comes as a call, and a renewal or a person knows better.
+func ReadEnd(sub *v1alpha1.Subscription, order marketplace.Order) *v1alpha1.Subscription {
+	end := subscription.WholeSecond(order.ExpiresAt)
+	if sub.ExpirySource != v1alpha1.ExpiryFromOrder || !sub.ExpiryTime.Before(&end) {
+		return sub
+	}
+	after := sub.DeepCopy()
+	after.ExpiryTime = end
+	return after
 }
 
 // orderTypes are those that say what an order is for.
