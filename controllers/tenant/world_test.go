@@ -257,8 +257,12 @@ func said(refusals []Refusal) []string {
 // dies makes the process die at its n-th request that writes: before it is done, or after, so that the answer is lost.
 func (w *world) dies(n int, answered bool) {
 	dead := errors.New("the process is dead")
+	// Requests come from several goroutines.
+	var mu sync.Mutex
 	count, gone := 0, false
 	w.server.before = func(verb string, _ Key) error {
+		mu.Lock()
+		defer mu.Unlock()
 		if gone {
 			return dead
 		}
@@ -273,6 +277,8 @@ func (w *world) dies(n int, answered bool) {
 		return nil
 	}
 	w.server.after = func(string, Key) error {
+		mu.Lock()
+		defer mu.Unlock()
 		if gone || count >= n {
 			gone = true
 			return dead
