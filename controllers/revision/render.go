@@ -109,6 +109,11 @@ func Render(ctx context.Context, rev *Revision, in Inputs) (Rendered, error) {
 	if err := rev.checkTyped(ctx, in, output); err != nil {
 		return Rendered{}, err
 	}
+	if rev.Data.Chart != nil {
+		var notes []string
+		output.Objects, notes = withoutInert(output.Objects)
+		output.Notes = append(output.Notes, notes...)
+	}
 	result := Rendered{inputs: in, Access: access, Made: output.Made, Idle: output.Idle, Notes: output.Notes, Missing: output.Missing}
 	for _, object := range output.Objects {
 		result.Objects = append(result.Objects, workload.Rendered{
