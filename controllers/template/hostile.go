@@ -126,14 +126,14 @@ func Harmless(text string, letter rune) string {
 	return string(changed)
 }
 
-// kept is a part of a text that is the same whatever is made harmless, by which it is found in what is made of it: the first of three
-// characters or more, else the longest.
+// kept is a part of a text that is the same whatever is made harmless, by which it is found in what is made of it: the first of four
+// characters or more, which hardly ever stand in a checksum, else the longest.
 func kept(text string) string {
 	const cut = '\x00'
 	parts := strings.Split(Harmless(text, cut), string(cut))
 	longest := ""
 	for _, part := range parts {
-		if part = strings.TrimSpace(part); len(part) >= 3 {
+		if part = strings.TrimSpace(part); len(part) >= 4 {
 			return part
 		}
 		if len(part) > len(longest) {
