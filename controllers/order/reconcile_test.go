@@ -99,6 +99,7 @@ func TestTheEndOfAPurchaseIsReadAgain(t *testing.T) {
 		return salestest.OrderAnswer{Order: marketplace.Order{Type: marketplace.OrderPurchase, ExpiresAt: salestest.Day(day)}}
 	}
 	away := salestest.OrderAnswer{Err: &marketplace.CallError{Kind: marketplace.ErrUnavailable}}
+	unknown := salestest.OrderAnswer{Err: &marketplace.CallError{Kind: marketplace.ErrOrderNotFound}}
 	tests := map[string]struct {
 		mpi    *v1alpha1.MarketplaceInstance
 		answer salestest.OrderAnswer
@@ -114,6 +115,8 @@ func TestTheEndOfAPurchaseIsReadAgain(t *testing.T) {
 		"not where the call brought the order":                 {salestest.Sale(ends(10), brought), until(70), 10},
 		"not over a person's word":                             {salestest.Sale(ends(10), byPerson), until(70), 10},
 		"an order that can't be read at its end holds no sale": {salestest.Sale(ends(10)), away, 10},
+		"nor one when the purchase comes once more":            {salestest.Sale(comesAgain), away, 30},
+		"nor one that is not known any more":                   {salestest.Sale(comesAgain), unknown, 30},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -46,13 +46,16 @@ func Pending(sub *v1alpha1.Subscription) (call v1alpha1.Call, ok bool) {
 	return v1alpha1.Call{}, false
 }
 
-// AllPending are the calls whose orders have yet to be asked for, in the order in which they came.
+// AllPending are the calls whose orders have yet to be asked for, in the order in which they came. A purchase of which only a later end is
+// asked for is none of them: nothing waits for it.
 func AllPending(sub *v1alpha1.Subscription) []v1alpha1.Call {
-	return slices.DeleteFunc(slices.Clone(sub.Calls), func(c v1alpha1.Call) bool { return c.Pending == "" })
+	return slices.DeleteFunc(slices.Clone(sub.Calls), func(c v1alpha1.Call) bool { return !waitsForOrder(c) })
 }
 
-func pendingIndex(sub *v1alpha1.Subscription) int {
-	return slices.IndexFunc(sub.Calls, func(c v1alpha1.Call) bool { return c.Pending != "" })
+func pendingIndex(sub *v1alpha1.Subscription) int { return slices.IndexFunc(sub.Calls, waitsForOrder) }
+
+func waitsForOrder(c v1alpha1.Call) bool {
+	return c.Pending != "" && c.Pending != v1alpha1.CallPendingExpiry
 }
 
 // callIndex is the index of the pending call that the sale's order belongs to.
@@ -61,7 +64,7 @@ func callIndex(sale Sale) int {
 		return pendingIndex(sale.Subscription)
 	}
 	return slices.IndexFunc(sale.Subscription.Calls, func(c v1alpha1.Call) bool {
-		return c.Pending != "" && slices.Equal(c.Key(), sale.Call.Key())
+		return waitsForOrder(c) && slices.Equal(c.Key(), sale.Call.Key())
 	})
 }
 
@@ -91,15 +94,6 @@ func Apply(sale Sale, order marketplace.Order, products []v1alpha1.MarketplacePr
 		return Result{Subscription: sale.Subscription, Product: sale.Product}, nil
 	}
 	sub := sale.Subscription.DeepCopy()
-	if call := &sub.Calls[index]; call.Pending == v1alpha1.CallPendingExpiry {
-		call.Pending = ""
-		return Result{Subscription: ReadEnd(sub, order), Product: sale.Product}, nil
-	}
-	return applySold(sale, sub, index, order, products)
-}
-
-// applySold puts into sub what the order of its call has sold.
-func applySold(sale Sale, sub *v1alpha1.Subscription, index int, order marketplace.Order, products []v1alpha1.MarketplaceProduct) (Result, *Problem) {
 	call := &sub.Calls[index]
 	if problem := checkType(sub, *call, order.Type); problem != nil {
 		return Result{}, problem
@@ -268,22 +262,30 @@ func Estimate(sub *v1alpha1.Subscription) (call v1alpha1.Call, ok bool) {
 		return v1alpha1.Call{}, false
 	}
 	for _, call := range sub.Calls {
-		if isPurchase(sub, call) && call.OrderID != "" && call.Source == "" && call.Pending == "" {
+		if isPurchase(sub, call) && call.OrderID != "" && call.Source == "" && !waitsForOrder(call) {
 			return call, true
 		}
 	}
 	return v1alpha1.Call{}, false
 }
 
-// ReadEnd takes the end of the paid time from an order that is read once more; it returns the argument itself when nothing changes. It is a
-// later end than was estimated, or none that counts: what takes paid time back comes as a call, and a renewal or a person knows better.
+// ReadEnd takes the end of the paid time from an order that is read once more, and returns the argument itself when nothing changes. It is a
+// later end than was estimated, or none that counts: what takes paid time back comes as a call, and a renewal or a person knows better. An
+// order without an end, the zero Order among them, only settles that it was asked for.
 func ReadEnd(sub *v1alpha1.Subscription, order marketplace.Order) *v1alpha1.Subscription {
 	end := subscription.WholeSecond(order.ExpiresAt)
-	if sub.ExpirySource != v1alpha1.ExpiryFromOrder || !sub.ExpiryTime.Before(&end) {
+	later := sub.ExpirySource == v1alpha1.ExpiryFromOrder && sub.ExpiryTime.Before(&end)
+	asked := slices.IndexFunc(sub.Calls, func(c v1alpha1.Call) bool { return c.Pending == v1alpha1.CallPendingExpiry })
+	if !later && asked < 0 {
 		return sub
 	}
 	after := sub.DeepCopy()
-	after.ExpiryTime = end
+	if later {
+		after.ExpiryTime = end
+	}
+	if asked >= 0 {
+		after.Calls[asked].Pending = ""
+	}
 	return after
 }
 
