@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -58,7 +59,7 @@ func objectProblems(object *unstructured.Unstructured) []string {
 	}
 	strict, err := kjson.UnmarshalStrict(raw, into)
 	if err != nil {
-		return []string{typeProblem(err)}
+		return []string{typeProblem(err, culprit(object, object.Object, nil))}
 	}
 	var problems []string
 	for _, one := range strict {
@@ -76,12 +77,69 @@ func objectProblems(object *unstructured.Unstructured) []string {
 // goType is how Go's decoder says where it was; the value itself is left out.
 var goType = regexp.MustCompile(`cannot unmarshal (\w+)(?: .*)? into Go struct field \w+\.(\S+) of type (\S+)`)
 
-// typeProblem words an error of decoding.
-func typeProblem(err error) string {
-	if found := goType.FindStringSubmatch(err.Error()); found != nil {
-		return fmt.Sprintf("%s is a %s but must be a %s: quote strings, and do not quote numbers", found[2], found[1], kindOf(found[3]))
+// typeProblem words an error of decoding. at is the value that has it, as far as it was found.
+func typeProblem(err error, at []string) string {
+	path := strings.ReplaceAll(strings.Join(at, "."), ".[", "[")
+	found := goType.FindStringSubmatch(err.Error())
+	if found == nil {
+		text := report.Cut(strings.TrimPrefix(err.Error(), "json: "), 200)
+		if path == "" {
+			return text
+		}
+		return fmt.Sprintf("%s: %s: correct the value", path, text)
 	}
-	return report.Cut(strings.TrimPrefix(err.Error(), "json: "), 200)
+	is, want := yamlKinds[found[1]], kindOf(found[3])
+	switch {
+	case is == "map" || is == "list" || want == "map" || want == "list":
+		return fmt.Sprintf("%s is a %s but must be a %s: write it as a %s", found[2], is, want, want)
+	case path == "":
+		path = found[2]
+	}
+	if want == "text" {
+		return fmt.Sprintf("%s is a %s but must be a text: quote it", path, is)
+	}
+	return fmt.Sprintf("%s is a %s but must be a %s: correct it, and do not quote it", path, is, want)
+}
+
+// yamlKinds are the decoder's kinds of values in the words of YAML.
+var yamlKinds = map[string]string{"object": "map", "array": "list", "bool": "boolean", "string": "text", "number": "number"}
+
+// culprit is the path of the first value that can't be decoded in its place, whatever stands beside it: the decoder does not say where a
+// text that is no quantity or no base64 stood.
+func culprit(object *unstructured.Unstructured, value any, path []string) []string {
+	switch value := value.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			if found := culprit(object, value[key], append(slices.Clone(path), key)); found != nil {
+				return found
+			}
+		}
+		return nil
+	case []any:
+		for i, entry := range value {
+			if found := culprit(object, entry, append(slices.Clone(path), fmt.Sprintf("[%d]", i))); found != nil {
+				return found
+			}
+		}
+		return nil
+	}
+	alone := value
+	for _, key := range slices.Backward(path) {
+		if strings.HasPrefix(key, "[") {
+			alone = []any{alone}
+		} else {
+			alone = map[string]any{key: alone}
+		}
+	}
+	raw, err := json.Marshal(alone)
+	into, unknown := scheme.Scheme.New(object.GroupVersionKind())
+	if err != nil || unknown != nil {
+		return nil
+	}
+	if _, err := kjson.UnmarshalStrict(raw, into); err != nil {
+		return path
+	}
+	return nil
 }
 
 // kindOf is a type of Go in the words of YAML.
