@@ -210,7 +210,9 @@ func (m *played) process() *process {
 		if !m.due() {
 			m.problem = fmt.Sprintf("%s %s goes at %v, with a retention of %d days: %+v", kind, name, m.now, m.retention, m.instance().Spec.Subscription)
 		}
-		m.deleted = m.deleted || kind == "Namespace"
+		if kind == "Namespace" {
+			m.deleted, m.api = true, 0
+		}
 	}
 	return p
 }
