@@ -73,8 +73,14 @@ func TestARefusedAmountCanBeReplaced(t *testing.T) {
 	x.pass("acme")
 	x.Expect(x.records("acme")).To(ContainElement("0:17 1:17 7 Refused MarketplaceRefused"))
 	x.Expect(x.told("wrong")).To(BeFalse())
-	// An answer that can't be an amount's fault says nothing of what arrived.
+	// So is what was refused with the whole call.
 	x.api.RefuseUsage("acme", "")
+	x.api.FailOperation(koogallerytest.PushUsage, koogallerytest.Fault{Status: http.StatusBadRequest, Code: "MKT.0102"}, -1)
+	x.clock.SetTime(x.start.Add(129 * time.Minute))
+	x.pass("acme")
+	x.Expect(x.records("acme")).To(ContainElement("0:17 1:17 7 Pending MarketplaceRefused"))
+	x.Expect(x.told("wrong")).To(BeFalse())
+	// An answer that can't be an amount's fault says nothing of what arrived.
 	x.api.FailOperation(koogallerytest.PushUsage, koogallerytest.Fault{Status: http.StatusServiceUnavailable}, -1)
 	x.create(x.handWritten("other", "acme", "requests", "8", 60, 64))
 	x.clock.SetTime(x.start.Add(3 * time.Hour))
@@ -87,4 +93,28 @@ func TestARefusedAmountCanBeReplaced(t *testing.T) {
 	x.create(x.handWritten("right", "acme", "requests", "9", 0, 60))
 	x.pass("acme")
 	x.Expect(x.pushed()).To(ConsistOf("acme 8", "acme 9"))
+}
+
+// A record that has another amount than the marketplace was told is not taken for pushed by a process that does not know the first amount.
+func TestAnAmountThatDiffersStaysSoAfterARestart(t *testing.T) {
+	t.Parallel()
+	x := newMeteredShop(t, "usage-differs")
+	x.sells(salestest.MeteredBy(salestest.ByRecords))
+	x.sellsByUse("acme")
+	first := x.handWritten("first", "acme", "requests", "7", 0, 60)
+	x.create(first)
+	x.api.FailOperation(koogallerytest.PushUsage, koogallerytest.Fault{Drop: true, CarriedOut: true}, -1)
+	x.clock.SetTime(x.start.Add(65 * time.Minute))
+	x.pass("acme")
+	x.Expect(x.client.Delete(t.Context(), first)).To(Succeed())
+	x.api.FailOperation(koogallerytest.PushUsage, koogallerytest.Fault{}, 0)
+	x.create(x.handWritten("second", "acme", "requests", "9", 0, 60))
+	x.pass("acme")
+	x.Expect(x.records("acme")).To(ContainElement("0:17 1:17 9 Uncertain AmountDiffers"))
+	x.restart()
+	x.pass("acme")
+	x.pass("acme")
+	x.Expect(x.records("acme")).To(ContainElement("0:17 1:17 9 Uncertain AmountDiffers"))
+	x.says("acme", v1alpha1.ConditionUsageReported, "False UsageUncertain")
+	x.Expect(x.pushed()).To(Equal([]string{"acme 7"}))
 }

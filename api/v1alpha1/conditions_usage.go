@@ -30,7 +30,8 @@ const (
 	ReasonUsageLost = "UsageLost"
 	// ReasonUsageRefused surfaces when a record is refused.
 	ReasonUsageRefused = "UsageRefused"
-	// ReasonUsageUncertain surfaces when it is not known whether a record has reached the marketplace.
+	// ReasonUsageUncertain surfaces when it is not known whether a record has reached the marketplace, or the marketplace was told
+	// another amount than a record has.
 	ReasonUsageUncertain = "UsageUncertain"
 	// ReasonUsageLate surfaces when usage is not reported within the time that the marketplace asks for.
 	ReasonUsageLate = "UsageLate"
@@ -81,8 +82,8 @@ const (
 	ReasonUnknownInstance = "UnknownInstance"
 	// ReasonNotOver surfaces while the record's interval is not over.
 	ReasonNotOver = "NotOver"
-	// ReasonAmountDiffers surfaces when another amount of the same interval was pushed before, by a record that was deleted: the
-	// marketplace keeps the first one.
+	// ReasonAmountDiffers surfaces when another amount of the same interval was pushed before, by a record that was deleted or is of
+	// another instance with the same id: the marketplace keeps the first one.
 	ReasonAmountDiffers = "AmountDiffers"
 	// ReasonAnswerLost surfaces when a push that must not be repeated may or may not have arrived.
 	ReasonAnswerLost = "AnswerLost"

@@ -123,7 +123,9 @@ func (r pushPass) push(ctx context.Context, due []duePush) (again time.Time, err
 	}
 	due, differ := r.tries.differing(due, r.Clock.Now())
 	for _, push := range differ {
-		errs = append(errs, r.say(ctx, push, differsSaying(r.tries.sent[push.record.ID].value)))
+		if first, known := r.tries.sent[push.record.ID]; known {
+			errs = append(errs, r.say(ctx, push, differsSaying(first.value)))
+		}
 	}
 	due, noteErr := r.noted(ctx, due)
 	errs = append(errs, noteErr)
@@ -188,7 +190,8 @@ func (r *PushReconciler) noted(ctx context.Context, due []duePush) ([]duePush, e
 	return ready, errors.Join(errs...)
 }
 
-// untold stores that the marketplace has refused a record by the only push that there was: nothing of it is kept there.
+// untold stores that the marketplace has refused a record by the only push that there was, for its own fault or with the whole call, as
+// for a wrong key: nothing of it is kept there.
 func (r pushPass) untold(ctx context.Context, push *duePush) error {
 	r.tries.unsent(*push)
 	after := push.object.DeepCopy()
@@ -262,10 +265,9 @@ func (r pushPass) settled(ctx context.Context, push duePush, failed error) error
 		return sayOfRecord(ctx, r.Client, r.Recorder, push.instance, accepted, pushedSaying(), now)
 	}
 	said, pause := pushFailed(failed)
-	refused := said.state == v1alpha1.UsageRefused
-	r.tries.failed(push.object.UID, refused, pause, now)
+	r.tries.failed(push.object.UID, said.state == v1alpha1.UsageRefused, pause, now)
 	var err error
-	if refused && push.first {
+	if push.first && said.Reason == v1alpha1.ReasonMarketplaceRefused && !mayHaveArrived(failed) {
 		err = r.untold(ctx, &push)
 	}
 	return errors.Join(err, r.say(ctx, push, said))
@@ -281,8 +283,8 @@ func heldSaying(until time.Time) saying {
 // differsSaying is said of a record whose interval was pushed before with another amount.
 func differsSaying(first string) saying {
 	return saying{v1alpha1.UsageUncertain, report.False(v1alpha1.ReasonAmountDiffers, fmt.Sprintf("The amount %s was already pushed for this interval"+
-		" by a record that has been deleted, and the marketplace keeps the first amount: compare it with the marketplace's console and create"+
-		" a record with that amount to replace this one", first))}
+		" by another record, and the marketplace keeps the first amount: compare it with the marketplace's console, delete this record and"+
+		" create one with that amount", first))}
 }
 
 // pushFailed words a push that failed, and says how long the marketplace wants to be left alone. What is wrong with every record is

@@ -165,6 +165,12 @@ func recordVerdict(m meterAccount, j metering.Judged) (saying, bool) {
 	return saying{}, false
 }
 
+// saidToDiffer says whether a record was found to have another amount than the marketplace was told first.
+func saidToDiffer(record *v1alpha1.UsageRecord) bool {
+	ready := meta.FindStatusCondition(record.Status.Conditions, v1alpha1.ConditionReady)
+	return ready != nil && ready.Reason == v1alpha1.ReasonAmountDiffers
+}
+
 func pushedSaying() saying {
 	return saying{v1alpha1.UsagePushed, report.True(v1alpha1.ReasonPushed, "The marketplace has accepted it")}
 }

@@ -96,14 +96,16 @@ func recordsVerdict(k known) (report.Verdict, bool) {
 	for i := range k.records {
 		said[k.records[i].Name] = meta.FindStatusCondition(k.records[i].Status.Conditions, v1alpha1.ConditionReady)
 	}
-	refusedByMarketplace := func(j metering.Judged) bool {
-		condition := said[j.Name]
-		return j.Verdict == metering.Due && condition != nil && condition.Reason == v1alpha1.ReasonMarketplaceRefused
+	// waits says whether a record is to be pushed and is not for a reason.
+	waits := func(j metering.Judged, reason string) bool {
+		return j.Verdict == metering.Due && said[j.Name] != nil && said[j.Name].Reason == reason
 	}
 	lost := k.namesOf(func(j metering.Judged) bool { return j.Lost && !j.Pushed || j.Verdict == metering.TooOld })
-	uncertain := k.namesOf(func(j metering.Judged) bool { return j.Verdict == metering.Uncertain })
+	uncertain := k.namesOf(func(j metering.Judged) bool {
+		return j.Verdict == metering.Uncertain || waits(j, v1alpha1.ReasonAmountDiffers)
+	})
 	refused := append(k.namesOf(func(j metering.Judged) bool {
-		return j.Verdict.Refused() && j.Verdict != metering.TooOld || refusedByMarketplace(j)
+		return j.Verdict.Refused() && j.Verdict != metering.TooOld || waits(j, v1alpha1.ReasonMarketplaceRefused)
 	}), refusedStrays(k)...)
 	look := func(names []string) string { return fmt.Sprintf("see `kubectl describe urec %s`", names[0]) }
 	switch {
@@ -111,8 +113,8 @@ func recordsVerdict(k known) (report.Verdict, bool) {
 		return report.False(v1alpha1.ReasonUsageLost, fmt.Sprintf("The usage of %d interval(s) can no longer be charged: settle it with the"+
 			" marketplace's support, then delete the records; %s", len(lost), look(lost))), true
 	case len(uncertain) > 0:
-		return report.False(v1alpha1.ReasonUsageUncertain, fmt.Sprintf("%d record(s) may have reached the marketplace; %s",
-			len(uncertain), look(uncertain))), true
+		return report.False(v1alpha1.ReasonUsageUncertain, fmt.Sprintf("%d record(s) may have reached the marketplace, or differ from what it was told;"+
+			" %s", len(uncertain), look(uncertain))), true
 	case len(refused) > 0:
 		message := fmt.Sprintf("%d record(s) were refused; %s", len(refused), look(refused))
 		if condition := said[refused[0]]; condition != nil && condition.Status == metav1.ConditionFalse {

@@ -77,6 +77,10 @@ func TestWhatIsSaidAboutUsage(t *testing.T) {
 			records: []v1alpha1.UsageRecord{counts(0, "1", saidOf(metav1.ConditionFalse, v1alpha1.ReasonMarketplaceRefused))},
 			want:    "False UsageRefused",
 		},
+		"a marketplace that was told another amount": {
+			records: []v1alpha1.UsageRecord{counts(0, "1", saidOf(metav1.ConditionFalse, v1alpha1.ReasonAmountDiffers))},
+			want:    "False UsageUncertain",
+		},
 		"a source that is silent": {
 			records: []v1alpha1.UsageRecord{counts(-1, "1", wasPushed)}, silent: silent(v1alpha1.ReasonSourceUnavailable),
 			after: 2*time.Hour - time.Second, want: "Unknown SourceUnavailable",

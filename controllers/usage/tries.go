@@ -36,13 +36,17 @@ const (
 	rememberTaken = 48 * time.Hour
 )
 
-// differing takes the records out whose id stands for another amount already: that of a record which was deleted. The marketplace keeps
-// the first one, and would be taken to have accepted the second.
+// differing takes the records out whose id stands for another amount already: that of a record which was deleted, or of another instance
+// with the same id. The marketplace keeps the first one, and would be taken to have accepted the second. A record of which that was said
+// once stays out in the next process too, which does not know the first amount.
 func (t *tries) differing(due []duePush, now time.Time) (fit, differ []duePush) {
 	maps.DeleteFunc(t.sent, func(_ string, s sent) bool { return now.After(s.until) })
 	return partition(due, func(push duePush) bool {
 		before, known := t.sent[push.record.ID]
-		return !known || before.record == push.object.UID || before.value == push.record.Value
+		if !known {
+			return !saidToDiffer(push.object)
+		}
+		return before.record == push.object.UID || before.value == push.record.Value
 	})
 }
 

@@ -88,7 +88,8 @@ func (d *demo) startOpenAPI(ctx context.Context, address string) error {
 		return err
 	}
 	d.sold, d.joint = sold, joint
-	p, err := d.start(openAPIProcess, []string{"AK=" + d.keys.ak, "SK=" + d.keys.sk},
+	// Without the callbacks' key it would refuse all usage.
+	p, err := d.start(openAPIProcess, []string{"AK=" + d.keys.ak, "SK=" + d.keys.sk, "ACCESS_KEY=" + d.keys.accessKey},
 		d.paths.stallkeeper(), "simulate", "openapi", "--bind-address", address, "--product-id", sold.productID, "--sku-code", sold.skuCode)
 	if err != nil {
 		return err
