@@ -46,7 +46,7 @@ func (m Metrics) Describe(descs chan<- *prometheus.Desc) {
 var never = []string{
 	v1alpha1.ReasonSettled, v1alpha1.ReasonPushed, v1alpha1.ReasonUsageLost, v1alpha1.ReasonTooOld, v1alpha1.ReasonOverlaps,
 	v1alpha1.ReasonBeforeSale, v1alpha1.ReasonBeforeCheckpoint, v1alpha1.ReasonMeterHasSource, v1alpha1.ReasonUnknownMeter,
-	v1alpha1.ReasonUnknownInstance,
+	v1alpha1.ReasonUnknownInstance, v1alpha1.ReasonAmountDiffers,
 }
 
 // stillToPush says whether a record that is not accepted will be pushed, as far as its status knows.

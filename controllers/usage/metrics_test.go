@@ -29,6 +29,8 @@ func TestUsageMetricsTellWhatDoesNotGetThrough(t *testing.T) {
 	}
 	refused := record("f", "4", 1, false)
 	refused.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonOverlaps}}
+	differs := record("i", "6", 1, false)
+	differs.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonAmountDiffers}}
 	kept := record("g", "5", 1, false)
 	kept.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSettled}}
 	checkpoint := record("e", "0", 1, false)
@@ -41,7 +43,7 @@ func TestUsageMetricsTellWhatDoesNotGetThrough(t *testing.T) {
 	reader := fake.NewClientBuilder().WithScheme(scheme).WithIndex(&v1alpha1.UsageRecord{}, recordOpenField, recordOpen).WithObjects(
 		mpi, salestest.HandMade(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Name = "pilot" }),
 		record("a", "1", 1, true), record("b", "2", 3, false), record("c", "3", 2, false), record("d", "0", 1, false), record("h", "0.00", 1, false),
-		refused, kept, checkpoint,
+		refused, differs, kept, checkpoint,
 	).Build()
 	want := fmt.Sprintf(`
 		# HELP stallkeeper_usage_instances MarketplaceInstances that are billed by usage, by namespace, product, and status and reason of UsageReported.
