@@ -34,7 +34,7 @@ const (
 	ReasonRevisionNotFound = "RevisionNotFound"
 	// ReasonPlanNotFound surfaces when the product's revision has no such plan.
 	ReasonPlanNotFound = "PlanNotFound"
-	// ReasonPlanUnclear surfaces when an instance without a sale names no plan and its product has several.
+	// ReasonPlanUnclear surfaces when an instance without a sale names no plan and its product has several, or when the plan of a sale is not known.
 	ReasonPlanUnclear = "PlanUnclear"
 	// ReasonRenderFailed surfaces when the template fails with this instance's values.
 	ReasonRenderFailed = "RenderFailed"

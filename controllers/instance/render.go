@@ -177,7 +177,7 @@ func (r *Reconciler) planOf(ctx context.Context, p *pass, name string) (*revisio
 		return nil, v1alpha1.Plan{}, nil, err
 	}
 	if p.Effective.Plan == "" {
-		return nil, v1alpha1.Plan{}, report.Problem(v1alpha1.ReasonPlanUnclear, "The sale names no plan and the product has several: set spec.plan"), nil
+		return nil, v1alpha1.Plan{}, planUnclear(p.Instance), nil
 	}
 	plan, ok := rev.Plan(p.Effective.Plan)
 	if !ok {
@@ -185,6 +185,14 @@ func (r *Reconciler) planOf(ctx context.Context, p *pass, name string) (*revisio
 			"Revision %q of the product has no plan %q: add it to the product, or set another plan here", name, p.Effective.Plan)), nil
 	}
 	return rev, plan, nil, nil
+}
+
+// planUnclear says why there is no plan: of a sale, a person has set and taken back what could not be read from its order.
+func planUnclear(mpi *v1alpha1.MarketplaceInstance) *report.Verdict {
+	if mpi.Spec.Subscription == nil {
+		return report.Problem(v1alpha1.ReasonPlanUnclear, "The instance names no plan, and the product has several: set spec.plan")
+	}
+	return report.Problem(v1alpha1.ReasonPlanUnclear, "It is not known which plan was sold: set spec.plan")
 }
 
 // noRevision says why there is nothing to render.

@@ -374,7 +374,7 @@ func blockerText(blockers []v1alpha1.Blocker) string {
 	first := blockers[0]
 	text := first.Object + ": " + cmp.Or(first.Message, first.Reason)
 	if first.Remedy != "" {
-		text += ". " + first.Remedy
+		text += " (" + first.Remedy + ")"
 	}
 	if more := len(blockers) - 1; more > 0 {
 		text += fmt.Sprintf("; %d more in status.blockers", more)

@@ -30,6 +30,8 @@ func StateOf(mpi *v1alpha1.MarketplaceInstance) v1alpha1.InstanceState {
 		return v1alpha1.StatePaused
 	case provisioned.Reason == v1alpha1.ReasonRemoved:
 		return v1alpha1.StateReleased
+	case isOver(suspended, provisioned):
+		return v1alpha1.StateSuspended
 	case provisioned.Status == metav1.ConditionFalse:
 		return v1alpha1.StateBlocked
 	case provisioned.Reason == v1alpha1.ReasonWaitingForOrder && of(v1alpha1.ConditionReady).Status == metav1.ConditionFalse:
@@ -52,11 +54,17 @@ func StateOf(mpi *v1alpha1.MarketplaceInstance) v1alpha1.InstanceState {
 }
 
 // suspendedState tells what a person has to decide from what ends by itself. A renewal that was paid and can't be read would bring the tenant
-// back; what has ended for good waits for no order.
+// back.
 func suspendedState(reason string, order metav1.Condition) v1alpha1.InstanceState {
-	ended := reason == v1alpha1.ReasonReleased || reason == v1alpha1.ReasonRetentionEnded
-	if reason == v1alpha1.ReasonNotAcknowledged || order.Status == metav1.ConditionFalse && !ended {
+	if reason == v1alpha1.ReasonNotAcknowledged || order.Status == metav1.ConditionFalse {
 		return v1alpha1.StateBlocked
 	}
 	return v1alpha1.StateSuspended
+}
+
+// isOver says whether a tenant is stopped and never runs again. What is wrong with its objects is nobody's task then, but for what keeps it
+// from being deleted.
+func isOver(suspended, provisioned metav1.Condition) bool {
+	ended := suspended.Reason == v1alpha1.ReasonReleased || suspended.Reason == v1alpha1.ReasonRetentionEnded
+	return suspended.Status == metav1.ConditionTrue && ended && provisioned.Reason != v1alpha1.ReasonRemovalHeld
 }
