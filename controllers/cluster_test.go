@@ -521,7 +521,7 @@ func (x *shop) eventually(f any) gomega.AsyncAssertion {
 
 // patience is how long a test waits for what must become true. It is long, because all tests share the cores, and costs nothing
 // where the test passes.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // passes counts the passes over each instance. It is a feature that wants nothing.
 type passes struct {
