@@ -443,3 +443,25 @@ func TestAnOldCacheMovesNoTenantBack(t *testing.T) {
 		t.Errorf("it is on %q with %v", w.pin(), w.field("ConfigMap", "settings", "data", "mode"))
 	}
 }
+
+// A leader whose cache does not show the workloads yet hands their number to an autoscaler as any other does.
+func TestAWorkloadThatTheCacheDoesNotShowKeepsItsNumber(t *testing.T) {
+	ctx, w := t.Context(), newWorld(templates, "plain")
+	w.cache.sync()
+	w.pass(ctx)
+	if web := w.server.object(w.id("Deployment", "web")); web == nil || replicasOf(web) != 3 {
+		t.Fatalf("web is %v", web)
+	}
+	w.server.memory.Stored = func(_, after *unstructured.Unstructured, manager string) {
+		if after != nil && after.GetKind() == "Deployment" && replicasOf(after) != 3 {
+			t.Errorf("%s has %d replicas by %s", after.GetName(), replicasOf(after), manager)
+		}
+	}
+	w.restart()
+	w.target = "scaled"
+	w.pass(ctx)
+	w.pass(ctx)
+	if pin := w.server.object(w.id("Namespace", w.space)).GetLabels()[v1alpha1.RevisionLabel]; pin != "scaled" {
+		t.Errorf("it is on %q", pin)
+	}
+}

@@ -372,7 +372,8 @@ func (p *pass) leavesOut(a action) bool {
 		return patched || stoppable(kind)
 	}
 	_, sets := number(a.obj, "spec", "replicas")
-	return a.standing != nil && hasReplicas(kind) && !sets
+	// A workload that the cache does not show may stand all the same, unless its namespace is as new as this pass.
+	return (a.standing != nil || !p.made) && hasReplicas(kind) && !sets
 }
 
 // applyContent applies the content, and learns from the answer.
