@@ -6,6 +6,9 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -117,4 +120,119 @@ func TestAnAmountThatDiffersStaysSoAfterARestart(t *testing.T) {
 	x.Expect(x.records("acme")).To(ContainElement("0:17 1:17 9 Uncertain AmountDiffers"))
 	x.says("acme", v1alpha1.ConditionUsageReported, "False UsageUncertain")
 	x.Expect(x.pushed()).To(Equal([]string{"acme 7"}))
+}
+
+// withdraw says of a record that the marketplace's console shows nothing of it.
+func (x *meteredShop) withdraw(name string) {
+	x.t.Helper()
+	record := &v1alpha1.UsageRecord{ObjectMeta: metav1.ObjectMeta{Namespace: x.name, Name: name}}
+	x.Expect(x.client.Patch(x.t.Context(), record, client.RawPatch(types.MergePatchType,
+		[]byte(`{"spec": {"delivery": {"withdrawnTime": "2026-01-02T15:04:05Z"}}}`)))).To(Succeed())
+}
+
+// A person who has found that the marketplace shows nothing of a record withdraws it: nothing of it is pushed or counted any more, and another
+// one takes its place, whether it is deleted or not.
+func TestAWithdrawnRecordIsReplaced(t *testing.T) {
+	t.Parallel()
+	x := newMeteredShop(t, "usage-withdrawn")
+	x.sells(salestest.MeteredBy(salestest.ByRecords))
+	x.sellsByUse("acme")
+	x.create(x.handWritten("wrong", "acme", "requests", "99999", 0, 60))
+	gone := x.handWritten("gone", "acme", "requests", "88888", 60, 120)
+	x.create(gone)
+	x.api.FailOperation(koogallerytest.PushUsage, koogallerytest.Fault{Drop: true}, -1)
+	x.clock.SetTime(x.start.Add(125 * time.Minute))
+	x.pass("acme")
+	x.Expect(x.records("acme")).To(Equal([]string{"0:17 1:17 99999 Pending MarketplaceUnavailable", "1:17 2:17 88888 Pending MarketplaceUnavailable"}))
+
+	x.withdraw("wrong")
+	x.withdraw("gone")
+	x.pass("acme")
+	x.Expect(x.records("acme")).To(Equal([]string{"0:17 1:17 99999 Withdrawn", "1:17 2:17 88888 Withdrawn"}))
+	x.says("acme", v1alpha1.ConditionUsageReported, "True UsageReported")
+	x.Expect(x.instance("acme").Status.Usage[0].Total).To(Equal("0"))
+
+	x.Expect(x.client.Delete(t.Context(), gone)).To(Succeed())
+	x.create(x.handWritten("right", "acme", "requests", "9", 0, 60))
+	x.create(x.handWritten("also-right", "acme", "requests", "8", 60, 120))
+	x.api.FailOperation(koogallerytest.PushUsage, koogallerytest.Fault{}, 0)
+	x.clock.SetTime(x.start.Add(3 * time.Hour))
+	x.pass("acme")
+	x.Expect(x.pushed()).To(ConsistOf("acme 9", "acme 8"))
+	x.Expect(x.records("acme")).To(ConsistOf("0:17 1:17 99999 Withdrawn", "0:17 1:17 9 Pushed", "1:17 2:17 8 Pushed"))
+	x.Expect(x.instance("acme").Status.Usage[0].Total).To(Equal("17"))
+}
+
+// What a source has counted follows on a withdrawn record as on any other; deleted, its interval is read again.
+func TestAWithdrawnIntervalIsReadAgain(t *testing.T) {
+	t.Parallel()
+	x := newMeteredShop(t, "usage-withdrawn-read")
+	x.sells(salestest.MeteredBy())
+	x.sellsByUse("acme")
+	x.counts("acme")
+	x.source.set(0, func(int) string { return "7777" })
+	x.api.FailOperation(koogallerytest.PushUsage, koogallerytest.Fault{Drop: true}, -1)
+	x.clock.SetTime(x.start.Add(50 * time.Minute))
+	x.pass("acme")
+	x.Expect(x.records("acme")).To(ContainElement("0:17 1:00 7777 Pending MarketplaceUnavailable"))
+	list := &v1alpha1.UsageRecordList{}
+	x.Expect(x.client.List(t.Context(), list, client.InNamespace(x.name))).To(Succeed())
+	for i := range list.Items {
+		if list.Items[i].Spec.Value == "7777" {
+			x.withdraw(list.Items[i].Name)
+			x.source.set(0, nil)
+			x.pass("acme")
+			x.Expect(x.records("acme")).To(ContainElement("0:17 1:00 7777 Withdrawn"), "it is not read again while the record is there")
+			x.Expect(x.client.Delete(t.Context(), &list.Items[i])).To(Succeed())
+		}
+	}
+	x.api.FailOperation(koogallerytest.PushUsage, koogallerytest.Fault{}, 0)
+	x.clock.SetTime(x.start.Add(2 * time.Hour))
+	x.pass("acme")
+	x.Expect(x.pushed()).To(ConsistOf("acme 43", "acme 60"))
+}
+
+// Two instances with one id are two by mistake. What was told of one's time is not told again of the other's with another amount, whoever
+// comes first meanwhile and whichever process looks.
+func TestAnHourOfTwinsIsChargedOnce(t *testing.T) {
+	t.Parallel()
+	x := newMeteredShop(t, "usage-twins-told")
+	x.sells(salestest.MeteredBy(salestest.ByRecords))
+	x.sellsByUse("acme")
+	first := &v1alpha1.MarketplaceInstance{}
+	x.Expect(x.client.Get(t.Context(), client.ObjectKey{Namespace: x.name, Name: "acme"}, first)).To(Succeed())
+	x.create(x.handWritten("first", "acme", "requests", "5", 0, 60))
+	x.create(x.handWritten("same", "acme", "requests", "4", 60, 120))
+	x.clock.SetTime(x.start.Add(125 * time.Minute))
+	x.pass("acme")
+	x.Expect(x.pushed()).To(ConsistOf("acme 5", "acme 4"))
+
+	x.sellsByUse("twin", func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.InstanceID = "acme" })
+	x.create(x.handWritten("second", "twin", "requests", "7", 0, 60))
+	x.create(x.handWritten("within", "twin", "requests", "3", 70, 80))
+	x.create(x.handWritten("same-again", "twin", "requests", "4", 80, 81))
+	x.create(x.handWritten("later", "twin", "requests", "2", 120, 124))
+	x.clock.SetTime(x.start.Add(3 * time.Hour))
+	x.pass("twin")
+	x.Expect(x.records("twin")).To(Equal([]string{
+		"0:17 1:17 7 Uncertain AmountDiffers", "1:27 1:37 3 Uncertain AmountDiffers", "1:37 1:38 4 Uncertain AmountDiffers", "2:17 2:21 2 Pending InstanceDuplicate",
+	}))
+
+	// The first one was not sold. What it has told stays with the marketplace, also when it is gone, and nobody remembers it.
+	x.restart()
+	x.Expect(x.client.Delete(t.Context(), first)).To(Succeed())
+	x.Expect(x.client.Patch(t.Context(), first, client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"finalizers": null}}`)))).To(Succeed())
+	records := &v1alpha1.UsageRecordList{}
+	x.Expect(x.client.List(t.Context(), records, client.InNamespace(x.name))).To(Succeed())
+	for i := range records.Items {
+		if records.Items[i].Spec.InstanceRef.Name == "acme" {
+			x.Expect(x.client.Delete(t.Context(), &records.Items[i])).To(Succeed())
+		}
+	}
+	x.eventually(func() bool {
+		return apierrors.IsNotFound(x.running.client.Get(t.Context(), client.ObjectKeyFromObject(first), first))
+	}).Should(BeTrue())
+	x.pass("twin")
+	x.Expect(x.pushed()).To(ConsistOf("acme 5", "acme 4", "acme 2"))
+	x.says("twin", v1alpha1.ConditionUsageReported, "False UsageUncertain")
 }

@@ -52,7 +52,7 @@ const (
 const ConditionPushed = "Pushed"
 
 // ReasonSettled surfaces on Ready of a UsageRecord with which nothing is left to do and which was not pushed: it is of a meter
-// that is not pushed, its value is 0, or it stands for older records.
+// that is not pushed, its value is 0, a person has withdrawn it, or it stands for older records.
 const ReasonSettled = "Settled"
 
 // Reasons of Pushed of a UsageRecord, and of its Ready.

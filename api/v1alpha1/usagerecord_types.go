@@ -74,7 +74,8 @@ type UsageCheckpoint struct {
 }
 
 // UsageDelivery is what became of the push of a record. The controller writes it; a person does to settle a push that may or may
-// not have arrived: with pushTime if the marketplace's console shows the usage, else by removing delivery.
+// not have arrived: with pushTime if the marketplace's console shows the usage. If it does not, withdrawnTime keeps the record from being
+// pushed, and removing delivery has it pushed again where attemptTime is set.
 type UsageDelivery struct {
 	// packageRef names the package, an instance of its own, that the use is deducted from. Written before the push, so that
 	// every push of the record says the same.
@@ -90,6 +91,11 @@ type UsageDelivery struct {
 	// +optional
 	AttemptTime metav1.Time `json:"attemptTime,omitempty,omitzero"`
 
+	// withdrawnTime is when a person withdrew a record that the marketplace may have been told of and whose usage its console does not show.
+	// Such a record is not pushed any more, counts for nothing, and can be deleted; another one can take its place.
+	// +optional
+	WithdrawnTime metav1.Time `json:"withdrawnTime,omitempty,omitzero"`
+
 	// pushTime is when the marketplace accepted the record.
 	// +optional
 	PushTime metav1.Time `json:"pushTime,omitempty,omitzero"`
@@ -101,6 +107,7 @@ type UsageDelivery struct {
 // +kubebuilder:validation:XValidation:rule="has(self.checkpoint) ? self.startTime <= self.endTime : self.startTime < self.endTime",message="startTime must be before endTime",fieldPath=".endTime",reason=FieldValueInvalid
 // +kubebuilder:validation:XValidation:rule="!(has(self.checkpoint) || has(self.unmeasured)) || self.value == '0'",message="a record with checkpoint or unmeasured must have the value 0",fieldPath=".value",reason=FieldValueInvalid
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.delivery) || !has(oldSelf.delivery.pushTime) || (has(self.delivery) && self.delivery == oldSelf.delivery)",message="what the marketplace has accepted can't be changed or taken back here",fieldPath=".delivery",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.delivery) || !has(oldSelf.delivery.withdrawnTime) || (has(self.delivery) && has(self.delivery.withdrawnTime) && self.delivery.withdrawnTime == oldSelf.delivery.withdrawnTime)",message="a record that was withdrawn stays withdrawn: create another one",fieldPath=".delivery",reason=FieldValueForbidden
 type UsageRecordSpec struct {
 	// instanceRef names the instance that has used something.
 	// +required
@@ -159,7 +166,7 @@ type UsageRecordSpec struct {
 	Delivery UsageDelivery `json:"delivery,omitempty,omitzero"`
 }
 
-// UsageRecordState sums a record up in one word for people: Pending, Pushed, Refused, Uncertain, Unused, Kept or Checkpoint;
+// UsageRecordState sums a record up in one word for people: Pending, Pushed, Refused, Uncertain, Withdrawn, Unused, Kept or Checkpoint;
 // later versions may have more. No code reads it.
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=64
@@ -174,6 +181,8 @@ const (
 	UsageRefused UsageRecordState = "Refused"
 	// UsageUncertain may have been accepted; a person has to look.
 	UsageUncertain UsageRecordState = "Uncertain"
+	// UsageWithdrawn is not charged, because a person has withdrawn it.
+	UsageWithdrawn UsageRecordState = "Withdrawn"
 	// UsageUnused has nothing to push.
 	UsageUnused UsageRecordState = "Unused"
 	// UsageKept is of a meter that is not pushed.

@@ -1706,6 +1706,7 @@ func (in *UsageDelivery) DeepCopyInto(out *UsageDelivery) {
 	out.PackageRef = in.PackageRef
 	in.ToldTime.DeepCopyInto(&out.ToldTime)
 	in.AttemptTime.DeepCopyInto(&out.AttemptTime)
+	in.WithdrawnTime.DeepCopyInto(&out.WithdrawnTime)
 	in.PushTime.DeepCopyInto(&out.PushTime)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/sale"
 	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 )
 
@@ -66,7 +67,7 @@ func (r *Reconciler) lookStopped(ctx context.Context, p *pass, o *outcome) {
 	}
 	o.blockers = append(o.blockers, blockersOf(stopped.Running)...)
 	// Pods take their time to end. Each that is named meanwhile would be a write of the status.
-	switch named := stoppingSince(p.Instance, p.now).Add(queue.PodsFirst); {
+	switch named := sale.StoppingSince(p.Instance, p.now).Add(queue.PodsFirst); {
 	case len(stopped.Ending) == 0:
 	case p.now.Before(named):
 		o.again = queue.Earliest(o.again, named)
@@ -110,15 +111,6 @@ func unaddressed(waiting []tenant.Blocker) []v1alpha1.Blocker {
 func unhealthySince(mpi *v1alpha1.MarketplaceInstance, now time.Time) time.Time {
 	condition := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionProvisioned)
 	if condition == nil || condition.Status == "True" {
-		return now
-	}
-	return condition.LastTransitionTime.Time
-}
-
-// stoppingSince is since when the tenant is being stopped, as far as the status tells.
-func stoppingSince(mpi *v1alpha1.MarketplaceInstance, now time.Time) time.Time {
-	condition := meta.FindStatusCondition(mpi.Status.Conditions, v1alpha1.ConditionSuspended)
-	if condition == nil || condition.Reason != v1alpha1.ReasonSuspending {
 		return now
 	}
 	return condition.LastTransitionTime.Time

@@ -106,7 +106,7 @@ func (p *pass) decide() {
 		return
 	}
 	if p.memory.stopSeen.IsZero() {
-		p.memory.stopSeen = p.now
+		p.memory.stopSeen = sale.UnfinishedSince(p.Instance, p.now)
 	}
 	p.decision = p.DecideUnfinished(p.now, p.memory.stopSeen)
 }

@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	flags "flag"
 	"fmt"
 	"os"
 	"strconv"
@@ -43,6 +44,7 @@ func TestWhateverHappensOnTheRealAPIServer(t *testing.T) {
 	delete(without, "port")
 	delete(without, "renamed")
 	left, failing := sequences(t), false
+	sameSequences(t, flags.Lookup("rapid.checks").DefValue)
 	rapid.Check(t, func(t *rapid.T) {
 		if left--; left < 0 && !failing {
 			return // the API server in memory plays the others

@@ -116,7 +116,7 @@ func momentOf(mpi *v1alpha1.MarketplaceInstance, d lifecycle.Decision, p lifecyc
 		return m
 	}
 	if memory.stopSeen.IsZero() {
-		memory.stopSeen = now
+		memory.stopSeen = sale.UnfinishedSince(mpi, now)
 	}
 	m.StopAt = stoppedSince(mpi, d, p)
 	if m.StopAt.IsZero() || m.StopAt.After(now) {

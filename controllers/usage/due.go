@@ -28,13 +28,13 @@ type duePush struct {
 	packageName string
 	// sold is that package's instance as the cache shows it; nil without one.
 	sold *v1alpha1.MarketplaceInstance
-	// unclear is why it is not pushed; nil when it is.
-	unclear *report.Verdict
+	// kept is why it is not pushed; nil when it is.
+	kept *saying
 }
 
 // collected is everything that is on its way to one marketplace.
 type collected struct {
-	due, unclear []duePush
+	due, kept []duePush
 	// next is when the next record becomes due whose interval is not over.
 	next time.Time
 }
@@ -42,14 +42,15 @@ type collected struct {
 // refuse notes records that name no instance which could have used something.
 func (c *collected) refuse(records []*v1alpha1.UsageRecord, format string, args ...any) {
 	for _, record := range records {
-		c.unclear = append(c.unclear, duePush{object: record, unclear: report.Problem(v1alpha1.ReasonUnknownInstance, fmt.Sprintf(format, args...))})
+		said := saying{v1alpha1.UsageRefused, report.False(v1alpha1.ReasonUnknownInstance, fmt.Sprintf(format, args...))}
+		c.kept = append(c.kept, duePush{object: record, kept: &said})
 	}
 }
 
 // collect finds the records that are due. It reads caches only.
 func (r *PushReconciler) collect(ctx context.Context, mp *v1alpha1.Marketplace, now time.Time) (collected, error) {
 	open := &v1alpha1.UsageRecordList{}
-	if err := r.List(ctx, open, client.InNamespace(mp.Namespace), client.MatchingFields{recordOpenField: recordIsOpen}); err != nil {
+	if err := r.List(ctx, open, client.InNamespace(mp.Namespace), client.MatchingFields{recordPushField: recordIsOpen}); err != nil {
 		return collected{}, fmt.Errorf("listing the open usage records: %w", err)
 	}
 	instances := map[string][]*v1alpha1.UsageRecord{}
@@ -93,6 +94,10 @@ func (r *PushReconciler) collectInstance(ctx context.Context, mpi *v1alpha1.Mark
 	if err != nil {
 		return err
 	}
+	told, err := toldOfTwins(ctx, r.Client, mpi)
+	if err != nil {
+		return err
+	}
 	objects := map[string]*v1alpha1.UsageRecord{}
 	for i := range l.records {
 		objects[l.records[i].Name] = &l.records[i]
@@ -111,12 +116,17 @@ func (r *PushReconciler) collectInstance(ctx context.Context, mpi *v1alpha1.Mark
 			if sold := push.sold; sold != nil && m.suspends(push.packageName) {
 				push.record.PackageInstanceID = sold.Spec.Subscription.InstanceID
 			}
-			if l.unclear != nil {
-				push.unclear = l.unclear
-				found.unclear = append(found.unclear, push)
-				continue
+			switch conflict := conflictOf(push, told[m.spec.Name]); {
+			case conflict != nil:
+				push.kept = conflict
+			case l.unclear != nil && !saidToDiffer(object):
+				push.kept = &saying{v1alpha1.UsagePending, report.False(l.unclear.Reason, l.unclear.Message)}
 			}
-			found.due = append(found.due, push)
+			if push.kept != nil {
+				found.kept = append(found.kept, push)
+			} else if l.unclear == nil {
+				found.due = append(found.due, push)
+			}
 		}
 	}
 	return nil

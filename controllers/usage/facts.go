@@ -76,7 +76,8 @@ func readLedger(ctx context.Context, reader client.Reader, mpi *v1alpha1.Marketp
 		return ledger{}, err
 	}
 	l := ledgerOf(mpi, product, list.Items, maxAge, now, packages...)
-	if twin := duplicate(mpi, twins); twin != nil {
+	// Of a released one nothing more is to come: what it has to say is whether all of its usage was pushed.
+	if twin := duplicate(mpi, twins); twin != nil && (!released(mpi) || l.open() > 0) {
 		l.unclear = twin
 	}
 	return l, nil
@@ -147,7 +148,8 @@ func recordFact(record *v1alpha1.UsageRecord) metering.Record {
 		Name: record.Name, Begins: spec.StartTime.Time, Ends: spec.EndTime.Time, Value: amountOf(spec.Value, 0),
 		Stopped: spec.TenantActivity == v1alpha1.TenantStopped, Lost: spec.Unmeasured == v1alpha1.UnmeasuredLost,
 		Unasked: spec.Unmeasured != "", Attempted: !spec.Delivery.AttemptTime.IsZero(), Pushed: !spec.Delivery.PushTime.IsZero(),
-		Created: record.CreationTimestamp.Time, Package: spec.Delivery.PackageRef.Name, Kept: spec.Push == v1alpha1.MeterPushNone,
+		Withdrawn: !spec.Delivery.WithdrawnTime.IsZero(),
+		Created:   record.CreationTimestamp.Time, Package: spec.Delivery.PackageRef.Name, Kept: spec.Push == v1alpha1.MeterPushNone,
 	}
 	if checkpoint := spec.Checkpoint; checkpoint.Total != "" {
 		fact.Checkpoint = &metering.Checkpoint{

@@ -84,7 +84,8 @@ func usageBlocker(mpi *v1alpha1.MarketplaceInstance, until time.Time) v1alpha1.B
 	return v1alpha1.Blocker{
 		Object: "MarketplaceInstance/" + mpi.Name, Reason: v1alpha1.ReasonPushPending,
 		Message: fmt.Sprintf("deletion would lose usage that the marketplace has not accepted; the instance is kept until %s at the latest", report.Stamp(until)),
-		Remedy:  "list the records with `kubectl get urec`; delete those that should not be charged",
+		Remedy: "list the records with `kubectl get urec`; delete those that should not be charged, or withdraw those that the marketplace" +
+			" may have been told of (docs/usage.md)",
 	}
 }
 

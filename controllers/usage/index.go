@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -15,11 +16,13 @@ import (
 // server.
 const (
 	recordInstanceField  = "spec.instanceRef.name"
-	recordOpenField      = "open"
+	recordPushField      = "push"
 	instanceIDField      = "spec.subscription.instanceID"
 	packageConsumerField = "spec.subscription.packageConsumerRef.name"
-	// recordIsOpen is the value of recordOpenField of a record that the marketplace has not accepted and that has something to push.
-	recordIsOpen = "true"
+	// recordIsOpen is the value of recordPushField of a record that the marketplace has not accepted and that has something to push;
+	// recordIsWithdrawn that of one which was withdrawn.
+	recordIsOpen      = "open"
+	recordIsWithdrawn = "withdrawn"
 )
 
 // SetupIndexes makes the cache find usage records by their instance and those that are not pushed, and packages by the instance
@@ -27,7 +30,7 @@ const (
 func SetupIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	if err := errors.Join(
 		indexer.IndexField(ctx, &v1alpha1.UsageRecord{}, recordInstanceField, recordInstance),
-		indexer.IndexField(ctx, &v1alpha1.UsageRecord{}, recordOpenField, recordOpen),
+		indexer.IndexField(ctx, &v1alpha1.UsageRecord{}, recordPushField, recordPush),
 		indexer.IndexField(ctx, &v1alpha1.MarketplaceInstance{}, packageConsumerField, packageUserOf),
 		indexer.IndexField(ctx, &v1alpha1.MarketplaceInstance{}, instanceIDField, instanceIDOf),
 	); err != nil {
@@ -62,11 +65,15 @@ func recordInstance(object client.Object) []string {
 	return []string{record.Spec.InstanceRef.Name}
 }
 
-func recordOpen(object client.Object) []string {
+func recordPush(object client.Object) []string {
 	record, ok := object.(*v1alpha1.UsageRecord)
-	if !ok || !record.Spec.Delivery.PushTime.IsZero() || record.Spec.Checkpoint.Total != "" ||
-		amountOf(record.Spec.Value, metering.One) == 0 {
+	switch {
+	case !ok || !record.Spec.Delivery.PushTime.IsZero() || record.Spec.Checkpoint.Total != "" || amountOf(record.Spec.Value, metering.One) == 0:
 		return nil
+	case !record.Spec.Delivery.WithdrawnTime.IsZero():
+		return []string{recordIsWithdrawn}
 	}
 	return []string{recordIsOpen}
 }
+
+func isOpen(record client.Object) bool { return slices.Contains(recordPush(record), recordIsOpen) }

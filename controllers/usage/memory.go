@@ -7,8 +7,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 )
 
-// memory is what a process remembers of one instance's meters to save work. Lost, it costs a few calls, and a tenant that has to
-// stop is waited for anew.
+// memory is what a process remembers of one instance's meters to save work. Lost, it costs a few calls.
 type memory struct {
 	// stopSeen is when a pass first saw that the tenant has to be stopped.
 	stopSeen time.Time

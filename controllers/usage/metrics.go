@@ -60,7 +60,7 @@ func (m Metrics) Collect(metrics chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), report.MetricsTimeout)
 	defer cancel()
 	open := &v1alpha1.UsageRecordList{}
-	err := m.Reader.List(ctx, open, client.MatchingFields{recordOpenField: recordIsOpen}, client.UnsafeDisableDeepCopy)
+	err := m.Reader.List(ctx, open, client.MatchingFields{recordPushField: recordIsOpen}, client.UnsafeDisableDeepCopy)
 	instances := &v1alpha1.MarketplaceInstanceList{}
 	if err != nil || m.Reader.List(ctx, instances, client.UnsafeDisableDeepCopy) != nil {
 		return

@@ -40,7 +40,7 @@ func TestUsageMetricsTellWhatDoesNotGetThrough(t *testing.T) {
 			Type: v1alpha1.ConditionUsageReported, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonUsageLate,
 		}}
 	})
-	reader := fake.NewClientBuilder().WithScheme(scheme).WithIndex(&v1alpha1.UsageRecord{}, recordOpenField, recordOpen).WithObjects(
+	reader := fake.NewClientBuilder().WithScheme(scheme).WithIndex(&v1alpha1.UsageRecord{}, recordPushField, recordPush).WithObjects(
 		mpi, salestest.HandMade(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Name = "pilot" }),
 		record("a", "1", 1, true), record("b", "2", 3, false), record("c", "3", 2, false), record("d", "0", 1, false), record("h", "0.00", 1, false),
 		refused, differs, kept, checkpoint,

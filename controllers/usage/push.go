@@ -59,7 +59,7 @@ func (r *PushReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	err = r.tellUnclear(ctx, found.unclear, now)
+	err = errors.Join(r.tellKept(ctx, found.kept, now), r.forgetWithdrawn(ctx, mp, tries, now))
 	ready, again := tries.ready(found.due, now)
 	if len(ready) > 0 {
 		next, pushErr := r.push(ctx, mp, ready, tries)
@@ -72,15 +72,38 @@ func (r *PushReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.
 	return queue.Wake(now, again, found.next, now.Add(pushLook)), nil
 }
 
-// tellUnclear says of records that nobody knows how to push that they wait for a person.
-func (r *PushReconciler) tellUnclear(ctx context.Context, unclear []duePush, now time.Time) error {
+// tellKept says of records that must not be pushed that they wait for a person.
+func (r *PushReconciler) tellKept(ctx context.Context, kept []duePush, now time.Time) error {
 	var errs []error
-	for _, push := range unclear {
-		said := saying{v1alpha1.UsagePending, report.False(push.unclear.Reason, push.unclear.Message)}
-		if push.instance == nil {
-			said.state = v1alpha1.UsageRefused
+	for _, push := range kept {
+		errs = append(errs, sayOfRecord(ctx, r.Client, r.Recorder, push.instance, push.object, *push.kept, now))
+	}
+	return errors.Join(errs...)
+}
+
+// forgetWithdrawn lets other amounts stand in the place of records that were withdrawn, and says so of each: the chart's policy lets one
+// be deleted only after that.
+func (r *PushReconciler) forgetWithdrawn(ctx context.Context, mp *v1alpha1.Marketplace, tries *tries, now time.Time) error {
+	list := &v1alpha1.UsageRecordList{}
+	if err := r.List(ctx, list, client.InNamespace(mp.Namespace), client.MatchingFields{recordPushField: recordIsWithdrawn}); err != nil {
+		return fmt.Errorf("listing the withdrawn usage records: %w", err)
+	}
+	var errs []error
+	for i := range list.Items {
+		record := &list.Items[i]
+		mpi := &v1alpha1.MarketplaceInstance{}
+		err := r.Get(ctx, client.ObjectKey{Namespace: record.Namespace, Name: record.Spec.InstanceRef.Name}, mpi)
+		switch {
+		case apierrors.IsNotFound(err):
+			mpi = nil
+		case err != nil:
+			errs = append(errs, err)
+			continue
+		case mpi.Spec.Subscription == nil || mpi.Spec.Subscription.Marketplace != mp.Name:
+			continue
 		}
-		errs = append(errs, sayOfRecord(ctx, r.Client, r.Recorder, push.instance, push.object, said, now))
+		tries.withdrawn(record.UID)
+		errs = append(errs, sayOfRecord(ctx, r.Client, r.Recorder, mpi, record, withdrawnSaying(), now))
 	}
 	return errors.Join(errs...)
 }
@@ -124,7 +147,7 @@ func (r pushPass) push(ctx context.Context, due []duePush) (again time.Time, err
 	due, differ := r.tries.differing(due, r.Clock.Now())
 	for _, push := range differ {
 		if first, known := r.tries.sent[push.record.ID]; known {
-			errs = append(errs, r.say(ctx, push, differsSaying(first.value)))
+			errs = append(errs, r.say(ctx, push, differsSaying(first.value, "by another record")))
 		}
 	}
 	due, noteErr := r.noted(ctx, due)
@@ -280,11 +303,16 @@ func heldSaying(until time.Time) saying {
 		" if the marketplace's console shows its usage", report.Stamp(until)))}
 }
 
-// differsSaying is said of a record whose interval was pushed before with another amount.
-func differsSaying(first string) saying {
+// differsSaying is said of a record of whose time another amount was pushed before.
+func differsSaying(first, by string) saying {
 	return saying{v1alpha1.UsageUncertain, report.False(v1alpha1.ReasonAmountDiffers, fmt.Sprintf("The amount %s was already pushed for this interval"+
-		" by another record, and the marketplace keeps the first amount: compare it with the marketplace's console, delete this record and"+
-		" create one with that amount", first))}
+		" %s, and the marketplace keeps the first amount: compare it with the marketplace's console, delete this record and"+
+		" create one with that amount", first, by))}
+}
+
+func withdrawnSaying() saying {
+	return settledSaying(v1alpha1.UsageWithdrawn, "The record is withdrawn: it is not pushed, and another record can take its place. Where the"+
+		" controller reads the meter, delete this record, and the interval is read again if no later one was")
 }
 
 // pushFailed words a push that failed, and says how long the marketplace wants to be left alone. What is wrong with every record is

@@ -55,7 +55,7 @@ func (r *Reconciler) adopt(ctx context.Context, mpi *v1alpha1.MarketplaceInstanc
 		after.OwnerReferences = append(after.OwnerReferences, sale.OwnerOf(mpi))
 	}
 	for _, m := range l.present() {
-		if m.spec.counts(record) && record.Spec.Push == "" && len(recordOpen(record)) > 0 {
+		if m.spec.counts(record) && record.Spec.Push == "" && isOpen(record) {
 			after.Spec.Push = m.spec.pushOf(record)
 		}
 	}
@@ -150,7 +150,8 @@ func recordVerdict(m meterAccount, j metering.Judged) (saying, bool) {
 		return settledSaying(v1alpha1.UsageUnused, unusedText), true
 	case metering.TooOld:
 		return refused(v1alpha1.ReasonTooOld, "The interval began more than %d days ago, which the marketplace rejects: settle this"+
-			" usage with its support", int(m.account.Sale.MaxAge.Hours()/24))
+			" usage with its support, then delete this record; where it has spec.delivery, set pushTime in that if the marketplace's console"+
+			" shows the usage, else withdrawnTime", int(m.account.Sale.MaxAge.Hours()/24))
 	case metering.Overlaps:
 		return refused(v1alpha1.ReasonOverlaps, "The record overlaps another record of meter %q: create a record whose startTime and endTime do not,"+
 			" or delete the other record", m.spec.Name)

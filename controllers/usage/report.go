@@ -111,7 +111,7 @@ func recordsVerdict(k known) (report.Verdict, bool) {
 	switch {
 	case len(lost) > 0:
 		return report.False(v1alpha1.ReasonUsageLost, fmt.Sprintf("The usage of %d interval(s) can no longer be charged: settle it with the"+
-			" marketplace's support, then delete the records; %s", len(lost), look(lost))), true
+			" marketplace's support, then delete or withdraw the records; %s", len(lost), look(lost))), true
 	case len(uncertain) > 0:
 		return report.False(v1alpha1.ReasonUsageUncertain, fmt.Sprintf("%d record(s) may have reached the marketplace, or differ from what it was told;"+
 			" %s", len(uncertain), look(uncertain))), true

@@ -167,13 +167,13 @@ func (r *PushReconciler) later(of func(context.Context, client.Object) []types.N
 	}
 }
 
-// mayBeDue lets a record through that can have something to push, and every record that is deleted: one that it had overlapped may be due
-// now.
+// mayBeDue lets a record through that can have something to push, one that was withdrawn, and every record that is deleted: one that it had
+// overlapped may be due now.
 func mayBeDue() predicate.Predicate {
 	return predicate.Funcs{
-		CreateFunc: func(e event.CreateEvent) bool { return len(recordOpen(e.Object)) > 0 },
+		CreateFunc: func(e event.CreateEvent) bool { return len(recordPush(e.Object)) > 0 },
 		UpdateFunc: func(e event.UpdateEvent) bool {
-			return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() && len(recordOpen(e.ObjectNew)) > 0
+			return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() && len(recordPush(e.ObjectNew)) > 0
 		},
 	}
 }

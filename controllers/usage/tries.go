@@ -65,6 +65,11 @@ func (t *tries) taken(push duePush, now time.Time) {
 	}
 }
 
+// withdrawn forgets what was pushed of a record of which a person has found that the marketplace shows nothing.
+func (t *tries) withdrawn(record types.UID) {
+	maps.DeleteFunc(t.sent, func(_ string, s sent) bool { return s.record == record })
+}
+
 // unsent forgets a record that the marketplace has refused: another amount can stand in its place.
 func (t *tries) unsent(push duePush) { delete(t.sent, push.record.ID) }
 

@@ -46,11 +46,59 @@ func duplicate(mpi *v1alpha1.MarketplaceInstance, twins []v1alpha1.MarketplaceIn
 }
 
 func before(a, b *v1alpha1.MarketplaceInstance) bool {
-	released := func(mpi *v1alpha1.MarketplaceInstance) int {
-		if mpi.Spec.Subscription.Entitlement.State == v1alpha1.EntitlementReleased {
-			return 1
-		}
-		return 0
+	if released(a) != released(b) {
+		return released(b)
 	}
-	return cmp.Or(released(a)-released(b), a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name)) < 0
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name)) < 0
+}
+
+func released(mpi *v1alpha1.MarketplaceInstance) bool {
+	return mpi.Spec.Subscription.Entitlement.State == v1alpha1.EntitlementReleased
+}
+
+// toldOfTwins are the records of an instance's twins of which the marketplace may know the amount, by meter.
+func toldOfTwins(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance) (map[string][]*v1alpha1.UsageRecord, error) {
+	twins, err := twinsOf(ctx, reader, mpi)
+	if err != nil {
+		return nil, err
+	}
+	told := map[string][]*v1alpha1.UsageRecord{}
+	for i := range twins {
+		list := &v1alpha1.UsageRecordList{}
+		if err := reader.List(ctx, list, client.InNamespace(mpi.Namespace), client.MatchingFields{recordInstanceField: twins[i].Name},
+			client.UnsafeDisableDeepCopy); err != nil {
+			return nil, fmt.Errorf("listing the usage records of another instance with the same id: %w", err)
+		}
+		for k := range list.Items {
+			if record := &list.Items[k]; mayBeKnown(record.Spec.Delivery) {
+				told[record.Spec.Meter] = append(told[record.Spec.Meter], record)
+			}
+		}
+	}
+	return told, nil
+}
+
+// mayBeKnown says whether the marketplace may have an amount.
+func mayBeKnown(delivery v1alpha1.UsageDelivery) bool {
+	if delivery.WithdrawnTime.IsZero() {
+		return !delivery.ToldTime.IsZero() || !delivery.AttemptTime.IsZero() || !delivery.PushTime.IsZero()
+	}
+	return !delivery.PushTime.IsZero()
+}
+
+// conflictOf says that a record must not be pushed because the marketplace may have been told of its time by a twin's; nil where it was not.
+// The same amount of the same interval goes by the same number, and is no second one.
+func conflictOf(push duePush, told []*v1alpha1.UsageRecord) *saying {
+	mine := push.object.Spec
+	for _, other := range told {
+		theirs := other.Spec
+		same := mine.StartTime.Equal(&theirs.StartTime) && mine.EndTime.Equal(&theirs.EndTime) && mine.Value == theirs.Value
+		apart := !mine.StartTime.Before(&theirs.EndTime) || !theirs.StartTime.Before(&mine.EndTime)
+		if apart || same && !push.old && theirs.Delivery.AttemptTime.IsZero() {
+			continue
+		}
+		said := differsSaying(theirs.Value, fmt.Sprintf("by UsageRecord %q of MarketplaceInstance %q", other.Name, theirs.InstanceRef.Name))
+		return &said
+	}
+	return nil
 }

@@ -47,6 +47,8 @@ func TestUsageRecords(t *testing.T) {
 		"its push":                      {then: []string{`spec: {delivery: {packageRef: {name: p}}}`, `spec: {delivery: {attemptTime: "2026-01-02T02:00:00Z"}}`, `spec: {delivery: {pushTime: "2026-01-02T02:00:01Z"}}`}},
 		"a push that did not arrive":    {is: `spec: {delivery: {attemptTime: "2026-01-02T02:00:00Z"}}`, then: []string{`spec: {delivery: null}`}},
 		"a push taken back":             {is: `spec: {delivery: {pushTime: "2026-01-02T02:00:00Z"}}`, then: []string{`spec: {delivery: null}`}, at: "spec.delivery", says: "what the marketplace has accepted can't be changed or taken back here"},
+		"a withdrawal taken back":       {is: `spec: {delivery: {toldTime: "2026-01-02T02:00:00Z", withdrawnTime: "2026-01-02T02:00:00Z"}}`, then: []string{`spec: {delivery: null}`}, at: "spec.delivery", says: "a record that was withdrawn stays withdrawn: create another one"},
+		"what was accepted withdrawn":   {is: `spec: {delivery: {pushTime: "2026-01-02T02:00:00Z"}}`, then: []string{`spec: {delivery: {withdrawnTime: "2026-01-02T02:00:00Z"}}`}, at: "spec.delivery", says: "what the marketplace has accepted can't be changed"},
 		"the package of a push changed": {is: `spec: {delivery: {packageRef: {name: p}, pushTime: "2026-01-02T02:00:00Z"}}`, then: []string{`spec: {delivery: {packageRef: {name: q}}}`}, at: "spec.delivery", says: "what the marketplace has accepted can't be changed"},
 		"a state of later versions":     {where: "status", then: []string{`status: {state: Settled, observedGeneration: 1}`}},
 	})

@@ -98,9 +98,11 @@ func fixtures() []*unstructured.Unstructured {
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: UsageRecord, metadata: {name: sold-1, namespace: sales}, spec: {
 			instanceRef: {name: sold}, meter: requests, value: "5", startTime: "2026-01-01T10:00:00Z", endTime: "2026-01-01T11:00:00Z"}}`,
 		record("accepted", `, delivery: {pushTime: "2026-01-01T11:00:01Z"}`),
-		strings.Replace(record("consented", `, delivery: {pushTime: "2026-01-01T11:00:01Z"}`), "namespace: sales",
-			"namespace: sales, annotations: {stallkeeper.io/delete-record: Allow}", 1),
 		record("told", `, delivery: {toldTime: "2026-01-01T11:00:01Z"}`),
+		record("withdrawing", `, delivery: {toldTime: "2026-01-01T11:00:01Z", withdrawnTime: "2026-01-01T11:00:01Z"}`),
+		record("withdrawn", `, delivery: {attemptTime: "2026-01-01T11:00:01Z", withdrawnTime: "2026-01-01T11:00:01Z"}`, `, status: {state: Withdrawn}`),
+		record("withdrawn-late", `, delivery: {toldTime: "2026-01-01T11:00:01Z", withdrawnTime: "2026-01-01T11:00:01Z",
+			pushTime: "2026-01-01T11:00:01Z"}`, `, status: {state: Withdrawn}`),
 		record("lost", `, delivery: {packageRef: {name: pack}, attemptTime: "2026-01-01T11:00:01Z"}`),
 
 		`{apiVersion: stallkeeper.io/v1alpha1, kind: Marketplace, metadata: {name: koogallery, namespace: sales},
@@ -179,9 +181,9 @@ func corrections() string {
 }
 
 // record is a usage record of the sold instance, with more fields of its spec.
-func record(name, more string) string {
+func record(name, more string, beside ...string) string {
 	return `{apiVersion: stallkeeper.io/v1alpha1, kind: UsageRecord, metadata: {name: ` + name + `, namespace: sales}, spec: {
-		instanceRef: {name: sold}, meter: requests, value: "5", startTime: "2026-01-01T10:00:00Z", endTime: "2026-01-01T11:00:00Z"` + more + `}}`
+		instanceRef: {name: sold}, meter: requests, value: "5", startTime: "2026-01-01T10:00:00Z", endTime: "2026-01-01T11:00:00Z"` + more + `}` + strings.Join(beside, "") + `}`
 }
 
 // routeKind is a kind of the Gateway API, without its schema.

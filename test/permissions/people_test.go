@@ -105,6 +105,7 @@ func TestPeopleAndUsageRecords(t *testing.T) {
 		controllers = "are written by the controller"
 		settled     = "A person settles a push"
 		told        = "keeps the amount that it was told first"
+		accepted    = "has accepted this usage"
 		ours        = "begin with stallkeeper.io/"
 	)
 	create := func(who, metadata, spec string) request {
@@ -119,6 +120,7 @@ func TestPeopleAndUsageRecords(t *testing.T) {
 		delivered  = ", delivery: {pushTime: '2026-01-01T13:00:00Z'}"
 		checkpoint = ", checkpoint: {total: '999999999'}"
 		pushed     = "{pushTime: '2026-01-01T11:00:00Z'}"
+		withdrawn  = "{withdrawnTime: '2026-01-01T11:00:00Z'}"
 	)
 	try(t, map[string]attempt{
 		"a record is written":                                 {create(editor, "", ""), ""},
@@ -148,15 +150,22 @@ func TestPeopleAndUsageRecords(t *testing.T) {
 		"one gets no consent afterwards":                      {as(editor, "MERGE "+records+"/sold-1", "metadata: {annotations: {stallkeeper.io/restore: Allow}}"), ours},
 		"one's own annotations":                               {as(editor, "MERGE "+records+"/sold-1", "metadata: {annotations: {note: a}}"), ""},
 		"one that was not pushed is deleted":                  {as(editor, "DELETE "+records+"/sold-1"), ""},
-		"one that was accepted is not deleted":                {as(editor, "DELETE "+records+"/accepted"), told},
-		"nor by an administrator":                             {as(admin, "DELETE "+records+"/accepted"), told},
-		"nor all of them at once":                             {as(editor, "DELETE "+records), told},
+		"one that was accepted is not deleted":                {as(editor, "DELETE "+records+"/accepted"), accepted},
+		"nor by an administrator":                             {as(admin, "DELETE "+records+"/accepted"), accepted},
+		"nor all of them at once":                             {as(editor, "DELETE "+records), "ettle a wrong amount with"},
 		"one whose push was begun is not deleted":             {as(editor, "DELETE "+records+"/lost"), told},
 		"one that the marketplace was told of is not deleted": {as(editor, "DELETE "+records+"/told"), told},
 		"nor made untold":                                     {deliver(editor, "told", "null"), settled},
-		"nor called accepted":                                 {deliver(editor, "told", pushed), settled},
-		"one may be deleted on purpose":                       {as(editor, "MERGE "+records+"/accepted", "metadata: {annotations: {stallkeeper.io/delete-record: Allow}}"), ""},
-		"one that may be deleted on purpose is":               {as(editor, "DELETE "+records+"/consented"), ""},
+		"one that the marketplace was told of is settled":     {deliver(editor, "told", pushed), ""},
+		"one that was withdrawn and is shown is settled":      {deliver(editor, "withdrawn", pushed), ""},
+		"one that the marketplace was told of is withdrawn":   {deliver(editor, "told", withdrawn), ""},
+		"one whose answer was lost is withdrawn":              {deliver(editor, "lost", withdrawn), ""},
+		"one that was not tried is not withdrawn":             {deliver(editor, "sold-1", withdrawn), settled},
+		"one is not withdrawn and made untold":                {deliver(editor, "told", "{withdrawnTime: '2026-01-01T11:00:00Z', toldTime: null}"), settled},
+		"one that was withdrawn and arrived is accepted":      {deliver(controller, "withdrawn", pushed), ""},
+		"one whose push may be on its way is not deleted":     {as(editor, "DELETE "+records+"/withdrawing"), told},
+		"one that was withdrawn is deleted":                   {as(editor, "DELETE "+records+"/withdrawn"), ""},
+		"one that was withdrawn too late is not deleted":      {as(editor, "DELETE "+records+"/withdrawn-late"), accepted},
 		"the controller replaces old ones":                    {as(controller, "DELETE "+records+"/accepted"), ""},
 	})
 }

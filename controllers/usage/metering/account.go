@@ -23,6 +23,8 @@ const (
 	Unused Verdict = "Unused"
 	// Kept: its meter is not pushed.
 	Kept Verdict = "Kept"
+	// Withdrawn: a person has found that the marketplace knows nothing of it.
+	Withdrawn Verdict = "Withdrawn"
 	// Base: it stands for older records.
 	Base Verdict = "Base"
 	// Closed: it begins before the checkpoint.
@@ -43,11 +45,11 @@ func (v Verdict) Refused() bool {
 }
 
 // counts says whether a record is a part of the total.
-func (v Verdict) counts() bool { return v != Base && !v.Refused() }
+func (v Verdict) counts() bool { return v != Base && v != Withdrawn && !v.Refused() }
 
 // settled says whether nothing more will become of a record.
 func (v Verdict) settled() bool {
-	return v == Done || v == Unused || v == Kept || v == Base || v.Refused()
+	return v == Done || v == Unused || v == Kept || v == Withdrawn || v == Base || v.Refused()
 }
 
 // Sale is what an account has to know of the sale.
@@ -130,6 +132,8 @@ func (a *Account) judge(r Record, now time.Time) Verdict {
 		return Base
 	case r.Pushed:
 		return Done
+	case r.Withdrawn:
+		return Withdrawn
 	}
 	// What the checkpoint stands for was judged when that was written: a record of which nothing was to become is not refused for its time
 	// because it is still there.
@@ -222,7 +226,7 @@ func (a *Account) sum() {
 			// The checkpoint has it.
 			continue
 		}
-		// A record that is too old to be charged still says until when was counted.
+		// A record that is too old to be charged, or was withdrawn, still says until when was counted.
 		if !j.Ends.Before(a.Until) {
 			a.Opened, a.Until, a.Stopped = true, j.Ends, j.Stopped
 		}

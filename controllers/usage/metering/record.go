@@ -43,6 +43,8 @@ type Record struct {
 	Kept bool
 	// Attempted is true if a push was begun that must not be made twice.
 	Attempted bool
+	// Withdrawn is true if a person has found that the marketplace knows nothing of it.
+	Withdrawn bool
 	// Pushed is true once the marketplace has accepted it.
 	Pushed bool
 	// Created is when the record was written.

@@ -1441,6 +1441,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: toldTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: withdrawnTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.stallkeeper.stallkeeper.api.v1alpha1.UsagePackage
   map:
     fields:

@@ -10,7 +10,8 @@ import (
 // with apply.
 //
 // UsageDelivery is what became of the push of a record. The controller writes it; a person does to settle a push that may or may
-// not have arrived: with pushTime if the marketplace's console shows the usage, else by removing delivery.
+// not have arrived: with pushTime if the marketplace's console shows the usage. If it does not, withdrawnTime keeps the record from being
+// pushed, and removing delivery has it pushed again where attemptTime is set.
 type UsageDeliveryApplyConfiguration struct {
 	// packageRef names the package, an instance of its own, that the use is deducted from. Written before the push, so that
 	// every push of the record says the same.
@@ -20,6 +21,9 @@ type UsageDeliveryApplyConfiguration struct {
 	ToldTime *v1.Time `json:"toldTime,omitempty"`
 	// attemptTime is when a push was begun that must not be made twice, because the marketplace could not tell a repeat.
 	AttemptTime *v1.Time `json:"attemptTime,omitempty"`
+	// withdrawnTime is when a person withdrew a record that the marketplace may have been told of and whose usage its console does not show.
+	// Such a record is not pushed any more, counts for nothing, and can be deleted; another one can take its place.
+	WithdrawnTime *v1.Time `json:"withdrawnTime,omitempty"`
 	// pushTime is when the marketplace accepted the record.
 	PushTime *v1.Time `json:"pushTime,omitempty"`
 }
@@ -51,6 +55,14 @@ func (b *UsageDeliveryApplyConfiguration) WithToldTime(value v1.Time) *UsageDeli
 // If called multiple times, the AttemptTime field is set to the value of the last call.
 func (b *UsageDeliveryApplyConfiguration) WithAttemptTime(value v1.Time) *UsageDeliveryApplyConfiguration {
 	b.AttemptTime = &value
+	return b
+}
+
+// WithWithdrawnTime sets the WithdrawnTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the WithdrawnTime field is set to the value of the last call.
+func (b *UsageDeliveryApplyConfiguration) WithWithdrawnTime(value v1.Time) *UsageDeliveryApplyConfiguration {
+	b.WithdrawnTime = &value
 	return b
 }
 
