@@ -163,12 +163,14 @@ type call struct {
 // ServeHTTP answers callbacks, and on / that the server is there, because marketplaces verify the bare domain.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, ok := routed(r.URL.Path)
+	if !ok {
+		closeAfter(w)
+	}
 	switch {
 	case ok:
 		h.callback(w, r, c)
 	case r.Method == http.MethodConnect:
 		// Its path is empty, and success would look like a proxy's that anybody may use.
-		w.Header().Set("Connection", "close")
 		writeText(w, http.StatusMethodNotAllowed, "Method not allowed.")
 	case r.URL.Path == "/" || r.URL.Path == "":
 		writeText(w, http.StatusOK, "This is Stallkeeper. Send callbacks to "+callbackRoot+"{namespace}/{marketplace}.")
@@ -176,6 +178,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeText(w, http.StatusNotFound, "Not found. Send callbacks to "+callbackRoot+"{namespace}/{marketplace}.")
 	}
 }
+
+// closeAfter keeps a connection for no other call, after one of somebody who has proved nothing: where it ends a proxy may see in another
+// way than we do, and what follows would be the beginning of another caller's.
+func closeAfter(w http.ResponseWriter) { w.Header().Set("Connection", "close") }
 
 // routed takes a path apart.
 func routed(path string) (*call, bool) {
@@ -210,8 +216,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request, c *call) {
 		h.keepPace(ctx, c)
 	}
 	if !c.verified {
-		// A connection of somebody who has proved nothing is not kept for another call.
-		w.Header().Set("Connection", "close")
+		closeAfter(w)
 	}
 	maps.Copy(w.Header(), answer.Header)
 	w.WriteHeader(answer.Status)

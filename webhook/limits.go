@@ -77,6 +77,10 @@ func newLimits(ordinary int64, maxBody func(path string) int64, maxReading int64
 // read takes the whole body of a call to a path below the callback URL. It has to be there before ctx ends. It counts among those that
 // nobody has verified until verified is called, once.
 func (l *limits) read(ctx context.Context, w http.ResponseWriter, r *http.Request, path string) (content []byte, verified func(), err error) {
+	if r.ContentLength == 0 {
+		// The server reads on from the connection already, and must meet no deadline there.
+		return nil, func() {}, nil
+	}
 	maxBody, among := l.maxBody(path), &l.bodies
 	if maxBody > l.ordinary && (r.ContentLength < 0 || r.ContentLength > l.ordinary) {
 		among = &l.largeBodies
@@ -232,12 +236,12 @@ func (b *body) leaveReading() {
 // end says that a body is not read any more. After a whole one it takes the deadline off again: the server
 // keeps reading from the connection to see whether the caller hangs up, and a deadline that passes there while the call is at work would
 // end all later calls of the same connection. After half of a body the deadline stays, so that nobody waits for the rest, and the
-// connection is closed.
+// connection is closed. So it is after one that had to make room with its last byte: that deadline may have passed there.
 func (b *body) end(w http.ResponseWriter, whole bool) {
 	b.of.mu.Lock()
 	defer b.of.mu.Unlock()
 	b.leaveReading()
-	if !whole {
+	if !whole || b.cut {
 		w.Header().Set("Connection", "close")
 		return
 	}

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -62,6 +63,38 @@ func TestASlowBodyMakesRoomForTheNextOne(t *testing.T) {
 	}
 	close(slow[1].ended)
 	<-failed
+}
+
+// lastBytes is a body whose last bytes come while another one takes its room.
+type lastBytes struct {
+	io.Reader
+	meanwhile func()
+}
+
+func (b *lastBytes) Read(p []byte) (int, error) {
+	n, _ := b.Reader.Read(p)
+	b.meanwhile()
+	return n, io.EOF
+}
+
+// The server reads on from a connection whose body is there, and what ends that reading ends every later call of the connection.
+func TestABodyThatMadeRoomAtItsEndLeavesNoConnection(t *testing.T) {
+	l := newLimits(1<<10, nil, 1<<10+1, 1)
+	full := func() {
+		other := l.bodies.start(context.Background(), httptest.NewRecorder())
+		defer other.giveBack()
+		if err := other.grow(context.Background(), 1<<10+1); err != nil {
+			t.Errorf("the other one has no room: %v", err)
+		}
+	}
+	w := httptest.NewRecorder()
+	body, _, err := l.read(context.Background(), w, httptest.NewRequest(http.MethodPost, "/", &lastBytes{strings.NewReader("a call"), full}), "")
+	if err != nil || string(body) != "a call" {
+		t.Errorf("read %q, %v", body, err)
+	}
+	if w.Header().Get("Connection") != "close" {
+		t.Error("the connection is kept for another call")
+	}
 }
 
 func TestVerifiedCallsWaitForAPlaceAsLongAsTheyHaveTime(t *testing.T) {

@@ -222,6 +222,9 @@ func TestPathsThatAreNoCallbacks(t *testing.T) {
 			if recorder.Code != want || !strings.Contains(recorder.Body.String(), "/v1/{namespace}/{marketplace}") {
 				t.Errorf("%s %s: %d %q, want %d", method, path, recorder.Code, recorder.Body, want)
 			}
+			if recorder.Header().Get("Connection") != "close" {
+				t.Errorf("%s %s: the connection of a stranger is kept", method, path)
+			}
 		}
 	}
 }
