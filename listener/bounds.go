@@ -17,7 +17,7 @@ const (
 	stranger standing = iota
 	// known was vouched for, and waits for its next request.
 	known
-	// working was vouched for in the request that is at work.
+	// working has a request at work that was vouched for or is held.
 	working
 )
 
@@ -34,7 +34,9 @@ const (
 type seat struct {
 	peer     *peer
 	standing standing
-	since    time.Time
+	// vouched says that its caller was vouched for, now or before.
+	vouched bool
+	since   time.Time
 	// place is where it stands in the list of its standing; nil while it is working, and after it was shed.
 	place *list.Element
 	// shed closes the connection below whatever reads and writes it.
@@ -183,6 +185,24 @@ func (b *bounds) leave(s *seat) {
 	}
 }
 
+// vouch notes that the caller of a seat has proved who it is, in a request that is at work.
+func (b *bounds) vouch(s *seat) {
+	s.vouched = true
+	b.good.Add(s.peer.address, struct{}{})
+	b.stand(s, working)
+}
+
+// rest is for a seat whose request was answered.
+func (b *bounds) rest(s *seat) {
+	switch {
+	case s.standing != working:
+	case s.vouched:
+		b.stand(s, known)
+	default:
+		b.stand(s, stranger)
+	}
+}
+
 // stand gives a seat another standing, as the newest of it.
 func (b *bounds) stand(s *seat, standing standing) {
 	if s.gone {
@@ -191,9 +211,6 @@ func (b *bounds) stand(s *seat, standing standing) {
 	if s.place != nil {
 		s.peer.of(s.standing).Remove(s.place)
 		s.place = nil
-	}
-	if standing == working {
-		b.good.Add(s.peer.address, struct{}{})
 	}
 	if s.standing = standing; standing != working {
 		s.place = s.peer.of(standing).PushBack(s)

@@ -48,8 +48,11 @@ func TestWhoMakesRoom(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			b := newBounds(3, 3)
 			caller, _, _ := b.take(at("10.0.0.5"), func() {}, noon)
-			b.stand(caller, working)
+			b.vouch(caller)
 			b.leave(caller)
+			held, _, _ := b.take(at("10.0.0.2"), func() {}, noon)
+			b.stand(held, working)
+			b.leave(held)
 			seats := guests(b, "10.0.0.1", "10.0.0.1", "10.0.0.2")
 			for i, standing := range tc.standings {
 				b.stand(seats[i], standing)
@@ -119,6 +122,23 @@ func TestAnAddressIsOnesOwn(t *testing.T) {
 	}
 	if addressOf(&net.UnixAddr{}) != (netip.Prefix{}) {
 		t.Error("what has no address is not one address")
+	}
+}
+
+// Whoever can have a request held has proved nothing by it, and is shed before those who have.
+func TestAHeldRequestMakesNobodyKnown(t *testing.T) {
+	b := newBounds(2, 2)
+	seats := guests(b, "10.0.0.1", "10.0.0.2")
+	b.stand(seats[0], working)
+	b.vouch(seats[1])
+	if taken, _, _ := b.take(at("10.0.0.9"), func() {}, noon.Add(time.Minute)); taken != nil {
+		t.Error("one that is at work made room")
+	}
+	for _, s := range seats {
+		b.rest(s)
+	}
+	if _, victim, _ := b.take(at("10.0.0.9"), func() {}, noon.Add(time.Minute)); victim != seats[0] {
+		t.Errorf("room was made by %+v", victim)
 	}
 }
 

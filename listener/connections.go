@@ -138,12 +138,6 @@ func setBuffers(tcp *net.TCPConn, bytes int) {
 	_ = tcp.SetWriteBuffer(bytes)
 }
 
-func (c *connection) stand(standing standing) {
-	c.of.mu.Lock()
-	defer c.of.mu.Unlock()
-	c.of.bounds.stand(c.seat, standing)
-}
-
 // connectionKey is where a request's context has its connection.
 type connectionKey struct{}
 
@@ -171,16 +165,26 @@ func stateChanged(conn net.Conn, state http.ConnState) {
 	}
 	ours.of.mu.Lock()
 	defer ours.of.mu.Unlock()
-	if ours.seat.standing == working {
-		ours.of.bounds.stand(ours.seat, known)
-	}
+	ours.of.bounds.rest(ours.seat)
 }
 
 // Vouch says that the caller of the request with this context has proved who it is: its connection is not shed until the request is
 // answered, and after it only when there is no stranger left. Without a Server it does nothing.
 func Vouch(ctx context.Context) {
 	if ours, ok := ctx.Value(connectionKey{}).(*connection); ok {
-		ours.stand(working)
+		ours.of.mu.Lock()
+		defer ours.of.mu.Unlock()
+		ours.of.bounds.vouch(ours.seat)
+	}
+}
+
+// Hold says that the connection of the request with this context is not to be shed until the request is answered, although its caller has
+// proved nothing and remains a stranger. Its user bounds how many requests are held at once. Without a Server it does nothing.
+func Hold(ctx context.Context) {
+	if ours, ok := ctx.Value(connectionKey{}).(*connection); ok {
+		ours.of.mu.Lock()
+		defer ours.of.mu.Unlock()
+		ours.of.bounds.stand(ours.seat, working)
 	}
 }
 

@@ -167,6 +167,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	begin := time.Now()
 	v := routed(r)
+	v.address = h.addressOf(r)
 	ctx, cancel := context.WithTimeout(r.Context(), h.answerTimeout)
 	defer cancel()
 	result, err := h.process(ctx, r, v)
@@ -319,7 +320,8 @@ func (h *Handler) signIn(ctx context.Context, v visit, at place, a attempt, toke
 	}
 	proved := false
 	defer func() { leave(proved) }()
-	listener.Vouch(ctx)
+	// Its state is used up. Who comes with a code that is none must not pass for a caller who is known, and keep others out with that.
+	listener.Hold(ctx)
 	h.metrics.inFlight.Inc()
 	defer h.metrics.inFlight.Dec()
 	// Anew: the enterprise may be gone, or its secret another one.
@@ -336,6 +338,7 @@ func (h *Handler) signIn(ctx context.Context, v visit, at place, a attempt, toke
 		return answer{}, fmt.Errorf("%w: %w", ofSignOn(err), err)
 	}
 	proved = true
+	listener.Vouch(ctx)
 	if err := h.secrets.loadUsers(ctx, all, a, is.UserNames); err != nil {
 		return answer{}, err
 	}
