@@ -22,6 +22,9 @@ const (
 	maxCookie = 4096
 	// maxReturn is the length of a path to return to.
 	maxReturn = 512
+	// maxUnasked bounds attempt.Unasked: a marketplace that lost our state would send a browser in circles. One tab that is opened at the
+	// marketplace is no circle, nor are several.
+	maxUnasked = 3
 	// minNonce and maxNonce are the lengths of an application's nonce: one that is shorter can be guessed.
 	minNonce = 16
 	maxNonce = 128
@@ -38,8 +41,8 @@ type attempt struct {
 	Return string `json:"return,omitempty"`
 	// Nonce is what the application has begun the sign-on with, and what it finds in the token; empty where it was begun elsewhere.
 	Nonce string `json:"nonce,omitempty"`
-	// Unasked says that it was begun because the marketplace sent a code unasked.
-	Unasked bool `json:"unasked,omitempty"`
+	// Unasked is how many sign-ons in a row were begun, and not ended, because the marketplace sent a code unasked.
+	Unasked int `json:"unasked,omitempty"`
 }
 
 // begin makes an attempt that nobody can guess.

@@ -178,8 +178,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		result = refused(refusalOf(err), again)
 	}
-	if v.step == stepCallback && r.Method == http.MethodGet && result.cookie == nil && v.cookie != "" {
-		// A state is good for one callback, whatever came of it.
+	if v.step == stepCallback && r.Method == http.MethodGet && result.cookie == nil && v.cookie != "" && !errors.Is(err, errState) {
+		// A state is good for one callback, whatever came of it. That of another tab's sign-on is still to come: of a browser that opens
+		// several at once nobody would get in.
 		result.cookie = cookie(v.instance, "")
 	}
 	result.write(w, r)
@@ -231,7 +232,7 @@ func (h *Handler) process(ctx context.Context, r *http.Request, v visit) (result
 	if v.step == stepCallback {
 		return h.callback(ctx, v, at)
 	}
-	return h.start(ctx, v, at, v.query.Get("tenant"), false)
+	return h.start(ctx, v, at, v.query.Get("tenant"), 0)
 }
 
 // enter leads a user whom the marketplace sends, with the enterprise and a code, to the enterprise's instance. The code is dropped, as
@@ -245,8 +246,9 @@ func (h *Handler) enter(ctx context.Context, v visit) (answer, error) {
 	return redirect(h.address(instance, stepStart)+"?"+url.Values{"tenant": {enterprise}}.Encode(), resultLed, nil), nil
 }
 
-// start sends the browser to the marketplace, with an attempt in its cookie. enterprise is empty for the one that changed last.
-func (h *Handler) start(ctx context.Context, v visit, at place, enterprise string, unasked bool) (answer, error) {
+// start sends the browser to the marketplace, with an attempt in its cookie. enterprise is empty for the one that changed last; unasked is
+// the attempt's.
+func (h *Handler) start(ctx context.Context, v visit, at place, enterprise string, unasked int) (answer, error) {
 	if _, err := h.places.frontEnd(at); err != nil {
 		return answer{}, err
 	}
@@ -260,7 +262,7 @@ func (h *Handler) start(ctx context.Context, v visit, at place, enterprise strin
 	}
 	a := begin(client.TenantID, client.AppID, v.query.Get("return"), at.pkce)
 	a.Unasked = unasked
-	if !unasked {
+	if unasked == 0 {
 		// What the marketplace sends has none: the application that gets the token begins once more.
 		if a.Nonce, err = nonceOf(v.query); err != nil {
 			return answer{}, err
@@ -275,7 +277,7 @@ func (h *Handler) start(ctx context.Context, v visit, at place, enterprise strin
 		return answer{}, err
 	}
 	result := resultSent
-	if unasked {
+	if unasked > 0 {
 		result = resultRestarted
 	}
 	return redirect(location, result, cookie(v.instance, sealed)), nil
@@ -289,11 +291,10 @@ func (h *Handler) callback(ctx context.Context, v visit, at place) (answer, erro
 		return answer{}, err
 	}
 	a, err := open(v.cookie, secrets.cookieKey, v.instance, h.clock.Now())
-	if returned.State == "" && returned.Refused == "" && (err != nil || !a.Unasked) {
+	if returned.State == "" && returned.Refused == "" && a.Unasked < maxUnasked {
 		// What comes without our state may be another's code, by which the user would be signed in as that one. The user is
-		// signed in at the marketplace already, and sees nothing of the detour. It is taken once: a marketplace that lost our state
-		// would send us in circles.
-		return h.start(ctx, v, at, returned.EnterpriseID, true)
+		// signed in at the marketplace already, and sees nothing of the detour.
+		return h.start(ctx, v, at, returned.EnterpriseID, a.Unasked+1)
 	}
 	switch {
 	case err != nil:

@@ -357,6 +357,39 @@ func TestAMarketplaceThatLosesTheStateSendsNobodyInCircles(t *testing.T) {
 	s.wantRefused(t, s.browser.open(t, publicURL+startPath), http.StatusBadRequest, "State")
 }
 
+// A browser that was closed opens all its tabs again at once, at the application or at the marketplace. All have one cookie.
+func TestOfSeveralTabsAtOnceTheUserGetsIn(t *testing.T) {
+	for sentence, open := range map[string]func(*stand) string{
+		"at the application": func(*stand) string { return publicURL + startPath },
+		"at the marketplace": func(s *stand) string { return s.signOn.Portal(publicURL + callbackPath) },
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := newStand(t)
+			s.browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+			tabs := make([]string, 3)
+			for i := range tabs {
+				tabs[i] = open(s)
+			}
+			for range 2 { // to the marketplace, and from there back
+				for i := range tabs {
+					tabs[i] = s.browser.open(t, tabs[i]).header.Get("Location")
+				}
+			}
+			for _, tab := range tabs {
+				if shown := s.browser.open(t, tab); shown.status == http.StatusOK {
+					s.browser.submit(t, shown)
+				}
+			}
+			if len(s.frontEnd.tokens) != 1 {
+				t.Errorf("the front end got %d tokens\n%s", len(s.frontEnd.tokens), s.log.text())
+			}
+			if left := s.cookies(); len(left) != 0 {
+				t.Errorf("%d cookies are left", len(left))
+			}
+		})
+	}
+}
+
 func TestASecretThatChangesBetweenBeginningAndEnd(t *testing.T) {
 	s := newStand(t)
 	back := s.comesBack(t)
