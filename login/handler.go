@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -63,6 +64,9 @@ type Options struct {
 	// Registerer takes the metrics.
 	Registerer prometheus.Registerer
 	Log        logr.Logger
+	// ForwardedFor says that requests come by way of a proxy, which puts the address of each at the end of X-Forwarded-For. Without it all
+	// users have the proxy's, and what one of them may get refused, all may.
+	ForwardedFor bool
 	// AllowLoopbackHTTP lets a front end be http:// on a loopback address. For tests only.
 	AllowLoopbackHTTP bool
 
@@ -77,6 +81,7 @@ type Options struct {
 // Handler signs users in and out. It is an http.Handler, safe for concurrent use.
 type Handler struct {
 	url           string
+	forwardedFor  bool
 	places        *places
 	secrets       *secrets
 	limits        *limits
@@ -106,7 +111,7 @@ func NewHandler(options Options) (*Handler, error) {
 		return nil, fmt.Errorf("registering the metrics: %w", err)
 	}
 	return &Handler{
-		url: "https://" + host,
+		url: "https://" + host, forwardedFor: options.ForwardedFor,
 		places: &places{
 			namespaces: options.Namespaces, cached: options.Client, protocols: options.Protocols, loopbackHTTP: options.AllowLoopbackHTTP,
 		},
@@ -160,6 +165,11 @@ type visit struct {
 
 // ServeHTTP answers browsers, and on / that the server is there.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		// No browser sends a body here. Where it ends a proxy may see in another way than we do, and what follows would be the beginning of
+		// another user's request.
+		w.Header().Set("Connection", "close")
+	}
 	if r.Method != http.MethodConnect && (r.URL.Path == "/" || r.URL.Path == "") {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = fmt.Fprintln(w, "This is Stallkeeper's sign-on bridge.")
@@ -189,7 +199,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // routed takes a request apart.
 func routed(r *http.Request) visit {
-	v := visit{step: stepNone, query: r.URL.Query(), address: listener.AddressOf(r.RemoteAddr)}
+	v := visit{step: stepNone, query: r.URL.Query()}
 	parts := strings.Split(r.URL.Path, "/")
 	if len(parts) < 4 || len(validation.IsDNS1123Label(parts[2]))+len(validation.IsDNS1123Subdomain(parts[3])) > 0 {
 		return v
@@ -203,6 +213,20 @@ func routed(r *http.Request) visit {
 		v.cookie = brought.Value
 	}
 	return v
+}
+
+// addressOf is where the browser is. Of X-Forwarded-For only the end is the proxy's word: what stands before it, whoever calls may have sent.
+func (h *Handler) addressOf(r *http.Request) netip.Prefix {
+	if told := r.Header.Values("X-Forwarded-For"); h.forwardedFor && len(told) > 0 {
+		last := told[len(told)-1]
+		last = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
+		for _, form := range []string{last, net.JoinHostPort(last, "0")} { // with a port, and without
+			if address := listener.AddressOf(form); address.IsValid() {
+				return address
+			}
+		}
+	}
+	return listener.AddressOf(r.RemoteAddr)
 }
 
 // process is the way of every request.

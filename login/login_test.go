@@ -649,6 +649,46 @@ func TestFreshStatesOfOneAddressLeaveOthersTheirTurn(t *testing.T) {
 	}
 }
 
+// Behind a proxy all have its address, and one who asks with codes that are none would keep all users out.
+func TestUsersBehindAProxyHaveTheirOwnAddresses(t *testing.T) {
+	for sentence, user := range map[string]string{"IPv4": "198.51.100.7", "with a port": "198.51.100.7:4711", "IPv6": "2001:db8::7"} {
+		t.Run(sentence, func(t *testing.T) {
+			s := newStand(t, func(s *stand) { s.options.ForwardedFor = true })
+			asked := s.asked()
+			for i := range 100 {
+				s.browser = s.anotherBrowser()
+				s.browser.address, s.browser.forwarded = "10.0.0.1:4711", fmt.Sprintf("203.0.113.%d, 192.0.2.1", i)
+				s.browser.open(t, strings.Replace(s.comesBack(t), "code=", "code=guessed", 1))
+			}
+			if *asked > 40 {
+				t.Errorf("one address made %d questions", *asked)
+			}
+			s.browser = s.anotherBrowser()
+			s.browser.address, s.browser.forwarded = "10.0.0.1:4711", user
+			for range 20 {
+				s.browser.submit(t, s.browser.open(t, publicURL+startPath))
+			}
+			if len(s.frontEnd.tokens) != 20 {
+				t.Errorf("of 20 sign-ons from another address %d are let in", len(s.frontEnd.tokens))
+			}
+		})
+	}
+}
+
+// Without a proxy the header is the caller's own word.
+func TestAnAddressIsNotWhatACallerSays(t *testing.T) {
+	s := newStand(t)
+	asked := s.asked()
+	for i := range 100 {
+		s.browser = s.anotherBrowser()
+		s.browser.address, s.browser.forwarded = "192.0.2.1:4711", fmt.Sprintf("203.0.113.%d", i)
+		s.browser.open(t, strings.Replace(s.comesBack(t), "code=", "code=guessed", 1))
+	}
+	if *asked > 40 {
+		t.Errorf("one address made %d questions", *asked)
+	}
+}
+
 // The users of an enterprise come from one address.
 func TestSignOnsThatEndWellAreNotBoundByTheirAddress(t *testing.T) {
 	s := newStand(t)

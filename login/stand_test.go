@@ -111,6 +111,8 @@ type browser struct {
 	pages []string
 	// address is where it is, as http.Request.RemoteAddr has it.
 	address string
+	// forwarded is the X-Forwarded-For with which a proxy hands its requests on; empty for none.
+	forwarded string
 }
 
 func newBrowser(hosts map[string]http.Handler) *browser {
@@ -127,6 +129,9 @@ func newBrowser(hosts map[string]http.Handler) *browser {
 			r.Body = http.NoBody
 		}
 		r.RemoteAddr = b.address
+		if b.forwarded != "" {
+			r.Header.Set("X-Forwarded-For", b.forwarded)
+		}
 		handler.ServeHTTP(recorder, r)
 		if err := r.Context().Err(); err != nil {
 			return nil, err

@@ -16,6 +16,7 @@ type loginFlags struct {
 	serverFlags
 	url           string
 	maxConcurrent int
+	forwardedFor  bool
 	loopbackHTTP  bool
 }
 
@@ -34,6 +35,8 @@ func newLoginCommand() *cobra.Command {
 	flags.StringVar(&f.url, "url", "", "URL at which browsers reach the sign-on bridge, such as https://login.example.com (required)")
 	flags.IntVar(&f.maxConcurrent, "max-concurrent-logins", login.DefaultMaxConcurrent,
 		"maximum concurrent sign-on requests to the marketplaces; further ones queue")
+	flags.BoolVar(&f.forwardedFor, "forwarded-for", false,
+		"take the last address in X-Forwarded-For for the user's; only behind a proxy that appends it")
 	flags.BoolVar(&f.loopbackHTTP, "allow-loopback-http", false,
 		"allow http:// on 127.0.0.1 for enterprises' domains and front ends; for tests only")
 	return cmd
@@ -64,6 +67,7 @@ func runLogin(ctx context.Context, f *loginFlags) error {
 	handler, err := login.NewHandler(login.Options{
 		Namespaces: namespaces, URL: f.url, Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Registerer: metrics.Registry, Log: log,
 		Protocols:         signOnProtocols(f.loopbackHTTP),
+		ForwardedFor:      f.forwardedFor,
 		AllowLoopbackHTTP: f.loopbackHTTP, MaxConcurrent: f.maxConcurrent,
 	})
 	if err != nil {
