@@ -10,6 +10,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/controllers/revision"
 	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 )
 
@@ -27,6 +28,8 @@ type memory struct {
 	// waiting are the objects that the status says the tenant waits for.
 	waiting []string
 	pods    podsMemory
+	// checked is what was found of the texts that the buyer has entered.
+	checked revision.Checked
 	// backed is the last move that was taken back.
 	backed backed
 	// stopSeen is when a pass first saw that the tenant has to be stopped while something still needs it running.

@@ -113,6 +113,7 @@ func (r *Reconciler) renderRevision(ctx context.Context, p *pass, name string, s
 		return nil, problem, err
 	}
 	in := inputsOf(p, plan)
+	in.Checked = &p.memory.checked
 	if p.secrets == nil {
 		secrets, problem, err := r.ensureAccessSecret(ctx, p, rev, in)
 		if problem != nil || err != nil {

@@ -85,12 +85,13 @@ func (w *wireInputs) inputs() (in template.Inputs, err error) {
 
 // wireOutput is template.Output in a form that has JSON.
 type wireOutput struct {
-	Objects []wireObject            `json:"objects"`
-	Dropped []string                `json:"dropped,omitempty"`
-	Idle    []string                `json:"idle,omitempty"`
-	Notes   []string                `json:"notes,omitempty"`
-	Missing []template.MissingValue `json:"missing,omitempty"`
-	Made    template.Kept           `json:"made,omitempty"`
+	Objects   []wireObject            `json:"objects"`
+	Dropped   []string                `json:"dropped,omitempty"`
+	Idle      []string                `json:"idle,omitempty"`
+	Notes     []string                `json:"notes,omitempty"`
+	Missing   []template.MissingValue `json:"missing,omitempty"`
+	Evaluated template.Evaluated      `json:"evaluated,omitempty"`
+	Made      template.Kept           `json:"made,omitempty"`
 }
 
 type wireObject struct {
@@ -136,7 +137,9 @@ func (e *tooLarge) Error() string { return e.text }
 func (e *tooLarge) Unwrap() error { return template.ErrChartTooLarge }
 
 func wireOutputOf(out template.Output) (*wireOutput, error) {
-	w := &wireOutput{Dropped: out.Dropped, Idle: out.Idle, Notes: out.Notes, Missing: out.Missing, Made: out.Made}
+	w := &wireOutput{
+		Dropped: out.Dropped, Idle: out.Idle, Notes: out.Notes, Missing: out.Missing, Evaluated: out.Evaluated, Made: out.Made,
+	}
 	for _, object := range out.Objects {
 		raw, err := json.Marshal(object.Object)
 		if err != nil {
@@ -148,7 +151,9 @@ func wireOutputOf(out template.Output) (*wireOutput, error) {
 }
 
 func (w *wireOutput) output() (template.Output, error) {
-	out := template.Output{Dropped: w.Dropped, Idle: w.Idle, Notes: w.Notes, Missing: w.Missing, Made: w.Made}
+	out := template.Output{
+		Dropped: w.Dropped, Idle: w.Idle, Notes: w.Notes, Missing: w.Missing, Evaluated: w.Evaluated, Made: w.Made,
+	}
 	for _, object := range w.Objects {
 		content := map[string]any{}
 		if err := utiljson.Unmarshal(object.Object, &content); err != nil {

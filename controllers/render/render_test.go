@@ -87,6 +87,7 @@ stringData:
   password: {{ randAlphaNum 8 | quote }}
   now: {{ now | quote }}
   missing: {{ .Values.nothing }}
+  evaluated: {{ tpl "{{ .Release.Name }}" . }}
   twice: a
   twice: b
 ---
@@ -107,7 +108,7 @@ func rendered(tb testing.TB, r Renderer, text string, in template.Inputs) (templ
 
 func TestAWorkerRendersAsTheProcessItselfDoes(t *testing.T) {
 	in := inputs(map[string]any{"account": int64(123456789012345678), "n": 5, "f": 0.5})
-	in.ReportMissing = true
+	in.ReportMissing, in.ReportEvaluated = true, true
 	in.Kept = template.Kept{}
 	first, err := rendered(t, InProcess{}, good, in)
 	if err != nil {
@@ -125,8 +126,8 @@ func TestAWorkerRendersAsTheProcessItselfDoes(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if len(want.Objects) != 2 || len(want.Missing) != 1 || len(want.Notes) != 1 {
-		t.Errorf("the sample shows too little: %d objects, %v, %v", len(want.Objects), want.Missing, want.Notes)
+	if len(want.Objects) != 2 || len(want.Missing) != 1 || len(want.Notes) != 1 || len(want.Evaluated) != 1 {
+		t.Errorf("the sample shows too little: %d objects, %v, %v, %v", len(want.Objects), want.Missing, want.Notes, want.Evaluated)
 	}
 }
 

@@ -32,6 +32,8 @@ type Inputs struct {
 	SecretValues SecretValues
 	// ReportMissing asks for Rendered.Missing.
 	ReportMissing bool
+	// Checked is what is remembered of the buyer's texts; nil remembers nothing.
+	Checked *Checked
 	// AsTyped asks for what is made of a buyer's texts, however much they change; for checks.
 	AsTyped bool
 }
@@ -96,7 +98,8 @@ func Render(ctx context.Context, rev *Revision, in Inputs) (Rendered, error) {
 		return Rendered{Access: access}, nil
 	}
 	fails := rev.Data.MissingValues == v1alpha1.MissingValuesFail
-	output, err := rev.output(ctx, in, access, values)
+	given := rev.given(in, access, values)
+	output, err := rev.Template.Render(ctx, given)
 	if err != nil {
 		return Rendered{}, err
 	}
@@ -105,8 +108,9 @@ func Render(ctx context.Context, rev *Revision, in Inputs) (Rendered, error) {
 	}
 	if output.Made != nil {
 		in.Secrets.Kept = in.Secrets.Kept.With(output.Made)
+		given.Kept = in.Secrets.Kept
 	}
-	if err := rev.checkTyped(ctx, in, output); err != nil {
+	if err := rev.checkTyped(ctx, in, given, output); err != nil {
 		return Rendered{}, err
 	}
 	if rev.Data.Chart != nil {
@@ -123,14 +127,15 @@ func Render(ctx context.Context, rev *Revision, in Inputs) (Rendered, error) {
 	return result, nil
 }
 
-// output renders the template.
-func (r *Revision) output(ctx context.Context, in Inputs, access v1alpha1.InstanceAccess, values map[string]any) (template.Output, error) {
-	return r.Template.Render(ctx, template.Inputs{
+// given is what the template is rendered from.
+func (r *Revision) given(in Inputs, access v1alpha1.InstanceAccess, values map[string]any) template.Inputs {
+	return template.Inputs{
 		Namespace: in.Namespace, Now: r.Data.CutAt, Seed: in.Secrets.Seed, Kept: in.Secrets.Kept,
-		ReportMissing: r.Data.MissingValues == v1alpha1.MissingValuesFail || in.ReportMissing,
-		SkipSchema:    r.Data.SkipSchema, SkipCRDs: r.Data.SkipCRDs,
+		ReportMissing:   r.Data.MissingValues == v1alpha1.MissingValuesFail || in.ReportMissing,
+		ReportEvaluated: !in.AsTyped && template.NeedsCheck(r.typed(in)),
+		SkipSchema:      r.Data.SkipSchema, SkipCRDs: r.Data.SkipCRDs,
 		Values: values, Stallkeeper: r.scope(in, access), Capabilities: r.Data.Capabilities,
-	})
+	}
 }
 
 // Passes says whether an error of Render is no fault of the product's and passes by itself.

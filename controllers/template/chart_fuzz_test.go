@@ -68,7 +68,7 @@ func FuzzTyped(f *testing.F) {
 	f.Fuzz(func(t *testing.T, typed string) {
 		tmpl := parsed(t, Source{Inline: text})
 		render := func(change func(string) string) (Output, error) {
-			return tmpl.Render(inputs(withValues(map[string]any{"title": change(typed)})))
+			return tmpl.Render(inputs(withValues(map[string]any{"title": change(typed)}), func(in *Inputs) { in.ReportEvaluated = true }))
 		}
 		out, err := render(func(text string) string { return text })
 		if err != nil {

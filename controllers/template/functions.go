@@ -46,6 +46,8 @@ type session struct {
 	whole whole
 	// missing are the values that were asked for and are not there.
 	missing *missing
+	// evaluated are the actions that tpl evaluates; nil where nobody asks.
+	evaluated Evaluated
 	// secretsSeen answers lookup: the tenant's own Secrets by name, as lookup gives them. asked are the names that were looked up.
 	secretsSeen map[string]any
 	asked       map[string]bool
@@ -84,7 +86,7 @@ func (s *session) functions() template.FuncMap {
 		f[name] = s.guard(name, fn)
 	}
 	maps.Copy(f, s.changing.functions())
-	maps.Copy(f, s.budget.functions(s.printed))
+	maps.Copy(f, s.budget.functions(s.printed, s.evaluated.note))
 	f[rangeFunc] = s.whole.withoutOurs
 	maps.Copy(f, s.missing.functions())
 	f["tenantSecret"] = s.tenantSecret

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // HostileText is what a buyer may type in the place of a harmless text.
@@ -144,55 +145,95 @@ func kept(text string) string {
 }
 
 // CheckTyped compares what is made of texts that somebody has typed with what is made of the same texts when they are harmless, by each of two
-// letters, and names a file in which they change more than the fields in which they stand; empty where none. A text that has an action in it is tried once
-// more, to see whether it is evaluated. render renders with each of the texts changed; where it fails with a harmless text there is nothing to
-// compare with.
+// letters, and names a file in which they change more than the fields in which they stand, or are evaluated; empty where none. render renders with
+// each of the texts changed. Where it fails there is nothing to compare with, and nothing is said: a chart may bound what it takes.
 func CheckTyped(texts []string, typed Output, render func(change func(text string) string) (Output, error)) string {
-	var suspicious []string
+	var suspicious, acting []string
 	for _, text := range texts {
 		if Suspicious(text) {
-			suspicious = append(suspicious, kept(text))
+			suspicious = append(suspicious, text)
+		}
+		if isActing(text) {
+			acting = append(acting, text)
 		}
 	}
-	if len(suspicious) > 0 {
-		if change := changedBy(suspicious, typed, render); change != "" {
-			return fileOf(change)
+	change, compared := changedBy(suspicious, typed, render)
+	if !compared && len(suspicious) > 1 {
+		// One that has to have its signs, such as a color's, does not keep the others from being looked at.
+		for _, text := range suspicious {
+			if change == "" {
+				change, _ = changedBy([]string{text}, typed, render)
+			}
 		}
 	}
-	if !slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, "{{") }) {
-		return ""
+	if change != "" || len(acting) == 0 || len(typed.Evaluated) == 0 {
+		return fileOf(change)
 	}
-	probed, err := render(func(text string) string {
-		if strings.Contains(text, "{{") {
-			return text + evaluatedProbe
+	without, err := render(func(text string) string {
+		letter, _ := lettersOf(text)
+		return strings.ReplaceAll(text, actionBegin, strings.Repeat(string(letter), len(actionBegin)))
+	})
+	if err != nil {
+		return typed.Evaluated.of(acting)
+	}
+	return typed.Evaluated.beyond(without.Evaluated)
+}
+
+// NeedsCheck says whether CheckTyped would render for one of the texts.
+func NeedsCheck(texts []string) bool {
+	return slices.ContainsFunc(texts, func(text string) bool { return Suspicious(text) || isActing(text) })
+}
+
+// changedBy names a field that texts change beyond their own; compared says whether there was something to compare with.
+func changedBy(texts []string, typed Output, render func(change func(text string) string) (Output, error)) (change string, compared bool) {
+	if len(texts) == 0 {
+		return "", true
+	}
+	var parts []string
+	for _, text := range texts {
+		parts = append(parts, kept(text))
+	}
+	isTyped := func(text string) bool {
+		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
+	}
+	plain, err := render(func(text string) string {
+		if letter, _ := lettersOf(text); slices.Contains(texts, text) {
+			return Harmless(text, letter)
 		}
 		return text
 	})
 	if err != nil {
-		return "what evaluates it"
+		return "", false
 	}
-	return fileOf(evaluatedIn(probed))
-}
-
-// changedBy names a field that suspicious texts, known by these parts of them, change beyond their own.
-func changedBy(suspicious []string, typed Output, render func(change func(text string) string) (Output, error)) string {
-	isTyped := func(text string) bool {
-		return slices.ContainsFunc(suspicious, func(part string) bool { return strings.Contains(text, part) })
-	}
-	letters := func(letter rune) func(text string) string {
-		return func(text string) string {
-			if !Suspicious(text) {
-				return text
-			}
+	other, err := render(func(text string) string {
+		if _, letter := lettersOf(text); slices.Contains(texts, text) {
 			return Harmless(text, letter)
 		}
+		return text
+	})
+	if err != nil {
+		return "", false
 	}
-	plain, err := render(letters('x'))
-	other, otherErr := render(letters('y'))
-	if err != nil || otherErr != nil {
-		return ""
+	return shapeOf(plain, isTyped).differs(shapeOf(typed, isTyped), shapeOf(other, isTyped)), true
+}
+
+// lettersOf are two that stand in the place of a text's signs: letters of its own, as far as it has any, so that a schema that bounds the characters
+// of such a text takes them.
+func lettersOf(text string) (one, other rune) {
+	spare := "xy"
+	if strings.ToUpper(text) == text {
+		spare = "XY"
 	}
-	return shapeOf(plain, isTyped).differs(shapeOf(typed, isTyped), shapeOf(other, isTyped))
+	for _, r := range text + spare {
+		switch {
+		case !unicode.IsLetter(r) || r == one:
+		case one == 0:
+			one = r
+		default:
+			return one, r
+		}
+	}
+	return one, one
 }
 
 // fileOf is the file of a change. What follows, kinds and fields, may be what was typed.

@@ -90,7 +90,8 @@ func TestWhatIsTypedChangesItsOwnValueOnly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tmpl := parsed(t, Source{Inline: tc.template})
 			render := func(change func(string) string) (Output, error) {
-				return tmpl.Render(inputs(withValues(map[string]any{"title": change(tc.typed), "secret": "s3cret"})))
+				values := map[string]any{"title": change(tc.typed), "secret": "s3cret"}
+				return tmpl.Render(inputs(withValues(values), func(in *Inputs) { in.ReportEvaluated = true }))
 			}
 			typed, err := render(func(text string) string { return text })
 			if err != nil {

@@ -93,7 +93,8 @@ func size(v reflect.Value) int {
 }
 
 // functions are the metering functions over this budget. printed is asked about every printed result.
-func (b *budget) functions(printed func(reflect.Value) (reflect.Value, error)) map[string]any {
+// evaluates is told of every text that tpl evaluates, and the place of that tpl.
+func (b *budget) functions(printed func(reflect.Value) (reflect.Value, error), evaluates func(at, text string)) map[string]any {
 	pass := func(v reflect.Value) (reflect.Value, error) {
 		return v, b.spend(pipelineCost + size(v))
 	}
@@ -114,12 +115,13 @@ func (b *budget) functions(printed func(reflect.Value) (reflect.Value, error)) m
 			}
 			return pass(v)
 		},
-		tplTextFunc: func(at, text string) (string, error) {
+		tplTextFunc: func(asks bool, at, text string) (string, error) {
+			evaluates(at, text)
 			leave := "{{" + leaveFunc + "}}"
 			if strings.HasSuffix(text, "{") { // three braces would be another action
 				leave = " {{- " + leaveFunc + "}}"
 			}
-			return "{{" + enterFunc + "}}" + string(meteredAt("tpl", at, []byte(text), at != "")) + leave, b.spend(tplCost + len(text))
+			return "{{" + enterFunc + "}}" + string(meteredAt("tpl", at, []byte(text), asks)) + leave, b.spend(tplCost + len(text))
 		},
 		enterFunc: func() (string, error) {
 			if b.depth++; b.depth > maxTplDepth {
@@ -325,7 +327,7 @@ func (m *metering) tplTexts(n parse.Node) {
 		}
 		begin := int(ident.Pos) + len(ident.Ident)
 		begin += len(m.text[begin:]) - len(strings.TrimLeft(m.text[begin:], " \t\r\n"))
-		m.add(begin, "(%s %s ", tplTextFunc, strconv.Quote(m.tplPlace(int(ident.Pos))))
+		m.add(begin, "(%s %t %s ", tplTextFunc, m.asks, strconv.Quote(m.tplPlace(int(ident.Pos))))
 		m.add(m.operandEnd(begin), ")")
 	}
 }

@@ -128,11 +128,8 @@ func (m *metering) place(offset int) string {
 	return cmp.Or(m.at, fmt.Sprintf("%s|%d", m.file, m.line(offset)))
 }
 
-// tplPlace is the place of a call of tpl, at which missing values of its text are reported; empty where they are not.
+// tplPlace is the place of a call of tpl, at which is reported what its text does.
 func (m *metering) tplPlace(offset int) string {
-	if !m.asks {
-		return ""
-	}
 	return strings.TrimSuffix(m.place(offset), inTpl) + inTpl
 }
 

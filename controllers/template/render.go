@@ -46,8 +46,8 @@ type Inputs struct {
 	SkipSchema bool
 	// SkipCRDs leaves the chart's crds/ out, as helm's --skip-crds does, if Capabilities have a version of each kind.
 	SkipCRDs bool
-	// ReportMissing asks for Output.Missing.
-	ReportMissing bool
+	// ReportMissing asks for Output.Missing, ReportEvaluated for Output.Evaluated.
+	ReportMissing, ReportEvaluated bool
 }
 
 // Output is what a template makes for one tenant.
@@ -62,6 +62,8 @@ type Output struct {
 	// Missing are the values that the template prints and that are not there, if Inputs.ReportMissing is set. What it prints
 	// through default, include and the like is not among them.
 	Missing []MissingValue
+	// Evaluated are the actions that tpl evaluated, if Inputs.ReportEvaluated is set.
+	Evaluated Evaluated
 	// Made are values of random functions, new or with new places, that have to be kept for the tenant before the objects are used,
 	// over those of the same names. Nil when there is nothing to keep.
 	Made Kept
@@ -99,6 +101,9 @@ func (r *rendering) session(top common.Values) *session {
 		return r.in.Now.UTC().Round(0), nil // Round drops the monotonic reading, which would be printed
 	})
 	s.seed, s.namespace, s.derived = r.in.Seed, r.in.Namespace, r.derived
+	if r.in.ReportEvaluated {
+		s.evaluated = Evaluated{}
+	}
 	if values, err := top.Table("Values"); err == nil {
 		s.whole = whole{budget: s.budget, values: values, ours: values[stallkeeperKey]}
 	}

@@ -45,7 +45,7 @@ func (r *rendering) pass(prepare func(*session)) (pass, error) {
 		return pass{session: s}, r.report.execution(err)
 	}
 	output, err := r.collect(files, ch)
-	output.Missing = s.missing.list()
+	output.Missing, output.Evaluated = s.missing.list(), s.evaluated
 	return pass{session: s, output: output}, err
 }
 

@@ -79,7 +79,7 @@ func newEvaluation(scope map[string]any) *evaluation {
 		}
 		e.printed = v.Interface()
 		return v, nil
-	}))
+	}, s.evaluated.note))
 	return e
 }
 
