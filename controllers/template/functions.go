@@ -182,7 +182,6 @@ func (s *session) bounded() template.FuncMap {
 	f := sprig.TxtFuncMap()
 	untilStep, _ := f["untilStep"].(func(int, int, int) []int)
 	seq, _ := f["seq"].(func(...int) string)
-	derive, _ := f["derivePassword"].(func(uint32, string, string, string, string) string)
 	indent := func(spaces int, text string) (string, error) {
 		lines := strings.Count(text, "\n") + 1
 		if spaces < 0 || spaces > maxCount || lines > maxOutputBytes/(spaces+1) {
@@ -231,10 +230,11 @@ func (s *session) bounded() template.FuncMap {
 		"derivePassword": func(counter uint32, kind, password, user, site string) (string, error) {
 			args := fmt.Sprintf("%d %q", counter, []string{kind, password, user, site})
 			if _, known := s.derived[args]; !known {
+				// It costs the same when the process knows it, or a template would be refused in one process and not in another.
 				if err := s.spend(scryptCost); err != nil {
 					return "", err
 				}
-				s.derived[args] = derive(counter, kind, password, user, site)
+				s.derived[args] = derivedPasswords.of(args, func() string { return derive(counter, kind, password, user, site) })
 			}
 			return s.derived[args], nil
 		},
