@@ -34,12 +34,9 @@ func schemaProblems(objects []*unstructured.Unstructured, files map[string]strin
 	for _, object := range objects {
 		name := inFile(files[keyOf(object)], object)
 		for _, problem := range objectProblems(object) {
-			if text := name + ": " + problem; !slices.Contains(problems, text) {
-				problems = append(problems, text)
+			if problems = once(problems, name+": "+problem); len(problems) == maxSchemaProblems {
+				return problems
 			}
-		}
-		if len(problems) >= maxSchemaProblems {
-			return problems[:maxSchemaProblems]
 		}
 	}
 	return problems
@@ -59,7 +56,7 @@ func objectProblems(object *unstructured.Unstructured) []string {
 	}
 	strict, err := kjson.UnmarshalStrict(raw, into)
 	if err != nil {
-		return []string{typeProblem(err, culprit(object, object.Object, nil))}
+		return []string{typeProblem(err, (&culprit{object: object}).path())}
 	}
 	var problems []string
 	for _, one := range strict {
@@ -77,9 +74,8 @@ func objectProblems(object *unstructured.Unstructured) []string {
 // goType is how Go's decoder says where it was; the value itself is left out.
 var goType = regexp.MustCompile(`cannot unmarshal (\w+)(?: .*)? into Go struct field \w+\.(\S+) of type (\S+)`)
 
-// typeProblem words an error of decoding. at is the value that has it, as far as it was found.
-func typeProblem(err error, at []string) string {
-	path := strings.ReplaceAll(strings.Join(at, "."), ".[", "[")
+// typeProblem words an error of decoding. path is that of the value that has it, as far as it was found.
+func typeProblem(err error, path string) string {
 	found := goType.FindStringSubmatch(err.Error())
 	if found == nil {
 		text := report.Cut(strings.TrimPrefix(err.Error(), "json: "), 200)
@@ -104,42 +100,93 @@ func typeProblem(err error, at []string) string {
 // yamlKinds are the decoder's kinds of values in the words of YAML.
 var yamlKinds = map[string]string{"object": "map", "array": "list", "bool": "boolean", "string": "text", "number": "number"}
 
-// culprit is the path of the first value that can't be decoded in its place, whatever stands beside it: the decoder does not say where a
-// text that is no quantity or no base64 stood.
-func culprit(object *unstructured.Unstructured, value any, path []string) []string {
+// maxDecodes bounds the search for a culprit. Kubernetes' own kinds are some twenty levels deep, and each costs the logarithm of its width.
+const maxDecodes = 256
+
+// culprit is the path of the first value that can't be decoded in its place, whatever stands beside it; empty if it is not found: the decoder does
+// not say where a text that is no quantity or no base64 stood.
+type culprit struct {
+	object *unstructured.Unstructured
+	// decodes counts what the search has cost. Each decodes at most the half of what the one a level higher did.
+	decodes int
+}
+
+func (c *culprit) path() string {
+	var path []any
+	var value any = c.object.Object
+	for {
+		keys, part, at := partsOf(value)
+		if len(keys) == 0 || c.fails(path, part(0, 0)) {
+			break // what is in it is not why
+		}
+		from, to := 0, len(keys)
+		for to-from > 1 {
+			if half := from + (to-from)/2; c.fails(path, part(from, half)) {
+				to = half
+			} else {
+				from = half
+			}
+		}
+		path, value = append(path, keys[from]), at(from)
+	}
+	if c.decodes >= maxDecodes || !c.fails(path, value) {
+		return ""
+	}
+	var text strings.Builder
+	for _, key := range path {
+		if index, ok := key.(int); ok {
+			fmt.Fprintf(&text, "[%d]", index)
+		} else {
+			fmt.Fprintf(&text, ".%s", key)
+		}
+	}
+	return strings.TrimPrefix(text.String(), ".")
+}
+
+// partsOf are the keys of what a value holds, in their order: texts of a map, numbers of a list. part makes a value of the same kind of some of
+// them, and at is the value of one.
+func partsOf(value any) (keys []any, part func(from, to int) any, at func(int) any) {
 	switch value := value.(type) {
 	case map[string]any:
-		for _, key := range slices.Sorted(maps.Keys(value)) {
-			if found := culprit(object, value[key], append(slices.Clone(path), key)); found != nil {
-				return found
-			}
+		names := slices.Sorted(maps.Keys(value))
+		for _, name := range names {
+			keys = append(keys, name)
 		}
-		return nil
+		return keys, func(from, to int) any {
+			some := make(map[string]any, to-from)
+			for _, name := range names[from:to] {
+				some[name] = value[name]
+			}
+			return some
+		}, func(i int) any { return value[names[i]] }
 	case []any:
-		for i, entry := range value {
-			if found := culprit(object, entry, append(slices.Clone(path), fmt.Sprintf("[%d]", i))); found != nil {
-				return found
-			}
+		for i := range value {
+			keys = append(keys, i)
 		}
-		return nil
+		return keys, func(from, to int) any { return value[from:to] }, func(i int) any { return value[i] }
 	}
-	alone := value
+	return nil, nil, nil
+}
+
+// fails says whether a value can't be decoded at a path.
+func (c *culprit) fails(path []any, value any) bool {
+	if c.decodes++; c.decodes > maxDecodes {
+		return false
+	}
 	for _, key := range slices.Backward(path) {
-		if strings.HasPrefix(key, "[") {
-			alone = []any{alone}
+		if name, ok := key.(string); ok {
+			value = map[string]any{name: value}
 		} else {
-			alone = map[string]any{key: alone}
+			value = []any{value}
 		}
 	}
-	raw, err := json.Marshal(alone)
-	into, unknown := scheme.Scheme.New(object.GroupVersionKind())
+	raw, err := json.Marshal(value)
+	into, unknown := scheme.Scheme.New(c.object.GroupVersionKind())
 	if err != nil || unknown != nil {
-		return nil
+		return false
 	}
-	if _, err := kjson.UnmarshalStrict(raw, into); err != nil {
-		return path
-	}
-	return nil
+	_, err = kjson.UnmarshalStrict(raw, into)
+	return err != nil
 }
 
 // kindOf is a type of Go in the words of YAML.

@@ -1,6 +1,7 @@
 package product
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,5 +44,47 @@ func TestAValueOfAnotherTypeIsFound(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// The search for one value costs the logarithm of what stands beside it.
+func TestAValueOfAnotherTypeIsFoundInALargeObject(t *testing.T) {
+	const many = 4096
+	data, args := map[string]any{}, make([]any, many)
+	for i := range many {
+		data[fmt.Sprintf("key-%06d", i)] = "x"
+		args[i] = "x"
+	}
+	// What can't be decoded is no map, and what is in it is not looked at.
+	deep := any("x")
+	for range 1000 {
+		deep = map[string]any{"a": deep, "b": "x"}
+	}
+	object := func(kind string, rest map[string]any) *unstructured.Unstructured {
+		rest["apiVersion"], rest["kind"] = "v1", kind
+		return &unstructured.Unstructured{Object: rest}
+	}
+	container := map[string]any{"name": "a", "args": args}
+	pod := object("Pod", map[string]any{"spec": map[string]any{"containers": []any{container}}})
+	for _, tc := range []struct {
+		name    string
+		object  *unstructured.Unstructured
+		change  func()
+		path    string
+		decodes int
+	}{
+		{"the last key", object("ConfigMap", map[string]any{"data": data}), func() { data["key-004095"] = true }, "data.key-004095", 17},
+		{"a key in between", object("ConfigMap", map[string]any{"data": data}), func() { data["key-004095"], data["key-001234"] = "x", int64(1) }, "data.key-001234", 17},
+		{"two of them", object("ConfigMap", map[string]any{"data": data}), func() { data["key-000007"] = int64(1) }, "data.key-000007", 17},
+		{"no base64", object("Secret", map[string]any{"data": map[string]any{"a": "Yg==", "[0]": "***"}}), func() {}, "data.[0]", 6},
+		{"an argument", pod, func() { args[3_333] = int64(1) }, "spec.containers[0].args[3333]", 21},
+		{"a map for a text", pod, func() { args[3_333] = deep }, "spec.containers[0].args[3333]", 22},
+		{"nothing at all", pod, func() { args[3_333] = "x" }, "", 8},
+	} {
+		tc.change()
+		c := culprit{object: tc.object}
+		if path := c.path(); path != tc.path || c.decodes != tc.decodes {
+			t.Errorf("%s: found %q after %d decodes, want %q after %d", tc.name, path, c.decodes, tc.path, tc.decodes)
+		}
 	}
 }
