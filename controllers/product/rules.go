@@ -1,6 +1,7 @@
 package product
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,6 +23,8 @@ import (
 func ruleProblems(into runtime.Object, object *unstructured.Unstructured) []string {
 	problems := append(metadataProblems(object), dataProblems(into)...)
 	switch into := into.(type) {
+	case *corev1.Secret:
+		problems = append(problems, secretProblems(into)...)
 	case *corev1.Service:
 		problems = append(problems, serviceProblems(into)...)
 	case *networkingv1.Ingress:
@@ -96,6 +99,48 @@ func dataProblems(into runtime.Object) []string {
 		if len(validation.IsConfigMapKey(key)) > 0 {
 			problems = append(problems, fmt.Sprintf("data has the key %q: a key is of letters, digits, '-', '_' and '.'", key))
 		}
+	}
+	return problems
+}
+
+// secretKeys are the keys that a Secret of a type must have, and what they hold.
+var secretKeys = map[corev1.SecretType][]struct{ key, holds string }{
+	corev1.SecretTypeTLS: {
+		{corev1.TLSCertKey, "the certificate, in PEM"}, {corev1.TLSPrivateKeyKey, "its private key, in PEM"},
+	},
+	corev1.SecretTypeSSHAuth:          {{corev1.SSHAuthPrivateKey, "the private key"}},
+	corev1.SecretTypeDockerConfigJson: {{corev1.DockerConfigJsonKey, `a JSON object such as {"auths": {"registry.example.com": {"auth": "BASE64"}}}`}},
+	corev1.SecretTypeDockercfg:        {{corev1.DockerConfigKey, `a JSON object such as {"registry.example.com": {"auth": "BASE64"}}`}},
+}
+
+// secretProblems are keys that the type of a Secret asks for. The API server names the field and not why.
+func secretProblems(secret *corev1.Secret) []string {
+	value := func(key string) ([]byte, bool) {
+		if text, ok := secret.StringData[key]; ok {
+			return []byte(text), true
+		}
+		data, ok := secret.Data[key]
+		return data, ok
+	}
+	const instead = ", or leave type out for a Secret of keys of your own"
+	var problems []string
+	for _, needs := range secretKeys[secret.Type] {
+		data, there := value(needs.key)
+		isJSON := secret.Type == corev1.SecretTypeDockerConfigJson || secret.Type == corev1.SecretTypeDockercfg
+		switch {
+		case !there:
+			problems = append(problems, fmt.Sprintf("data[%s] is missing, which a Secret of type %s must have: set it to %s%s", needs.key, secret.Type,
+				needs.holds, instead))
+		case isJSON && json.Unmarshal(data, &map[string]any{}) != nil:
+			problems = append(problems, fmt.Sprintf("data[%s] of a Secret of type %s must be %s, and is no JSON object: correct it, such as with toJson%s",
+				needs.key, secret.Type, needs.holds, instead))
+		}
+	}
+	_, user := value(corev1.BasicAuthUsernameKey)
+	_, password := value(corev1.BasicAuthPasswordKey)
+	if secret.Type == corev1.SecretTypeBasicAuth && !user && !password {
+		problems = append(problems, fmt.Sprintf("data[%s] and data[%s] are missing, of which a Secret of type %s must have one: set both%s",
+			corev1.BasicAuthUsernameKey, corev1.BasicAuthPasswordKey, secret.Type, instead))
 	}
 	return problems
 }

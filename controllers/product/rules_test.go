@@ -27,17 +27,27 @@ func TestWhatNoAPIServerTakesIsSaidAtTheProduct(t *testing.T) {
 		return "apiVersion: v1\nkind: " + kind + "\n" + rest
 	}
 	for name, tc := range map[string]struct{ template, says string }{
-		"a name with capitals":                 {object("ConfigMap", "metadata: {name: Web}\n"), `ConfigMap/Web: metadata.name "Web"`},
-		"a name with an underscore":            {object("Secret", "metadata: {name: my_secret}\n"), `Secret/my_secret: metadata.name "my_secret"`},
-		"a Service that begins with a digit":   {object("Service", "metadata: {name: 1st}\nspec: {ports: [{port: 80}]}\n"), "beginning with a letter"},
-		"a label that is too long":             {object("ConfigMap", "metadata: {name: c, labels: {a: "+strings.Repeat("x", 64)+"}}\n"), "metadata.labels.a must be up to 63"},
-		"a label with a blank":                 {object("ConfigMap", "metadata: {name: c, labels: {a: b c}}\n"), "metadata.labels.a"},
-		"a label's key with two slashes":       {object("ConfigMap", "metadata: {name: c, labels: {a/b/c: d}}\n"), `the key "a/b/c"`},
-		"a label that is a number":             {object("ConfigMap", "metadata: {name: c, labels: {a: 1}}\n"), "labels"},
-		"an annotation's key with a blank":     {object("ConfigMap", "metadata: {name: c, annotations: {'a b': d}}\n"), `the key "a b"`},
-		"a key of a ConfigMap with a slash":    {object("ConfigMap", "metadata: {name: c}\ndata: {'a/b': d}\n"), `data has the key "a/b"`},
-		"a boolean in a ConfigMap":             {object("ConfigMap", "metadata: {name: c}\ndata: {a: true}\n"), "ConfigMap/c"},
-		"a list in a ConfigMap":                {object("ConfigMap", "metadata: {name: c}\ndata: {a: [b]}\n"), "ConfigMap/c"},
+		"a name with capitals":               {object("ConfigMap", "metadata: {name: Web}\n"), `ConfigMap/Web: metadata.name "Web"`},
+		"a name with an underscore":          {object("Secret", "metadata: {name: my_secret}\n"), `Secret/my_secret: metadata.name "my_secret"`},
+		"a Service that begins with a digit": {object("Service", "metadata: {name: 1st}\nspec: {ports: [{port: 80}]}\n"), "beginning with a letter"},
+		"a label that is too long":           {object("ConfigMap", "metadata: {name: c, labels: {a: "+strings.Repeat("x", 64)+"}}\n"), "metadata.labels.a must be up to 63"},
+		"a label with a blank":               {object("ConfigMap", "metadata: {name: c, labels: {a: b c}}\n"), "metadata.labels.a"},
+		"a label's key with two slashes":     {object("ConfigMap", "metadata: {name: c, labels: {a/b/c: d}}\n"), `the key "a/b/c"`},
+		"a label that is a number":           {object("ConfigMap", "metadata: {name: c, labels: {a: 1}}\n"), "labels"},
+		"an annotation's key with a blank":   {object("ConfigMap", "metadata: {name: c, annotations: {'a b': d}}\n"), `the key "a b"`},
+		"a key of a ConfigMap with a slash":  {object("ConfigMap", "metadata: {name: c}\ndata: {'a/b': d}\n"), `data has the key "a/b"`},
+		"a boolean in a ConfigMap":           {object("ConfigMap", "metadata: {name: c}\ndata: {a: true}\n"), "ConfigMap/c"},
+		"a list in a ConfigMap":              {object("ConfigMap", "metadata: {name: c}\ndata: {a: [b]}\n"), "ConfigMap/c"},
+		"an account without its keys":        {object("Secret", "metadata: {name: s}\ntype: kubernetes.io/basic-auth\nstringData: {user: a}\n"), "Secret/s: data[username] and data[password] are missing"},
+		"a pull Secret without its key":      {object("Secret", "metadata: {name: s}\ntype: kubernetes.io/dockerconfigjson\nstringData: {config.json: '{}'}\n"), "Secret/s: data[.dockerconfigjson] is missing"},
+		"a pull Secret that is no JSON":      {object("Secret", "metadata: {name: s}\ntype: kubernetes.io/dockerconfigjson\nstringData: {.dockerconfigjson: swordfish}\n"), "is no JSON object: correct it, such as with toJson"},
+		"an old pull Secret that is a list":  {object("Secret", "metadata: {name: s}\ntype: kubernetes.io/dockercfg\nstringData: {.dockercfg: '[]'}\n"), "data[.dockercfg] of a Secret of type kubernetes.io/dockercfg must be a JSON object"},
+		"a key for SSH under another name":   {object("Secret", "metadata: {name: s}\ntype: kubernetes.io/ssh-auth\nstringData: {id_rsa: a}\n"), "data[ssh-privatekey] is missing"},
+		"a certificate without its key":      {object("Secret", "metadata: {name: s}\ntype: kubernetes.io/tls\nstringData: {tls.crt: a}\n"), "data[tls.key] is missing"},
+		"an account with a name alone":       {object("Secret", "metadata: {name: s}\ntype: kubernetes.io/basic-auth\nstringData: {username: ''}\n"), ""},
+		"a pull Secret": {
+			object("Secret", "metadata: {name: s}\ntype: kubernetes.io/dockerconfigjson\ndata: {.dockerconfigjson: {{ dict \"auths\" dict | toJson | b64enc }}}\n"), "",
+		},
 		"a Secret that is no base64":           {object("Secret", "metadata: {name: s}\ndata: {a: '%%%'}\n"), "Secret/s"},
 		"a Service without ports":              {object("Service", "metadata: {name: s}\nspec: {selector: {a: b}}\n"), "spec.ports is empty"},
 		"a Service's port that is too large":   {object("Service", "metadata: {name: s}\nspec: {ports: [{port: 70000}]}\n"), "70000"},
@@ -91,7 +101,7 @@ func TestWhatNoAPIServerTakesIsSaidAtTheProduct(t *testing.T) {
 			if !ok {
 				t.Fatalf("nothing is said of it, error %v", err)
 			}
-			if problem.Reason != v1alpha1.ReasonInvalidTemplate && problem.Reason != v1alpha1.ReasonRenderFailed || !strings.Contains(problem.Message, tc.says) {
+			if problem.Reason != v1alpha1.ReasonInvalidTemplate && problem.Reason != v1alpha1.ReasonRenderFailed || !strings.Contains(problem.Message, tc.says) || strings.Contains(problem.Message, "swordfish") {
 				t.Errorf("%s: %s; want %q in it", problem.Reason, problem.Message, tc.says)
 			}
 		})
