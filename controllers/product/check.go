@@ -35,6 +35,8 @@ type check struct {
 type findings struct {
 	notes, idle []string
 	unknown     map[workload.ServicePort]bool
+	// plans are those that were looked at.
+	plans []planned
 }
 
 func (f *findings) add(format string, args ...any) {
@@ -75,6 +77,9 @@ func (c check) run(ctx context.Context, product *v1alpha1.MarketplaceProduct, na
 		if err := of.hostile(ctx); err != nil {
 			return "", inPlan(err, plan.Name)
 		}
+	}
+	for _, note := range betweenPlans(found.plans) {
+		found.add("%s", note)
 	}
 	return found.String(), nil
 }
@@ -177,6 +182,14 @@ func (c planCheck) objects(in revision.Inputs, rendered revision.Rendered, suspe
 	}
 	for _, blocker := range set.Blockers {
 		c.found.add("%s of plan %q keeps running while a tenant is suspended: %s", blocker.Object, c.plan.Name, blocker.Remedy)
+	}
+	if !suspended {
+		// The revision's plans have no rank.
+		plan := c.plan
+		if i := slices.IndexFunc(c.product.Spec.Plans, func(of v1alpha1.Plan) bool { return of.Name == plan.Name }); i >= 0 {
+			plan = c.product.Spec.Plans[i]
+		}
+		c.found.plans = append(c.found.plans, planned{plan, objects})
 	}
 	for _, note := range nodePortNotes(objects) {
 		c.found.add("%s", note)
