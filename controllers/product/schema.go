@@ -1,6 +1,7 @@
 package product
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,8 +48,8 @@ func objectProblems(object *unstructured.Unstructured) []string {
 	if err != nil {
 		return []string{"it can't be encoded as JSON"}
 	}
-	if len(raw) > maxObjectBytes {
-		return []string{fmt.Sprintf("it has %d bytes, but the API server stores at most %d per object: split it", len(raw), maxObjectBytes)}
+	if size := len(raw) - base64Excess(object); size > maxObjectBytes {
+		return []string{fmt.Sprintf("it has %d bytes, but the API server stores at most %d per object: split it", size, maxObjectBytes)}
 	}
 	into, err := scheme.Scheme.New(object.GroupVersionKind())
 	if err != nil {
@@ -69,6 +70,18 @@ func objectProblems(object *unstructured.Unstructured) []string {
 		problems = ruleProblems(into, object)
 	}
 	return problems
+}
+
+// base64Excess is how much longer a Secret's or ConfigMap's data are in base64 than as they are stored.
+func base64Excess(object *unstructured.Unstructured) int {
+	field := map[string]string{"Secret": "data", "ConfigMap": "binaryData"}[object.GetKind()]
+	data, _, _ := unstructured.NestedMap(object.Object, field)
+	excess := 0
+	for _, value := range data {
+		text, _ := value.(string)
+		excess += len(text) - base64.StdEncoding.DecodedLen(len(text))
+	}
+	return excess
 }
 
 // goType is how Go's decoder says where it was; the value itself is left out.

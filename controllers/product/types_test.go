@@ -1,6 +1,7 @@
 package product
 
 import (
+	"encoding/base64"
 	"fmt"
 	"testing"
 
@@ -85,6 +86,21 @@ func TestAValueOfAnotherTypeIsFoundInALargeObject(t *testing.T) {
 		c := culprit{object: tc.object}
 		if path := c.path(); path != tc.path || c.decodes != tc.decodes {
 			t.Errorf("%s: found %q after %d decodes, want %q after %d", tc.name, path, c.decodes, tc.path, tc.decodes)
+		}
+	}
+}
+
+// The API server stores bytes, and not their base64: a Secret of 900 kB is one that it takes.
+func TestTheSizeOfASecretIsThatOfItsBytes(t *testing.T) {
+	for kind, field := range map[string]string{"Secret": "data", "ConfigMap": "binaryData"} {
+		for size, refused := range map[int]bool{900_000: false, 1_100_000: true} {
+			object := &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "v1", "kind": kind, "metadata": map[string]any{"name": "s"},
+				field: map[string]any{"a": base64.StdEncoding.EncodeToString(make([]byte, size))},
+			}}
+			if problems := objectProblems(object); (len(problems) > 0) != refused {
+				t.Errorf("a %s of %d bytes: %v", kind, size, problems)
+			}
 		}
 	}
 }
