@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 )
@@ -36,7 +37,17 @@ func (b *builder) kindRefused(object *unstructured.Unstructured) string {
 			return "Roles and RoleBindings are outside the operator's permissions; allow them with Stallkeeper's chart value tenantRBAC.enabled"
 		}
 	case !b.permissions.Kinds.Has(kind):
-		return fmt.Sprintf("%s is outside the operator's permissions; add it to Stallkeeper's chart value extraTenantKinds", kind)
+		return fmt.Sprintf("%s is outside the operator's permissions; %sadd it to Stallkeeper's chart value extraTenantKinds", kind, b.meant(kind))
+	}
+	return ""
+}
+
+// meant names a permitted kind of the same name, whose group or letters are others: an apiVersion of an old Kubernetes, or a misspelled one.
+func (b *builder) meant(kind schema.GroupKind) string {
+	for _, other := range slices.SortedFunc(maps.Keys(b.permissions.Kinds), func(x, y schema.GroupKind) int { return strings.Compare(x.String(), y.String()) }) {
+		if strings.EqualFold(other.Kind, kind.Kind) {
+			return fmt.Sprintf("correct apiVersion and kind where %s is meant, or ", other)
+		}
 	}
 	return ""
 }

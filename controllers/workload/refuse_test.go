@@ -33,6 +33,14 @@ func TestWhatATemplateMayNotAskFor(t *testing.T) {
 			template: `{apiVersion: kafka.strimzi.io/v1, kind: Kafka, metadata: {name: events}}`,
 			want:     []string{"Kafka/events (app.yaml): Kafka.kafka.strimzi.io is outside the operator's permissions; add it to Stallkeeper's chart value extraTenantKinds"},
 		},
+		"a permitted kind by an old apiVersion": {
+			template: `{apiVersion: extensions/v1beta1, kind: Deployment, metadata: {name: web}}`,
+			want:     []string{"Deployment/web (app.yaml): Deployment.extensions is outside the operator's permissions; correct apiVersion and kind where Deployment.apps is meant, or add it to Stallkeeper's chart value extraTenantKinds"},
+		},
+		"a permitted kind in small letters": {
+			template: `{apiVersion: apps/v1, kind: deployment, metadata: {name: web}}`,
+			want:     []string{"deployment/web (app.yaml): deployment.apps is outside the operator's permissions; correct apiVersion and kind where Deployment.apps is meant, or add it to Stallkeeper's chart value extraTenantKinds"},
+		},
 		"one of the operator's own kinds": {
 			template: `{apiVersion: stallkeeper.io/v1alpha1, kind: MarketplaceInstance, metadata: {name: free}}`,
 			want:     []string{"MarketplaceInstance/free (app.yaml): a tenant can't contain the operator's own kinds; remove it from the template"},
