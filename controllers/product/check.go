@@ -191,7 +191,7 @@ func (c planCheck) objects(in revision.Inputs, rendered revision.Rendered, suspe
 		}
 		c.found.plans = append(c.found.plans, planned{plan, objects})
 	}
-	for _, note := range nodePortNotes(objects) {
+	for _, note := range slices.Concat(nodePortNotes(objects), probeNotes(objects)) {
 		c.found.add("%s", note)
 	}
 	for _, twice := range workload.ScaledTwice(objects) {

@@ -49,6 +49,12 @@ func TestTheCheckFindsWhatABuyerWouldFind(t *testing.T) {
 		"a node port beyond the default range": {
 			salestest.Product(salestest.Inline("apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {type: NodePort, ports: [{port: 80, nodePort: 80}]}\n")), nil, "", "sets the node port 80",
 		},
+		"a probe of a port that there is not": {
+			salestest.Product(container("ports: [{name: http, containerPort: 80}]\n        readinessProbe: {httpGet: {path: /, port: htpp}}")), nil, "", `Deployment/web probes container "web" at the port "htpp"`,
+		},
+		"probes of ports that there are": {
+			salestest.Product(container("ports: [{name: http, containerPort: 80}]\n        readinessProbe: {httpGet: {path: /, port: http}}\n        livenessProbe: {tcpSocket: {port: 81}}")), nil, "", "",
+		},
 		"a field that there is not":             {salestest.Product(container("imagePullPolice: Always")), nil, v1alpha1.ReasonInvalidTemplate, "imagePullPolice"},
 		"a number in the place of a text":       {salestest.Product(configMap("1")), nil, v1alpha1.ReasonInvalidTemplate, "ConfigMap/c"},
 		"a variable twice":                      {salestest.Product(container("env: [{name: A, value: a}, {name: A, value: b}]")), nil, v1alpha1.ReasonInvalidTemplate, `variable "A" 2 times`},

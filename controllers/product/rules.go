@@ -312,3 +312,40 @@ func nodePortNotes(objects []*unstructured.Unstructured) []string {
 	}
 	return notes
 }
+
+// probeNotes are probes of a port by a name that their container does not have. The API server takes them, and the pods are never ready.
+func probeNotes(objects []*unstructured.Unstructured) []string {
+	var notes []string
+	for _, object := range objects {
+		path := workload.PodTemplatePath(object.GroupVersionKind().GroupKind())
+		template, found, err := unstructured.NestedMap(object.Object, path...)
+		var pod corev1.PodTemplateSpec
+		if path == nil || !found || err != nil || runtime.DefaultUnstructuredConverter.FromUnstructured(template, &pod) != nil {
+			continue
+		}
+		for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+			for _, port := range probedPorts(container) {
+				if !slices.ContainsFunc(container.Ports, func(p corev1.ContainerPort) bool { return p.Name == port }) {
+					notes = append(notes, fmt.Sprintf("%s/%s probes container %q at the port %q, which is not among the container's ports, so that it would never"+
+						" be ready: correct the name, or name the port", object.GetKind(), object.GetName(), container.Name, port))
+				}
+			}
+		}
+	}
+	return notes
+}
+
+// probedPorts are the names of the ports at which a container is probed.
+func probedPorts(container corev1.Container) []string {
+	var names []string
+	for _, probe := range []*corev1.Probe{container.StartupProbe, container.LivenessProbe, container.ReadinessProbe} {
+		switch {
+		case probe == nil:
+		case probe.HTTPGet != nil && probe.HTTPGet.Port.StrVal != "":
+			names = append(names, probe.HTTPGet.Port.StrVal)
+		case probe.TCPSocket != nil && probe.TCPSocket.Port.StrVal != "":
+			names = append(names, probe.TCPSocket.Port.StrVal)
+		}
+	}
+	return names
+}
