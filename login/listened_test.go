@@ -57,8 +57,13 @@ func TestACodeThatIsNoneMakesNobodyKnown(t *testing.T) {
 	for range 2 {
 		back, _ := url.Parse(strings.Replace(s.comesBack(t), "code=", "code=guessed", 1))
 		cookie := s.cookies()[0]
-		if status, _, err := asks(dial("127.0.0.2"), http.MethodGet, back.RequestURI(), "Cookie: "+cookie.String()+"\r\n"); status != http.StatusBadRequest {
+		connection := dial("127.0.0.2")
+		if status, _, err := asks(connection, http.MethodGet, back.RequestURI(), "Cookie: "+cookie.String()+"\r\n"); status != http.StatusBadRequest {
 			t.Fatalf("a guessed code is answered with %d, %v", status, err)
+		}
+		// By the next request the server has taken the last one for answered.
+		if status, _, err := asks(connection, http.MethodGet, "/", ""); status != http.StatusOK {
+			t.Fatalf("the bridge is answered with %d, %v", status, err)
 		}
 	}
 	user := dial("127.0.0.3")
