@@ -26,8 +26,9 @@ const (
 	DefaultMaxConnections = 1024
 	// DefaultMaxPerAddress is how many of them one address has.
 	DefaultMaxPerAddress = 512
-	// DefaultIdleTimeout is how long a connection is kept between two requests.
-	DefaultIdleTimeout = 30 * time.Second
+	// DefaultIdleTimeout is how long a connection is kept between two requests: longer than proxies keep theirs to a server (ingress-nginx and
+	// AWS's load balancers 60 s, Traefik 90 s), or a call would be lost that is on its way while the connection is closed.
+	DefaultIdleTimeout = 100 * time.Second
 )
 
 // What one connection may cost.
