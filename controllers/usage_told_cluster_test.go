@@ -1,11 +1,13 @@
 package controllers
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -120,6 +122,60 @@ func TestAnAmountThatDiffersStaysSoAfterARestart(t *testing.T) {
 	x.Expect(x.records("acme")).To(ContainElement("0:17 1:17 9 Uncertain AmountDiffers"))
 	x.says("acme", v1alpha1.ConditionUsageReported, "False UsageUncertain")
 	x.Expect(x.pushed()).To(Equal([]string{"acme 7"}))
+
+	// Also when there are no credentials for a while.
+	callbacks := &corev1.Secret{}
+	x.Expect(x.client.Get(t.Context(), client.ObjectKey{Namespace: x.name, Name: "koogallery-callback"}, callbacks)).To(Succeed())
+	x.Expect(x.client.Delete(t.Context(), callbacks)).To(Succeed())
+	x.pass("acme")
+	callbacks.ResourceVersion = ""
+	x.create(callbacks)
+	x.restart()
+	x.pass("acme")
+	x.Expect(x.records("acme")).To(ContainElement("0:17 1:17 9 Uncertain AmountDiffers"))
+}
+
+// afterRecords calls then when records were listed in a cache.
+type afterRecords struct {
+	client.Client
+	then func()
+}
+
+func (c afterRecords) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	err := c.Client.List(ctx, list, options...)
+	if records, ok := list.(*v1alpha1.UsageRecordList); ok && len(records.Items) > 0 {
+		c.then()
+	}
+	return err
+}
+
+// A record that is withdrawn when a push of it has begun is not said to be withdrawn until that has ended: it could be deleted and replaced.
+func TestARecordOnItsWayIsNotWithdrawnYet(t *testing.T) {
+	t.Parallel()
+	x := newMeteredShop(t, "usage-withdrawn-late")
+	x.sells(salestest.MeteredBy(salestest.ByRecords))
+	x.sellsByUse("acme")
+	x.create(x.handWritten("first", "acme", "requests", "7", 0, 60))
+	x.api.FailOperation(koogallerytest.PushUsage, koogallerytest.Fault{Drop: true}, -1)
+	x.clock.SetTime(x.start.Add(65 * time.Minute))
+	x.pass("acme")
+	x.clock.SetTime(x.start.Add(2 * time.Hour))
+
+	lists := 0
+	x.push.Client = afterRecords{x.running.client, func() {
+		// The open records are listed first, and then all of the instance, of which those are found that are due.
+		if lists++; lists == 2 {
+			x.withdraw("first")
+			x.eventually(func() string { return x.seen("acme") }).Should(BeEmpty())
+		}
+	}}
+	x.api.FailOperation(koogallerytest.PushUsage, koogallerytest.Fault{Drop: true, CarriedOut: true}, -1)
+	x.pushes()
+	x.Expect(x.pushed()).To(Equal([]string{"acme 7"}))
+	x.Expect(x.records("acme")).To(Equal([]string{"0:17 1:17 7 Pending MarketplaceUnavailable"}))
+	x.push.Client = x.running.client
+	x.pass("acme")
+	x.Expect(x.records("acme")).To(Equal([]string{"0:17 1:17 7 Withdrawn"}))
 }
 
 // withdraw says of a record that the marketplace's console shows nothing of it.

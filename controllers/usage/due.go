@@ -116,7 +116,7 @@ func (r *PushReconciler) collectInstance(ctx context.Context, mpi *v1alpha1.Mark
 			if sold := push.sold; sold != nil && m.suspends(push.packageName) {
 				push.record.PackageInstanceID = sold.Spec.Subscription.InstanceID
 			}
-			switch conflict := conflictOf(push, told[m.spec.Name]); {
+			switch conflict := conflictOf(push, told); {
 			case conflict != nil:
 				push.kept = conflict
 			case l.unclear != nil && !saidToDiffer(object):

@@ -148,8 +148,8 @@ func recordFact(record *v1alpha1.UsageRecord) metering.Record {
 		Name: record.Name, Begins: spec.StartTime.Time, Ends: spec.EndTime.Time, Value: amountOf(spec.Value, 0),
 		Stopped: spec.TenantActivity == v1alpha1.TenantStopped, Lost: spec.Unmeasured == v1alpha1.UnmeasuredLost,
 		Unasked: spec.Unmeasured != "", Attempted: !spec.Delivery.AttemptTime.IsZero(), Pushed: !spec.Delivery.PushTime.IsZero(),
-		Withdrawn: !spec.Delivery.WithdrawnTime.IsZero(),
-		Created:   record.CreationTimestamp.Time, Package: spec.Delivery.PackageRef.Name, Kept: spec.Push == v1alpha1.MeterPushNone,
+		Told: !spec.Delivery.ToldTime.IsZero(), Withdrawn: !spec.Delivery.WithdrawnTime.IsZero(),
+		Created: record.CreationTimestamp.Time, Package: spec.Delivery.PackageRef.Name, Kept: spec.Push == v1alpha1.MeterPushNone,
 	}
 	if checkpoint := spec.Checkpoint; checkpoint.Total != "" {
 		fact.Checkpoint = &metering.Checkpoint{

@@ -55,11 +55,13 @@ func (r *PushReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.
 	}
 	now := r.Clock.Now()
 	tries := r.memories.Of(req.NamespacedName, mp.UID, r.newTries)
+	// Before anything is collected: one that is withdrawn only afterwards may be pushed by this pass, and must not be said to be withdrawn yet.
+	forgetErr := r.forgetWithdrawn(ctx, mp, tries, now)
 	found, err := r.collect(ctx, mp, now)
 	if err != nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{}, errors.Join(forgetErr, err)
 	}
-	err = errors.Join(r.tellKept(ctx, found.kept, now), r.forgetWithdrawn(ctx, mp, tries, now))
+	err = errors.Join(forgetErr, r.tellKept(ctx, found.kept, now))
 	ready, again := tries.ready(found.due, now)
 	if len(ready) > 0 {
 		next, pushErr := r.push(ctx, mp, ready, tries)
@@ -114,6 +116,10 @@ func (r *PushReconciler) push(ctx context.Context, mp *v1alpha1.Marketplace, due
 	if credentials, ok := errors.AsType[*protocol.CredentialsError](err); ok {
 		var errs []error
 		for _, push := range due {
+			if saidToDiffer(push.object) {
+				// Said of it once, it is known from there only: it would be pushed when there are credentials again.
+				continue
+			}
 			said := saying{v1alpha1.UsagePending, credentials.Verdict()}
 			errs = append(errs, r.say(ctx, push, said))
 		}

@@ -186,6 +186,8 @@ func strayVerdict(record *v1alpha1.UsageRecord, plan string) saying {
 	switch fact := recordFact(record); {
 	case fact.Pushed:
 		return pushedSaying()
+	case fact.Withdrawn:
+		return withdrawnSaying()
 	case fact.Checkpoint != nil:
 		return settledSaying(v1alpha1.UsageBase, checkpointText)
 	case fact.Value == 0:

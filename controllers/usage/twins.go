@@ -56,13 +56,14 @@ func released(mpi *v1alpha1.MarketplaceInstance) bool {
 	return mpi.Spec.Subscription.Entitlement.State == v1alpha1.EntitlementReleased
 }
 
-// toldOfTwins are the records of an instance's twins of which the marketplace may know the amount, by meter.
-func toldOfTwins(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance) (map[string][]*v1alpha1.UsageRecord, error) {
+// toldOfTwins are the records of an instance's twins of which the marketplace may know the amount, of whichever
+// meter: it takes one amount for an id and an interval.
+func toldOfTwins(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance) ([]*v1alpha1.UsageRecord, error) {
 	twins, err := twinsOf(ctx, reader, mpi)
 	if err != nil {
 		return nil, err
 	}
-	told := map[string][]*v1alpha1.UsageRecord{}
+	var told []*v1alpha1.UsageRecord
 	for i := range twins {
 		list := &v1alpha1.UsageRecordList{}
 		if err := reader.List(ctx, list, client.InNamespace(mpi.Namespace), client.MatchingFields{recordInstanceField: twins[i].Name},
@@ -70,8 +71,8 @@ func toldOfTwins(ctx context.Context, reader client.Reader, mpi *v1alpha1.Market
 			return nil, fmt.Errorf("listing the usage records of another instance with the same id: %w", err)
 		}
 		for k := range list.Items {
-			if record := &list.Items[k]; mayBeKnown(record.Spec.Delivery) {
-				told[record.Spec.Meter] = append(told[record.Spec.Meter], record)
+			if record := &list.Items[k]; mayBeKnown(record.Spec.Delivery) || standsForTold(record.Spec) {
+				told = append(told, record)
 			}
 		}
 	}
@@ -86,18 +87,25 @@ func mayBeKnown(delivery v1alpha1.UsageDelivery) bool {
 	return !delivery.PushTime.IsZero()
 }
 
+// standsForTold says whether a record is a checkpoint of such records. They are removed while usage of their time can be charged still, if
+// the retention is shorter than that.
+func standsForTold(spec v1alpha1.UsageRecordSpec) bool {
+	return spec.Push != v1alpha1.MeterPushNone && amountOf(spec.Checkpoint.Total, 0) > 0
+}
+
 // conflictOf says that a record must not be pushed because the marketplace may have been told of its time by a twin's; nil where it was not.
 // The same amount of the same interval goes by the same number, and is no second one.
 func conflictOf(push duePush, told []*v1alpha1.UsageRecord) *saying {
 	mine := push.object.Spec
 	for _, other := range told {
 		theirs := other.Spec
-		same := mine.StartTime.Equal(&theirs.StartTime) && mine.EndTime.Equal(&theirs.EndTime) && mine.Value == theirs.Value
+		same := mine.Meter == theirs.Meter && mine.StartTime.Equal(&theirs.StartTime) && mine.EndTime.Equal(&theirs.EndTime) && mine.Value == theirs.Value
 		apart := !mine.StartTime.Before(&theirs.EndTime) || !theirs.StartTime.Before(&mine.EndTime)
 		if apart || same && !push.old && theirs.Delivery.AttemptTime.IsZero() {
 			continue
 		}
-		said := differsSaying(theirs.Value, fmt.Sprintf("by UsageRecord %q of MarketplaceInstance %q", other.Name, theirs.InstanceRef.Name))
+		said := differsSaying(cmp.Or(theirs.Checkpoint.Total, theirs.Value),
+			fmt.Sprintf("by UsageRecord %q of MarketplaceInstance %q", other.Name, theirs.InstanceRef.Name))
 		return &said
 	}
 	return nil

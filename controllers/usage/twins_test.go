@@ -68,3 +68,37 @@ func TestAnotherAmountOfTheSameIntervalIsNotTakenForAccepted(t *testing.T) {
 		t.Error("it is remembered for ever")
 	}
 }
+
+// The marketplace takes one amount for an id and an interval, whatever the meter is called and whether its record is there still.
+func TestWhatATwinHasToldIsNotToldAgain(t *testing.T) {
+	spec := func(meter string, day int, value string) v1alpha1.UsageRecordSpec {
+		return v1alpha1.UsageRecordSpec{Meter: meter, StartTime: salestest.At(day), EndTime: salestest.At(day + 1), Value: value}
+	}
+	base := spec("requests", 0, "0")
+	base.Checkpoint.Total = "5"
+	tests := map[string]struct {
+		theirs v1alpha1.UsageRecordSpec
+		want   bool
+	}{
+		"the same":                     {spec("requests", 0, "5"), false},
+		"another amount":               {spec("requests", 0, "7"), true},
+		"the same of another meter":    {spec("calls", 0, "5"), true},
+		"another time":                 {spec("calls", 1, "7"), false},
+		"what a checkpoint stands for": {base, true},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			mine := duePush{object: &v1alpha1.UsageRecord{Spec: spec("requests", 0, "5")}}
+			if conflict := conflictOf(mine, []*v1alpha1.UsageRecord{{Spec: tc.theirs}}); (conflict != nil) != tc.want {
+				t.Errorf("it differs: %v, want %t", conflict, tc.want)
+			}
+		})
+	}
+	if kept := base; !standsForTold(kept) {
+		t.Error("a checkpoint of what was pushed stands for nothing")
+	}
+	base.Push = v1alpha1.MeterPushNone
+	if standsForTold(base) {
+		t.Error("a checkpoint of what is only counted stands for what was told")
+	}
+}

@@ -103,16 +103,11 @@ func Read(meter Meter, sale Sale, records []Record, now time.Time) Account {
 			a.base = r
 		}
 	}
-	// What was accepted stands. Of the others the first one to come does.
+	// What was accepted stands, and what may have been: one that is older and fits only now, as when the plan gets its meter, would be charged
+	// beside it. Of the others the first one to come does.
 	order := slices.Clone(records)
 	slices.SortFunc(order, func(x, y Record) int {
-		if x.Pushed != y.Pushed {
-			if x.Pushed {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Or(x.Created.Compare(y.Created), x.Begins.Compare(y.Begins), cmp.Compare(x.Name, y.Name))
+		return cmp.Or(cmp.Compare(x.rank(), y.rank()), x.Created.Compare(y.Created), x.Begins.Compare(y.Begins), cmp.Compare(x.Name, y.Name))
 	})
 	for _, record := range order {
 		a.Records = append(a.Records, Judged{record, a.judge(record, now)})
@@ -166,12 +161,14 @@ func (a *Account) stoodFor(r Record) bool {
 // refusal is why a record can't stand beside the others, whatever time it is; empty when it can.
 func (a *Account) refusal(r Record) Verdict {
 	switch {
-	case !a.Meter.Written && r.Name != RecordName(a.Sale.Instance, a.Sale.InstanceID, a.Meter.Name, r.Begins):
+	// What the marketplace may have been told is pushed until that is known, whatever the meter has become.
+	case !a.Meter.Written && !r.mayBeKnown() && r.Name != RecordName(a.Sale.Instance, a.Sale.InstanceID, a.Meter.Name, r.Begins):
 		return Foreign
 	case a.base != nil && r.Begins.Before(a.base.Ends):
 		return Closed
 	case slices.ContainsFunc(a.Records, func(j Judged) bool {
-		return j.Verdict.counts() && j.Begins.Before(r.Ends) && r.Begins.Before(j.Ends)
+		// Too old to be pushed again, what may be known is charged all the same.
+		return (j.Verdict.counts() || j.mayBeKnown()) && j.Begins.Before(r.Ends) && r.Begins.Before(j.Ends)
 	}):
 		return Overlaps
 	case a.Meter.Written && r.Begins.Before(a.Sale.Begins):

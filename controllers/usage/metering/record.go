@@ -43,6 +43,8 @@ type Record struct {
 	Kept bool
 	// Attempted is true if a push was begun that must not be made twice.
 	Attempted bool
+	// Told is true if the marketplace may have been told its amount.
+	Told bool
 	// Withdrawn is true if a person has found that the marketplace knows nothing of it.
 	Withdrawn bool
 	// Pushed is true once the marketplace has accepted it.
@@ -50,6 +52,20 @@ type Record struct {
 	// Created is when the record was written.
 	Created time.Time
 }
+
+// rank is how much the marketplace may know of a record, 0 for the most.
+func (r Record) rank() int {
+	switch {
+	case r.Pushed:
+		return 0
+	case r.mayBeKnown():
+		return 1
+	}
+	return 2
+}
+
+// mayBeKnown says whether the marketplace may have a record that is not known to be accepted.
+func (r Record) mayBeKnown() bool { return (r.Told || r.Attempted) && !r.Withdrawn && !r.Pushed }
 
 // Checkpoint is what was used until then.
 type Checkpoint struct {

@@ -24,7 +24,7 @@ func (a Account) Settle(now time.Time, retention time.Duration) Settlement {
 	old := now.Add(-retention)
 	until, due := time.Time{}, false
 	for _, j := range a.counted() {
-		if open := !j.Verdict.settled() && j.Verdict != Uncertain; open || j.Ends.After(old) {
+		if open := !j.Verdict.settled() && j.Verdict != Uncertain; open || a.standsSince(j).After(old) {
 			break
 		}
 		until = j.Ends
@@ -48,6 +48,22 @@ func (a Account) Settle(now time.Time, retention time.Duration) Settlement {
 	checkpoint.Name = CheckpointName(a.Sale.Instance, a.Sale.InstanceID, a.Meter.Name, until)
 	result.Checkpoint = &checkpoint
 	return result
+}
+
+// standsSince is since when a record says what it does. Of usage that is not charged that is long after its end, and where the retention is
+// shorter nobody would see it.
+func (a Account) standsSince(j Judged) time.Time {
+	since := j.Ends
+	switch {
+	case j.Verdict == TooOld:
+		since = j.Begins.Add(a.Sale.MaxAge)
+	case j.Lost:
+		since = j.Created
+	}
+	if since.Before(j.Ends) {
+		return j.Ends
+	}
+	return since
 }
 
 // counted are the records that the next checkpoint would stand for, by their end.

@@ -217,6 +217,8 @@ func clock(t time.Time) string {
 	return text
 }
 
+func told(r *metering.Record) { r.Told = true }
+
 func TestVerdicts(t *testing.T) {
 	tests := map[string]struct {
 		meter   metering.Meter
@@ -233,6 +235,19 @@ func TestVerdicts(t *testing.T) {
 		},
 		"one whose answer was lost is uncertain, and counts": {
 			meter: hourly, records: []metering.Record{used("10:00", "11:00", 5, attempted)}, now: "11:01", want: []metering.Verdict{metering.Uncertain}, total: 5,
+		},
+		"what may be known stands before one that was written earlier and fits only now": {
+			meter: written, records: []metering.Record{
+				used("10:00", "11:00", 7, byHand), used("10:30", "11:00", 5, byHand, told, func(r *metering.Record) { r.Created = r.Created.Add(time.Minute) }),
+			}, now: "11:30", want: []metering.Verdict{metering.Overlaps, metering.Due}, total: 5,
+		},
+		"it stands when it is too old to be pushed again": {
+			meter: written, records: []metering.Record{used("10:00", "11:00", 5, byHand, told), used("10:30", "11:00", 7, byHand)}, now: "21 10:15",
+			want: []metering.Verdict{metering.TooOld, metering.Overlaps},
+		},
+		"it is pushed until that is known, also when the meter has got a source": {
+			meter: hourly, records: []metering.Record{used("10:00", "11:00", 5, byHand, told), used("10:30", "11:00", 7)}, now: "11:01",
+			want: []metering.Verdict{metering.Due, metering.Overlaps}, total: 5,
 		},
 		"nothing used is nothing to push": {
 			meter: hourly, records: []metering.Record{used("10:00", "11:00", 0)}, now: "11:01", want: []metering.Verdict{metering.Unused},
@@ -461,6 +476,17 @@ func (w *world) check(t *rapid.T) {
 // everTooOld says whether something that was used may have become too old to be charged.
 func (w *world) everTooOld(account metering.Account) bool {
 	return w.now.Sub(account.Since) > w.sale.MaxAge
+}
+
+// Where the retention is shorter than usage can be charged, what became too old is seen for as long as any other record.
+func TestWhatIsTooOldIsSeenForTheRetention(t *testing.T) {
+	records := []metering.Record{used("10:00", "11:00", 5)}
+	for now, want := range map[string]bool{"21 12:00": false, "23 12:00": false, "24 12:00": true} {
+		settlement := metering.Read(hourly, sale, records, at(now)).Settle(at(now), 3*24*time.Hour)
+		if gone := settlement.Checkpoint != nil; gone != want {
+			t.Errorf("at %s a checkpoint takes its place: %t, want %t", now, gone, want)
+		}
+	}
 }
 
 // The id under which the marketplace knows a record follows from what is recorded and from nothing else.

@@ -49,11 +49,15 @@ func (c *Client) send(ctx context.Context, call call) ([]byte, *Error) {
 	if c.AK == "" || c.SK == "" {
 		return nil, call.refused(ErrCredentials, errors.New("ak or sk is empty"))
 	}
+	uncertain := false
 	for attempt := 0; ; attempt++ {
 		raw, failed := c.tryHosts(ctx, call)
 		if failed == nil {
 			return raw, nil
 		}
+		// A refusal says nothing of what an earlier attempt may have done.
+		uncertain = uncertain || failed.Uncertain
+		failed.Uncertain = uncertain
 		if !call.mayRepeat(failed) || attempt+1 == maxAttempts || !c.pause(ctx, attempt, failed.RetryAfter) {
 			return nil, failed
 		}
@@ -65,7 +69,11 @@ func (c *Client) tryHosts(ctx context.Context, call call) ([]byte, *Error) {
 	raw, failed := c.try(ctx, c.BaseURL, call)
 	unanswered := failed != nil && failed.Status == 0 && call.mayRepeat(failed)
 	if unanswered && c.FallbackURL != "" && ctx.Err() == nil {
-		return c.try(ctx, c.FallbackURL, call)
+		raw, again := c.try(ctx, c.FallbackURL, call)
+		if again != nil {
+			again.Uncertain = again.Uncertain || failed.Uncertain
+		}
+		return raw, again
 	}
 	return raw, failed
 }

@@ -36,10 +36,11 @@ func (c *Client) PushUsageEach(ctx context.Context, records []UsageRecord) []err
 	}
 	sound = byInstance(records, sound)
 	batches := slices.Collect(slices.Chunk(sound, MaxUsageRecords))
-	troubles := 0
+	troubles, maybe := 0, make([]bool, len(records))
 	for splits := 0; len(batches) > 0; {
 		batch := batches[0]
 		failed := c.pushUsage(ctx, pick(records, batch))
+		failed.afterWhole(maybe, batch)
 		at := splitAt(records, batch)
 		switch {
 		case failed == nil:
@@ -135,6 +136,17 @@ func pick(records []UsageRecord, indices []int) []UsageRecord {
 		picked = append(picked, records[i])
 	}
 	return picked
+}
+
+// afterWhole notes in maybe which records may have arrived. What a part of a batch is refused for says nothing of what the whole may have done.
+func (e *Error) afterWhole(maybe []bool, batch []int) {
+	if e == nil {
+		return
+	}
+	e.Uncertain = e.Uncertain || maybe[batch[0]]
+	for _, i := range batch {
+		maybe[i] = e.Uncertain
+	}
 }
 
 func setAll(errs []error, err error, indices []int) {

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -290,6 +291,30 @@ func TestALostAnswerOfAPush(t *testing.T) {
 			t.Errorf("charged %v and %v", api.Usage(), fallback.Usage())
 		}
 	})
+	for name, broken := range map[string]int32{"is not settled by the refusal of a repeat": 1, "is not settled by the refusal of a part": 4} {
+		t.Run(name, func(t *testing.T) {
+			var calls atomic.Int32
+			server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if calls.Add(1) <= broken {
+					w.WriteHeader(http.StatusServiceUnavailable)
+					_, _ = io.WriteString(w, `{"error_code": "MKT.0999"}`)
+					return
+				}
+				w.WriteHeader(http.StatusBadRequest)
+				_, _ = io.WriteString(w, `{"error_code": "MKT.9001"}`)
+			}))
+			defer server.Close()
+			client, _ := newClient(server)
+			other := usage("m-2")
+			other.InstanceID = "other"
+			for i, err := range client.PushUsageEach(t.Context(), []openapi.UsageRecord{usage("m-1"), other}) {
+				var failed *openapi.Error
+				if !errors.As(err, &failed) || failed.Kind != openapi.ErrInstanceNotFound || !failed.Uncertain {
+					t.Errorf("record %d: %#v", i, failed)
+				}
+			}
+		})
+	}
 	t.Run("is not feared where nothing was reached", func(t *testing.T) {
 		gone := httptest.NewTLSServer(http.NotFoundHandler())
 		gone.Close()
