@@ -15,5 +15,5 @@
 //   - An interval is counted once: the record is written before the next is asked about, and its name follows from what it counts.
 //   - A record is pushed under one id, or, by the old interface, attempted once.
 //   - Only what the marketplace has accepted stops a tenant.
-//   - What can't be counted or pushed is told, and stays until a person has settled it.
+//   - What can't be counted or pushed is told, until a person has settled it or the retention is over.
 package usage
