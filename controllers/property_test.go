@@ -88,10 +88,10 @@ func (c *cluster) endsNamespace(ns *corev1.Namespace) {
 	_ = c.client.SubResource("finalize").Update(ctx, ns)
 }
 
-// TestWhateverHappensToASaleInMemory plays the same sequences, thousands of them, on the API server in memory.
+// TestWhateverHappensToASaleInMemory plays the same sequences, a thousand of them, on the API server in memory.
 func TestWhateverHappensToASaleInMemory(t *testing.T) {
 	t.Parallel()
-	left := sequences("STALLKEEPER_MEMORY_SEQUENCES", 2000)
+	left := sequences("STALLKEEPER_MEMORY_SEQUENCES", 1000)
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // a third of the time goes into collecting otherwise
 	left.check(t, func(rt *rapid.T) { newPlayed(inMemory("sales"), "sales", salestest.Day(0)).play(rt) })
 }
