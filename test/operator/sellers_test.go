@@ -177,9 +177,8 @@ func sellersCharts() {
 		runs(3)
 
 		By("moving to a new version of the chart")
-		change(ctx, p, func(p *v1alpha1.MarketplaceProduct) {
-			p.Spec.Template.Chart = inConfigMap(ctx, "orchard-2", packaged(folder, "0.2.0"))
-		})
+		newer := inConfigMap(ctx, "orchard-2", packaged(folder, "0.2.0"))
+		change(ctx, p, func(p *v1alpha1.MarketplaceProduct) { p.Spec.Template.Chart = newer }) // more than once, after a conflict
 		offered(ctx, p, ready)
 		Eventually(ctx, func(g Gomega) {
 			mpi, err := s.instance(ctx)
