@@ -94,7 +94,7 @@ func (r *PushReconciler) collectInstance(ctx context.Context, mpi *v1alpha1.Mark
 	if err != nil {
 		return err
 	}
-	told, err := toldOfTwins(ctx, r.Client, mpi)
+	told, err := toldOf(ctx, r.Client, l.twins)
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,8 @@ type ledger struct {
 	packages map[string]*v1alpha1.MarketplaceInstance
 	// user is, for a package that another instance uses, that instance.
 	user *v1alpha1.MarketplaceInstance
+	// twins are the other instances with the same id.
+	twins []v1alpha1.MarketplaceInstance
 	// unclear is why nothing can be pushed without a guess; nil when it is clear.
 	unclear *report.Verdict
 }
@@ -76,6 +78,7 @@ func readLedger(ctx context.Context, reader client.Reader, mpi *v1alpha1.Marketp
 		return ledger{}, err
 	}
 	l := ledgerOf(mpi, product, list.Items, maxAge, now, packages...)
+	l.twins = twins
 	// Of a released one nothing more is to come: what it has to say is whether all of its usage was pushed.
 	if twin := duplicate(mpi, twins); twin != nil && (!released(mpi) || l.open() > 0) {
 		l.unclear = twin

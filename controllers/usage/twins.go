@@ -56,17 +56,13 @@ func released(mpi *v1alpha1.MarketplaceInstance) bool {
 	return mpi.Spec.Subscription.Entitlement.State == v1alpha1.EntitlementReleased
 }
 
-// toldOfTwins are the records of an instance's twins of which the marketplace may know the amount, of whichever
+// toldOf are the records of an instance's twins of which the marketplace may know the amount, of whichever
 // meter: it takes one amount for an id and an interval.
-func toldOfTwins(ctx context.Context, reader client.Reader, mpi *v1alpha1.MarketplaceInstance) ([]*v1alpha1.UsageRecord, error) {
-	twins, err := twinsOf(ctx, reader, mpi)
-	if err != nil {
-		return nil, err
-	}
+func toldOf(ctx context.Context, reader client.Reader, twins []v1alpha1.MarketplaceInstance) ([]*v1alpha1.UsageRecord, error) {
 	var told []*v1alpha1.UsageRecord
 	for i := range twins {
 		list := &v1alpha1.UsageRecordList{}
-		if err := reader.List(ctx, list, client.InNamespace(mpi.Namespace), client.MatchingFields{recordInstanceField: twins[i].Name},
+		if err := reader.List(ctx, list, client.InNamespace(twins[i].Namespace), client.MatchingFields{recordInstanceField: twins[i].Name},
 			client.UnsafeDisableDeepCopy); err != nil {
 			return nil, fmt.Errorf("listing the usage records of another instance with the same id: %w", err)
 		}
