@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/time/rate"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,6 +25,16 @@ type connection struct {
 	// marketplace is nil when there is none: callbacks are then the decoy's, whose key nobody has.
 	marketplace *v1alpha1.Marketplace
 	marketplace.Callbacks
+}
+
+// sharesKey reports whether the controller has found one of its keys at an older Marketplace. A call that verifies may then have been made to
+// that one and captured: neither says which of them it is for.
+func (c connection) sharesKey() bool {
+	if c.marketplace == nil {
+		return false
+	}
+	ready := meta.FindStatusCondition(c.marketplace.Status.Conditions, v1alpha1.ConditionReady)
+	return ready != nil && ready.Reason == v1alpha1.ReasonCallbackKeyShared
 }
 
 // connections find what a path names.

@@ -268,6 +268,9 @@ func (h *Handler) process(ctx context.Context, w http.ResponseWriter, r *http.Re
 		return err
 	}
 	listener.Vouch(ctx)
+	if c.connection.sharesKey() {
+		return errKeyShared
+	}
 	if err := h.record(ctx, c, req); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
@@ -166,6 +167,36 @@ func TestANonceCountsForOneConnectionOnly(t *testing.T) {
 	caller.URL = strings.Replace(caller.URL, "koogallery", "second", 1)
 	s.doWith(caller, query("i1"), "000003")
 	s.do(query("i2"), "000001")
+}
+
+func TestNothingIsTakenForAMarketplaceWhoseKeyAnOlderOneHas(t *testing.T) {
+	second := connection("second")
+	second.Status.Conditions = []metav1.Condition{{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonCallbackKeyShared,
+	}}
+	s := newStand(t, []client.Object{second, instance("i1")})
+	caller := s.caller
+	caller.URL = strings.Replace(caller.URL, "koogallery", "second", 1)
+	bought := s.doWith(caller, newInstance, "000005")
+	s.doWith(caller, query("i1"), "000005")
+	instances := &v1alpha1.MarketplaceInstanceList{}
+	if err := s.world.List(t.Context(), instances); err != nil || len(instances.Items) != 1 {
+		t.Errorf("%d instances, error %v", len(instances.Items), err)
+	}
+	if got := s.counted("stallkeeper_callback_rejections_total", "KeyShared"); got != 2 {
+		t.Errorf("%v rejections are counted as KeyShared, want 2", got)
+	}
+	s.do(query("i1"), "000004")
+
+	// The same bytes are a sale once the key is the Marketplace's own: nothing of them is remembered.
+	if err := s.world.Get(t.Context(), client.ObjectKeyFromObject(second), second); err != nil {
+		t.Fatal(err)
+	}
+	second.Status.Conditions[0].Reason = v1alpha1.ReasonMarketplaceReady
+	if err := s.world.Update(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	s.doWith(caller, replay(bought), "000004")
 }
 
 func TestAForgedNonceIsNotRemembered(t *testing.T) {

@@ -50,6 +50,7 @@ func koogalleryProtocol() protocol.Protocol {
 			return callbacks.CheckKit()
 		},
 		CallbackKeyKinds: koogallery.KeyKinds,
+		SigningKeys:      koogallery.SigningKeys,
 		NewOrderReader: func(api protocol.OpenAPI) (marketplace.OrderReader, error) {
 			client, err := koogalleryClient(api)
 			return openapi.Reader{Client: client}, err

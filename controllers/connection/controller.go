@@ -45,6 +45,8 @@ type Reconciler struct {
 	trials     map[types.UID]trial
 	// forgets are when remembered sales are looked through next, by the Marketplace's UID.
 	forgets map[types.UID]time.Time
+	// signing are the keys that each Marketplace's Secret had when it was read last.
+	signing map[types.NamespacedName]signingKeys
 }
 
 // Reconcile brings one connection's status up to date.
@@ -116,11 +118,16 @@ func (r *Reconciler) check(ctx context.Context, mp *v1alpha1.Marketplace) (repor
 	name := mp.Spec.KooGallery.CallbackSecretRef.Name
 	err := r.APIReader.Get(ctx, types.NamespacedName{Namespace: mp.Namespace, Name: name}, secret)
 	if apierrors.IsNotFound(err) {
+		r.noteKeys(mp, nil)
 		return report.False(v1alpha1.ReasonCallbackSecretNotFound, fmt.Sprintf(
 			"Secret %q does not exist in this namespace: create it with the key accessKey; until then every callback is refused", name)), nil
 	}
 	if err != nil {
 		return report.Verdict{}, fmt.Errorf("reading Secret %s: %w", name, err)
+	}
+	// Before all else that is wrong with the keys: calls may be accepted nevertheless.
+	if shared, err := r.sharedKey(ctx, mp, secret); err != nil || !shared.IsZero() {
+		return shared, err
 	}
 	if err := known.CheckCallbackKeys(secret.Data); err != nil {
 		return report.False(v1alpha1.ReasonCallbackKeyMissing, fmt.Sprintf("Secret %q: %s", name, err)), nil

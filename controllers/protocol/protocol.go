@@ -35,6 +35,9 @@ type Protocol struct {
 	CheckCallbackKeys func(data map[string][]byte) error
 	// CallbackKeyKinds are the kinds of keys that such data hold, and those that are there without a value, by which they are given up.
 	CallbackKeyKinds func(data map[string][]byte) (held, givenUp []string)
+	// SigningKeys are the values of the keys in such data that sign calls, by their names. No two Marketplaces may have one in common; nil
+	// for a marketplace whose signatures cover the Marketplace that is called.
+	SigningKeys func(data map[string][]byte) map[string][]byte
 	// NewOrderReader makes a client of the order API.
 	NewOrderReader func(api OpenAPI) (marketplace.OrderReader, error)
 	// SampleOrder is an order that every account may read, by which credentials are tried out; empty where there is none.

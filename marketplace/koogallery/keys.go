@@ -50,6 +50,20 @@ func KeyKinds(secret map[string][]byte) (held, givenUp []string) {
 	return held, givenUp
 }
 
+// SigningKeys are the values of all access keys that a callback Secret holds, by their names.
+func SigningKeys(secret map[string][]byte) map[string][]byte {
+	keys := map[string][]byte{}
+	for _, family := range keyNames {
+		for _, name := range []string{family, family + NextSuffix} {
+			// An empty key would accept what anyone signs with nothing: it counts as missing.
+			if value := trimLineBreak(secret[name]); len(value) > 0 {
+				keys[name] = bytes.Clone(value)
+			}
+		}
+	}
+	return keys
+}
+
 // signatureKeys are the keys of the interfaces that carry their signature in the query, in the order in which they are
 // tried. A call says which of these interfaces it is for in its body only, which nobody may read before the signature
 // holds: so each of them is tried, and bodyPurposes looked at after it.
@@ -113,17 +127,9 @@ type Callbacks struct {
 // trailing line break of a value is cut, because Secrets made from files carry it. Members with other names are ignored.
 // The error names what is missing and never holds a value.
 func NewCallbacks(secret map[string][]byte, options ...Option) (*Callbacks, error) {
-	c := &Callbacks{keys: map[string][]byte{}, encrypt: EncryptAES256, versions: defaultVersions()}
+	c := &Callbacks{keys: SigningKeys(secret), encrypt: EncryptAES256, versions: defaultVersions()}
 	for _, option := range options {
 		option(c)
-	}
-	for _, family := range keyNames {
-		for _, name := range []string{family, family + NextSuffix} {
-			// An empty key would accept what anyone signs with nothing: it counts as missing.
-			if value := trimLineBreak(secret[name]); len(value) > 0 {
-				c.keys[name] = bytes.Clone(value)
-			}
-		}
 	}
 	if c.keys[KeyAccess] == nil {
 		return nil, missingKeyError(secret)

@@ -246,6 +246,38 @@ func callbackKeys() {
 		Eventually(ctx, works(next)).Should(Succeed())
 	})
 
+	It("are of one Marketplace: calls to a younger one with the same key are put off, and sell nothing", func(ctx SpecContext) {
+		first := connect(ctx, "shared-a")
+		second := connect(ctx, "shared-b")
+		becomes := func(reason string) {
+			GinkgoHelper()
+			mp := &v1alpha1.Marketplace{}
+			Eventually(ctx, func(g Gomega) {
+				g.Expect(world.cluster.Get(ctx, client.ObjectKey{Namespace: salesNamespace, Name: second.name}, mp)).To(Succeed())
+				g.Expect(conditionMissing(mp.Status.Conditions, "Ready", reason, mp.Generation)).To(BeEmpty())
+			}).Should(Succeed())
+		}
+		second.setKeys(ctx, map[string]string{"accessKey": second.key, "licenseAccessKey": first.key})
+		becomes("False CallbackKeyShared: shared-a")
+		Expect(row(ctx, "mkt", second.name)).To(HaveKeyWithValue("REASON", "CallbackKeyShared"))
+		debug := koogallerytest.Options{Debug: true}
+		Eventually(ctx, func(g Gomega) {
+			exchange, err := second.caller().With(debug).NewInstance(ctx, "order-of-two", "1")
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(exchange.ResultCode).To(Equal(koogallery.ResultInternalError))
+		}).Should(Succeed())
+		answered(second.callerWith(first.key).NewInstance(ctx, "order-of-two", "1"))(koogallery.ResultInternalError)
+		answered(first.caller().With(debug).NewInstance(ctx, "order-of-two", "1"))(koogallery.ResultSuccess)
+
+		second.setKeys(ctx, map[string]string{"accessKey": second.key, "licenseAccessKey": ""})
+		becomes("True MarketplaceReady")
+		Eventually(ctx, func(g Gomega) {
+			exchange, err := second.caller().With(debug).NewInstance(ctx, "order-of-two", "1")
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(exchange.ResultCode).To(Equal(koogallery.ResultSuccess))
+		}).Should(Succeed())
+	})
+
 	It("that is missing is a condition with what to do", func(ctx SpecContext) {
 		c := connect(ctx, "keyless")
 		c.setKeys(ctx, map[string]string{"other": "x"})
