@@ -62,6 +62,13 @@ type OrderSource string
 // OrderFromCall says: the call itself brought the order, which is kept in the call's Secret; see CallSecretName.
 const OrderFromCall OrderSource = "Call"
 
+// VariantLicense is the variant of a purchase that was made with a key for licenses: the sale is one of a license, which such a key may
+// change.
+const VariantLicense = "License"
+
+// VariantReleaseTakenBack is the variant of a correction that has taken a release back. A call of a release that is older changes nothing.
+const VariantReleaseTakenBack = "ReleaseTakenBack"
+
 // OperationCorrection is the operation of a correction: what a person has said, as spec.correction, and not the marketplace.
 const OperationCorrection = "Correction"
 
@@ -75,7 +82,8 @@ type Call struct {
 	// +kubebuilder:validation:MaxLength=64
 	Operation string `json:"operation,omitempty"`
 
-	// variant is the marketplace's name of the case.
+	// variant is the marketplace's name of the case. License says of a purchase that it was made with a key for licenses, and
+	// ReleaseTakenBack of a correction that it took a release back.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64

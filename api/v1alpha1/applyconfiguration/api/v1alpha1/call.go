@@ -15,7 +15,8 @@ import (
 type CallApplyConfiguration struct {
 	// operation is the marketplace's name of the call, or Correction.
 	Operation *string `json:"operation,omitempty"`
-	// variant is the marketplace's name of the case.
+	// variant is the marketplace's name of the case. License says of a purchase that it was made with a key for licenses, and
+	// ReleaseTakenBack of a correction that it took a release back.
 	Variant *string `json:"variant,omitempty"`
 	// id of the correction, or of the call where the marketplace gives calls one.
 	ID *string `json:"id,omitempty"`
