@@ -32,6 +32,8 @@ type Proof struct {
 	// Generation names the generation of the marketplace's protocol that the call speaks, for its Answerer. Empty for the
 	// present one, and when nothing was verified.
 	Generation string
+	// LicensesOnly is true where the verifying key is for licenses and nothing else; see Event.LicensesOnly.
+	LicensesOnly bool
 }
 
 // Verifier checks that a request comes from the marketplace.

@@ -80,6 +80,10 @@ func Cancels(scene string) bool { return scene == "UNSUBSCRIBE_RENEWAL_PERIOD" }
 // with another period.
 func RenewsWithChange(scene string) bool { return scene == "RENEWAL_CHANGE" }
 
+// SellsLicense says whether an activity, as Event.Activity has it and a stored call keeps it, is the purchase of a license and of nothing
+// else.
+func SellsLicense(activity string) bool { return activity == "getLicense" }
+
 // Event is what one callback means. The marketplace's own words (Activity, Scene, ids) are kept as they came, because
 // repeats are told apart by them and because a person compares them with the seller console.
 type Event struct {
@@ -131,6 +135,9 @@ type Event struct {
 	SentAt time.Time
 	// Reason is why, in a Suspend or Release: ReasonExpired or the marketplace's own word; may be empty.
 	Reason string
+	// LicensesOnly is true where the call was made with a key that is for licenses and nothing else. Such a call may change no sale but one
+	// of a license, and what it buys is one. Decode leaves it false: whoever has the Proof sets it.
+	LicensesOnly bool
 	// Notes are the names of the call's fields of which something was cut or left out because it can't be read and the sale does not
 	// need it; nil for most calls. No value is among them.
 	Notes []string

@@ -86,7 +86,7 @@ func purchased(c change) *v1alpha1.Subscription {
 
 		Acknowledgement: awaited(c.Event),
 	}
-	appendOrder(sub, c.orderCall())
+	appendOrder(sub, c.purchaseCall())
 	return sub
 }
 
@@ -96,6 +96,7 @@ func accepted(sub *v1alpha1.Subscription, c change) *v1alpha1.Subscription {
 	if sub.Entitlement.State == v1alpha1.EntitlementReleased {
 		return sub
 	}
+	unmarkLicense(sub, c)
 	if !c.AcceptedAt.IsZero() {
 		sub.StartTime = WholeSecond(c.AcceptedAt)
 	}

@@ -170,6 +170,20 @@ func accepting(event marketplace.Event, accepted int) marketplace.Event {
 	return event
 }
 
+// licensesOnly is an event by a key for licenses.
+func licensesOnly(event marketplace.Event) marketplace.Event {
+	event.LicensesOnly = true
+	return event
+}
+
+func soldAsLicense(event marketplace.Event) marketplace.Event {
+	event.Activity = "getLicense"
+	return event
+}
+
+// license is a sale whose purchase was made with such a key.
+func license(sub *v1alpha1.Subscription) { sub.Calls[0].Variant = v1alpha1.VariantLicense }
+
 func withProduct(event marketplace.Event, product string) marketplace.Event {
 	event.ProductID = product
 	return event
@@ -193,6 +207,27 @@ func TestMerge(t *testing.T) {
 					Operation: "newInstance", OrderID: "o1", OrderLineID: "o1-1", Time: at(0), Pending: v1alpha1.CallPendingPurchase,
 				}},
 			},
+		},
+		"a purchase with a key for licenses is marked as a license's": {
+			events: []marketplace.Event{licensesOnly(purchase(0)), licensesOnly(hoursLater(purchase(0), 1))},
+			want: &v1alpha1.Subscription{
+				InstanceID: "i1", OrderID: "o1", OrderLineID: "o1-1", PurchaseTime: at(0),
+				Entitlement:     v1alpha1.Entitlement{State: v1alpha1.EntitlementActive, Time: at(0)},
+				Acknowledgement: v1alpha1.Acknowledgement{State: v1alpha1.AcknowledgementAwaited},
+				Calls: []v1alpha1.Call{{
+					Operation: "newInstance", Variant: "License", OrderID: "o1", OrderLineID: "o1-1", Time: at(0), Pending: v1alpha1.CallPendingPurchase,
+				}},
+			},
+		},
+		"the mark stays whatever comes after": {
+			sub: sale(license), events: []marketplace.Event{freeze(10), unfreeze(11), renewal("r1", 20, 60), licensesOnly(hoursLater(purchase(0), 1))},
+			want: sale(license, active(11), expires(60), heard(refreshed("RENEWAL", "r1", 20, 30))),
+		},
+		"a purchase with another key takes the mark off": {
+			sub: sale(license), events: []marketplace.Event{hoursLater(purchase(0), 1)}, want: sale(),
+		},
+		"a sale is not marked by a repeat": {
+			sub: sale(), events: []marketplace.Event{licensesOnly(hoursLater(purchase(0), 1))}, want: sale(),
 		},
 		"a purchase that is repeated within hours changes nothing": {
 			sub: sale(), events: []marketplace.Event{hoursLater(purchase(0), 3)}, want: sale(),
@@ -507,6 +542,10 @@ func TestMergeOfCallsThatBringTheirOrder(t *testing.T) {
 		"the acceptance of what was released": {
 			stored(entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 2)), []marketplace.Event{accepting(bought, 3)},
 			stored(entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 2)),
+		},
+		"a license, whose operation is the mark": {
+			nil, []marketplace.Event{licensesOnly(soldAsLicense(bought))},
+			stored(func(sub *v1alpha1.Subscription) { sub.Calls[0].Operation = "getLicense" }),
 		},
 		"an upgrade, twice": {
 			stored(), []marketplace.Event{bringing(upgrade("u1", 5), marketplace.OrderChange), bringing(upgrade("u1", 6), marketplace.OrderChange)},

@@ -21,6 +21,10 @@ var (
 // errUnknownMarketplace is answered as any other call with a wrong signature, and counted apart.
 var errUnknownMarketplace = fmt.Errorf("%w: no such Marketplace", marketplace.ErrUnauthenticated)
 
+// errNoLicense is answered as any other unknown instance, but for a release: to call it done would lose one of a license that is not known as
+// one.
+var errNoLicense = fmt.Errorf("%w: the call is signed with the key for licenses, and the sale is not known to be one", marketplace.ErrUnknownInstance)
+
 // unavailable is a failure of the API server. Its text may stand in logs, and an answer never quotes it.
 func unavailable(attempt string, err error) error {
 	return fmt.Errorf("%w: %s: %w", marketplace.ErrUnavailable, attempt, err)

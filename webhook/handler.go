@@ -289,6 +289,7 @@ func (h *Handler) record(ctx context.Context, c *call, req marketplace.Request) 
 	if c.event, err = c.connection.Decode(req); err != nil {
 		return err
 	}
+	c.event.LicensesOnly = c.proof.LicensesOnly
 	if len(c.event.Notes) > 0 {
 		h.log.Info("Callback has optional fields that can't be decoded", "marketplace", klog.KRef(c.target.Namespace, c.target.Name),
 			"activity", c.event.Activity, "order", c.event.OrderID, "fields", c.event.Notes)

@@ -13,6 +13,25 @@ import (
 	"github.com/stallkeeper/stallkeeper/subscription"
 )
 
+// licenseKinds are the kinds of events that a key for licenses may make, about sales that are licenses.
+var licenseKinds = map[marketplace.Kind]bool{
+	marketplace.Purchase: true, marketplace.Renew: true, marketplace.Change: true, marketplace.Suspend: true, marketplace.Resume: true,
+	marketplace.Release: true, marketplace.RequestLicense: true,
+}
+
+// checkLicense refuses an event about a sale that is no license, as if there were no such sale, if a key for licenses has made it: that key
+// would else release every tenant. A sale that nobody has marked is one if its product says so.
+func (r *recorder) checkLicense(ctx context.Context, event marketplace.Event, instance *v1alpha1.MarketplaceInstance) error {
+	if !event.LicensesOnly || subscription.IsLicense(instance.Spec.Subscription) {
+		return nil
+	}
+	policy, err := r.licensePolicy(ctx, instance)
+	if err == nil && policy.ProductLicense == (v1alpha1.ProductLicense{}) {
+		err = fmt.Errorf("%w: if MarketplaceInstance %s is one, set spec.license of its product and restart the call", errNoLicense, instance.Name)
+	}
+	return err
+}
+
 // changeCode stores an event about a license code. The code is the instance's id; an instance that is no license code's is
 // unknown, whatever its id.
 func (r *recorder) changeCode(ctx context.Context, of *v1alpha1.Marketplace, event marketplace.Event) error {
@@ -33,6 +52,9 @@ func (r *recorder) requestLicense(ctx context.Context, of *v1alpha1.Marketplace,
 	outcome := marketplace.Outcome{Instance: marketplace.Instance{ID: event.InstanceID}}
 	instance, err := r.find(ctx, of, event.InstanceID)
 	for err == nil {
+		if err = r.checkLicense(ctx, event, instance.MarketplaceInstance); err != nil {
+			break
+		}
 		var policy subscription.LicensePolicy
 		if policy, err = r.licensePolicy(ctx, instance.MarketplaceInstance); err != nil {
 			break

@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -153,4 +154,161 @@ func TestARequestForALicense(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.do(licenseFor("i1", "E1", "d1"), koogallery.ResultSuccess)
+}
+
+const licenseKey = "the-license-key"
+
+// byLicense are the calls that KooGallery may make about a license, by their activities: of an instance, of the purchase of orderID, and of
+// the purchase of orderInCall.
+func byLicense(id string) map[string]a {
+	renewal := koogallerytest.V1Refresh{OrderID: "R1", InstanceID: id, ExpireTime: day(60)}
+	return map[string]a{
+		"newInstance": newInstance, "refreshInstance": renewUntil(id, "R1", day(60)), "releaseInstance": releaseOf(id),
+		"updateInstanceStatus, a freeze":    status(id, koogallery.StatusFreeze),
+		"updateInstanceStatus, an unfreeze": status(id, koogallery.StatusUnfreeze),
+		"getLicenseAsync":                   licenseFor(id, "E1", ""),
+		"refreshLicenseCode":                refreshCode(id, koogallery.SceneRenewal, "R1", 60),
+		"updateLicenseCodeStatus":           codeStatus(id, koogallery.StatusFreeze), "releaseLicenseCode": releaseCode(id),
+		"getLicense": getsLicense,
+		"refreshLicense": queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
+			return v.RefreshLicense(ctx, renewal)
+		}),
+		"expireLicense": queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
+			return v.ExpireLicense(ctx, id, orderID)
+		}),
+		"releaseLicense": queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
+			return v.ReleaseLicense(ctx, id, orderID)
+		}),
+	}
+}
+
+// Online License has the activities of SaaS, and License 1.0 its instances: a license key that leaked changes no tenant by them.
+func TestTheLicenseKeyChangesNoOtherSale(t *testing.T) {
+	product := &v1alpha1.MarketplaceProduct{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "shop"}}
+	ofProduct := func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.ProductRef.Name = "shop" }
+	frozenSale := subscribed(frozen(v1alpha1.EntitlementByMarketplace, 0))
+	for what, changes := range map[string][]func(*v1alpha1.MarketplaceInstance){
+		"one of a product": {ofProduct}, "one whose product is not known yet": nil, "a frozen one": {ofProduct, frozenSale},
+	} {
+		objects := []client.Object{product, instance(soldName, changes...), instance(broughtName, append(changes, brought)...)}
+		for _, id := range []string{soldName, broughtName} {
+			for activity, call := range byLicense(id) {
+				t.Run(what+" "+activity+" "+id, func(t *testing.T) {
+					s := newStand(t, copied(objects))
+					s.setKeys(map[string]string{koogallery.KeyAccess: accessKey, koogallery.KeyLicense: licenseKey})
+					s.clock.SetTime(day(5))
+					before := []*v1alpha1.MarketplaceInstance{s.stored(soldName), s.stored(broughtName)}
+					s.doWith(s.withKey(licenseKey), call, koogallery.ResultUnknownInstance)
+					if diff := cmp.Diff(before, []*v1alpha1.MarketplaceInstance{s.stored(soldName), s.stored(broughtName)}); diff != "" {
+						t.Errorf("it changed:\n%s", diff)
+					}
+					if secrets := s.callSecrets(); len(secrets) > 0 || s.sales() != 2 {
+						t.Errorf("it keeps %d Secrets, and there are %d sales", len(secrets), s.sales())
+					}
+				})
+			}
+		}
+	}
+}
+
+func copied(objects []client.Object) []client.Object {
+	var all []client.Object
+	for _, object := range objects {
+		all = append(all, object.DeepCopyObject().(client.Object))
+	}
+	return all
+}
+
+// Which key KooGallery has for Online License is not documented: a license is changed by either, whichever has bought it.
+func TestALicenseIsChangedWithTheLicenseKeyAndWithTheAccessKey(t *testing.T) {
+	product := &v1alpha1.MarketplaceProduct{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "cad"}}
+	product.Spec.License.Term = v1alpha1.LicensePerpetual
+	ofProduct := func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.ProductRef.Name = "cad" }
+	asked := subscribed(func(sub *v1alpha1.Subscription) {
+		sub.LicenseRequests = []v1alpha1.LicenseRequest{{Key: "E0", ID: "E0", RequestTime: at(0), DeliveryTime: at(0)}}
+	})
+	for name, tc := range map[string]struct {
+		stored []client.Object
+		buyer  string // the key that buys it; empty for a sale that is stored
+		keys   []string
+	}{
+		"bought with the license key":       {buyer: licenseKey, keys: []string{licenseKey, accessKey}},
+		"its product sells licenses":        {stored: []client.Object{product, instance(soldName, ofProduct)}, keys: []string{licenseKey, accessKey}},
+		"its buyer has asked for a license": {stored: []client.Object{instance(soldName, asked)}, keys: []string{licenseKey, accessKey}},
+		"bought before sales were marked":   {stored: []client.Object{instance(soldName)}, keys: []string{accessKey}},
+		"bought with the access key":        {buyer: accessKey, keys: []string{accessKey}},
+	} {
+		for _, key := range tc.keys {
+			t.Run(name+", changed with "+key, func(t *testing.T) {
+				s := newStand(t, copied(tc.stored))
+				s.setKeys(map[string]string{koogallery.KeyAccess: accessKey, koogallery.KeyLicense: licenseKey})
+				if tc.buyer != "" {
+					s.doWith(s.withKey(tc.buyer), newInstance, koogallery.ResultInProgress)
+				}
+				by := s.withKey(key)
+				state := func() v1alpha1.EntitlementState { return s.stored(soldName).Spec.Subscription.Entitlement.State }
+				step := func(call a, wantCode string, want v1alpha1.EntitlementState) {
+					t.Helper()
+					s.clock.Step(time.Hour)
+					s.doWith(by, call, wantCode)
+					if got := state(); got != want {
+						t.Fatalf("it is %s, want %s", got, want)
+					}
+				}
+				step(newInstance, koogallery.ResultInProgress, v1alpha1.EntitlementActive)
+				step(renewUntil(soldName, "R1", day(60)), koogallery.ResultSuccess, v1alpha1.EntitlementActive)
+				step(licenseFor(soldName, "E1", ""), koogallery.ResultInProgress, v1alpha1.EntitlementActive)
+				step(status(soldName, koogallery.StatusFreeze), koogallery.ResultSuccess, v1alpha1.EntitlementFrozen)
+				step(status(soldName, koogallery.StatusUnfreeze), koogallery.ResultSuccess, v1alpha1.EntitlementActive)
+				step(releaseOf(soldName), koogallery.ResultSuccess, v1alpha1.EntitlementReleased)
+				step(releaseOf(soldName), koogallery.ResultSuccess, v1alpha1.EntitlementReleased)
+				if sub := s.stored(soldName).Spec.Subscription; !sub.ExpiryTime.Time.Equal(day(60)) || len(sub.LicenseRequests) == 0 {
+					t.Errorf("it is paid until %s, with %d requests", sub.ExpiryTime, len(sub.LicenseRequests))
+				}
+			})
+		}
+	}
+}
+
+// Of a license that is gone a release is a success with the license key too.
+func TestAReleaseOfALicenseThatIsGoneIsASuccess(t *testing.T) {
+	s := newStand(t, nil)
+	s.setKeys(map[string]string{koogallery.KeyAccess: accessKey, koogallery.KeyLicense: licenseKey})
+	s.doWith(s.withKey(licenseKey), releaseOf(soldName), koogallery.ResultSuccess)
+}
+
+// Whoever has the license key alone and hears of an order before its call comes has not made it a license.
+func TestAPurchaseWithTheAccessKeyIsNoLicense(t *testing.T) {
+	s := newStand(t, nil)
+	s.setKeys(map[string]string{koogallery.KeyAccess: accessKey, koogallery.KeyLicense: licenseKey})
+	s.doWith(s.withKey(licenseKey), newInstance, koogallery.ResultInProgress)
+	s.do(newInstance, koogallery.ResultInProgress)
+	for _, call := range []a{newInstance, releaseOf(soldName), status(soldName, koogallery.StatusFreeze), licenseFor(soldName, "E1", "")} {
+		s.doWith(s.withKey(licenseKey), call, koogallery.ResultUnknownInstance)
+	}
+	if got := s.stored(soldName).Spec.Subscription.Entitlement.State; got != v1alpha1.EntitlementActive {
+		t.Errorf("it is %s", got)
+	}
+}
+
+// A sale of License 1.0 is a license whichever key has bought it, and its order is found by the call that brought it.
+func TestALicenseOfLicense10IsChangedWithTheLicenseKey(t *testing.T) {
+	for _, buyer := range []string{licenseKey, accessKey} {
+		t.Run("bought with "+buyer, func(t *testing.T) {
+			s := newStand(t, nil)
+			s.setKeys(map[string]string{koogallery.KeyAccess: accessKey, koogallery.KeyLicense: licenseKey})
+			s.timeIsOver(1)
+			s.doWith(s.withKey(buyer), getsLicense, koogallery.ResultInProgress)
+			mpi := s.stored(broughtName)
+			if _, ok := s.callSecrets()[mpi.Spec.Subscription.Calls[0].OrderSecretName(mpi.Name, mpi.UID)]; !ok {
+				t.Error("its order is not found by its call")
+			}
+			s.clock.Step(time.Second)
+			s.doWith(s.withKey(licenseKey), byLicense(broughtName)["refreshLicense"], koogallery.ResultSuccess)
+			s.doWith(s.withKey(licenseKey), byLicense(broughtName)["releaseLicense"], koogallery.ResultSuccess)
+			if got := s.stored(broughtName).Spec.Subscription.Entitlement.State; got != v1alpha1.EntitlementReleased {
+				t.Errorf("it is %s", got)
+			}
+		})
+	}
 }

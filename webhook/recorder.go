@@ -43,6 +43,8 @@ func (r *recorder) record(ctx context.Context, of *v1alpha1.Marketplace, event m
 	switch {
 	case event.Test:
 		return rehearse(of, event)
+	case event.LicensesOnly && !licenseKinds[event.Kind]:
+		return marketplace.Outcome{Err: errNoLicense}
 	case event.Kind == marketplace.Purchase:
 		return r.purchase(ctx, of, event)
 	case event.Kind == marketplace.Query:
@@ -83,6 +85,9 @@ func (r *recorder) purchase(ctx context.Context, of *v1alpha1.Marketplace, event
 		if err = r.notDeleted(ctx, of, event); err == nil {
 			instance, err = r.create(ctx, of, event)
 		}
+	}
+	if err == nil {
+		err = r.checkLicense(ctx, event, instance)
 	}
 	if err == nil {
 		outcome.Instance.ID = instance.Spec.Subscription.InstanceID
@@ -139,8 +144,8 @@ func (r *recorder) change(ctx context.Context, of *v1alpha1.Marketplace, event m
 	if err == nil {
 		err = r.keepOrder(ctx, instance, event)
 	}
-	if event.Kind == marketplace.Release && errors.Is(err, marketplace.ErrUnknownInstance) &&
-		marketplace.IsInstanceName(event.InstanceID) {
+	gone := errors.Is(err, marketplace.ErrUnknownInstance) && !errors.Is(err, errNoLicense)
+	if event.Kind == marketplace.Release && gone && marketplace.IsInstanceName(event.InstanceID) {
 		// One of ours that is gone: that is what a release wants.
 		return nil
 	}
@@ -153,6 +158,9 @@ func (r *recorder) change(ctx context.Context, of *v1alpha1.Marketplace, event m
 func (r *recorder) merge(ctx context.Context, of *v1alpha1.Marketplace, event marketplace.Event) (*v1alpha1.MarketplaceInstance, error) {
 	instance, err := r.find(ctx, of, event.InstanceID)
 	for err == nil {
+		if err = r.checkLicense(ctx, event, instance.MarketplaceInstance); err != nil {
+			break
+		}
 		var merged *v1alpha1.Subscription
 		merged, err = subscription.Merge(instance.Spec.Subscription, event, r.clock.Now())
 		unchanged := err == nil && equality.Semantic.DeepEqual(merged, instance.Spec.Subscription)

@@ -127,7 +127,7 @@ func (c *Callbacks) verifyToken(query string, now time.Time) (marketplace.Proof,
 	if err != nil {
 		return marketplace.Proof{}, err
 	}
-	proof := marketplace.Proof{KeyName: call.key.name, Generation: GenerationV1}
+	proof := marketplace.Proof{KeyName: call.key.name, Generation: GenerationV1, LicensesOnly: licensesOnly(call.key.name)}
 	activity := call.params["activity"]
 	if !mayMake(queryPurposes, call.key.name, activity) {
 		return proof, errOtherFamily(call.key.name)

@@ -356,6 +356,9 @@ func TestEachKeySignsItsOwnActivities(t *testing.T) {
 				if proof.KeyName != tc.wantKey {
 					t.Errorf("KeyName = %q, want %q", proof.KeyName, tc.wantKey)
 				}
+				if proof.LicensesOnly != strings.HasPrefix(tc.wantKey, "licenseAccessKey") {
+					t.Errorf("LicensesOnly = %t of %s", proof.LicensesOnly, tc.wantKey)
+				}
 			})
 		}
 	}
@@ -363,8 +366,9 @@ func TestEachKeySignsItsOwnActivities(t *testing.T) {
 		for _, activity := range []string{"getLicense", "refreshLicense", "expireLicense", "releaseLicense"} {
 			c := ordinaryQuery(activity)
 			c.key = key
-			if _, err := allKeys(t).Verify(c.request(), now); err != nil {
-				t.Errorf("%s signed with %s: %v", activity, key, err)
+			proof, err := allKeys(t).Verify(c.request(), now)
+			if err != nil || proof.LicensesOnly != (key != accessKey) {
+				t.Errorf("%s signed with %s: %+v, %v", activity, key, proof, err)
 			}
 		}
 	}

@@ -74,7 +74,8 @@ var tokenKeys = []string{KeyAccess, KeyLicense}
 
 // bodyPurposes are the only activities that a key other than the access key may sign. So a notification key that leaked can't
 // release anything. The access key may sign them all: it is the strongest anyway, no page says which key Online License and
-// License 1.0 have, and some sellers have no other.
+// License 1.0 have, and some sellers have no other. Online License has activities of SaaS V2.0's names, so that of the license key the
+// name says too little: see licensesOnly.
 var bodyPurposes = map[string][]string{
 	KeyLicense: {
 		ActivityRefreshLicenseCode, ActivityUpdateLicenseCodeStatus, ActivityReleaseLicenseCode,
@@ -93,6 +94,9 @@ func mayMake(purposes map[string][]string, keyName, name string) bool {
 	allowed, limited := purposes[strings.TrimSuffix(keyName, NextSuffix)]
 	return !limited || slices.Contains(allowed, name) || !isActivity(name)
 }
+
+// licensesOnly reports whether a key is for licenses and nothing else. Which sales are licenses is known where they are stored.
+func licensesOnly(keyName string) bool { return strings.TrimSuffix(keyName, NextSuffix) == KeyLicense }
 
 func errOtherFamily(keyName string) error {
 	return fmt.Errorf("%w: it is signed with %s, which is the key of another kind of interface", marketplace.ErrUnauthenticated, keyName)

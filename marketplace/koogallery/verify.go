@@ -73,7 +73,7 @@ func (c *Callbacks) verifySignature(req marketplace.Request, now time.Time) (mar
 	if !ok {
 		return marketplace.Proof{}, fmt.Errorf("%w: the signature is wrong", marketplace.ErrUnauthenticated)
 	}
-	proof := marketplace.Proof{KeyName: name, Nonce: params.nonce}
+	proof := marketplace.Proof{KeyName: name, Nonce: params.nonce, LicensesOnly: licensesOnly(name)}
 	activity := activityName(req.Body)
 	if !mayMake(bodyPurposes, name, activity) {
 		return proof, errOtherFamily(name)
