@@ -139,10 +139,11 @@ func (f *fields) fail(format string, args ...any) {
 	}
 }
 
-// test reads testFlag: a debug call has exactly 1, as text or as a number (protocol page 13). Anything else is a real call.
+// test reads testFlag: a debug call has exactly 1, as text or as a number (protocol page 13). Anything else is a real call. It is the text
+// that counts, and not how it is escaped: a signature may be over another way to write it, and a captured debug call would become a real one.
 func (f *fields) test() bool {
-	flag := string(f.members["testFlag"])
-	return flag == `"1"` || flag == "1"
+	flag, ok := f.scalar("testFlag")
+	return ok && flag == "1"
 }
 
 // ids reads the instances of a query, without repeats: one id or several joined with commas. The documented length of the

@@ -52,6 +52,9 @@ func FuzzVerifySigned(f *testing.F) {
 		f.Add(vector.Nonce, []byte(vector.RawBody))
 	}
 	f.Add("", []byte("{}"))
+	for _, flag := range []string{`"\u0031"`, `"1"`, "1", "1.0", "true", `" 1"`, "null", `["1"]`} {
+		f.Add("n", []byte(`{"activity":"releaseInstance","instanceId":"i","testFlag":`+flag+`}`))
+	}
 	f.Add("+ &=%", []byte(`{"b":null,"a":"\ud800"}`))
 	f.Add("n", []byte(strings.Repeat("[", 100)))
 	callbacks := allKeys(f)
@@ -68,7 +71,23 @@ func FuzzVerifySigned(f *testing.F) {
 		if want := (marketplace.Proof{KeyName: koogallery.KeyAccess, SentAt: now, Nonce: nonce}); err == nil && proof != want {
 			t.Fatalf("proof = %+v, want %+v", proof, want)
 		}
+		// Whichever form of it was signed, the body is a debug call if that one is.
+		forms, _ := koogallery.SignedForms(body)
+		sent, _ := callbacks.Decode(c.request())
+		for _, form := range forms {
+			signed, _ := callbacks.Decode(marketplace.Request{Method: "POST", Body: form})
+			if len(body) <= koogallery.MaxBody && len(form) <= koogallery.MaxBody && signed.Test != sent.Test {
+				t.Fatalf("a debug call is %t as it was sent and %t as it was signed: %s", sent.Test, signed.Test, form)
+			}
+		}
 	})
+}
+
+// isTakenAtAnyAge reports whether a call is accepted though it is too old, which only a debug call may be.
+func isTakenAtAnyAge(callbacks *koogallery.Callbacks, request marketplace.Request) bool {
+	_, once := callbacks.Verify(request, now.AddDate(0, 1, 0))
+	_, twice := callbacks.Verify(request, now.AddDate(0, 2, 0))
+	return once == nil && twice == nil
 }
 
 // What decodes is complete and within its bounds; what does not is malformed, in words fit for a log line.
@@ -138,6 +157,9 @@ func FuzzDecodeQuery(f *testing.F) {
 			return
 		}
 		checkEvent(t, event)
+		if isTakenAtAnyAge(callbacks, c.request()) && !event.Test {
+			t.Fatalf("a real call is taken at any age: %+v", event)
+		}
 		formal := event.Kind == marketplace.Renew && event.Term == marketplace.TermPaid && event.ProductID != ""
 		if (event.Order != nil) != (event.Kind == marketplace.Purchase || event.Kind == marketplace.Change || formal) || event.Lookup != "" {
 			t.Fatalf("the order is not where it belongs: %+v", event)

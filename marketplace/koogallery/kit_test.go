@@ -390,6 +390,36 @@ func TestTheKitsValuesAreReadAsTheyAreSigned(t *testing.T) {
 	}
 }
 
+// How a text is escaped is not signed in every form, so that it must not be what a debug call is known by.
+func TestADebugCallStaysOneHoweverItIsWritten(t *testing.T) {
+	const saas = `{"activity":"releaseInstance","instanceId":"i-1","testFlag":"1"}`
+	const kit = `{"flag":"0","instanceId":"i","tenantId":"t","testFlag":"1","timeStamp":"20260301200000000"}`
+	token := koogallery.AuthToken([]byte(kitKey), map[string]string{
+		"flag": "0", "instanceId": "i", "tenantId": "t", "testFlag": "1", "timeStamp": "20260301200000000",
+	})
+	for _, flag := range []string{`"1"`, `1`, `"\u0031"`, `"\u0031" `} {
+		written := func(body string) string { return strings.Replace(body, `"testFlag":"1"`, `"testFlag":`+flag, 1) }
+		released := ordinary(saas)
+		released.key, released.body = kitKey, written(saas)
+		for name, request := range map[string]marketplace.Request{
+			"SaaS V2.0": released.request(), "Kit V2": kitV2("tenantSync", kit, written(kit)), "Kit V1": kitV1("tenantSync", written(kit), token),
+		} {
+			callbacks := newCallbacks(t, map[string]string{koogallery.KeyAccess: kitKey, koogallery.KeyKit: kitKey})
+			at := now
+			if name == "Kit V1" {
+				// Only a debug call may be as old as that.
+				at = now.AddDate(0, 1, 0)
+			}
+			if _, err := callbacks.Verify(request, at); err != nil {
+				t.Errorf("%s with %s: %v", name, flag, err)
+			}
+			if event, err := callbacks.Decode(request); err != nil || !event.Test {
+				t.Errorf("%s with %s is a real call: %+v, %v", name, flag, event, err)
+			}
+		}
+	}
+}
+
 // The timestamp stands right before the body in what V2 signs.
 func TestTheTimestampDoesNotReachIntoTheBody(t *testing.T) {
 	const payload = `{"tenantId":"t"}`
@@ -617,6 +647,9 @@ func FuzzVerifyKitSigned(f *testing.F) {
 	f.Add([]byte(`{"tenantId":"t%20","timeStamp":"202603012000000","flag":"1","name":"a+b%26flag%3D0"}`), "123")
 	f.Add([]byte(`{"a":{"b":[1,2]},"timeStamp":20260301200000000,"testFlag":1," x":null}`), "n1681893456")
 	f.Add([]byte(` {"flag":1.50,"on":true,"a":"\ud800\u0041"}`), strings.Repeat("7", 64))
+	for _, flag := range []string{`"\u0031"`, `"1"`, "1", `"%31"`, `"%31","x":"%41"`, `"1"," testFlag":0`, `0,"testFlag":"1"`} {
+		f.Add([]byte(`{"tenantId":"t","instanceId":"i","flag":"0","timeStamp":"20260301200000000","testFlag":`+flag+`}`), "n")
+	}
 	callbacks := kitCallbacks(f)
 	f.Fuzz(func(t *testing.T, body []byte, nonce string) {
 		var params map[string]json.RawMessage
@@ -631,6 +664,13 @@ func FuzzVerifyKitSigned(f *testing.F) {
 			}
 		}
 		timestamp := strconv.FormatInt(now.UnixMilli(), 10)
+		// Whichever form of it was signed, the body is no real call if that one is a debug call.
+		for _, form := range koogallery.KitForms(body) {
+			sent, err := callbacks.Decode(kitV2("tenantSync", string(form), string(body)))
+			if signed, _ := callbacks.Decode(kitV2("tenantSync", string(form), string(form))); err == nil && signed.Test && !sent.Test {
+				t.Fatalf("a debug call is sent as a real one: %s", form)
+			}
+		}
 		for _, request := range []marketplace.Request{
 			{Method: "POST", Path: koogallery.KitV2Path + "authSync", Body: body, Header: http.Header{
 				"X-Sign": {koogallery.KitSign([]byte(kitKey), nonce, timestamp, body)}, "X-Timestamp": {timestamp}, "X-Nonce": {nonce},
@@ -647,8 +687,12 @@ func FuzzVerifyKitSigned(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			if _, err := callbacks.Decode(request); err != nil {
+			event, err := callbacks.Decode(request)
+			switch {
+			case err != nil:
 				checkRefusal(t, err)
+			case isTakenAtAnyAge(callbacks, request) && !event.Test:
+				t.Fatal("a real call is taken at any age")
 			}
 		}
 	})
