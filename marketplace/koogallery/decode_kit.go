@@ -1,6 +1,8 @@
 package koogallery
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,9 +45,10 @@ type kitActivity struct {
 	// needs are the fields that it can't do without, or that must be readable where they are there, besides tenantId and timeStamp. Those
 	// of an element of a list stand behind the list's name.
 	needs []string
-	// own are the fields that no other activity has. The path names the activity and is not signed, in neither generation, so a body that
-	// was signed for one activity could be sent to another one: one with a field of another activity's own is refused.
-	own []string
+	// marks are the fields that tell its bodies from those of other activities. The path names the activity and is not signed, in neither
+	// generation, so a body that was signed for one activity could be sent to another one: one with a mark that its path's activity lacks is
+	// refused. Of any two activities one needs a mark that the other lacks, so that no body fits both.
+	marks []string
 	// read fills a Sync.
 	read func(c *Callbacks, f *fields, sync *marketplace.Sync)
 }
@@ -55,10 +58,10 @@ var kitActivities = map[string]kitActivity{
 		[]string{"flag", "domainName"}, []string{"tenantCode", "domainName"}, (*Callbacks).tenantSync,
 	},
 	ActivityApplicationSync: {
-		[]string{"flag", "appId", "clientId", "clientSecret"}, []string{"clientId", "clientSecret"}, (*Callbacks).applicationSync,
+		[]string{"flag", "appId", "clientId", "clientSecret"}, []string{"clientId", "clientSecret", "appId"}, (*Callbacks).applicationSync,
 	},
 	ActivityAuthSync: {
-		[]string{"flag", "appId", "userList", "userList.userName"}, []string{"userList"}, (*Callbacks).authSync,
+		[]string{"flag", "appId", "userList", "userList.userName"}, []string{"userList", "appId"}, (*Callbacks).authSync,
 	},
 	ActivitySingleOrgSync: {
 		[]string{"flag", "orgCode"}, []string{"orgCode", "orgName", "parentCode"}, (*Callbacks).singleOrgSync,
@@ -72,7 +75,7 @@ var kitActivities = map[string]kitActivity{
 var kitParameters = func() map[string]bool {
 	known := map[string]bool{"tenantId": true, "instanceId": true, "orderId": true, timeParameter: true, "testFlag": true}
 	for _, activity := range kitActivities {
-		for _, name := range append(activity.needs, activity.own...) {
+		for _, name := range append(activity.needs, activity.marks...) {
 			known[name] = true
 		}
 	}
@@ -113,10 +116,10 @@ func (c *Callbacks) decodeKit(req marketplace.Request) (marketplace.Event, error
 
 // refuseOthers refuses a body that was made for another activity than the path names.
 func (f *fields) refuseOthers(name string) {
-	for other, activity := range kitActivities {
-		for _, own := range activity.own {
-			if other != name && !isNull(f.members[own]) {
-				f.fail("the body does not belong to the activity %s of the path: %s is a field of %s", name, own, other)
+	for _, other := range slices.Sorted(maps.Keys(kitActivities)) {
+		for _, mark := range kitActivities[other].marks {
+			if !slices.Contains(kitActivities[name].marks, mark) && !isNull(f.members[mark]) {
+				f.fail("the body does not belong to the activity %s of the path: %s is a field of %s", name, mark, other)
 			}
 		}
 	}

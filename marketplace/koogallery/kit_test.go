@@ -11,8 +11,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +22,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/stallkeeper/stallkeeper/marketplace"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
@@ -420,6 +423,87 @@ func TestADebugCallStaysOneHoweverItIsWritten(t *testing.T) {
 	}
 }
 
+// minimalKitBodies are those that say the least.
+var minimalKitBodies = map[string]map[string]any{
+	"tenantSync":      {"flag": 0},
+	"applicationSync": {"flag": 0, "appId": "a"},
+	"authSync":        {"flag": 0, "appId": "a", "userList": []any{map[string]any{"userName": "u"}}},
+	"singleOrgSync":   {"flag": 0, "orgCode": "o"},
+	"allOrgSync":      {"orgInfoList": []any{}},
+}
+
+// kitPathsOf are the activities below whose paths a body is accepted, in a generation.
+func kitPathsOf(t testing.TB, callbacks *koogallery.Callbacks, generation string, fields map[string]any) []string {
+	t.Helper()
+	body := map[string]any{"instanceId": "i", "tenantId": "t", "testFlag": 0, "timeStamp": "20260301200000000"}
+	maps.Copy(body, fields)
+	raw, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fits []string
+	for _, name := range kitNames {
+		if _, err := callbacks.Decode(marketplace.Request{Method: "POST", Path: generation + name, Body: raw}); err == nil {
+			fits = append(fits, name)
+		}
+	}
+	return fits
+}
+
+// The path names the activity and is not signed: whoever has captured a call can send it below another path, where it must say nothing. So
+// an application's removal would be the enterprise's.
+func TestABodyOfTheKitFitsOnePathOnly(t *testing.T) {
+	callbacks := kitCallbacks(t)
+	secret := sealed(t, "s3cret", rsa.OAEPOptions{Hash: crypto.SHA256, MGFHash: crypto.SHA1})
+	for _, generation := range []string{koogallery.KitPath, koogallery.KitV2Path} {
+		for _, name := range kitNames {
+			for _, fields := range []map[string]any{kitBodies[name], minimalKitBodies[name]} {
+				if fits := kitPathsOf(t, callbacks, generation, fields); !slices.Equal(fits, []string{name}) {
+					t.Errorf("a body of %s fits %v below %s", name, fits, generation)
+				}
+			}
+		}
+	}
+	rapid.Check(t, func(r *rapid.T) {
+		made := rapid.SampledFrom(kitNames).Draw(r, "made for")
+		fields := maps.Clone(minimalKitBodies[made])
+		for _, of := range kitNames {
+			for _, name := range slices.Sorted(maps.Keys(kitBodies[of])) {
+				if rapid.IntRange(0, 9).Draw(r, of+"'s "+name) == 0 {
+					fields[name] = kitBodies[of][name]
+				}
+			}
+		}
+		if rapid.IntRange(0, 9).Draw(r, "less") == 0 {
+			delete(fields, rapid.SampledFrom(slices.Sorted(maps.Keys(fields))).Draw(r, "left out"))
+		}
+		if _, ok := fields["clientSecret"]; ok {
+			fields["clientSecret"] = secret
+		}
+		fields["flag"] = rapid.IntRange(0, 3).Draw(r, "flag")
+		generation := rapid.SampledFrom([]string{koogallery.KitPath, koogallery.KitV2Path}).Draw(r, "generation")
+		if fits := kitPathsOf(t, callbacks, generation, fields); len(fits) > 1 {
+			r.Fatalf("%v fits %v", fields, fits)
+		}
+	})
+}
+
+// A removal as it was captured is well signed below every path.
+func TestACapturedRemovalOfAnApplicationRemovesNoEnterprise(t *testing.T) {
+	const body = `{"appId":"a","flag":0,"instanceId":"i","tenantId":"t","testFlag":0,"timeStamp":"20260301200000000"}`
+	token := koogallery.AuthToken([]byte(kitKey), map[string]string{
+		"appId": "a", "flag": "0", "instanceId": "i", "tenantId": "t", "testFlag": "0", "timeStamp": "20260301200000000",
+	})
+	for _, request := range []marketplace.Request{kitV2("tenantSync", body, body), kitV1("tenantSync", body, token)} {
+		if _, err := kitCallbacks(t).Verify(request, now); err != nil {
+			t.Fatal(err)
+		}
+		if event, err := kitCallbacks(t).Decode(request); !errors.Is(err, marketplace.ErrMalformed) || !strings.Contains(err.Error(), "appId is a field of applicationSync") {
+			t.Errorf("%s: %+v, %v", request.Path, event, err)
+		}
+	}
+}
+
 // The timestamp stands right before the body in what V2 signs.
 func TestTheTimestampDoesNotReachIntoTheBody(t *testing.T) {
 	const payload = `{"tenantId":"t"}`
@@ -441,27 +525,28 @@ func TestDecodeKitRefuses(t *testing.T) {
 		users += fmt.Sprintf(`,{"userName":"u%d"}`, i)
 	}
 	tests := map[string]struct{ activity, body, want string }{
-		"no tenantId":                 {"tenantSync", `"timeStamp":"20260301200000123","flag":0`, "tenantId is missing"},
-		"no timeStamp":                {"tenantSync", `"tenantId":"t1","flag":0`, "timeStamp must be"},
-		"a flag beyond the list":      {"tenantSync", common + `"flag":3`, "flag must be a number from 0 to 2"},
-		"no flag":                     {"singleOrgSync", common + `"orgCode":"d"`, "flag must be"},
-		"an enterprise, no domain":    {"tenantSync", common + `"flag":1,"name":"n"`, "domainName is missing"},
-		"a user twice in one":         {"authSync", auth + `"userList":[{"userName":"u","userName":"Zhang"}]`, "without duplicate members"},
-		"a user twice but for blanks": {"authSync", auth + `"userList":[{"userName":"u"," userName":"Zhang"}]`, "duplicate member (in userList, element 1)"},
-		"a user of another spelling":  {"authSync", auth + `"userList":[{"UserName":"Zhang"}]`, "userName is missing"},
-		"an instance that is none":    {"tenantSync", strings.ReplaceAll(common, `"i1"`, `"`+long+`"`) + `"flag":0`, "instanceId has more"},
-		"an application as a tenant":  {"tenantSync", auth + `"clientId":"c"`, "clientId is a field of applicationSync"},
-		"users as an application":     {"applicationSync", auth + `"userList":[{"userName":"u"}]`, "userList is a field of authSync"},
-		"a tenant as an application":  {"applicationSync", auth + `"domainName":"d"`, "domainName is a field of tenantSync"},
-		"all departments as one":      {"singleOrgSync", common + `"flag":0,"orgCode":"d","orgInfoList":[]`, "orgInfoList is a field of allOrgSync"},
-		"one department as all":       {"allOrgSync", common + `"orgInfo":[],"orgCode":"d"`, "orgCode is a field of singleOrgSync"},
-		"no user":                     {"authSync", auth + `"userList":[]`, "userList is missing or empty"},
-		"501 users":                   {"authSync", auth + `"userList":[` + users + `]`, "more than 500"},
-		"a user without a name":       {"authSync", auth + `"userList":[{"userName":"u"},{"name":"Zhang San"}]`, "userName is missing (in userList, element 2)"},
-		"a list that is none":         {"authSync", auth + `"userList":"Zhang San"`, "userList must be an array"},
-		"no list of departments":      {"allOrgSync", common + `"flag":1`, "orgInfoList is missing"},
-		"a long code":                 {"singleOrgSync", common + `"flag":1,"orgCode":"` + long + `"`, "orgCode has more than 64"},
-		"two values of one field":     {"singleOrgSync", common + `"flag":1,"orgCode":"Zhang","orgCode":"b"`, `repeats the field "orgCode"`},
+		"no tenantId":                    {"tenantSync", `"timeStamp":"20260301200000123","flag":0`, "tenantId is missing"},
+		"no timeStamp":                   {"tenantSync", `"tenantId":"t1","flag":0`, "timeStamp must be"},
+		"a flag beyond the list":         {"tenantSync", common + `"flag":3`, "flag must be a number from 0 to 2"},
+		"no flag":                        {"singleOrgSync", common + `"orgCode":"d"`, "flag must be"},
+		"an enterprise, no domain":       {"tenantSync", common + `"flag":1,"name":"n"`, "domainName is missing"},
+		"a user twice in one":            {"authSync", auth + `"userList":[{"userName":"u","userName":"Zhang"}]`, "without duplicate members"},
+		"a user twice but for blanks":    {"authSync", auth + `"userList":[{"userName":"u"," userName":"Zhang"}]`, "duplicate member (in userList, element 1)"},
+		"a user of another spelling":     {"authSync", auth + `"userList":[{"UserName":"Zhang"}]`, "userName is missing"},
+		"an instance that is none":       {"tenantSync", strings.ReplaceAll(common, `"i1"`, `"`+long+`"`) + `"flag":0`, "instanceId has more"},
+		"an application as a tenant":     {"tenantSync", auth + `"clientId":"c"`, "clientId is a field of applicationSync"},
+		"users as an application":        {"applicationSync", auth + `"userList":[{"userName":"u"}]`, "userList is a field of authSync"},
+		"a tenant as an application":     {"applicationSync", auth + `"domainName":"d"`, "domainName is a field of tenantSync"},
+		"all departments as one":         {"singleOrgSync", common + `"flag":0,"orgCode":"d","orgInfoList":[]`, "orgInfoList is a field of allOrgSync"},
+		"an application as a department": {"singleOrgSync", common + `"flag":0,"orgCode":"d","appId":"a1"`, "appId is a field of applicationSync"},
+		"one department as all":          {"allOrgSync", common + `"orgInfo":[],"orgCode":"d"`, "orgCode is a field of singleOrgSync"},
+		"no user":                        {"authSync", auth + `"userList":[]`, "userList is missing or empty"},
+		"501 users":                      {"authSync", auth + `"userList":[` + users + `]`, "more than 500"},
+		"a user without a name":          {"authSync", auth + `"userList":[{"userName":"u"},{"name":"Zhang San"}]`, "userName is missing (in userList, element 2)"},
+		"a list that is none":            {"authSync", auth + `"userList":"Zhang San"`, "userList must be an array"},
+		"no list of departments":         {"allOrgSync", common + `"flag":1`, "orgInfoList is missing"},
+		"a long code":                    {"singleOrgSync", common + `"flag":1,"orgCode":"` + long + `"`, "orgCode has more than 64"},
+		"two values of one field":        {"singleOrgSync", common + `"flag":1,"orgCode":"Zhang","orgCode":"b"`, `repeats the field "orgCode"`},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
