@@ -112,6 +112,9 @@ func ApplyCorrection(spec v1alpha1.MarketplaceInstanceSpec, now time.Time) (sub 
 	entry := v1alpha1.Call{
 		Operation: v1alpha1.OperationCorrection, ID: c.ID, By: c.By, Reason: c.Reason, Time: at, Digest: correctionDigest(c),
 	}
+	if sub.Entitlement.State == v1alpha1.EntitlementReleased && c.Entitlement != "" && c.Entitlement != v1alpha1.EntitlementReleased {
+		entry.Variant = v1alpha1.VariantReleaseTakenBack
+	}
 	abandon(sub, c.AbandonedOrderIDs)
 	correctEntitlement(sub, c.Entitlement, at)
 	if !c.ExpiryTime.IsZero() {

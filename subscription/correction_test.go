@@ -30,6 +30,13 @@ func correction(day, previousExpiry int) v1alpha1.Call {
 	return call
 }
 
+// takenBack is the same of one that has taken a release back.
+func takenBack(day int) v1alpha1.Call {
+	call := correction(day, 0)
+	call.Variant = v1alpha1.VariantReleaseTakenBack
+	return call
+}
+
 func state(state v1alpha1.EntitlementState) func(*v1alpha1.Correction) {
 	return func(c *v1alpha1.Correction) { c.Entitlement = state }
 }
@@ -72,7 +79,17 @@ func TestApplyCorrection(t *testing.T) {
 			sale(entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByPerson, 10), heard(correction(10, 0))),
 		},
 		"a release is taken back": {
-			corrected(sale(released), state(v1alpha1.EntitlementActive)), sale(active(10), heard(correction(10, 0))),
+			corrected(sale(released), state(v1alpha1.EntitlementActive)), sale(active(10), heard(takenBack(10))),
+		},
+		"a release is taken back to a freeze": {
+			corrected(sale(released), state(v1alpha1.EntitlementFrozen)), sale(frozen(v1alpha1.EntitlementByPerson, 10), heard(takenBack(10))),
+		},
+		"a release is put in a person's words": {
+			corrected(sale(released), state(v1alpha1.EntitlementReleased)),
+			sale(entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByPerson, 10), heard(correction(10, 0))),
+		},
+		"what was released is corrected in something else": {
+			corrected(sale(released), expiring(90)), sale(released, byPerson(90), heard(correction(10, 30))),
 		},
 		"an end": {corrected(sale(), expiring(90)), sale(byPerson(90), heard(correction(10, 30)))},
 		"an acknowledgement": {
@@ -200,6 +217,103 @@ func TestALaterCallGoesOverACorrectionAndAnEarlierOneDoesNot(t *testing.T) {
 			}
 			if result(got) != tc.want {
 				t.Errorf("%s, want %s", result(got), tc.want)
+			}
+		})
+	}
+}
+
+// A release that comes once more says nothing that the person has not known. One that was sent after the correction does, and so does one
+// that came late and that no correction has taken back.
+func TestAReleaseThatWasTakenBackStaysSo(t *testing.T) {
+	type step func(t *testing.T, sub *v1alpha1.Subscription) *v1alpha1.Subscription
+	call := func(event marketplace.Event) step {
+		return func(t *testing.T, sub *v1alpha1.Subscription) *v1alpha1.Subscription {
+			t.Helper()
+			merged, err := subscription.Merge(sub, event, day(100))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return merged
+		}
+	}
+	correct := func(on int, id string, change func(*v1alpha1.Correction)) step {
+		return func(t *testing.T, sub *v1alpha1.Subscription) *v1alpha1.Subscription {
+			t.Helper()
+			spec := corrected(sub, change)
+			spec.Correction.ID = id
+			sub, changed := subscription.ApplyCorrection(spec, day(on))
+			if !changed {
+				t.Fatal("the correction was not applied")
+			}
+			return sub
+		}
+	}
+	takes := func(on int) step { return correct(on, fmt.Sprintf("t-%d", on), state(v1alpha1.EntitlementActive)) }
+	// Calls of SaaS V1.0 name the order of the purchase, or none.
+	byOrder := func(sent int) step { return call(released(sent, "o1")) }
+	without := func(sent int) step { return call(released(sent, "")) }
+	upgrades := func(t *testing.T, sub *v1alpha1.Subscription) *v1alpha1.Subscription {
+		t.Helper()
+		for i := range 300 {
+			sub = call(upgrade(fmt.Sprintf("u%d", i), 12))(t, sub)
+		}
+		return sub
+	}
+	unmarked := func(_ *testing.T, sub *v1alpha1.Subscription) *v1alpha1.Subscription {
+		sub = sub.DeepCopy()
+		sub.Calls[len(sub.Calls)-1].Variant = ""
+		return sub
+	}
+	for name, tc := range map[string]struct {
+		steps []step
+		want  v1alpha1.EntitlementState
+	}{
+		"the same release, at once":                 {[]step{byOrder(9), takes(10), byOrder(9)}, v1alpha1.EntitlementActive},
+		"the same release, unfrozen since":          {[]step{byOrder(9), takes(10), call(unfreeze(11)), byOrder(9)}, v1alpha1.EntitlementActive},
+		"the same release, frozen since":            {[]step{byOrder(9), takes(10), call(freeze(11)), byOrder(9)}, v1alpha1.EntitlementFrozen},
+		"the same release, renewed since an expiry": {[]step{byOrder(9), takes(10), call(expiry(11)), call(renewal("r1", 12, 200)), byOrder(9)}, v1alpha1.EntitlementActive},
+		"one without an order, unfrozen since":      {[]step{without(9), takes(10), call(unfreeze(11)), without(9)}, v1alpha1.EntitlementActive},
+		"one that was repeated before":              {[]step{byOrder(7), byOrder(9), takes(10), call(unfreeze(11)), byOrder(9)}, v1alpha1.EntitlementActive},
+		"one of another activity's order":           {[]step{byOrder(7), takes(10), call(unfreeze(11)), call(released(8, "un1"))}, v1alpha1.EntitlementActive},
+		"taken back to a freeze, unfrozen since": {
+			[]step{byOrder(9), correct(10, "t", state(v1alpha1.EntitlementFrozen)), call(unfreeze(11)), byOrder(9)}, v1alpha1.EntitlementActive,
+		},
+		"corrected in something else since": {
+			[]step{byOrder(9), takes(10), call(unfreeze(11)), correct(12, "t", expiring(90)), byOrder(9)}, v1alpha1.EntitlementActive,
+		},
+		"hundreds of calls since": {
+			[]step{without(9), takes(10), call(unfreeze(11)), correct(12, "t", expiring(90)), upgrades, without(9)}, v1alpha1.EntitlementActive,
+		},
+		"taken back twice": {
+			[]step{byOrder(5), takes(6), byOrder(9), takes(10), call(unfreeze(11)), byOrder(5), byOrder(9)}, v1alpha1.EntitlementActive,
+		},
+		"a correction from before corrections were marked, the same release": {
+			[]step{byOrder(9), takes(10), unmarked, call(unfreeze(11)), byOrder(9)}, v1alpha1.EntitlementActive,
+		},
+
+		"a new release": {[]step{byOrder(9), takes(10), byOrder(11)}, v1alpha1.EntitlementReleased},
+		"a new release in the correction's second": {[]step{byOrder(9), takes(10), byOrder(10)}, v1alpha1.EntitlementReleased},
+		"a new release without an order":           {[]step{without(9), takes(10), call(unfreeze(11)), without(12)}, v1alpha1.EntitlementReleased},
+		"a new release that comes after what was sent later": {
+			[]step{byOrder(9), takes(10), call(unfreeze(13)), byOrder(12)}, v1alpha1.EntitlementReleased,
+		},
+		"a late release, of which no correction knew": {
+			[]step{correct(10, "t", state(v1alpha1.EntitlementFrozen)), call(unfreeze(11)), byOrder(9)}, v1alpha1.EntitlementReleased,
+		},
+		"a late release, corrected in something else since": {
+			[]step{correct(10, "t", expiring(90)), byOrder(9)}, v1alpha1.EntitlementReleased,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sub := sale()
+			for _, step := range tc.steps {
+				sub = step(t, sub)
+			}
+			if got := sub.Entitlement.State; got != tc.want {
+				t.Errorf("it is %s, want %s", got, tc.want)
+			}
+			if len(sub.Calls) > subscription.MaxOrders {
+				t.Errorf("%d calls are kept", len(sub.Calls))
 			}
 		})
 	}

@@ -38,7 +38,8 @@ var rules = map[marketplace.Kind]func(*v1alpha1.Subscription, change){
 // there is, in whole seconds: of several dates the one that was sent last counts, and of freeze, unfreeze and the renewal
 // that ends a freeze too. Calls of one second count in the order of their arrival. A marketplace that makes a call again
 // after it failed gives it a new time; therefore a renewal never shortens the paid time, only a cancellation or a person does. A
-// correction counts as a call of its time. Whether a freeze is an expiry is decided when it arrives, by the renewals known then.
+// correction counts as a call of its time; a release that one has taken back stays so, whatever was sent since. Whether a freeze is an
+// expiry is decided when it arrives, by the renewals known then.
 func Merge(sub *v1alpha1.Subscription, event marketplace.Event, now time.Time) (*v1alpha1.Subscription, error) {
 	c := change{Event: event, sentAt: WholeSecond(event.SentAt), now: WholeSecond(now)}
 	if c.sentAt.IsZero() {
@@ -331,7 +332,7 @@ func resume(sub *v1alpha1.Subscription, c change) {
 
 // release ends the sale, whatever was sent after it, but for a correction: a person who takes a release back knows of it.
 func release(sub *v1alpha1.Subscription, c change) {
-	if c.sentAt.Before(&sub.Entitlement.Time) && isCorrected(sub, sub.Entitlement.Time) {
+	if c.sentAt.Before(&sub.Entitlement.Time) && isCorrected(sub, sub.Entitlement.Time) || isTakenBack(sub, c) {
 		return
 	}
 	sub.Entitlement = v1alpha1.Entitlement{
@@ -343,6 +344,19 @@ func release(sub *v1alpha1.Subscription, c change) {
 		sub.License.State = v1alpha1.LicenseReleased
 	}
 	appendOrder(sub, c.orderCall())
+}
+
+// isTakenBack says whether a release is one that a person has taken back: it was recorded before, or is older than the correction that took
+// one back. The correction need not be in force any more: a freeze or an unfreeze since then is no reason to release again.
+func isTakenBack(sub *v1alpha1.Subscription, c change) bool {
+	return slices.ContainsFunc(sub.Calls, func(call v1alpha1.Call) bool {
+		recorded := IsSameCall(call, c.Event) && call.Time.Equal(&c.sentAt)
+		return recorded || takesBackRelease(call) && c.sentAt.Before(&call.Time)
+	})
+}
+
+func takesBackRelease(call v1alpha1.Call) bool {
+	return call.Operation == v1alpha1.OperationCorrection && call.Variant == v1alpha1.VariantReleaseTakenBack
 }
 
 func isFrozen(sub *v1alpha1.Subscription) bool {
@@ -446,8 +460,8 @@ func dispensable(sub *v1alpha1.Subscription) int {
 	return max(oldest, 0)
 }
 
-// isKept says whether a call must not be dropped: the purchase, a release in force, and a correction that is in force or the latest,
-// which would be applied anew if it were forgotten. They are less than ten.
+// isKept says whether a call must not be dropped: the purchase, a release in force, the latest correction that took one back, and a
+// correction that is in force or the latest, which would be applied anew if it were forgotten. They are less than ten.
 func isKept(sub *v1alpha1.Subscription, i int) bool {
 	call := sub.Calls[i]
 	switch {
@@ -456,10 +470,15 @@ func isKept(sub *v1alpha1.Subscription, i int) bool {
 	case call.Operation != v1alpha1.OperationCorrection:
 		return sub.Entitlement.State == v1alpha1.EntitlementReleased && call.Time.Equal(&sub.Entitlement.Time)
 	}
-	later := func(other v1alpha1.Call) bool { return other.Operation == v1alpha1.OperationCorrection }
-	dated := func(other v1alpha1.Call) bool { return later(other) && !other.PreviousExpiryTime.IsZero() }
-	last := !slices.ContainsFunc(sub.Calls[i+1:], later)
-	dates := sub.ExpirySource == v1alpha1.ExpiryFromPerson && dated(call) && !slices.ContainsFunc(sub.Calls[i+1:], dated)
+	corrects := func(other v1alpha1.Call) bool { return other.Operation == v1alpha1.OperationCorrection }
+	dated := func(other v1alpha1.Call) bool { return corrects(other) && !other.PreviousExpiryTime.IsZero() }
+	last := isLatest(sub, i, corrects) || isLatest(sub, i, takesBackRelease)
+	dates := sub.ExpirySource == v1alpha1.ExpiryFromPerson && isLatest(sub, i, dated)
 	return last || dates || call.Time.Equal(&sub.Entitlement.Time) || call.Time.Equal(&sub.ItemsOrderTime) ||
 		call.Time.Equal(&sub.Acknowledgement.Time)
+}
+
+// isLatest says whether a call is the latest of those that fit.
+func isLatest(sub *v1alpha1.Subscription, i int, fits func(v1alpha1.Call) bool) bool {
+	return fits(sub.Calls[i]) && !slices.ContainsFunc(sub.Calls[i+1:], fits)
 }

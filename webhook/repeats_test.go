@@ -17,6 +17,8 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace/koogallery"
+	"github.com/stallkeeper/stallkeeper/marketplace/koogallery/koogallerytest"
+	"github.com/stallkeeper/stallkeeper/subscription"
 	"github.com/stallkeeper/stallkeeper/webhook"
 )
 
@@ -109,6 +111,59 @@ func TestARepeatUndoesNothing(t *testing.T) {
 			}
 			if diff := cmp.Diff(before, s.stored("i1")); diff != "" || s.sales() != sales {
 				t.Errorf("the repeat changed:\n%s", diff)
+			}
+		})
+	}
+}
+
+// A URL of SaaS V1.0 has no nonce: whoever has it can make its call for a day. What a person has said of a release since stays, whatever the
+// marketplace has said after that.
+func TestARepeatedReleaseLeavesWhatAPersonHasCorrected(t *testing.T) {
+	release := func(order string) a {
+		return queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
+			return v.ReleaseInstance(ctx, "i1", order)
+		})
+	}
+	statusV1 := func(status string) a {
+		return queried(func(ctx context.Context, v koogallerytest.V1) (*koogallerytest.Exchange, error) {
+			return v.InstanceStatus(ctx, "i1", status)
+		})
+	}
+	for name, tc := range map[string]struct{ release, then a }{
+		"unfrozen since":             {release(orderID), statusV1(koogallery.StatusNormal)},
+		"frozen since":               {release(orderID), statusV1(koogallery.StatusFreeze)},
+		"without an order, unfrozen": {release(""), statusV1(koogallery.StatusNormal)},
+		"renewed since":              {release(orderID), renewUntil("i1", "R1", day(60))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStand(t, []client.Object{instance("i1")})
+			first := s.do(tc.release, koogallery.ResultSuccess)
+			corrected := s.stored("i1")
+			corrected.Spec.Correction = v1alpha1.Correction{ID: "t-1", By: "jane", Reason: "ticket", Entitlement: v1alpha1.EntitlementActive}
+			var changed bool
+			if corrected.Spec.Subscription, changed = subscription.ApplyCorrection(corrected.Spec, day(0).Add(time.Hour)); !changed {
+				t.Fatal("the correction was not applied")
+			}
+			if err := s.world.Update(context.Background(), corrected); err != nil {
+				t.Fatal(err)
+			}
+			s.clock.SetTime(day(0).Add(2 * time.Hour))
+			s.do(tc.then, koogallery.ResultSuccess)
+			before := s.stored("i1")
+			for _, at := range []*stand{s, s.replica()} {
+				server := httptest.NewServer(at.handler)
+				t.Cleanup(server.Close)
+				caller := s.caller
+				caller.Address = strings.TrimPrefix(server.URL, "http://")
+				s.doWith(caller, replay(first), koogallery.ResultSuccess)
+				if diff := cmp.Diff(before, s.stored("i1")); diff != "" {
+					t.Fatalf("the repeat changed:\n%s", diff)
+				}
+			}
+			s.clock.SetTime(day(0).Add(3 * time.Hour))
+			s.do(tc.release, koogallery.ResultSuccess)
+			if got := s.stored("i1").Spec.Subscription.Entitlement.State; got != v1alpha1.EntitlementReleased {
+				t.Errorf("after a new release it is %s", got)
 			}
 		})
 	}
