@@ -33,13 +33,10 @@ func (r *Reconciler) rememberSale(ctx context.Context, p *pass) (time.Time, erro
 		Type: v1alpha1.SoldSecretType, Immutable: ptr.To(true),
 	}
 	err := r.Create(ctx, secret, client.FieldOwner(v1alpha1.FieldOwner))
-	switch {
-	case err == nil:
-		p.memory.remembered = p.now.Add(queue.RememberedSale)
-	case apierrors.IsAlreadyExists(err):
-		p.memory.remembered = p.now
-	default:
+	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return time.Time{}, fmt.Errorf("remembering the sale in Secret %s: %w", secret.Name, err)
 	}
+	// One that is there already may have been made a moment ago, by a controller that was restarted since.
+	p.memory.remembered = p.now.Add(queue.RememberedSale)
 	return p.memory.remembered, nil
 }

@@ -16,6 +16,9 @@ const (
 	QueryPause = time.Second
 	// CountPause: the shortest time between two counts of a product's instances.
 	CountPause = 5 * time.Second
+	// RememberedSale: a deleted instance, after its sale was noted. It is longer than a purchase may take from looking for the note to
+	// storing the sale, which is as long as the webhook takes for an answer: else a purchase that saw no note would make the sale anew.
+	RememberedSale = 5 * time.Second
 	// CacheLag: how long the cache may take to show what was applied, before it is believed again.
 	CacheLag = 10 * time.Second
 	// PushPause: how long a usage record waits for others, to go with them in one call.
@@ -28,9 +31,6 @@ const (
 	CredentialsRetry = 30 * time.Second
 	// RemovalRecheck: a namespace that is being deleted, should its last event be missed.
 	RemovalRecheck = 30 * time.Second
-	// RememberedSale: a deleted instance, after its sale was noted. It is longer than a purchase takes from looking for the note to
-	// storing the sale.
-	RememberedSale = 2 * time.Second
 	// ProblemRetry: a tenant that waits for a person.
 	ProblemRetry = time.Minute
 	// ChartRecheck: a chart that can change under the same name, or that is not there yet.
