@@ -56,7 +56,7 @@ func TestHelmTestCallsTheCallbackPort(t *testing.T) {
 			want: []string{"--ca-file=/etc/stallkeeper/trusted-ca/ca.crt"}, without: []string{"--insecure-skip-verify"},
 		},
 		"another connection": {
-			values: "{salesNamespaces: [eu, intl], test: {namespace: intl, marketplace: koo}}", namespace: "intl",
+			values: "{salesNamespaces: [eu, intl], credentials: {secretNames: []}, test: {namespace: intl, marketplace: koo}}", namespace: "intl",
 			want: []string{"--url=https://stallkeeper-webhook.stallkeeper-system.svc/v1/intl/koo"},
 		},
 	}

@@ -160,7 +160,7 @@ func TestRightsAreTheTableAndNotOneVerbMore(t *testing.T) {
 			},
 		},
 		"in each of several sales namespaces, with credentials elsewhere": {
-			values:      "{salesNamespaces: [eu, cn], credentials: {namespace: vault}}",
+			values:      "{salesNamespaces: [eu, cn], credentials: {namespace: vault, ofSalesNamespaces: {eu: [koogallery-openapi]}}}",
 			wantWebhook: map[string][]grant{"eu": webhookInSales, "cn": webhookInSales},
 			wantController: map[string][]grant{
 				"": controllerInCluster, "eu": controllerInSales, "cn": controllerInSales,
@@ -168,7 +168,7 @@ func TestRightsAreTheTableAndNotOneVerbMore(t *testing.T) {
 			},
 		},
 		"with a sign-on": {
-			values:      "{salesNamespaces: [eu, cn], login: {enabled: true, url: 'https://login.example.com'}}",
+			values:      "{salesNamespaces: [eu, cn], credentials: {ofSalesNamespaces: {eu: [koogallery-openapi]}}, login: {enabled: true, url: 'https://login.example.com'}}",
 			wantWebhook: map[string][]grant{"eu": webhookInSales, "cn": webhookInSales},
 			wantController: map[string][]grant{
 				"": controllerInCluster, "eu": controllerInSales, "cn": controllerInSales,

@@ -47,6 +47,15 @@ func TestRefusals(t *testing.T) {
 		"credentials that the controller can't read": {
 			"credentials: {ofSalesNamespaces: {sales: [mine]}}", []string{"credentials.ofSalesNamespaces: mine is none of credentials.secretNames"},
 		},
+		"several sales namespaces with the same credentials": {
+			"salesNamespaces: [eu, cn]", []string{"credentials.ofSalesNamespaces is empty", `--set "credentials.ofSalesNamespaces.eu={koogallery-openapi}"`},
+		},
+		"listeners of a Gateway of others as a kind": {
+			"extraTenantKinds: [{group: gateway.networking.k8s.io, version: v1, resource: listenersets}]", []string{"listenersets.gateway.networking.k8s.io would add hosts"},
+		},
+		"such listeners of before": {
+			"extraTenantKinds: [{group: gateway.networking.x-k8s.io, version: v1alpha1, resource: xlistenersets}]", []string{"would add hosts"},
+		},
 		"a host of the order API with a path":       {"credentials: {apiHosts: [proxy.example.com/x]}", []string{"/credentials/apiHosts/0"}},
 		"hosts of tenants that end within a label":  {"tenantLimits: {ingressHostSuffixes: [apps.example.com]}", []string{"/tenantLimits/ingressHostSuffixes/0"}},
 		"a user with a quote in the name":           {"admissionPolicies: {gitOpsUsers: [\"a'b\"]}", []string{"/admissionPolicies/gitOpsUsers/0"}},

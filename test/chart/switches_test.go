@@ -37,7 +37,7 @@ func TestSwitchesOfObjects(t *testing.T) {
 			wantRemoved: []string{"Namespace/sales"},
 		},
 		"each sales namespace is made, with its roles": {
-			values: "salesNamespaces: [sales, more]",
+			values: "{salesNamespaces: [sales, more], credentials: {ofSalesNamespaces: {more: [koogallery-openapi]}}}",
 			wantAdded: []string{
 				"Namespace/more", "Role/more/stallkeeper-controller", "Role/more/stallkeeper-webhook",
 				"RoleBinding/more/stallkeeper-controller", "RoleBinding/more/stallkeeper-webhook",
@@ -177,8 +177,8 @@ func TestSwitchesOfFields(t *testing.T) {
 		object, path string
 		want         string // a part of the field's text; empty where the field must not be there
 	}{
-		"the sales namespaces reach the webhook":     {values: "salesNamespaces: [a, b]", object: webhook, path: args, want: "--namespaces=a,b"},
-		"the sales namespaces reach the controller":  {values: "salesNamespaces: [a, b]", object: controller, path: args, want: "--namespaces=a,b"},
+		"the sales namespaces reach the webhook":     {values: "{salesNamespaces: [a, b], credentials: {secretNames: []}}", object: webhook, path: args, want: "--namespaces=a,b"},
+		"the sales namespaces reach the controller":  {values: "{salesNamespaces: [a, b], credentials: {secretNames: []}}", object: controller, path: args, want: "--namespaces=a,b"},
 		"the tenants' prefix":                        {values: "tenantNamespacePrefix: t-", object: controller, path: args, want: "--tenant-namespace-prefix=t-"},
 		"the tenants' prefix in the policy":          {values: "tenantNamespacePrefix: t-", object: "ValidatingAdmissionPolicy/stallkeeper-controller", path: "spec.validations", want: "startsWith('t-')"},
 		"the highest Pod Security level of products": {values: "maxPodSecurityLevel: restricted", object: controller, path: args, want: "--max-pod-security-level=restricted"},
@@ -257,7 +257,7 @@ func TestSwitchesOfFields(t *testing.T) {
 		"kinds go on uninstall if so wished":        {values: "crds: {keep: false}", object: "CustomResourceDefinition/marketplaceinstances.stallkeeper.io", path: "metadata.annotations", want: "map[controller-gen.kubebuilder.io/version:v0.23.0]"},
 		"sales namespaces are kept and protected":   {object: "Namespace/sales", path: "metadata", want: "stallkeeper.io/deletion-protection:Enabled"},
 		"the sign-on's URL":                         {values: "{login: {enabled: true, url: 'https://login.example.com:8443'}}", object: signOn, path: args, want: "--url=https://login.example.com:8443"},
-		"the sign-on's sales namespaces":            {values: "{login: {enabled: true, url: 'https://login.example.com:8443'}, salesNamespaces: [a, b]}}", object: signOn, path: args, want: "--namespaces=a,b"},
+		"the sign-on's sales namespaces":            {values: "{login: {enabled: true, url: 'https://login.example.com:8443'}, salesNamespaces: [a, b], credentials: {secretNames: []}}", object: signOn, path: args, want: "--namespaces=a,b"},
 		"the sign-on's replicas":                    {values: "{login: {enabled: true, url: 'https://login.example.com:8443', replicas: 0}}", object: signOn, path: "spec.replicas", want: "0"},
 		"the sign-on's TLS Secret":                  {values: "{login: {enabled: true, url: 'https://login.example.com:8443', tls: {secretName: mine}}}", object: signOn, path: pod + "volumes.0.secret.secretName", want: "mine"},
 		"the sign-on's TLS Secret's default name":   {values: "{login: {enabled: true, url: 'https://login.example.com:8443'}}", object: signOn, path: pod + "volumes.0.secret.secretName", want: "stallkeeper-login-tls"},
