@@ -55,6 +55,18 @@ func TestAdmissionPoliciesHold(t *testing.T) {
 	}
 }
 
+// A policy that the README's table does not have is one whose refusals nobody looks up.
+func TestTheReadmeNamesEveryPolicy(t *testing.T) {
+	read(t, "README.md", func(text []byte) error {
+		for _, object := range render(t, chart.Release{}, everything).OfKind("ValidatingAdmissionPolicy") {
+			if name := "`NAME" + strings.TrimPrefix(object.GetName(), "stallkeeper") + "`"; !strings.Contains(string(text), name) {
+				t.Errorf("the README has no row of %s", name)
+			}
+		}
+		return nil
+	})
+}
+
 // Two releases of a cluster must not overwrite each other's policies.
 func TestAdmissionPoliciesAreNamedAfterTheRelease(t *testing.T) {
 	for _, kind := range []string{"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"} {
