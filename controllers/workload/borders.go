@@ -26,46 +26,6 @@ type Limits struct {
 	CloudIdentityAnnotations []string `json:"cloudIdentityAnnotations,omitempty"`
 }
 
-// cloudIdentities begin the annotations by which clouds give pods an account's rights.
-var cloudIdentities = []string{
-	"eks.amazonaws.com/", "iam.amazonaws.com/", "iam.gke.io/", "azure.workload.identity/", "pod-identity.alibabacloud.com/",
-}
-
-// Annotations by which controllers of others take hosts or addresses that stand in no spec, a certificate for such hosts, or text into the
-// configuration that all tenants share, or call for a tenant what its own pods can't reach: how they end, and how they begin. The chart's
-// admission policy has the same.
-var (
-	sharedAnnotationEnds = []string{
-		"-snippet", "-snippets", "/server-alias", "/server-alias-regex", "/host-aliases", "/hostname-extension", "/redirect-from",
-		"/redirect-from-regex", "/from-to-www-redirect", "/regex-prefix", "/auth-url", "/auth-tls-match-cn", "/mirror-target", "/mirror-host",
-		"/loadBalancerIPs", "/allow-shared-ip", "/existed-lbid", "/tke-existed-lbid", "/load-balancer-id", "-loadbalancer-id",
-	}
-	sharedAnnotationBegins = []string{
-		"external-dns.", "cert-manager.io/alt-names", "cert-manager.io/common-name", "dns.gardener.cloud/", "cert.gardener.cloud/",
-		"alb.ingress.kubernetes.io/conditions.", "haproxy-ingress.github.io/config-",
-		"ingress.kubernetes.io/config-", "lbipam.cilium.io/", "io.cilium/lb-ipam-", "kubernetes.io/ingress.global-static-ip-name",
-		"networking.gke.io/load-balancer-ip-addresses", "service.beta.kubernetes.io/azure-load-balancer-ipv", "service.beta.kubernetes.io/azure-pip-",
-		"service.beta.kubernetes.io/aws-load-balancer-eip-allocations", "service.beta.kubernetes.io/aws-load-balancer-private-ipv4-addresses",
-	}
-)
-
-func isShared(annotation string) bool {
-	return slices.ContainsFunc(sharedAnnotationEnds, func(end string) bool { return strings.HasSuffix(annotation, end) }) ||
-		slices.ContainsFunc(sharedAnnotationBegins, func(begin string) bool { return strings.HasPrefix(annotation, begin) })
-}
-
-// foreignEnds end the annotations of Ingresses that name a Secret or ConfigMap, as NAMESPACE/NAME where it is another's.
-var foreignEnds = []string{
-	"/auth-secret", "/auth-tls-secret", "/proxy-ssl-secret", "/secure-verify-ca-secret",
-	"/auth-proxy-set-headers", "/fastcgi-params-configmap",
-}
-
-// namesForeign reports whether an annotation of an object in a namespace names what is in another one.
-func namesForeign(key, value, namespace string) bool {
-	named, _, other := strings.Cut(value, "/")
-	return other && named != namespace && slices.ContainsFunc(foreignEnds, func(end string) bool { return strings.HasSuffix(key, end) })
-}
-
 // brokenPath is what no path of an Ingress needs, and what ends it where a controller writes it into its configuration.
 const brokenPath = "\";#`\u007f"
 
@@ -98,16 +58,17 @@ func (l Limits) networkProblems(object *unstructured.Unstructured) []string {
 			problems = append(problems, fmt.Sprintf("the annotation %s names what is in another namespace; name a Secret or ConfigMap of the tenant", key))
 		}
 		if isShared(key) && !slices.Contains(l.HostAnnotations, key) {
-			problems = append(problems, fmt.Sprintf("the annotation %s takes hosts, addresses or configuration that all tenants share; leave it out, or add"+
-				" it to the chart's value tenantLimits.hostAnnotations", key))
+			problems = append(problems, fmt.Sprintf("the annotation %s takes hosts, addresses or configuration that all tenants share, or is not"+
+				" known to take none; leave it out, or add it to the chart's value tenantLimits.hostAnnotations", key))
 		}
 	}
 	if service {
 		if address := textAt(object, "spec", "loadBalancerIP"); address != "" {
 			problems = append(problems, "spec.loadBalancerIP could take an address that another tenant is to have; leave it out")
 		}
-		if textAt(object, "spec", "type") == string(corev1.ServiceTypeExternalName) {
-			problems = append(problems, "a Service of type ExternalName would have others call any host for it; use the host's own name in the application")
+		if textAt(object, "spec", "type") == string(corev1.ServiceTypeExternalName) || textAt(object, "spec", "externalName") != "" {
+			problems = append(problems, "a Service of type ExternalName would have others call any host for it, and one with spec.externalName could"+
+				" become one; use the host's own name in the application")
 		}
 		return problems
 	}
@@ -167,14 +128,34 @@ func (l Limits) hostProblem(host string) []string {
 	return nil
 }
 
+// keptFromRemoval is wrong with the metadata of what is made of a template.
+const keptFromRemoval = "metadata.finalizers would keep the tenant from being removed, and metadata.ownerReferences would have the cluster delete it" +
+	" with another object; leave both out"
+
 // podProblems are those of the pods that an object makes.
 func (l Limits) podProblems(object *unstructured.Unstructured) []string {
 	template, err := podTemplate(object)
 	if err != nil || template == nil {
 		return nil // it is refused for that
 	}
-	problems := l.identityProblems(template.Annotations)
-	spec := template.Spec
+	problems := l.annotationProblems(template.Annotations)
+	if len(template.Finalizers) > 0 || len(template.OwnerReferences) > 0 {
+		problems = append(problems, "the pods' "+keptFromRemoval)
+	}
+	problems = append(problems, l.placeProblems(template.Spec)...)
+	if reachesOut(template.Spec.Affinity, object.GetNamespace()) {
+		problems = append(problems, "a term of the pods' affinity reaches pods of other namespaces, and could keep them from being scheduled; leave"+
+			" namespaceSelector and namespaces out")
+	}
+	for _, volume := range template.Spec.Volumes {
+		problems = append(problems, l.volumeProblems(volume)...)
+	}
+	return problems
+}
+
+// placeProblems are those of where pods run, and before whom.
+func (l Limits) placeProblems(spec corev1.PodSpec) []string {
+	var problems []string
 	if spec.NodeName != "" {
 		problems = append(problems, "nodeName puts pods past the scheduler; use nodeSelector")
 	}
@@ -187,43 +168,79 @@ func (l Limits) podProblems(object *unstructured.Unstructured) []string {
 			problems = append(problems, "a toleration lets pods onto nodes that are kept for the cluster itself; name the taints of the nodes that are for tenants")
 		}
 	}
-	for _, volume := range spec.Volumes {
-		if volume.CSI != nil && !slices.Contains(l.InlineCSIDrivers, volume.CSI.Driver) {
-			problems = append(problems, fmt.Sprintf("the inline CSI volume %s has the driver %s do what the pod says; use a claim, or add the driver to the"+
-				" chart's value tenantLimits.inlineCSIDrivers", volume.Name, volume.CSI.Driver))
-		}
+	return problems
+}
+
+// reachesOut says whether pods are put near to, or away from, those of other namespaces, which then could not be scheduled beside them.
+func reachesOut(affinity *corev1.Affinity, namespace string) bool {
+	var terms []corev1.PodAffinityTerm
+	var preferred []corev1.WeightedPodAffinityTerm
+	if affinity != nil && affinity.PodAffinity != nil {
+		terms = append(terms, affinity.PodAffinity.RequiredDuringSchedulingIgnoredDuringExecution...)
+		preferred = append(preferred, affinity.PodAffinity.PreferredDuringSchedulingIgnoredDuringExecution...)
+	}
+	if affinity != nil && affinity.PodAntiAffinity != nil {
+		terms = append(terms, affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution...)
+		preferred = append(preferred, affinity.PodAntiAffinity.PreferredDuringSchedulingIgnoredDuringExecution...)
+	}
+	for _, term := range preferred {
+		terms = append(terms, term.PodAffinityTerm)
+	}
+	return slices.ContainsFunc(terms, func(term corev1.PodAffinityTerm) bool {
+		return term.NamespaceSelector != nil || slices.ContainsFunc(term.Namespaces, func(named string) bool { return named != namespace })
+	})
+}
+
+// chosenVolume is wrong with a claim.
+const chosenVolume = "volumeName chooses a volume, which may hold another tenant's data; leave it out"
+
+func (l Limits) volumeProblems(volume corev1.Volume) []string {
+	var problems []string
+	if volume.CSI != nil && !slices.Contains(l.InlineCSIDrivers, volume.CSI.Driver) {
+		problems = append(problems, fmt.Sprintf("the inline CSI volume %s has the driver %s do what the pod says; use a claim, or add the driver to the"+
+			" chart's value tenantLimits.inlineCSIDrivers", volume.Name, volume.CSI.Driver))
+	}
+	if volume.Ephemeral != nil && volume.Ephemeral.VolumeClaimTemplate != nil && volume.Ephemeral.VolumeClaimTemplate.Spec.VolumeName != "" {
+		problems = append(problems, "the ephemeral volume "+volume.Name+": "+chosenVolume)
 	}
 	return problems
 }
 
 // otherProblems are those of claims and accounts.
 func (l Limits) otherProblems(object *unstructured.Unstructured) []string {
-	const chosen = "volumeName chooses a volume, which may hold another tenant's data; leave it out"
 	switch object.GroupVersionKind().GroupKind() {
 	case kindClaim:
 		if textAt(object, "spec", "volumeName") != "" {
-			return []string{"spec." + chosen}
+			return []string{"spec." + chosenVolume}
 		}
 	case kindStatefulSet:
+		var problems []string
 		claims, _, _ := unstructured.NestedSlice(object.Object, "spec", "volumeClaimTemplates")
 		for _, claim := range claims {
-			if fields, ok := claim.(map[string]any); ok && textAt(&unstructured.Unstructured{Object: fields}, "spec", "volumeName") != "" {
-				return []string{"volumeClaimTemplates: " + chosen}
+			fields, _ := claim.(map[string]any)
+			template := &unstructured.Unstructured{Object: fields}
+			if textAt(template, "spec", "volumeName") != "" {
+				problems = append(problems, "volumeClaimTemplates: "+chosenVolume)
+			}
+			if len(template.GetFinalizers()) > 0 || len(template.GetOwnerReferences()) > 0 {
+				problems = append(problems, "volumeClaimTemplates: "+keptFromRemoval)
 			}
 		}
+		return problems
 	case kindServiceAccount:
-		return l.identityProblems(object.GetAnnotations())
+		return l.annotationProblems(object.GetAnnotations())
 	}
 	return nil
 }
 
-func (l Limits) identityProblems(annotations map[string]string) []string {
+// annotationProblems are those of pods and accounts.
+func (l Limits) annotationProblems(annotations map[string]string) []string {
 	var problems []string
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
-		given := slices.ContainsFunc(cloudIdentities, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
+		given := slices.ContainsFunc(podPrefixes, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
 		if given && !slices.Contains(l.CloudIdentityAnnotations, key) {
-			problems = append(problems, fmt.Sprintf("the annotation %s gives the tenant a cloud account's rights; leave it out, or add it to the chart's"+
-				" value tenantLimits.cloudIdentityAnnotations", key))
+			problems = append(problems, fmt.Sprintf("the annotation %s gives the tenant a cloud account's rights, or its pods a network or an address of"+
+				" their own; leave it out, or add it to the chart's value tenantLimits.cloudIdentityAnnotations", key))
 		}
 	}
 	return problems

@@ -66,7 +66,7 @@ var known = map[schema.GroupKind]traits{
 
 	kindHPA:          {autoscaler: true, stop: stopHPA},
 	kindScaledObject: {autoscaler: true, stop: stopScaledObject},
-	kindScaledJob:    {autoscaler: true, stop: stopScaledJob},
+	kindScaledJob:    {autoscaler: true, podTemplate: []string{"spec", "jobTargetRef", "template"}, stop: stopScaledJob},
 
 	kindQuota:          {configuration: true},
 	kindLimitRange:     {configuration: true},

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -78,6 +79,10 @@ var evaluator = sync.OnceValues(func() (policy.Evaluator, error) {
 	return policy.NewEvaluator(policy.DefaultChecks(), nil)
 })
 
+// volumeTypes is the control of level restricted that allows no volumes but those of a cluster's own. The node mounts any other from wherever
+// the pod says, past the NetworkPolicy, so that the chart's admission policy holds it at level baseline as well.
+var volumeTypes = policy.CheckRestrictedVolumes()
+
 // violations are the controls of a level that the template's pods violate.
 func violations(level v1alpha1.PodSecurityLevel, template *corev1.PodTemplateSpec) []string {
 	checks, err := evaluator()
@@ -85,8 +90,17 @@ func violations(level v1alpha1.PodSecurityLevel, template *corev1.PodTemplateSpe
 		return []string{fmt.Sprintf("building the Pod Security checks: %v", err)}
 	}
 	version := api.LevelVersion{Level: api.Level(level), Version: api.LatestVersion()}
+	results := checks.EvaluatePod(version, &template.ObjectMeta, &template.Spec)
+	if level == v1alpha1.PodSecurityBaseline {
+		spec := template.Spec
+		// The level has a control of its own for hostPath, and what says nothing becomes an emptyDir.
+		spec.Volumes = slices.DeleteFunc(slices.Clone(spec.Volumes), func(v corev1.Volume) bool {
+			return v.HostPath != nil || v.VolumeSource == corev1.VolumeSource{}
+		})
+		results = append(results, volumeTypes.Versions[len(volumeTypes.Versions)-1].CheckPod(&template.ObjectMeta, &spec))
+	}
 	var violated []string
-	for _, result := range checks.EvaluatePod(version, &template.ObjectMeta, &template.Spec) {
+	for _, result := range results {
 		if result.Allowed {
 			continue
 		}

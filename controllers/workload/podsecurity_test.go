@@ -39,6 +39,32 @@ func TestWhichPodsAreLetIn(t *testing.T) {
 			want: []string{`CronJob/report violates Pod Security level baseline: ` +
 				`privileged (container "report" must not set securityContext.privileged=true); level privileged would allow it`},
 		},
+		"a volume of an address, where less is hardened": {
+			template: deployment(`containers: [{name: web}], volumes: [{name: own, emptyDir: {}}, {name: nothing}, {name: data, nfs: {server: 10.0.0.1, path: /}}]`),
+			level:    v1alpha1.PodSecurityBaseline,
+			want: []string{`Deployment/web violates Pod Security level baseline: ` +
+				`restricted volume types (volume "data" uses restricted volume type "nfs"); level privileged would allow it`},
+		},
+		"a volume of the node, where less is hardened": {
+			template: deployment(`containers: [{name: web}], volumes: [{name: data, hostPath: {path: /}}]`),
+			level:    v1alpha1.PodSecurityBaseline,
+			want: []string{`Deployment/web violates Pod Security level baseline: ` +
+				`hostPath volumes (volume "data"); level privileged would allow it`},
+		},
+		"such volumes, where everything is allowed": {
+			template: deployment(`containers: [{name: web}], volumes: [{name: a, hostPath: {path: /}}, {name: b, nfs: {server: 10.0.0.1, path: /}}]`),
+			level:    v1alpha1.PodSecurityPrivileged,
+		},
+		"the pods of a ScaledJob": {
+			template: `{apiVersion: keda.sh/v1alpha1, kind: ScaledJob, metadata: {name: batch}, spec: {jobTargetRef: {template: {spec:
+				{containers: [{name: report, securityContext: {privileged: true}}]}}}}}`,
+			level: v1alpha1.PodSecurityBaseline,
+			want: []string{`ScaledJob/batch violates Pod Security level baseline: ` +
+				`privileged (container "report" must not set securityContext.privileged=true); level privileged would allow it`},
+		},
+		"a ScaledJob that KEDA would refuse": {
+			template: `{apiVersion: keda.sh/v1alpha1, kind: ScaledJob, metadata: {name: batch}, spec: {maxReplicaCount: 2}}`,
+		},
 		"a pod template that can't be read": {
 			template: `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {spec: {containers: web}}}}`,
 			want: []string{"Deployment/web violates Pod Security level restricted: " +

@@ -14,15 +14,19 @@ import (
 // allowAPIAccess is the remedy for whatever apiAccess None refuses.
 const allowAPIAccess = "set the product's spec.isolation.apiAccess to ServiceAccountToken, or remove it from the template"
 
-// podTemplate reads an object's pod template; nil for a kind that has none.
+// podTemplate reads an object's pod template; nil for a kind that has none, and for a ScaledJob without one, which KEDA refuses.
 func podTemplate(object *unstructured.Unstructured) (*corev1.PodTemplateSpec, error) {
-	at := known[object.GroupVersionKind().GroupKind()].podTemplate
+	kind := object.GroupVersionKind().GroupKind()
+	at := known[kind].podTemplate
 	if at == nil {
 		return nil, nil //nolint:nilnil // most kinds have no pod template
 	}
-	found, _, err := unstructured.NestedFieldNoCopy(object.Object, at...)
+	found, there, err := unstructured.NestedFieldNoCopy(object.Object, at...)
 	if err != nil {
 		return nil, err
+	}
+	if !there && kind == kindScaledJob {
+		return nil, nil //nolint:nilnil // as a kind that has none
 	}
 	fields, ok := found.(map[string]any)
 	if !ok {

@@ -150,6 +150,10 @@ func TestWhatATemplateMayNotAskFor(t *testing.T) {
 			template: deployment(`volumes: [{name: api, projected: {sources: [{serviceAccountToken: {path: token}}]}}]`),
 			want:     []string{"Deployment/web (app.yaml): the volume api of spec.template contains a ServiceAccount token; " + forbiddenToken},
 		},
+		"Jobs by a queue that ask for a token": {
+			template: `{apiVersion: keda.sh/v1alpha1, kind: ScaledJob, metadata: {name: batch}, spec: {jobTargetRef: {template: {spec: {automountServiceAccountToken: true}}}}}`,
+			want:     []string{"ScaledJob/batch (app.yaml): spec.jobTargetRef.template.spec.automountServiceAccountToken is true; " + forbiddenToken},
+		},
 		"volumes without a token are fine": {
 			template: deployment(`volumes: [{name: a, emptyDir: {}}, {name: b, projected: {sources: [{configMap: {name: web}}]}}]`),
 		},

@@ -125,6 +125,7 @@ var kinds = map[string]string{
 	"networkpolicies": "NetworkPolicy", "serviceaccounts": "ServiceAccount", "ingresses": "Ingress", "statefulsets": "StatefulSet",
 	"cronjobs": "CronJob", "httproutes": "HTTPRoute", "persistentvolumeclaims": "PersistentVolumeClaim",
 	"grpcroutes": "GRPCRoute", "tlsroutes": "TLSRoute", "tcproutes": "TCPRoute", "gateways": "Gateway", "leases": "Lease",
+	"scaledjobs": "ScaledJob",
 }
 
 func identify(object map[string]any, path string) {

@@ -93,6 +93,7 @@ func install(config *rest.Config) error {
 		},
 		"extraTenantKinds": []any{
 			route("httproutes"), route("grpcroutes"), route("tlsroutes"), route("tcproutes"), route("gateways"),
+			map[string]any{"group": "keda.sh", "version": "v1alpha1", "resource": "scaledjobs"},
 		},
 		"tenantLimits": map[string]any{
 			"ingressHostSuffixes": []any{".apps.example.com", ".tenants.example.com"}, "priorityClassNames": []any{"tenants"},
