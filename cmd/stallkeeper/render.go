@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,18 +32,21 @@ func newRenderWorkerCommand() *cobra.Command {
 	return cmd
 }
 
-// maxRenderWorkers bounds the workers, whose memory counts for the controller's pod.
-const maxRenderWorkers = 2
+const (
+	// renderWorkers is how many there are, also where there is one processor: a product whose templates take long never has all of them.
+	renderWorkers = 2
+	// renderWorkerMemory is what each may have of the controller's pod, to which the chart gives 1 GiB.
+	renderWorkerMemory = 256 << 20
+)
 
 // newRenderPool renders in processes of this binary. They end with this one, because their input does.
 func newRenderPool() (*render.Pool, error) {
-	// The chart gives the pod 1 GiB, which two of them must leave room in.
-	limits := render.Limits{Memory: 256 << 20}
+	limits := render.Limits{Memory: renderWorkerMemory}
 	command, err := renderWorker(limits)
 	if err != nil {
 		return nil, fmt.Errorf("finding the binary for the render workers: %w", err)
 	}
-	return render.NewPool(command, min(runtime.GOMAXPROCS(0), maxRenderWorkers), limits), nil
+	return render.NewPool(command, renderWorkers, limits), nil
 }
 
 // renderWorker is the process of a worker with the limits.

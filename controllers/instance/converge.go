@@ -16,6 +16,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 )
@@ -48,6 +49,9 @@ func (r *Reconciler) converge(ctx context.Context, p *pass) outcome {
 // provision makes sure that the tenant runs or is stopped, and then that its objects are what the revision and the instance say. What
 // keeps it from the latter never keeps it from the former.
 func (r *Reconciler) provision(ctx context.Context, p *pass) outcome {
+	ctx = render.For(ctx, render.Caller{
+		Product: p.Instance.Namespace + "/" + p.Instance.Spec.ProductRef.Name, Tenant: p.Instance.Namespace + "/" + p.Instance.Name,
+	})
 	inputs, err := r.inputs(p)
 	if err != nil {
 		return outcome{err: err}
@@ -95,7 +99,7 @@ func (r *Reconciler) shape(ctx context.Context, p *pass, sets sets, o *outcome) 
 	}
 	switch {
 	case sets.next == nil && sets.former == nil:
-		sets.fail(o)
+		sets.fail(p, o)
 		return false
 	case sets.next != nil && sets.next.rev.Template == nil:
 		return r.withoutWorkload(ctx, p, sets, o)

@@ -9,7 +9,8 @@
 //
 // Promises:
 //
-//   - Stopping and resuming never wait for rendering, for a revision, or for another object's refusal.
+//   - Stopping never waits for rendering, for a revision, or for another object's refusal. Resuming waits for one attempt to render, which
+//     says how many replicas are wanted, and never for its success.
 //   - A tenant whose target can't be rendered or is refused stays wholly on its revision, Ready as it was.
 //   - Where the product or plan is gone, the periods recorded with the tenant hold; where none are recorded, its data are never due.
 //   - A tenant is deleted only if the live instance, the live namespace and the API server's clock all say so.

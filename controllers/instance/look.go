@@ -11,6 +11,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/apply"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
 	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 )
@@ -21,7 +22,7 @@ func (r *Reconciler) look(ctx context.Context, p *pass, o *outcome) {
 		o.retried = nil // most of it passes, and each that is named would be a write of the status
 	}
 	if o.problem != nil || o.stuck != nil || len(o.nextBlockers) > 0 {
-		o.again = queue.Earliest(o.again, p.now.Add(queue.ProblemRetry))
+		o.again = queue.Earliest(o.again, p.now.Add(retryOf(o.problem, o.stuck)))
 	}
 	if o.did == elsewhere && o.readiness.State == "" {
 		o.readiness.State = apply.StateReady
@@ -54,6 +55,17 @@ func (r *Reconciler) look(ctx context.Context, p *pass, o *outcome) {
 	}
 	r.lookAtPods(ctx, p, o)
 	o.waitsFor = p.memory.waitsFor(o.readiness.Blockers)
+}
+
+// retryOf is how soon what is said of a tenant is looked at again.
+func retryOf(said ...*report.Verdict) time.Duration {
+	retry := queue.ProblemRetry
+	for _, verdict := range said {
+		if verdict != nil && verdict.After > 0 {
+			retry = min(retry, verdict.After)
+		}
+	}
+	return retry
 }
 
 // lookStopped says whether nothing of the tenant runs, and names what does.

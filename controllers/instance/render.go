@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
@@ -80,13 +81,25 @@ func (s sets) wanted() map[tenant.Key]int64 {
 	return of.set.Wanted()
 }
 
-// fail reports why nothing could be rendered.
-func (s sets) fail(o *outcome) {
+// fail reports why nothing could be rendered. That a tenant which stands as it should waits for its turn, as all do after a restart, is no
+// news: it would not be said to be ready for so long.
+func (s sets) fail(p *pass, o *outcome) {
+	if s.nextProblem != nil && s.nextProblem.After > 0 && p.standsAsSaid() {
+		o.again = queue.Earliest(o.again, p.now.Add(s.nextProblem.After))
+		return
+	}
 	o.problem = s.nextProblem
 	if o.problem == nil {
 		o.problem = s.formerProblem
 	}
 	s.failRetry(o)
+}
+
+// standsAsSaid says whether the status says that the tenant is what the instance wants today.
+func (p *pass) standsAsSaid() bool {
+	status := p.Instance.Status
+	return p.pin != "" && p.pin == p.target && ptr.Deref(status.ObservedGeneration, 0) == p.Instance.Generation &&
+		meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionProvisioned)
 }
 
 func (s sets) failRetry(o *outcome) { o.err = errors.Join(o.err, s.formerErr, s.nextErr) }
@@ -174,6 +187,10 @@ func (r *Reconciler) planOf(ctx context.Context, p *pass, name string) (*revisio
 	if errors.Is(err, revision.ErrIncomplete) {
 		return nil, v1alpha1.Plan{}, report.Problem(v1alpha1.ReasonRevisionNotFound, fmt.Sprintf("ControllerRevision %q: %s", name, err)), nil
 	}
+	if errors.Is(err, render.ErrTemplate) || errors.Is(err, render.ErrRenderLimit) || errors.Is(err, render.ErrBusy) {
+		problem, err := renderProblem(err)
+		return nil, v1alpha1.Plan{}, problem, err
+	}
 	if err != nil {
 		return nil, v1alpha1.Plan{}, nil, err
 	}
@@ -257,6 +274,10 @@ func splitProblem(err error) (*report.Verdict, error) {
 
 // renderProblem is splitProblem for an error of rendering.
 func renderProblem(err error) (*report.Verdict, error) {
+	if errors.Is(err, render.ErrBusy) {
+		waits := report.Passing(v1alpha1.ReasonProgressing, "Waiting to be rendered: templates that take long take turns").Again(queue.RenderTurnRetry)
+		return &waits, nil
+	}
 	if revision.Passes(err) {
 		return nil, err
 	}

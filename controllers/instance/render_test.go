@@ -2,15 +2,20 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"testing"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/protocol"
+	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/render"
+	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
@@ -38,9 +43,86 @@ func (c counted) Render(ctx context.Context, in template.Inputs) (template.Outpu
 	return c.Template.Render(ctx, in)
 }
 
-// A tenant is rendered in each pass in which something has changed. That its buyer's name has an apostrophe costs it more once.
-func TestABuyersTextIsNotCheckedInEachPass(t *testing.T) {
-	product := salestest.Product(salestest.Values(`{"greeting": "{{ .attributes.company }}"}`))
+// refusing is a renderer that loads nothing.
+type refusing struct {
+	render.InProcess
+	err error
+}
+
+func (r refusing) Load(context.Context, template.Source) (render.Template, error) { return nil, r.err }
+
+// What does not pass by itself is said, and what does is tried again: also where a revision is loaded, which happens after each start.
+func TestARevisionThatCannotBeLoaded(t *testing.T) {
+	_, mistake := render.InProcess{}.Load(t.Context(), template.Source{Inline: " "})
+	for name, tc := range map[string]struct {
+		err    error
+		status metav1.ConditionStatus
+		reason string
+		again  time.Duration
+	}{
+		"takes too much":      {&render.LimitError{Exceeded: render.Memory}, metav1.ConditionFalse, v1alpha1.ReasonRenderLimit, queue.ProblemRetry},
+		"has a mistake":       {mistake, metav1.ConditionFalse, v1alpha1.ReasonRenderFailed, queue.ProblemRetry},
+		"waits for its turn":  {render.ErrBusy, metav1.ConditionUnknown, v1alpha1.ReasonProgressing, queue.RenderTurnRetry},
+		"has no worker":       {render.ErrUnavailable, "", "", 0},
+		"is cut by a restart": {context.Canceled, "", "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			product := salestest.Product()
+			c := storedRevision(t, product)
+			r := &Reconciler{APIReader: c, Permissions: salestest.Permissions(), Revisions: revision.NewCache(c, refusing{err: tc.err})}
+			p := &pass{Sale: sale.Of(salestest.Sale(), product, protocol.Protocol{}, "tenant-acme-x"), memory: newMemory()}
+			_, problem, err := r.renderRevision(t.Context(), p, "shop-1", c)
+			if tc.reason == "" {
+				if problem != nil || !errors.Is(err, tc.err) {
+					t.Errorf("%v, %v", problem, err)
+				}
+				return
+			}
+			if err != nil || problem == nil || problem.Status != tc.status || problem.Reason != tc.reason || retryOf(problem, nil) != tc.again {
+				t.Errorf("%+v, %v", problem, err)
+			}
+		})
+	}
+}
+
+// After a restart all tenants of a product that takes long wait, and most of them stand as they should.
+func TestATenantThatWaitsForItsTurnIsWhatItWas(t *testing.T) {
+	provisioned := salestest.Condition(v1alpha1.ConditionProvisioned, "True", v1alpha1.ReasonProvisioned)
+	observed := func(generation int64) salestest.InstanceChange {
+		return func(mpi *v1alpha1.MarketplaceInstance) {
+			mpi.Generation, mpi.Status.ObservedGeneration = 2, ptr.To(generation)
+		}
+	}
+	waits, err := renderProblem(render.ErrBusy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		mpi     *v1alpha1.MarketplaceInstance
+		pin     string
+		problem *report.Verdict
+		said    bool
+	}{
+		"it stands as it should":           {salestest.Sale(provisioned, observed(2)), "shop-1", waits, false},
+		"it was changed meanwhile":         {salestest.Sale(provisioned, observed(1)), "shop-1", waits, true},
+		"it is on another revision":        {salestest.Sale(provisioned, observed(2)), "shop-0", waits, true},
+		"it was not there yet":             {salestest.Sale(observed(2)), "", waits, true},
+		"it does not wait, but is refused": {salestest.Sale(provisioned, observed(2)), "shop-1", report.Problem("RenderFailed", "no"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &pass{Sale: sale.Sale{Instance: tc.mpi}, now: salestest.Day(0), pin: tc.pin, target: "shop-1"}
+			var o outcome
+			sets{nextProblem: tc.problem}.fail(p, &o)
+			if (o.problem != nil) != tc.said || !tc.said && !o.again.Equal(p.now.Add(queue.RenderTurnRetry)) {
+				t.Errorf("%v is said, and it is looked at again at %s", o.problem, o.again)
+			}
+		})
+	}
+}
+
+// storedRevision is an API server with the revision shop-1 of a product.
+func storedRevision(t *testing.T, product *v1alpha1.MarketplaceProduct) client.Client {
+	t.Helper()
 	objects, err := revision.Objects(product, "shop-1", revision.Data{
 		Content: revision.ContentOf(product, revision.Material{}), CutAt: salestest.Day(0), Capabilities: template.Capabilities{KubeVersion: "v1.37.2"},
 	})
@@ -51,7 +133,13 @@ func TestABuyersTextIsNotCheckedInEachPass(t *testing.T) {
 	for _, object := range objects {
 		stored = stored.WithObjects(object)
 	}
-	c, renders := stored.Build(), 0
+	return stored.Build()
+}
+
+// A tenant is rendered in each pass in which something has changed. That its buyer's name has an apostrophe costs it more once.
+func TestABuyersTextIsNotCheckedInEachPass(t *testing.T) {
+	product := salestest.Product(salestest.Values(`{"greeting": "{{ .attributes.company }}"}`))
+	c, renders := storedRevision(t, product), 0
 	r := &Reconciler{APIReader: c, Permissions: salestest.Permissions(), Revisions: revision.NewCache(c, counting{renders: &renders})}
 	memory := newMemory()
 	pass := func(company string, want int) {

@@ -25,6 +25,8 @@ const (
 	PushPause = 10 * time.Second
 	// ConnectionRecheck: the Secrets of a Marketplace, which are not watched.
 	ConnectionRecheck = 15 * time.Second
+	// RenderTurnRetry: a tenant whose template takes long, while others of that kind are rendered.
+	RenderTurnRetry = 10 * time.Second
 	// OrderNotFoundRetry: an order that the marketplace does not know yet.
 	OrderNotFoundRetry = 15 * time.Second
 	// CredentialsRetry: a Secret with credentials, which is not watched.
@@ -67,6 +69,8 @@ const (
 
 // The first and the last pause of what backs off: it doubles from one to the other.
 const (
+	// ChartRecheck and SlowRegistryLast: a registry that takes long to give no chart.
+	SlowRegistryLast = 15 * time.Minute
 	// PodsFirst and PodsLast: the pods of a tenant that is not healthy, for the reason.
 	PodsFirst = 30 * time.Second
 	PodsLast  = 5 * time.Minute

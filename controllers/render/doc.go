@@ -9,8 +9,10 @@
 // and time that the system and the runtime hold.
 //
 //   - A worker that dies, or is over its time and is killed, makes a *LimitError of the one rendering that it was at; the next one gets
-//     a new worker. The same template with the same inputs is not tried again for a while.
-//   - A template that overran once is rendered by one worker at a time, so that the others are left to other products.
+//     a new worker. The same template with the same inputs is left alone for a while, and one that overran for many tenants for all of them.
+//   - No product has all workers while another waits, and what takes long never has the last one. Few callers wait for it: the others get
+//     ErrBusy, and come again. For says which product and tenant a caller renders for.
+//   - What a worker keeps is bounded by its size, and what it keeps of others is not charged to whoever comes next.
 //   - Workers speak length-prefixed JSON over their standard input and output, keep the templates that they parsed, and end with
 //     their input. They have no access to the cluster.
 //   - What a worker writes to its standard error is read for the cause of its end and thrown away, since it may hold a tenant's values.

@@ -13,7 +13,7 @@ type InProcess struct{}
 func (InProcess) Load(_ context.Context, src template.Source) (Template, error) {
 	t, err := template.Parse(src)
 	if err != nil {
-		return nil, err
+		return nil, mistake{err}
 	}
 	return local{t}, nil
 }

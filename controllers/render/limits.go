@@ -51,6 +51,8 @@ const (
 	Stack  Exceeded = "stack"
 	// Crashed: the worker ended and did not say why.
 	Crashed Exceeded = "crashed"
+	// Together: it was one of several that may take so much time together.
+	Together Exceeded = "together"
 )
 
 // LimitError is a rendering that overran.
@@ -58,11 +60,16 @@ type LimitError struct {
 	Exceeded Exceeded
 	// Limits are those that held.
 	Limits Limits
+	// Paused says that others of the same template have overrun, and this one was not tried.
+	Paused bool
 }
 
 // Error says what was exceeded and what to do.
 func (e *LimitError) Error() string {
-	const remedy = "look for unbounded growth, loops or recursion in the template, its values or its values.schema.json"
+	remedy := "look for unbounded growth, loops or recursion in the template, its values or its values.schema.json"
+	if e.Paused {
+		remedy = "it was so for several tenants of the product, and is tried again after a pause: " + remedy
+	}
 	switch e.Exceeded {
 	case Time:
 		return fmt.Sprintf("rendering was stopped after %s of processor time; %s", e.Limits.Time, remedy)
@@ -70,6 +77,8 @@ func (e *LimitError) Error() string {
 		return fmt.Sprintf("rendering exceeds %d MiB of memory; %s", e.Limits.Memory>>20, remedy)
 	case Stack:
 		return fmt.Sprintf("rendering exceeds %d MiB of stack; %s", e.Limits.Stack>>20, remedy)
+	case Together:
+		return fmt.Sprintf("rendering all plans takes more than %s of processor time; %s", e.Limits.Time, remedy)
 	default:
 		return "rendering crashed its process; " + remedy
 	}

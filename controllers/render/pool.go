@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,19 +12,15 @@ import (
 	"os/exec"
 	"slices"
 	"sync"
-	"time"
-
-	"github.com/hashicorp/golang-lru/v2/expirable"
 
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 )
 
 const (
-	// maxRemembered bounds the renderings that are remembered as too much, rememberedFor how long they are.
-	maxRemembered = 1024
-	rememberedFor = 10 * time.Minute
 	// maxWorkers bounds a pool.
 	maxWorkers = 64
+	// longPart is the part of its time from which on a rendering takes long.
+	longPart = 5
 )
 
 // Renderer loads templates and evaluates values. A *Pool is one, and so is InProcess.
@@ -43,6 +40,14 @@ type Template interface {
 	Render(ctx context.Context, in template.Inputs) (template.Output, error)
 }
 
+// ErrTemplate: a source can't be loaded, today as ever. Errors of Load wrap it if they are the source's own mistake.
+var ErrTemplate = errors.New("the template has a mistake")
+
+// mistake is an error of a source, in its own words.
+type mistake struct{ error }
+
+func (m mistake) Unwrap() []error { return []error{m.error, ErrTemplate} }
+
 // ErrUnavailable: no worker could be started or spoken to. It may pass.
 var ErrUnavailable = errors.New("rendering is temporarily unavailable")
 
@@ -50,35 +55,29 @@ var ErrUnavailable = errors.New("rendering is temporarily unavailable")
 type Pool struct {
 	command func() *exec.Cmd
 	limits  Limits
-	// places holds a token for each worker that may run; idle are those that wait for work.
-	places chan struct{}
+	// turns are the places of the workers that run; idle are the workers that wait for work.
+	turns  *turns
+	past   *past
 	mu     sync.Mutex
 	idle   []*worker
 	closed bool
 	// started counts the workers that were started.
 	started int
-	// overran are the renderings that took too much, by the digest of source and inputs; suspects are the sources of them. Whoever
-	// renders one of the suspects holds the lane's only token, so that all of them together take one worker.
-	overran  *expirable.LRU[string, *LimitError]
-	suspects *expirable.LRU[string, struct{}]
-	lane     chan struct{}
 }
 
 // NewPool is a pool of at most size workers, which are started when they are needed. The command is one that runs Serve with the
 // same limits over its standard input and output; it gets no more of the environment than it brings.
 func NewPool(command func() *exec.Cmd, size int, limits Limits) *Pool {
-	return &Pool{
-		command: command, limits: limits.orDefault(), places: make(chan struct{}, min(max(size, 1), maxWorkers)),
-		overran:  expirable.NewLRU[string, *LimitError](maxRemembered, nil, rememberedFor),
-		suspects: expirable.NewLRU[string, struct{}](maxRemembered, nil, rememberedFor),
-		lane:     make(chan struct{}, 1),
-	}
+	return &Pool{command: command, limits: limits.orDefault(), turns: newTurns(min(max(size, 1), maxWorkers)), past: newPast()}
 }
 
 // Load implements Renderer.
 func (p *Pool) Load(ctx context.Context, src template.Source) (Template, error) {
 	t := &pooled{pool: p, src: src, digest: digestOf(src)}
-	_, err := p.ask(ctx, request{Digest: t.digest}, &t.src)
+	answer, err := p.ask(ctx, request{Digest: t.digest}, &t.src)
+	if answer.Error != nil {
+		return nil, mistake{err}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +107,10 @@ func (p *Pool) EvaluateString(ctx context.Context, name, text string, scope map[
 		return "", errNoJSON
 	}
 	answer, err := p.ask(ctx, request{Evaluates: true, Name: name, Text: text, Scope: raw}, nil)
-	return answer.Text, err
+	if err != nil {
+		return "", err
+	}
+	return answer.Text, nil
 }
 
 // Close ends the workers that wait for work; the others end with what they are at.
@@ -158,86 +160,106 @@ func (p *Pool) ask(ctx context.Context, asked request, src *template.Source) (re
 	if err != nil {
 		return response{}, errors.New("the inputs can't be encoded as JSON")
 	}
-	sum := sha256.Sum256(raw)
-	key := hex.EncodeToString(sum[:])
-	if known, ok := p.overran.Get(key); ok {
+	of, caller := renderingOf(raw, asked, callerOf(ctx)), callerOf(ctx)
+	if known := p.past.known(of); known != nil {
 		return response{}, known
 	}
-	source := asked.source()
-	if p.suspects.Contains(source) {
-		select {
-		case p.lane <- struct{}{}:
-			defer func() { <-p.lane }()
-		case <-ctx.Done():
-			return response{}, ctx.Err()
-		}
+	if err := caller.Budget.Err(); err != nil {
+		return response{}, err
 	}
-	answer, err := p.answered(ctx, asked, src)
-	var limit *LimitError
-	if errors.As(err, &limit) && limit.Exceeded == Crashed || errors.Is(err, ErrUnavailable) {
-		// It says nothing of why. A worker may have been killed from outside, before or during its work, so that the template gets
-		// another one.
-		answer, err = p.answered(ctx, asked, src)
-	}
-	if errors.As(err, &limit) {
-		p.overran.Add(key, limit)
-		p.suspects.Add(source, struct{}{})
-	}
+	turn, err := p.turns.take(ctx, of, p.past.byLane(of))
 	if err != nil {
 		return response{}, err
 	}
-	return answer, answer.Error.error()
+	defer p.turns.give(turn)
+	answer, err := p.tried(ctx, asked, src)
+	limit := &LimitError{}
+	switch {
+	case errors.As(err, &limit):
+		caller.Budget.take(p.limits.Time)
+		p.past.tooMuch(of, limit)
+		p.turns.nowSlow(of.source)
+	case err == nil:
+		long := answer.Took >= p.limits.Time/longPart
+		caller.Budget.take(answer.Took)
+		p.past.done(of, long)
+		if long {
+			p.turns.nowSlow(of.source)
+		}
+		err = answer.Error.error()
+	}
+	return answer, err
 }
 
-// answered takes a worker for a request.
-func (p *Pool) answered(ctx context.Context, asked request, src *template.Source) (response, error) {
-	w, err := p.take(ctx)
-	if err != nil {
-		return response{}, err
+// renderingOf is a request as far as it matters to others. Who calls for nobody calls for what he asks.
+func renderingOf(raw []byte, asked request, caller Caller) rendering {
+	sum := sha256.Sum256(raw)
+	of := rendering{key: hex.EncodeToString(sum[:]), source: asked.source(), product: caller.Product, tenant: caller.Tenant}
+	of.check = of.product != "" && of.tenant == ""
+	of.product, of.tenant = cmp.Or(of.product, of.source), cmp.Or(of.tenant, of.key)
+	return of
+}
+
+// tried is the answer of a worker, or of a second one where the first says nothing of the template.
+func (p *Pool) tried(ctx context.Context, asked request, src *template.Source) (response, error) {
+	answer, mixed, err := p.answered(ctx, asked, src, false)
+	limit := &LimitError{}
+	switch isLimit := errors.As(err, &limit); {
+	case isLimit && limit.Exceeded == Memory && mixed:
+		// It had worked for others, whose templates it kept.
+		answer, _, err = p.answered(ctx, asked, src, true)
+	case isLimit && limit.Exceeded == Crashed, errors.Is(err, ErrUnavailable):
+		// It says nothing of why. A worker may have been killed from outside, before or during its work.
+		answer, _, err = p.answered(ctx, asked, src, false)
 	}
+	return answer, err
+}
+
+// answered takes a worker for a request; a fresh one is started for it. mixed says that the worker has had other sources as well.
+func (p *Pool) answered(ctx context.Context, asked request, src *template.Source, fresh bool) (answer response, mixed bool, err error) {
+	w, err := p.take(fresh)
+	if err != nil {
+		return response{}, false, err
+	}
+	mixed = w.had(asked.source())
 	// Not the caller's context: a worker that is killed because its caller lost interest would have to be started again.
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.limits.deadline())
 	defer cancel()
-	answer, err := w.ask(limited, asked)
+	answer, err = w.ask(limited, asked)
 	if err == nil && answer.Unknown && src != nil {
 		asked.Source = src
 		answer, err = w.ask(limited, asked)
 	}
 	if err != nil {
-		<-p.places
-		return response{}, w.cause(limited, p.limits, err)
+		return response{}, mixed, w.cause(limited, p.limits, err)
 	}
 	p.put(w)
-	return answer, nil
+	return answer, mixed, nil
 }
 
-// take waits for a place and gives a worker for it.
-func (p *Pool) take(ctx context.Context) (*worker, error) {
-	select {
-	case p.places <- struct{}{}:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting for a worker: %w", ctx.Err())
-	}
+// take gives a worker to whose turn it is. For a fresh one, one that waits for work makes room.
+func (p *Pool) take(fresh bool) (*worker, error) {
 	for {
 		w, err := p.waiting()
 		if err != nil {
-			<-p.places
 			return nil, err
 		}
 		if w == nil {
 			break
 		}
-		if !w.gone() {
+		if !fresh && !w.gone() {
 			return w, nil
 		}
 		w.end()
+		if fresh {
+			break
+		}
 	}
 	p.mu.Lock()
 	p.started++
 	p.mu.Unlock()
 	w, err := start(p.command())
 	if err != nil {
-		<-p.places
 		return nil, fmt.Errorf("%w: starting a worker: %w", ErrUnavailable, err)
 	}
 	return w, nil
@@ -267,5 +289,4 @@ func (p *Pool) put(w *worker) {
 		p.idle = append(p.idle, w)
 	}
 	p.mu.Unlock()
-	<-p.places
 }

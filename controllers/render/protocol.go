@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
@@ -51,6 +52,8 @@ type response struct {
 	Values  json.RawMessage `json:"values,omitempty"`
 	Text    string          `json:"text,omitempty"`
 	Error   *wireError      `json:"error,omitempty"`
+	// Took is the processor time that it took.
+	Took time.Duration `json:"took,omitempty"`
 }
 
 // wireInputs are template.Inputs with values in which large whole numbers are not rounded.

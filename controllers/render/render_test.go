@@ -189,12 +189,18 @@ func doublingSchema(tb testing.TB, levels int) template.Source {
 		defs[i] = fmt.Sprintf(`"%d":{"allOf":[{"$ref":"#/$defs/%d"},{"$ref":"#/$defs/%d"}]}`, i, i+1, i+1)
 	}
 	schema := fmt.Sprintf(`{"$ref":"#/$defs/0","$defs":{%s,"%d":{}}}`, strings.Join(defs, ","), levels)
-	var packed bytes.Buffer
-	zip := gzip.NewWriter(&packed)
-	archive := tar.NewWriter(zip)
-	for _, file := range [][2]string{
+	return packed(tb, [][2]string{
 		{"shop/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.2.3\n"}, {"shop/values.schema.json", schema}, {"shop/templates/a.yaml", "# nothing\n"},
-	} {
+	})
+}
+
+// packed is a chart of files with their texts.
+func packed(tb testing.TB, files [][2]string) template.Source {
+	tb.Helper()
+	var data bytes.Buffer
+	zip := gzip.NewWriter(&data)
+	archive := tar.NewWriter(zip)
+	for _, file := range files {
 		header := &tar.Header{Name: file[0], Mode: 0o644, Size: int64(len(file[1])), Typeflag: tar.TypeReg}
 		if err := archive.WriteHeader(header); err != nil {
 			tb.Fatal(err)
@@ -206,7 +212,7 @@ func doublingSchema(tb testing.TB, levels int) template.Source {
 	if err := errors.Join(archive.Close(), zip.Close()); err != nil {
 		tb.Fatal(err)
 	}
-	return template.Source{Chart: packed.Bytes()}
+	return template.Source{Chart: data.Bytes()}
 }
 
 func TestASchemaThatDoublesIsStopped(t *testing.T) {
@@ -285,6 +291,18 @@ func TestWhatOverrunsEndsNoMoreThanItself(t *testing.T) {
 	}
 }
 
+// What a seller writes of one line, such as the query of a meter, may take as much as a template.
+func TestATextThatOverrunsEndsNoMoreThanItself(t *testing.T) {
+	p := newPool(t, 1, Limits{Time: 10 * time.Second, Memory: 256 << 20, Stack: 1 << 20})
+	const query = `{{ $x := dict }}{{ range $i := until 1000 }}{{ $_ := set $x (toString $i) (repeat 80 (repeat 100000 "x")) }}{{ end }}up`
+	if _, err := p.EvaluateString(t.Context(), "prometheus.query", query, nil); !errors.Is(err, ErrRenderLimit) {
+		t.Errorf("got %v", err)
+	}
+	if text, err := p.EvaluateString(t.Context(), "prometheus.query", "up", nil); text != "up" || err != nil {
+		t.Errorf("the next one is %q, %v", text, err)
+	}
+}
+
 func withKept(in template.Inputs) template.Inputs {
 	in.Kept = template.Kept{}
 	return in
@@ -305,24 +323,34 @@ func TestProductsThatOverrunLeaveWorkersToOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 		values := map[string]any{fmt.Sprint(product): loop}
-		p.suspects.Add(digestOf(source), struct{}{})
 		raw, err := json.Marshal(values)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.suspects.Add(request{Evaluates: true, Values: raw}.source(), struct{}{})
-		for i := range 8 {
-			all.Go(func() { _, _ = tmpl.Render(ctx, inputs(map[string]any{"i": i})) })
-			all.Go(func() { _, _ = p.EvaluateValues(ctx, values, map[string]any{"i": i}) })
+		name := fmt.Sprintf("sales/%d", product)
+		for _, of := range []string{digestOf(source), request{Evaluates: true, Values: raw}.source()} {
+			p.past.noteSlow(rendering{source: of, product: name})
+		}
+		for i := range 20 {
+			as := For(ctx, Caller{Product: name, Tenant: fmt.Sprintf("sales/%d-%d", product, i)})
+			all.Go(func() { _, _ = tmpl.Render(as, inputs(map[string]any{"i": i})) })
+			all.Go(func() { _, _ = p.EvaluateValues(as, values, map[string]any{"i": i}) })
 		}
 	}
+	as := For(t.Context(), Caller{Product: "sales/good", Tenant: "sales/good"})
 	for range 20 {
-		if _, err := rendered(t, p, good, withKept(inputs(map[string]any{"account": 1, "n": 2}))); err != nil {
+		tmpl, err := p.Load(as, template.Source{Inline: good})
+		if err == nil {
+			_, err = tmpl.Render(as, withKept(inputs(map[string]any{"account": 1, "n": 2})))
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if len(p.places) > 1 {
-		t.Errorf("%d workers are busy, and no good template is rendered", len(p.places))
+		p.turns.mu.Lock()
+		if p.turns.lane > 1 {
+			t.Errorf("%d places are taken by what overruns", p.turns.lane)
+		}
+		p.turns.mu.Unlock()
 	}
 	cancel()
 	all.Wait()
@@ -337,13 +365,104 @@ func TestAnEvaluationThatOverrunsIsSuspectForEveryBuyer(t *testing.T) {
 	if !errors.Is(err, ErrRenderLimit) {
 		t.Fatalf("got %v", err)
 	}
-	p.lane <- struct{}{}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := p.EvaluateValues(ctx, values, map[string]any{"buyer": "b"}); !errors.Is(err, context.DeadlineExceeded) {
+	raw, err := json.Marshal(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !p.past.byLane(rendering{source: request{Evaluates: true, Values: raw}.source()}) {
+		t.Error("it is not")
+	}
+}
+
+// A check renders all plans, each of which may take long.
+func TestABudgetBoundsAllRenderingsOfACaller(t *testing.T) {
+	p := newPool(t, 1, testLimits)
+	budget := &Budget{Limit: time.Nanosecond}
+	ctx := For(t.Context(), Caller{Product: "sales/shop", Budget: budget})
+	text := strings.Repeat("{{ range 1000 }}{{ end }}", 50)
+	if _, err := p.EvaluateString(ctx, "access.memo", text, nil); err != nil || budget.Err() == nil {
+		t.Fatalf("got %v, %v", err, budget.Err())
+	}
+	_, err := p.EvaluateString(ctx, "access.memo", "a", nil)
+	if !errors.Is(err, ErrRenderLimit) || !strings.Contains(err.Error(), "all plans") {
 		t.Errorf("got %v", err)
 	}
-	<-p.lane
+	if _, err := p.EvaluateString(t.Context(), "access.memo", "a", nil); err != nil {
+		t.Errorf("another caller gets %v", err)
+	}
+}
+
+// bulky is a chart with many bytes of files that few templates read.
+func bulky(tb testing.TB, name string, bytes int) template.Source {
+	tb.Helper()
+	return packed(tb, [][2]string{
+		{"shop/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.2.3\ndescription: " + name + "\n"}, {"shop/templates/a.yaml", "# nothing\n"},
+		{"shop/files/a.bin", strings.Repeat("x", bytes)},
+	})
+}
+
+// What a worker keeps of others is missing to whoever comes next.
+func TestOthersTemplatesAreNotChargedToWhoComesNext(t *testing.T) {
+	p := newPool(t, 1, Limits{Time: 30 * time.Second, Memory: 256 << 20, Stack: 16 << 20})
+	for i := range maxParsed {
+		tmpl, err := p.Load(t.Context(), bulky(t, fmt.Sprint(i), 14<<20))
+		if err == nil {
+			_, err = tmpl.Render(t.Context(), inputs(nil))
+		}
+		if err != nil {
+			t.Fatalf("chart %d: %v", i, err)
+		}
+	}
+	if _, err := rendered(t, p, good, withKept(inputs(map[string]any{"account": 1, "n": 2}))); err != nil {
+		t.Error(err)
+	}
+	if p.past.overran.Len() > 0 {
+		t.Error("something is remembered as too much")
+	}
+}
+
+func TestAWorkerKeepsAsManyTemplatesAsItHasRoomFor(t *testing.T) {
+	kept := newTemplates(64 << 20) // 16 MiB together, and 8 MiB each
+	keep := func(name string, bytes int) {
+		tmpl, err := template.Parse(bulky(t, name, bytes))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept.keep(name, tmpl)
+	}
+	keep("huge", 5<<20)
+	for i := range 20 {
+		keep(fmt.Sprint(i), 2<<20)
+	}
+	if kept.list.Len() != 3 || kept.list.Contains("huge") || !kept.list.Contains("19") || kept.total > kept.most || kept.total < 12<<20 {
+		t.Errorf("it keeps %v, %d bytes", kept.list.Keys(), kept.total)
+	}
+}
+
+// A worker that has worked for others has less memory left than its own.
+func TestMemoryIsTriedOnceInAFreshWorker(t *testing.T) {
+	if shadow != 1 {
+		t.Skip("the race detector's own memory may end a worker without a word")
+	}
+	p := newPool(t, 2, Limits{Time: 10 * time.Second, Memory: 256 << 20, Stack: 1 << 20})
+	const query = `{{ $x := dict }}{{ range $i := until 1000 }}{{ $_ := set $x (toString $i) (repeat 80 (repeat 100000 "x")) }}{{ end }}up`
+	for _, tc := range []struct {
+		before string
+		starts int
+	}{{"", 1}, {"another", 2}} {
+		p.past, p.started = newPast(), 0
+		if tc.before != "" {
+			if _, err := p.EvaluateString(t.Context(), "access.memo", tc.before, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := p.EvaluateString(t.Context(), "access.memo", query, nil); !errors.Is(err, ErrRenderLimit) {
+			t.Fatalf("got %v", err)
+		}
+		if p.started != tc.starts || len(p.idle) > 0 {
+			t.Errorf("after %q, %d workers were started, want %d; %d are left", tc.before, p.started, tc.starts, len(p.idle))
+		}
+	}
 }
 
 // A node without a processor for us is no fault of the template.
@@ -361,7 +480,7 @@ func TestARenderingThatGetsNoProcessorIsTriedAgain(t *testing.T) {
 	if _, err := tmpl.Render(t.Context(), withKept(inputs(map[string]any{"account": 1, "n": 2}))); err != nil {
 		t.Errorf("got %v", err)
 	}
-	if p.overran.Len() > 0 {
+	if p.past.overran.Len() > 0 {
 		t.Error("it is remembered as too much")
 	}
 }
@@ -394,17 +513,6 @@ func TestAPoolThatCanStartNoWorkerSaysSo(t *testing.T) {
 	if _, err := closed.Load(t.Context(), template.Source{Inline: good}); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
-}
-
-func TestWaitingForAWorkerEndsWithTheContext(t *testing.T) {
-	p := newPool(t, 1, testLimits)
-	p.places <- struct{}{}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := p.Load(ctx, template.Source{Inline: good}); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	<-p.places
 }
 
 func TestAMessageHasABound(t *testing.T) {

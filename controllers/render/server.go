@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"runtime/debug"
 
@@ -14,8 +13,14 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 )
 
-// maxParsed bounds the templates that a worker keeps.
-const maxParsed = 16
+const (
+	// maxParsed bounds the templates that a worker keeps.
+	maxParsed = 16
+	// Of its memory, all of them together take keptPart, and one that would take eachPart alone is not kept: what is kept is missing to
+	// whoever is rendered next.
+	keptPart = 4
+	eachPart = 8
+)
 
 // Serve answers requests until the input ends or the context does. The error is nil at the end of the input. It limits the whole process,
 // which is why it belongs in a process of its own.
@@ -24,11 +29,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, limits Limits) erro
 	if err := limitProcess(limits); err != nil {
 		return err
 	}
-	parsed, err := lru.New[string, *template.Template](maxParsed)
-	if err != nil {
-		return fmt.Errorf("making the list of templates: %w", err)
-	}
-	s := &server{parsed: parsed, limits: limits}
+	s := &server{parsed: newTemplates(limits.Memory), limits: limits}
 	from, to := bufio.NewReaderSize(in, 64<<10), bufio.NewWriterSize(out, 64<<10)
 	for {
 		var asked request
@@ -59,8 +60,34 @@ func limitProcess(limits Limits) error {
 var errTooLong = errors.New("a rendering took too long")
 
 type server struct {
-	parsed *lru.Cache[string, *template.Template]
+	parsed *templates
 	limits Limits
+}
+
+// templates are those that a worker keeps, the ones that were used last.
+type templates struct {
+	list              *lru.Cache[string, *template.Template]
+	each, most, total int
+}
+
+func newTemplates(memory int64) *templates {
+	t := &templates{each: int(memory / eachPart), most: int(memory / keptPart)}
+	// It fails for a size below 1 alone.
+	t.list, _ = lru.NewWithEvict(maxParsed, func(_ string, gone *template.Template) { t.total -= gone.Bytes() })
+	return t
+}
+
+// keep keeps a template that is not there, and as few of the others as there is room for.
+func (t *templates) keep(digest string, tmpl *template.Template) {
+	bytes := tmpl.Bytes()
+	if bytes > t.each {
+		return
+	}
+	t.total += bytes
+	t.list.Add(digest, tmpl)
+	for t.total > t.most {
+		t.list.RemoveOldest()
+	}
 }
 
 // answer works on one request. The error says that it takes too long: a goroutine can't be stopped, so the process has to end.
@@ -73,6 +100,7 @@ func (s *server) answer(ctx context.Context, asked request) (response, error) {
 		select {
 		case answer := <-done:
 			cancel()
+			answer.Took = processorTime() - began
 			return answer, nil
 		case <-look.Done():
 			cancel()
@@ -94,7 +122,7 @@ func (s *server) work(asked request) (answer response) {
 	if asked.Evaluates {
 		return evaluate(asked)
 	}
-	tmpl, known := s.parsed.Get(asked.Digest)
+	tmpl, known := s.parsed.list.Get(asked.Digest)
 	switch {
 	case !known && asked.Source == nil:
 		return response{Unknown: true}
@@ -103,7 +131,7 @@ func (s *server) work(asked request) (answer response) {
 		if tmpl, err = template.Parse(*asked.Source); err != nil {
 			return response{Error: wireErrorOf(err)}
 		}
-		s.parsed.Add(asked.Digest, tmpl)
+		s.parsed.keep(asked.Digest, tmpl)
 	}
 	if asked.Inputs == nil {
 		return response{}

@@ -19,6 +19,18 @@ type worker struct {
 	errs *tail
 	// ended is closed when the process has.
 	ended chan struct{}
+	// first is the source that it had first, and mixed says that it has had another one since.
+	first string
+	mixed bool
+}
+
+// had notes a source, and says whether it is not the only one that the worker has had.
+func (w *worker) had(source string) (mixed bool) {
+	if w.first == "" {
+		w.first = source
+	}
+	w.mixed = w.mixed || w.first != source
+	return w.mixed
 }
 
 // start starts a worker.
