@@ -184,7 +184,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 		},
 		"usage": &usage.Reconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Sales: sales, PrometheusURL: c.PrometheusURL,
-			Retention: c.UsageRetention, Prometheus: c.Prometheus, Tenants: c.Tenants,
+			Retention: c.UsageRetention, Renderer: c.Renderer, Prometheus: c.Prometheus, Tenants: c.Tenants,
 		},
 		"usagepush": &usage.PushReconciler{
 			Client: cached, APIReader: live, Clock: c.Clock, Recorder: recorder, Clients: clients, Sales: sales,

@@ -71,6 +71,9 @@ func (c check) run(ctx context.Context, product *v1alpha1.MarketplaceProduct, na
 				return "", inPlan(err, plan.Name)
 			}
 		}
+		if err := of.texts(ctx); err != nil {
+			return "", inPlan(err, plan.Name)
+		}
 		if err := of.withoutAttributes(ctx); err != nil {
 			return "", err
 		}
@@ -101,6 +104,16 @@ func (c planCheck) inputs(suspended bool) revision.Inputs {
 	in.SecretValues, in.ReportMissing, in.Secrets.Kept = c.secrets, true, *c.kept
 	in.Namespace = cmp.Or(c.namespace, in.Namespace)
 	return in
+}
+
+// texts evaluates what the features evaluate for the plan's sales, each time anew and long after the sale.
+func (c planCheck) texts(ctx context.Context) error {
+	for _, text := range sale.PlanTexts(c.features, c.product, c.plan.Name) {
+		if _, err := c.renderer.EvaluateString(ctx, text.Name, text.Template, text.Scope); err != nil {
+			return renderProblem(fmt.Errorf("%s: %w", text.Field, err))
+		}
+	}
+	return nil
 }
 
 // withoutAttributes renders a plan for a buyer who has entered nothing. Whether that can happen is for the marketplace to say.

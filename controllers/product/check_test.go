@@ -90,6 +90,10 @@ func TestCheckProduct(t *testing.T) {
 		"changes forwarded to a Service":            {product: salestest.Product(salestest.Forwards, salestest.Inline(salestest.Web+salestest.Settings+salestest.WebService("8080")))},
 		"a meter that asks a Service that is there": {product: salestest.Product(salestest.MeteredBy(salestest.ByHTTP), salestest.Inline(salestest.Web+salestest.Settings+salestest.WebService("80")))},
 		"a meter that asks one that is not there":   {product: salestest.Product(salestest.MeteredBy(salestest.ByHTTP)), note: `no Service "web" with the TCP port 80`},
+		"a meter whose query fails": {
+			product: salestest.Product(salestest.MeteredBy(func(m *salestest.Metered) { m.Prometheus.Query = "up{n={{ .attributes.domain }}}" })),
+			reason:  v1alpha1.ReasonRenderFailed, says: []string{`Plan "small": spec.meters[requests].prometheus.query`, "attributes"},
+		},
 		"a hook": {product: salestest.Product(salestest.Inline(salestest.Web + hook("v1", "ConfigMap", "pre-install")))},
 		"a hook that never runs": {
 			product: salestest.Product(salestest.Inline(salestest.Web + hook("batch/v1", "Job", "pre-delete,post-rollback"))),

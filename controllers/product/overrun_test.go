@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/render"
@@ -24,6 +26,33 @@ func (l limited) Load(ctx context.Context, src template.Source) (render.Template
 		return nil, &render.LimitError{Exceeded: render.Memory, Limits: render.Limits{Memory: 256 << 20}}
 	}
 	return l.InProcess.Load(ctx, src)
+}
+
+// EvaluateString fails for the same word.
+func (l limited) EvaluateString(ctx context.Context, name, text string, scope map[string]any) (string, error) {
+	if strings.Contains(text, "endless") {
+		*l.asked++
+		return "", &render.LimitError{Exceeded: render.Memory, Limits: render.Limits{Memory: 256 << 20}}
+	}
+	return l.InProcess.EvaluateString(ctx, name, text, scope)
+}
+
+// The query of a meter is asked at every interval of every sale, so that the product says so before there is a sale.
+func TestAQueryThatOverrunsIsTheProductsProblem(t *testing.T) {
+	p := salestest.Product(salestest.MeteredBy(func(m *salestest.Metered) { m.Prometheus.Query = "endless" }))
+	asked := 0
+	w := newWorld(t, p, koogallery())
+	for range 2 {
+		w.restart()
+		w.r.Renderer, w.r.Features = limited{asked: &asked}, allFeatures()
+		is := meta.FindStatusCondition(w.pass().Status.Conditions, v1alpha1.ConditionReady)
+		if is.Reason != v1alpha1.ReasonRenderLimit || !strings.Contains(is.Message, "spec.meters[requests].prometheus.query: rendering exceeds") {
+			t.Errorf("Ready is %s: %s", is.Reason, is.Message)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("it was asked %d times, also after a restart", asked)
+	}
 }
 
 // A worker that ends again at each look costs everybody, so that what overran is left alone: by this controller and by the next one.

@@ -100,6 +100,8 @@ type Feature struct {
 	// PlanServices are the Services that the controller connects to in the tenants of a plan, for the check of the product; may be
 	// nil.
 	PlanServices func(product *v1alpha1.MarketplaceProduct, plan string) []workload.ServicePort
+	// PlanTexts are the texts of a plan that the feature evaluates for its sales, for the check of the product; may be nil.
+	PlanTexts func(product *v1alpha1.MarketplaceProduct, plan string) []Text
 	// Reserved are the names in a tenant's namespace that templates may not use.
 	Reserved []workload.Reserved
 	// Watches are what changes the feature's answer, beside the instance and its product.
@@ -133,4 +135,22 @@ func PlanServices(features []Feature, product *v1alpha1.MarketplaceProduct, plan
 		}
 	}
 	return all.Services
+}
+
+// Text is a template that a seller has written, with a sample of what it may speak of.
+type Text struct {
+	// Field is where it stands in the product, Name what it is called where it is evaluated.
+	Field, Name, Template string
+	Scope                 map[string]any
+}
+
+// PlanTexts are the texts that the features evaluate for the sales of a plan.
+func PlanTexts(features []Feature, product *v1alpha1.MarketplaceProduct, plan string) []Text {
+	var all []Text
+	for _, feature := range features {
+		if feature.PlanTexts != nil {
+			all = append(all, feature.PlanTexts(product, plan)...)
+		}
+	}
+	return all
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
 	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
@@ -39,6 +40,8 @@ type Reconciler struct {
 	Recorder  events.EventRecorder
 	// Sales reads what is known of a sale, with what all features want of it.
 	Sales sale.Reader
+	// Renderer evaluates the queries of meters, which a seller has written.
+	Renderer render.Renderer
 	// PrometheusURL is asked by meters that name no address; may be empty.
 	PrometheusURL string
 	// Retention is how long records are kept once nothing more becomes of them.

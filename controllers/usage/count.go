@@ -15,9 +15,9 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/lifecycle"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
-	"github.com/stallkeeper/stallkeeper/controllers/template"
 	"github.com/stallkeeper/stallkeeper/controllers/usage/metering"
 	"github.com/stallkeeper/stallkeeper/controllers/usage/sources"
 )
@@ -155,22 +155,49 @@ func (r *Reconciler) ask(ctx context.Context, mpi *v1alpha1.MarketplaceInstance,
 		return 0, &sources.Error{Invalid: true, Text: "The meter names no Prometheus: set prometheus.address in it, or" +
 			" the chart's value usage.prometheusURL"}
 	}
-	query, err := template.EvaluateString("prometheus.query", meter.Prometheus.Query, queryScope(mpi, k))
+	asks := render.For(ctx, render.Caller{Product: mpi.Namespace + "/" + mpi.Spec.ProductRef.Name, Tenant: mpi.Namespace + "/" + mpi.Name})
+	query, err := r.Renderer.EvaluateString(asks, queryName, meter.Prometheus.Query, queryScope(k.Namespace, mpi, k.Effective))
+	if errors.Is(err, render.ErrUnavailable) {
+		return 0, &sources.Error{Text: "The query can't be evaluated at the moment: " + err.Error()}
+	}
 	if err != nil {
 		return 0, err
 	}
 	return sources.AskPrometheus(ctx, r.Prometheus, address, query, step.Begins, step.Ends)
 }
 
+// queryName is the field that errors speak of.
+const queryName = "prometheus.query"
+
 // queryScope is what a query may say of the tenant: names that the API has checked, and numbers. What a buyer may have typed, an
 // attribute or the account's name, could end a query's text and begin another query.
-func queryScope(mpi *v1alpha1.MarketplaceInstance, k *known) map[string]any {
+func queryScope(tenant string, mpi *v1alpha1.MarketplaceInstance, effective v1alpha1.EffectiveSubscription) map[string]any {
 	return map[string]any{
-		"instance": map[string]any{"name": mpi.Name, "namespace": mpi.Namespace, "tenantNamespace": k.Namespace},
-		"plan":     k.Effective.Plan,
-		"quantity": int64(ptr.Deref(k.Effective.Quantity, 1)),
+		"instance": map[string]any{"name": mpi.Name, "namespace": mpi.Namespace, "tenantNamespace": tenant},
+		"plan":     effective.Plan,
+		"quantity": int64(ptr.Deref(effective.Quantity, 1)),
 		"trial":    mpi.Spec.Subscription.Type == v1alpha1.SubscriptionTrial,
 	}
+}
+
+// queries are the queries of a plan's meters, with a sample of what they may say.
+func queries(product *v1alpha1.MarketplaceProduct, plan string) []sale.Text {
+	const sample = "sample"
+	mpi := &v1alpha1.MarketplaceInstance{
+		ObjectMeta: metav1.ObjectMeta{Namespace: product.Namespace, Name: sample},
+		Spec:       v1alpha1.MarketplaceInstanceSpec{Subscription: &v1alpha1.Subscription{}},
+	}
+	scope := queryScope(v1alpha1.TenantNamespace(v1alpha1.DefaultTenantPrefix, product.Namespace, sample), mpi,
+		v1alpha1.EffectiveSubscription{Plan: plan})
+	var texts []sale.Text
+	for _, meter := range metersOf(product, plan) {
+		if meter.Prometheus.Query != "" {
+			texts = append(texts, sale.Text{
+				Field: fmt.Sprintf("spec.meters[%s].%s", meter.Name, queryName), Name: queryName, Template: meter.Prometheus.Query, Scope: scope,
+			})
+		}
+	}
+	return texts
 }
 
 // write records a step. The name follows from what is recorded, so that the API server refuses a second record of the same.

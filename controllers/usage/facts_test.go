@@ -50,13 +50,13 @@ func TestWhenAPackageBegins(t *testing.T) {
 // Whatever a buyer types can't get into a query: what it could come from is not there.
 func TestAQuerySeesNothingThatABuyerTyped(t *testing.T) {
 	mpi := salestest.Sale(func(mpi *v1alpha1.MarketplaceInstance) { mpi.Spec.Subscription.CustomerName = `"} or vector(0) #` })
-	k := &known{Sale: sale.Sale{Instance: mpi, Namespace: "tenant-acme", Effective: sale.EffectiveOf(mpi)}}
-	got, err := template.EvaluateString("query", `x{n="{{ .instance.tenantNamespace }}",p="{{ .plan }}"} * {{ .quantity }}`, queryScope(mpi, k))
+	scope := queryScope("tenant-acme", mpi, sale.EffectiveOf(mpi))
+	got, err := template.EvaluateString("query", `x{n="{{ .instance.tenantNamespace }}",p="{{ .plan }}"} * {{ .quantity }}`, scope)
 	if err != nil || got != `x{n="tenant-acme",p="small"} * 5` {
 		t.Errorf("%q, %v", got, err)
 	}
 	for _, text := range []string{`{{ .attributes.domain }}`, `{{ .customer.name }}`, `{{ .access.memo }}`, `{{ .customer.id }}`} {
-		if got, err := template.EvaluateString("query", text, queryScope(mpi, k)); err == nil {
+		if got, err := template.EvaluateString("query", text, scope); err == nil {
 			t.Errorf("%s is %q", text, got)
 		}
 	}

@@ -35,6 +35,7 @@ func Feature(reader client.Reader) sale.Feature {
 		PlanServices: func(product *v1alpha1.MarketplaceProduct, plan string) []workload.ServicePort {
 			return askedServices(metersOf(product, plan))
 		},
+		PlanTexts: queries,
 		Watches: []sale.Watch{
 			{
 				Object: &v1alpha1.MarketplaceInstance{}, Handler: handler.EnqueueRequestsFromMapFunc(relatedInstances(reader)),
