@@ -107,6 +107,9 @@ func runController(ctx context.Context, f *controllerFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := limitMemory(os.Getenv, log, renderWorkers*renderWorkerMemory); err != nil {
+		return err
+	}
 	if len(f.tenantPrefix) > 16 || f.tenantPrefix == "" {
 		return fmt.Errorf("--tenant-namespace-prefix must have 1 to 16 characters, not %d", len(f.tenantPrefix))
 	}

@@ -18,8 +18,8 @@ const (
 )
 
 // limitMemory tells Go how much memory there is: by itself it lets garbage grow to the size of what is in use, and the container is killed
-// with half of it free. GOMEMLIMIT, which Go has read itself, goes before.
-func limitMemory(env func(string) string, log logr.Logger) error {
+// with half of it free. others is what other processes of the container may use. GOMEMLIMIT, which Go has read itself, goes before.
+func limitMemory(env func(string) string, log logr.Logger, others int64) error {
 	text := env(envMemoryLimit)
 	if text == "" || env("GOMEMLIMIT") != "" {
 		return nil
@@ -31,7 +31,9 @@ func limitMemory(env func(string) string, log logr.Logger) error {
 	if limit > math.MaxInt64/heapPercent {
 		return nil // as good as none
 	}
-	debug.SetMemoryLimit(limit * heapPercent / 100)
-	log.V(1).Info("Memory is limited", "container", limit, "percent", heapPercent)
+	// With next to nothing left, Go would do nothing but collect.
+	own := max(limit-others, limit/4)
+	debug.SetMemoryLimit(own * heapPercent / 100)
+	log.V(1).Info("Memory is limited", "container", limit, "otherProcesses", others, "percent", heapPercent)
 	return nil
 }

@@ -13,21 +13,24 @@ func TestGoIsToldOfTheContainersMemory(t *testing.T) {
 	t.Cleanup(func() { debug.SetMemoryLimit(before) })
 	tests := map[string]struct {
 		limit, goLimit string
+		others         int64
 		want           int64 // 0 for what is not touched, -1 for an error
 	}{
-		"256 MiB":                        {"268435456", "", 214748364},
-		"none":                           {"", "", 0},
-		"a limit that was set by hand":   {"268435456", "100MiB", 0},
-		"the memory of a whole node":     {"9223372036854775807", "", 0},
-		"a word":                         {"256Mi", "", -1},
-		"nothing at all":                 {"0", "", -1},
-		"less than there is of anything": {"-5", "", -1},
+		"256 MiB":                            {"268435456", "", 0, 214748364},
+		"none":                               {"", "", 0, 0},
+		"a limit that was set by hand":       {"268435456", "100MiB", 0, 0},
+		"the memory of a whole node":         {"9223372036854775807", "", 0, 0},
+		"a word":                             {"256Mi", "", 0, -1},
+		"nothing at all":                     {"0", "", 0, -1},
+		"1 GiB of which 512 MiB are others'": {"1073741824", "", 512 << 20, 429496729},
+		"others that may use all of it":      {"536870912", "", 512 << 20, 107374182},
+		"less than there is of anything":     {"-5", "", 0, -1},
 	}
 	for sentence, tc := range tests {
 		t.Run(sentence, func(t *testing.T) {
 			debug.SetMemoryLimit(math.MaxInt64)
 			env := map[string]string{envMemoryLimit: tc.limit, "GOMEMLIMIT": tc.goLimit}
-			err := limitMemory(func(name string) string { return env[name] }, logr.Discard())
+			err := limitMemory(func(name string) string { return env[name] }, logr.Discard(), tc.others)
 			got := debug.SetMemoryLimit(-1)
 			want := tc.want
 			if want <= 0 {

@@ -66,7 +66,7 @@ func (f *serverFlags) check() error {
 func (f *serverFlags) newManager(
 	ctx context.Context, namespaces []string, log logr.Logger, indexes map[string]client.IndexerFunc,
 ) (ctrl.Manager, error) {
-	if err := limitMemory(os.Getenv, log); err != nil {
+	if err := limitMemory(os.Getenv, log, 0); err != nil {
 		return nil, err
 	}
 	cluster, err := restConfig()
