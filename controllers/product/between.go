@@ -2,9 +2,10 @@ package product
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -28,10 +29,42 @@ var fixedFields = map[schema.GroupKind][]string{
 	{Group: "rbac.authorization.k8s.io", Kind: "RoleBinding"}: {"roleRef"},
 }
 
-// planned is a plan with the objects of its running sample.
+// planned is a plan with what of its running sample's objects matters to a change of plan. Whole objects of all plans would be more than
+// there is memory.
 type planned struct {
 	plan    v1alpha1.Plan
-	objects []*unstructured.Unstructured
+	objects []standing
+}
+
+// standing is such an object.
+type standing struct {
+	key, name string
+	// fixed are the digests of its fields that can't be changed, and claims the sizes of its claims.
+	fixed  map[string][sha256.Size]byte
+	claims map[string]resource.Quantity
+}
+
+// maxCompared bounds the fields and claims that are compared between plans.
+const maxCompared = 5000
+
+func plannedOf(plan v1alpha1.Plan, objects []*unstructured.Unstructured) planned {
+	of, compared := planned{plan: plan}, 0
+	for _, object := range objects {
+		fields, claims := fixedFields[object.GroupVersionKind().GroupKind()], claimSizes(object)
+		compared += len(fields) + len(claims)
+		if len(fields)+len(claims) == 0 || compared > maxCompared {
+			continue
+		}
+		stands := standing{key: keyOf(object), name: object.GetKind() + "/" + object.GetName(), fixed: map[string][sha256.Size]byte{}, claims: claims}
+		for _, field := range fields {
+			raw, err := json.Marshal(valueAt(object, strings.Split(field, ".")))
+			if err == nil {
+				stands.fixed[field] = sha256.Sum256(raw)
+			}
+		}
+		of.objects = append(of.objects, stands)
+	}
+	return of
 }
 
 // betweenPlans says what keeps a sale from changing its plan, by comparing each plan with the next larger one: an object that both have, with a
@@ -41,13 +74,13 @@ func betweenPlans(plans []planned) []string {
 	var notes []string
 	for i := 1; i < len(plans); i++ {
 		former, next := plans[i-1], plans[i]
-		standing := map[string]*unstructured.Unstructured{}
+		before := map[string]standing{}
 		for _, object := range former.objects {
-			standing[keyOf(object)] = object
+			before[object.key] = object
 		}
 		for _, object := range next.objects {
-			stands := standing[keyOf(object)]
-			if stands == nil {
+			stands, ok := before[object.key]
+			if !ok {
 				continue
 			}
 			for _, problem := range fixedProblems(stands, object) {
@@ -66,25 +99,23 @@ func betweenPlans(plans []planned) []string {
 }
 
 // fixedProblems are the fields that differ and can't be changed.
-func fixedProblems(before, after *unstructured.Unstructured) []string {
+func fixedProblems(before, after standing) []string {
 	var problems []string
-	for _, field := range fixedFields[after.GroupVersionKind().GroupKind()] {
-		if path := strings.Split(field, "."); !reflect.DeepEqual(valueAt(before, path), valueAt(after, path)) {
-			problems = append(problems, fmt.Sprintf("%s/%s has another %s, which can't be changed once it stands: write the same for both",
-				after.GetKind(), after.GetName(), field))
+	for _, field := range slices.Sorted(maps.Keys(after.fixed)) {
+		if before.fixed[field] != after.fixed[field] {
+			problems = append(problems, fmt.Sprintf("%s has another %s, which can't be changed once it stands: write the same for both", after.name, field))
 		}
 	}
 	return problems
 }
 
 // shrinkProblems are the claims that are smaller.
-func shrinkProblems(before, after *unstructured.Unstructured) []string {
-	least, sizes := claimSizes(before), claimSizes(after)
+func shrinkProblems(before, after standing) []string {
 	var problems []string
-	for _, claim := range slices.Sorted(maps.Keys(sizes)) {
-		if had, size := least[claim], sizes[claim]; !size.IsZero() && size.Cmp(had) < 0 {
-			problems = append(problems, fmt.Sprintf("%s/%s would shrink its claim %s from %s to %s, which Kubernetes does not support: set it to at least %s",
-				after.GetKind(), after.GetName(), claim, had.String(), size.String(), had.String()))
+	for _, claim := range slices.Sorted(maps.Keys(after.claims)) {
+		if had, size := before.claims[claim], after.claims[claim]; !size.IsZero() && size.Cmp(had) < 0 {
+			problems = append(problems, fmt.Sprintf("%s would shrink its claim %s from %s to %s, which Kubernetes does not support: set it to at least %s",
+				after.name, claim, had.String(), size.String(), had.String()))
 		}
 	}
 	return problems

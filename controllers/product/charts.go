@@ -168,7 +168,7 @@ func registryProblem(chart v1alpha1.OCIChart, err error) error {
 	}
 	cause, remedy, passes := registryCause(err)
 	if passes {
-		return report.Passing(v1alpha1.ReasonChartUnavailable, fmt.Sprintf("Can't fetch %s: %s; %s; retrying every minute", where, cause, remedy))
+		return report.Passing(v1alpha1.ReasonChartUnavailable, fmt.Sprintf("Can't fetch %s: %s; %s; retrying", where, cause, remedy))
 	}
 	return report.Problem(v1alpha1.ReasonChartUnavailable, fmt.Sprintf("Can't fetch %s: %s; %s", where, cause, remedy))
 }

@@ -309,7 +309,7 @@ func TestOnlyWhatStaysIsAProblem(t *testing.T) {
 			if !errors.As(err, &said) || said.Status != tc.want {
 				t.Fatalf("it is %v, want %s", said, tc.want)
 			}
-			if retried := strings.Contains(said.Message, "retrying every minute"); retried != (tc.want == metav1.ConditionUnknown) {
+			if retried := strings.Contains(said.Message, "retrying"); retried != (tc.want == metav1.ConditionUnknown) {
 				t.Errorf("%s: %s", said.Status, said.Message)
 			}
 			p := salestest.Product()
@@ -383,7 +383,7 @@ func TestTheCauseOfARegistryThatCannotBeAskedIsSaid(t *testing.T) {
 		"a chart that breaks off": {blob(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "4")
 			_, _ = io.WriteString(w, "ab")
-		}), v1alpha1.TransportHTTP, "", v1alpha1.ReasonChartUnavailable, []string{"closed in the middle", "retrying every minute"}},
+		}), v1alpha1.TransportHTTP, "", v1alpha1.ReasonChartUnavailable, []string{"closed in the middle", "retrying"}},
 		"a web page": {odd(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = io.WriteString(w, "<html>"+registryPassword)

@@ -27,20 +27,27 @@ type check struct {
 	renderer    render.Renderer
 	// namespace is where the samples are; a tenant's when empty.
 	namespace string
-	// samples takes the objects for a dry run; nil for none.
-	samples *samples
+	// budget bounds what all of it takes; nil for no bound.
+	budget *render.Budget
+	// trial has the API server try the objects; nil for none.
+	trial *trial
 }
+
+// maxNotes bounds what a check has to say without a problem. A condition holds far less.
+const maxNotes = 1000
 
 // findings are what the check of a product has to say without a problem, each once and in the order in which it was found.
 type findings struct {
 	notes, idle []string
+	noted       map[string]bool
 	unknown     map[workload.ServicePort]bool
 	// plans are those that were looked at.
 	plans []planned
 }
 
 func (f *findings) add(format string, args ...any) {
-	if note := fmt.Sprintf(format, args...); !slices.Contains(f.notes, note) {
+	if note := fmt.Sprintf(format, args...); len(f.notes) < maxNotes && !f.noted[note] {
+		f.noted[note] = true
 		f.notes = append(f.notes, note)
 	}
 }
@@ -63,7 +70,7 @@ func (c check) run(ctx context.Context, product *v1alpha1.MarketplaceProduct, na
 	if err != nil {
 		return "", templateProblem(err)
 	}
-	found := findings{unknown: map[workload.ServicePort]bool{}}
+	found := findings{noted: map[string]bool{}, unknown: map[workload.ServicePort]bool{}}
 	for _, plan := range data.Plans {
 		of := planCheck{check: c, product: product, rev: rev, plan: plan, secrets: secrets, found: &found, kept: &template.Kept{}}
 		for _, suspended := range []bool{false, true} {
@@ -79,6 +86,10 @@ func (c check) run(ctx context.Context, product *v1alpha1.MarketplaceProduct, na
 		}
 		if err := of.hostile(ctx); err != nil {
 			return "", inPlan(err, plan.Name)
+		}
+		// What fails for a text of a buyer's, or without one, is no problem; that it was not tried is one.
+		if err := c.budget.Err(); err != nil {
+			return "", renderProblem(err)
 		}
 	}
 	for _, note := range betweenPlans(found.plans) {
@@ -145,18 +156,20 @@ func (c planCheck) run(ctx context.Context, suspended bool) error {
 		return nil
 	}
 	*c.kept = c.kept.With(rendered.Made)
-	c.found.idle = append(c.found.idle, rendered.Idle...)
+	if len(c.found.idle) < maxNotes {
+		c.found.idle = append(c.found.idle, rendered.Idle...)
+	}
 	for _, missing := range rendered.Missing {
 		c.found.add("The template uses an undefined value and renders nothing in its place: %s", missing)
 	}
 	for _, note := range rendered.Notes {
 		c.found.add("%s", note)
 	}
-	return c.objects(in, rendered, suspended)
+	return c.objects(ctx, in, rendered, suspended)
 }
 
 // objects checks the objects of a sample.
-func (c planCheck) objects(in revision.Inputs, rendered revision.Rendered, suspended bool) error {
+func (c planCheck) objects(ctx context.Context, in revision.Inputs, rendered revision.Rendered, suspended bool) error {
 	policy := c.rev.Policy(c.plan, sale.LifecycleOf(c.product, c.plan.Name, v1alpha1.InstanceLifecycle{}))
 	policy.Asked, policy.Reserved = sale.PlanServices(c.features, c.product, c.plan.Name), sale.Reserved(c.features)
 	set, err := workload.Desired(workload.Tenant{
@@ -185,7 +198,7 @@ func (c planCheck) objects(in revision.Inputs, rendered revision.Rendered, suspe
 	if len(problems) > 0 {
 		return report.Problem(v1alpha1.ReasonPodSecurity, strings.Join(problems, "; "))
 	}
-	c.samples.add(c.plan.Name, rendered, set.Namespace, objects)
+	c.trial.try(ctx, c.plan.Name, rendered, set.Namespace, objects)
 	for _, asked := range set.Unknown {
 		if !c.found.unknown[asked] {
 			c.found.unknown[asked] = true
@@ -202,7 +215,7 @@ func (c planCheck) objects(in revision.Inputs, rendered revision.Rendered, suspe
 		if i := slices.IndexFunc(c.product.Spec.Plans, func(of v1alpha1.Plan) bool { return of.Name == plan.Name }); i >= 0 {
 			plan = c.product.Spec.Plans[i]
 		}
-		c.found.plans = append(c.found.plans, planned{plan, objects})
+		c.found.plans = append(c.found.plans, plannedOf(plan, objects))
 	}
 	for _, note := range slices.Concat(nodePortNotes(objects), probeNotes(objects)) {
 		c.found.add("%s", note)

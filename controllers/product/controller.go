@@ -24,8 +24,13 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
 
-// registryTimeout bounds the download of a chart.
-const registryTimeout = 30 * time.Second
+const (
+	// registryTimeout bounds the download of a chart. A registry that fails after slowRegistry is left alone for longer each time.
+	registryTimeout = 30 * time.Second
+	slowRegistry    = 5 * time.Second
+	// checkTime is the processor time that a check may take for all plans together.
+	checkTime = 5 * time.Minute
+)
 
 // Reconciler checks products: every plan must render, within the operator's permissions and the Pod Security level.
 // What passes becomes a revision; what does not leaves the last good revision in force.
@@ -140,6 +145,9 @@ func setStatus(product *v1alpha1.MarketplaceProduct, cut cutRevision, problem *r
 		ready = report.Unknown(v1alpha1.ReasonProgressing, "Checking the product failed for a reason outside the product; retrying")
 		if away, ok := errors.AsType[*awayError](err); ok {
 			ready.Message = "The API server could not be asked about the objects, and is asked again: " + away.Error()
+		}
+		if errors.Is(err, render.ErrBusy) {
+			ready.Message = "Waiting to be rendered: templates that take long take turns"
 		}
 	default:
 		product.Status.OverrunRevision = ""

@@ -9,6 +9,8 @@
 //
 //   - A product that does not pass leaves the last good revision in force.
 //   - A revision that a tenant is pinned to is not deleted, also when its product is gone; the API server is asked, not the cache.
+//   - A check has bounds: of processor time for all plans together, of what is in memory, of the objects that the API server is asked about.
+//     Several products are checked at once, and a registry that takes long is asked less often.
 //   - A chart of a registry is fetched once for each generation of the product. Sizes are checked before anything is downloaded, and
 //     nothing that a registry says reaches a condition.
 package product

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -50,36 +51,6 @@ func inFile(file string, object *unstructured.Unstructured) string {
 	return name
 }
 
-// samples are the objects of all plans' samples, each content once, what of them is secret, and the namespace that a tenant would have.
-type samples struct {
-	list      []sample
-	namespace *unstructured.Unstructured
-	seen      map[[sha256.Size]byte]bool
-	secrets   secrets
-}
-
-func (s *samples) add(plan string, rendered revision.Rendered, namespace *unstructured.Unstructured, objects []*unstructured.Unstructured) {
-	if s == nil {
-		return
-	}
-	s.namespace = namespace
-	files := filesOf(rendered)
-	for _, value := range rendered.Made {
-		s.secrets.add(value.Value)
-	}
-	for _, object := range objects {
-		s.secrets.addFrom(object)
-		raw, err := json.Marshal(object.Object)
-		if sum := sha256.Sum256(raw); err == nil && !s.seen[sum] {
-			if s.seen == nil {
-				s.seen = map[[sha256.Size]byte]bool{}
-			}
-			s.seen[sum] = true
-			s.list = append(s.list, sample{plan, files[keyOf(object)], object})
-		}
-	}
-}
-
 // filesOf are the files of the rendered objects by kind and name. Objects that Stallkeeper itself adds come from none.
 func filesOf(rendered revision.Rendered) map[string]string {
 	files := map[string]string{}
@@ -93,15 +64,29 @@ func keyOf(object *unstructured.Unstructured) string {
 	return object.GroupVersionKind().GroupKind().String() + "/" + object.GetName()
 }
 
-// secrets are texts that must be in no message, although the API server quotes the values that it refuses.
-type secrets []string
+// maxSecrets bounds the texts that are looked for in an answer of the API server. Of a sample with more, no answer is repeated.
+const maxSecrets = 10_000
+
+// secrets are texts that must be in no message, although the API server quotes the values that it refuses. The zero value is usable.
+type secrets struct {
+	texts map[string]bool
+	// many says that there are more than maxSecrets.
+	many bool
+}
 
 // add takes a text, unless it is so short that it stands in messages by chance.
 func (s *secrets) add(text string) {
 	const shortest = 6
-	if len(text) >= shortest && !slices.Contains(*s, text) {
-		*s = append(*s, text)
+	switch {
+	case len(text) < shortest || s.texts[text]:
+		return
+	case len(s.texts) >= maxSecrets:
+		s.many = true
+		return
+	case s.texts == nil:
+		s.texts = map[string]bool{}
 	}
+	s.texts[text] = true
 }
 
 // addFrom takes what stands in a Secret.
@@ -110,9 +95,13 @@ func (s *secrets) addFrom(object *unstructured.Unstructured) {
 		return
 	}
 	for _, field := range []string{"stringData", "data"} {
-		values, _, _ := unstructured.NestedMap(object.Object, field)
+		held, _, _ := unstructured.NestedFieldNoCopy(object.Object, field)
+		values, _ := held.(map[string]any)
 		for _, value := range values {
 			text, _ := value.(string)
+			if s.many {
+				return
+			}
 			s.add(text)
 			var decoded []byte
 			if field == "data" && json.Unmarshal([]byte(`"`+text+`"`), &decoded) == nil {
@@ -128,8 +117,11 @@ func (s secrets) without(err error) error {
 	if !errors.As(err, &status) {
 		return err
 	}
-	longest := slices.SortedFunc(slices.Values(s), func(a, b string) int { return len(b) - len(a) })
+	longest := slices.SortedFunc(maps.Keys(s.texts), func(a, b string) int { return len(b) - len(a) })
 	cut := func(text string) string {
+		if s.many {
+			return fmt.Sprintf("(the answer is not repeated, because the objects have more than %d secret values)", maxSecrets)
+		}
 		for _, secret := range longest {
 			for _, form := range []string{secret, strings.Trim(fmt.Sprintf("%q", secret), `"`)} {
 				text = strings.ReplaceAll(text, form, "(secret)")
@@ -166,34 +158,45 @@ type answer struct {
 	away          string
 }
 
-// all asks about all samples. The error is a *report.Verdict when an object is refused, and an *awayError when one could not be asked about.
-func (d dryRun) all(ctx context.Context, list []sample) (notes []string, err error) {
-	var problems, away []string
-	reason := ""
+// answers are what it says about all samples, each text once.
+type answers struct {
+	reason                string
+	problems, notes, away []string
+}
+
+// enough says that no more is asked.
+func (a *answers) enough() bool { return len(a.away) > 0 || len(a.problems) >= maxSchemaProblems }
+
+// result is a *report.Verdict when an object is refused, and an *awayError when one could not be asked about.
+func (a *answers) result() (notes []string, err error) {
+	switch {
+	case len(a.problems) > 0:
+		return nil, report.Problem(a.reason, "The API server rejects the rendered objects in a dry run: "+strings.Join(a.problems, "; "))
+	case len(a.away) > 0:
+		return nil, &awayError{strings.Join(a.away, "; ")}
+	}
+	return a.notes, nil
+}
+
+// all asks about some samples.
+func (d dryRun) all(ctx context.Context, list []sample, into *answers) {
 	for chunk := range slices.Chunk(list, dryRunsAtOnce) {
-		answers := make([]answer, len(chunk))
+		if into.enough() {
+			return
+		}
+		said := make([]answer, len(chunk))
 		var asked sync.WaitGroup
 		for i := range chunk {
-			asked.Go(func() { answers[i] = d.one(ctx, chunk[i]) })
+			asked.Go(func() { said[i] = d.one(ctx, chunk[i]) })
 		}
 		asked.Wait()
-		for _, a := range answers {
-			if reason == "" {
-				reason = a.reason
+		for _, a := range said {
+			if into.reason == "" {
+				into.reason = a.reason
 			}
-			problems, notes, away = once(problems, a.problem), once(notes, a.note), once(away, a.away)
-		}
-		if len(away) > 0 || len(problems) >= maxSchemaProblems {
-			break
+			into.problems, into.notes, into.away = once(into.problems, a.problem), once(into.notes, a.note), once(into.away, a.away)
 		}
 	}
-	switch {
-	case len(problems) > 0:
-		return nil, report.Problem(reason, "The API server rejects the rendered objects in a dry run: "+strings.Join(problems, "; "))
-	case len(away) > 0:
-		return nil, &awayError{strings.Join(away, "; ")}
-	}
-	return notes, nil
 }
 
 // once adds a text that is not empty and not there.
@@ -278,20 +281,79 @@ func refusalReason(reason apply.Reason) string {
 // again.
 const askedAnnotation = "stallkeeper.io/dry-run"
 
-// ask has the API server try the samples. Notes say what it was not asked about, or what fits one tenant only.
-func (r *Reconciler) ask(ctx context.Context, product *v1alpha1.MarketplaceProduct, tried *samples) (notes []string, err error) {
-	name := r.checkNamespace(product)
-	if err := r.ensureNamespace(ctx, product, name, tried.namespace); err != nil {
-		failure := apply.Explain(apply.Key{Kind: "Namespace", Name: name}, err)
-		switch {
-		case errors.Is(err, errStranger):
-			return []string{fmt.Sprintf("The API server was not asked about the objects, because of the namespace %s: %s", name, err)}, nil
-		case failure.Retryable():
-			return nil, &awayError{"namespace " + name + ": " + failure.Message}
-		}
-		return []string{fmt.Sprintf("The API server was not asked about the objects, because the namespace %s can't be created: %s", name, failure.Message)}, nil
+// maxTried bounds the objects that the API server is asked about in one check.
+const maxTried = 5000
+
+// trial has the API server try the samples of a product while they are made: the objects of one may be as large as a template can make
+// them, and those of all plans would be more than there is memory. nil tries nothing.
+type trial struct {
+	r       *Reconciler
+	product *v1alpha1.MarketplaceProduct
+	// values are secret in all samples.
+	values revision.SecretValues
+	// seen are the digests of the objects that were asked about; the same is in most plans.
+	seen map[[sha256.Size]byte]bool
+	// began says that there was something to ask, and without that the namespace keeps it from being asked.
+	began, without bool
+	said           answers
+}
+
+// try asks about the objects of a sample that no other has had.
+func (t *trial) try(ctx context.Context, plan string, rendered revision.Rendered, namespace *unstructured.Unstructured, objects []*unstructured.Unstructured) {
+	if t == nil || t.without || t.said.enough() {
+		return
 	}
-	return dryRun{client: r.Client, secrets: tried.secrets}.all(ctx, tried.list)
+	of := dryRun{client: t.r.Client}
+	for _, value := range t.values {
+		of.secrets.add(string(value))
+	}
+	for _, value := range rendered.Made {
+		of.secrets.add(value.Value)
+	}
+	files := filesOf(rendered)
+	var list []sample
+	for _, object := range objects {
+		of.secrets.addFrom(object)
+		raw, err := json.Marshal(object.Object)
+		if sum := sha256.Sum256(raw); err == nil && !t.seen[sum] {
+			if len(t.seen) >= maxTried {
+				t.said.notes = once(t.said.notes, fmt.Sprintf("The API server was asked about the first %d objects of all plans only", maxTried))
+				break
+			}
+			t.seen[sum] = true
+			list = append(list, sample{plan, files[keyOf(object)], object})
+		}
+	}
+	if len(list) == 0 {
+		return
+	}
+	if !t.began {
+		t.began = true
+		t.begin(ctx, namespace)
+	}
+	if !t.without {
+		of.all(ctx, list, &t.said)
+	}
+}
+
+// begin makes the namespace of the check, or says why there is none.
+func (t *trial) begin(ctx context.Context, namespace *unstructured.Unstructured) {
+	name := t.r.checkNamespace(t.product)
+	err := t.r.ensureNamespace(ctx, t.product, name, namespace)
+	if err == nil {
+		return
+	}
+	t.without = true
+	failure := apply.Explain(apply.Key{Kind: "Namespace", Name: name}, err)
+	switch {
+	case errors.Is(err, errStranger):
+		t.said.notes = append(t.said.notes, fmt.Sprintf("The API server was not asked about the objects, because of the namespace %s: %s", name, err))
+	case failure.Retryable():
+		t.said.away = append(t.said.away, "namespace "+name+": "+failure.Message)
+	default:
+		t.said.notes = append(t.said.notes,
+			fmt.Sprintf("The API server was not asked about the objects, because the namespace %s can't be created: %s", name, failure.Message))
+	}
 }
 
 func (r *Reconciler) checkNamespace(product *v1alpha1.MarketplaceProduct) string {

@@ -2,10 +2,13 @@ package product
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
+	kuberuntime "k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
@@ -27,10 +30,13 @@ import (
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
@@ -508,7 +514,7 @@ func TestTheAPIServerIsAskedOnce(t *testing.T) {
 	asked(true)
 	s.restart()
 	asked(false)
-	s.product.Spec.Plans[0].Values = &runtime.RawExtension{Raw: []byte(`{"a": 1}`)}
+	s.product.Spec.Plans[0].Values = &kuberuntime.RawExtension{Raw: []byte(`{"a": 1}`)}
 	if err := s.client.Update(t.Context(), s.product); err != nil {
 		t.Fatal(err)
 	}
@@ -551,6 +557,74 @@ func TestANamespaceOfOthersIsLeftAlone(t *testing.T) {
 	}
 	if namespace := s.namespace(); namespace == nil || namespace.Labels[v1alpha1.InstanceLabel] != "" {
 		t.Errorf("the namespace is %v", namespace)
+	}
+}
+
+// The values of a Secret are compared with none of the others, and of too many none is looked for.
+func TestManySecretValuesAreBounded(t *testing.T) {
+	values := map[string]any{}
+	for i := range 100_000 {
+		values[fmt.Sprint(i)] = fmt.Sprintf("value-%d", i)
+	}
+	of := secrets{}
+	of.addFrom(&unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Secret", "stringData": values}})
+	of.add("swordfish")
+	if len(of.texts) != maxSecrets || !of.many {
+		t.Errorf("%d are kept, many: %t", len(of.texts), of.many)
+	}
+	err := apierrors.NewInvalid(schema.GroupKind{Group: "apps", Kind: "Deployment"}, "web", nil)
+	err.ErrStatus.Message = "denied: swordfish"
+	if text := of.without(err).Error(); strings.Contains(text, "swordfish") || !strings.Contains(text, "more than 10000 secret values") {
+		t.Error(text)
+	}
+}
+
+// Whatever plans print, no more than one sample is in memory: thirty-two plans may print as much as the controller has.
+func TestTheSamplesOfAllPlansAreNeverTogether(t *testing.T) {
+	const maps, plans = 4, 12
+	text := ""
+	for i := range maps {
+		text += fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c%d}\ndata: {a: '{{ .Values.stallkeeper.plan }}"+
+			"{{ repeat 90 (repeat 10000 \"x\") }}'}\n---\n", i)
+	}
+	product := salestest.Product(salestest.Inline(text), func(p *v1alpha1.MarketplaceProduct) {
+		for i := range plans {
+			plan := *p.Spec.Plans[0].DeepCopy()
+			plan.Name = fmt.Sprintf("plan-%d", i)
+			p.Spec.Plans = append(p.Spec.Plans, plan)
+		}
+		p.Spec.Plans = p.Spec.Plans[len(p.Spec.Plans)-plans:]
+	})
+	var asked atomic.Int64
+	var most, before runtime.MemStats
+	heap := func(into *runtime.MemStats) uint64 {
+		debug.FreeOSMemory()
+		runtime.ReadMemStats(into)
+		return into.HeapAlloc
+	}
+	plain := fake.NewClientBuilder().WithScheme(salestest.NewTestScheme(t)).Build()
+	c := interceptor.NewClient(plain, interceptor.Funcs{
+		Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+			if asked.Add(1) == maps*plans-maps+1 {
+				heap(&most)
+			}
+			return nil
+		},
+	})
+	r := &Reconciler{Client: c, APIReader: c, TenantPrefix: v1alpha1.DefaultTenantPrefix}
+	of := check{
+		permissions: salestest.Permissions(), renderer: render.InProcess{},
+		trial: &trial{r: r, product: product, seen: map[[sha256.Size]byte]bool{}},
+	}
+	heap(&before)
+	if _, err := of.run(t.Context(), product, "shop-1", cutOn0(product, nil), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := of.trial.said.result(); err != nil || len(got) > 0 || asked.Load() < maps*plans {
+		t.Errorf("%d objects were tried: %v, %v", asked.Load(), got, err)
+	}
+	if grown := int64(most.HeapAlloc) - int64(before.HeapAlloc); grown > 25<<20 {
+		t.Errorf("with the last plan, %d MiB are in use", grown>>20)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
@@ -50,6 +51,8 @@ type checkedRevision struct {
 	inputs   string
 	rendered *report.Verdict
 	since    time.Time
+	// late counts how often the registry has taken long to give no chart, since it was last asked with success.
+	late int
 	// refused says that the API server has found the problem. What it goes by besides, such as a policy, is not watched.
 	refused bool
 }
@@ -72,6 +75,20 @@ func (c *checkedRevision) recall(product *v1alpha1.MarketplaceProduct, cut cutRe
 	c.cut, c.inputs, c.rendered, c.since = cut, inputs, report.Problem(is.Reason, is.Message), now
 }
 
+// pause is how long what was found is believed.
+func (c *checkedRevision) pause() time.Duration {
+	pause := queue.ChartRecheck
+	for range c.late - 1 {
+		pause = min(2*pause, queue.SlowRegistryLast)
+	}
+	return pause
+}
+
+// lateError is a problem that a registry took long to cause. A product whose registry hangs would hold a worker most of the time.
+type lateError struct{ *report.Verdict }
+
+func (e lateError) Unwrap() error { return e.Verdict }
+
 // holds says whether the plans need not be rendered. A machine that stood still looks like a template that takes too much, so that this is
 // not believed for ever.
 func (c *checkedRevision) holds(inputs string, now time.Time) bool {
@@ -93,13 +110,18 @@ func (c *checkedRevision) holds(inputs string, now time.Time) bool {
 func (r *Reconciler) cutRevision(ctx context.Context, product *v1alpha1.MarketplaceProduct) (cutRevision, error) {
 	now := r.Clock.Now()
 	last := r.checked.Of(client.ObjectKeyFromObject(product), product.UID, func() *checkedRevision { return &checkedRevision{} })
-	if last.generation == product.Generation && now.Sub(last.at) < queue.ChartRecheck {
+	if last.generation == product.Generation && now.Sub(last.at) < last.pause() {
 		return last.found()
 	}
 	if last.generation != product.Generation {
 		*last = checkedRevision{generation: product.Generation}
 	}
 	err := r.checkRevision(ctx, product, last)
+	if late := (lateError{}); errors.As(err, &late) {
+		last.late = min(last.late+1, 8)
+	} else {
+		last.late = 0
+	}
 	last.problem = nil
 	if err != nil && !errors.As(err, &last.problem) {
 		last.at = time.Time{}
@@ -152,22 +174,27 @@ func (r *Reconciler) checkRevision(ctx context.Context, product *v1alpha1.Market
 	return r.ensureRevision(ctx, product, last.cut, data)
 }
 
-// try renders the plans of a revision, and has the API server try what comes of it. rendered says whether it came to the latter.
+// try renders the plans of a revision, and has the API server try what comes of it. rendered says whether it was the latter that the error
+// and the notes are of.
 func (r *Reconciler) try(ctx context.Context, product *v1alpha1.MarketplaceProduct, cut *cutRevision, data revision.Data, secrets revision.SecretValues,
 ) (rendered bool, err error) {
-	tried := &samples{}
-	for _, value := range secrets {
-		tried.secrets.add(string(value))
+	var tried *trial
+	if r.DryRun {
+		before, err := r.askedBefore(ctx, types.NamespacedName{Namespace: product.Namespace, Name: cut.name})
+		if err != nil {
+			return false, err
+		}
+		if before != cut.asked {
+			tried = &trial{r: r, product: product, values: secrets, seen: map[[sha256.Size]byte]bool{}}
+		}
 	}
-	of := check{permissions: r.Permissions, features: r.Features, renderer: r.renderer(), namespace: r.checkNamespace(product), samples: tried}
-	if cut.note, err = of.run(ctx, product, cut.name, data, secrets); err != nil || !r.DryRun || len(tried.list) == 0 {
+	budget := &render.Budget{Limit: checkTime}
+	ctx = render.For(ctx, render.Caller{Product: client.ObjectKeyFromObject(product).String(), Budget: budget})
+	of := check{permissions: r.Permissions, features: r.Features, renderer: r.renderer(), namespace: r.checkNamespace(product), trial: tried, budget: budget}
+	if cut.note, err = of.run(ctx, product, cut.name, data, secrets); err != nil || tried == nil || !tried.began {
 		return false, err
 	}
-	before, err := r.askedBefore(ctx, types.NamespacedName{Namespace: product.Namespace, Name: cut.name})
-	if err != nil || before == cut.asked {
-		return false, err
-	}
-	notes, err := r.ask(ctx, product, tried)
+	notes, err := tried.said.result()
 	if away, ok := errors.AsType[*awayError](err); ok && product.Status.LatestRevision == cut.name {
 		// What is sold already stays so while a webhook is away, and is asked about again.
 		cut.away, err = away.Error(), nil
@@ -368,7 +395,13 @@ func (r *Reconciler) chart(ctx context.Context, product *v1alpha1.MarketplacePro
 			return nil, err
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, registryTimeout)
+	fetching, cancel := context.WithTimeout(ctx, registryTimeout)
 	defer cancel()
-	return chartSource{live: r.APIReader, registries: r.Registries}.fetch(ctx, product)
+	began := r.Clock.Now()
+	chart, err := chartSource{live: r.APIReader, registries: r.Registries}.fetch(fetching, product)
+	problem := &report.Verdict{}
+	if errors.As(err, &problem) && (fetching.Err() != nil || r.Clock.Since(began) >= slowRegistry) {
+		err = lateError{problem}
+	}
+	return chart, err
 }

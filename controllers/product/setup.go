@@ -20,6 +20,9 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
 )
 
+// workers are how many products are checked at once. A check may take minutes, and a registry half of one.
+const workers = 4
+
 // SetupWithManager makes the reconciler run.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("product").
@@ -31,7 +34,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(namespaces(), handler.Funcs{CreateFunc: r.wakeForCheck}).
 		// Listings name them.
 		Watches(&v1alpha1.Marketplace{}, handler.EnqueueRequestsFromMapFunc(r.productsOfNamespace), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WithOptions(controller.Options{RateLimiter: queue.Retries(time.Second)}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: queue.Retries(time.Second)}).
 		Complete(r)
 }
 
