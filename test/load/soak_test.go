@@ -66,6 +66,9 @@ func TestSoak(t *testing.T) {
 	if refused.Load() == 0 || failed.Load()*100 > made.Load() {
 		t.Errorf("%d malformed calls were refused, and %d of %d failed", refused.Load(), failed.Load(), made.Load())
 	}
+	if late.Load()*20 > made.Load() {
+		t.Errorf("the machine makes %d of %d calls only, so that nothing is shown at %d a second", made.Load(), made.Load()+late.Load(), perSecond)
+	}
 	flat(t, samples)
 }
 
