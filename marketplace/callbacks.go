@@ -29,6 +29,9 @@ type Proof struct {
 	SentAt time.Time
 	// Nonce is unique per call; empty when the protocol has none.
 	Nonce string
+	// Token is what the call was signed with, where the protocol has neither nonce nor window: whoever has got hold of the call can make it
+	// again, however it is written, and it has the same Token. Empty otherwise. It is as secret as a signature: never log it.
+	Token string
 	// Generation names the generation of the marketplace's protocol that the call speaks, for its Answerer. Empty for the
 	// present one, and when nothing was verified.
 	Generation string

@@ -19,7 +19,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
-	"github.com/stallkeeper/stallkeeper/listener"
 	"github.com/stallkeeper/stallkeeper/marketplace"
 )
 
@@ -83,6 +82,7 @@ type Handler struct {
 	limits        *limits
 	arrivals      *arrivals
 	nonces        *nonces
+	tokens        *tokens
 	recorder      *recorder
 	skews         *skews
 	metrics       *metrics
@@ -124,6 +124,7 @@ func NewHandler(options Options) (*Handler, error) {
 		),
 		arrivals:      newArrivals(orDefault(options.MaxWaiting, DefaultMaxWaiting)),
 		nonces:        newNonces(),
+		tokens:        newTokens(),
 		recorder:      &recorder{client: options.Client, live: options.APIReader, clock: options.Clock, writes: newWrites()},
 		skews:         &skews{},
 		metrics:       metrics,
@@ -267,14 +268,11 @@ func (h *Handler) process(ctx context.Context, w http.ResponseWriter, r *http.Re
 		h.workAsForUnknown(ctx, c)
 		return err
 	}
-	listener.Vouch(ctx)
 	if c.connection.sharesKey() {
+		// It may be captured from the other one, and makes nobody known.
 		return errKeyShared
 	}
-	if err := h.record(ctx, c, req); err != nil {
-		return err
-	}
-	return h.supply(ctx, c)
+	return h.work(ctx, c, req)
 }
 
 // record takes a place among the verified calls at work, decodes the call and stores it.

@@ -39,10 +39,11 @@ func authToken(accessKey []byte, params map[string]string) []byte {
 	return hmacSHA256(slices.Concat(accessKey, []byte(params[timeParameter])), []byte(strings.Join(pairs, "&")))
 }
 
-// tokenCall is a call of SaaS V1.0 whose token holds: the key that made it, and the parameters as its sender meant them.
+// tokenCall is a call of SaaS V1.0 whose token holds: the key that made it, the parameters as its sender meant them, and the token.
 type tokenCall struct {
 	key    key
 	params map[string]string
+	token  string
 }
 
 // plusReadings are the ways in which the plus signs of a query may be meant, as the parameters in which one is a plus sign; in
@@ -72,7 +73,7 @@ func (c *Callbacks) openToken(query string) (tokenCall, error) {
 		}
 		for _, key := range c.token {
 			if hmac.Equal(given, authToken(key.value, params)) && key.held {
-				return tokenCall{key, params}, nil
+				return tokenCall{key, params, string(given)}, nil
 			}
 		}
 		if !strings.Contains(query, "+") {
@@ -121,13 +122,13 @@ var errQuery = malformed("the query string can't be parsed")
 // call may be as old as maxTokenAge, and a debug call, which changes and reads nothing, of any age. The Proof has neither time nor
 // nonce: within that time whoever got hold of a call's URL can make that call again. What it does then is harmless, because every
 // activity is recorded once by its order or ordered by its timeStamp; what it is told is what the call was told before, with
-// credentials encrypted. Which other call the token fits as well is in checkSplits.
+// credentials encrypted. How often it is made can be told by the Proof's Token. Which other call the token fits as well is in checkSplits.
 func (c *Callbacks) verifyToken(query string, now time.Time) (marketplace.Proof, error) {
 	call, err := c.openToken(query)
 	if err != nil {
 		return marketplace.Proof{}, err
 	}
-	proof := marketplace.Proof{KeyName: call.key.name, Generation: GenerationV1, LicensesOnly: licensesOnly(call.key.name)}
+	proof := marketplace.Proof{KeyName: call.key.name, Token: call.token, Generation: GenerationV1, LicensesOnly: licensesOnly(call.key.name)}
 	activity := call.params["activity"]
 	if !mayMake(queryPurposes, call.key.name, activity) {
 		return proof, errOtherFamily(call.key.name)

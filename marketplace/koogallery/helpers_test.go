@@ -1,6 +1,7 @@
 package koogallery_test
 
 import (
+	"encoding/base64"
 	"maps"
 	"net/url"
 	"strconv"
@@ -102,6 +103,15 @@ func (q queryCall) query() string {
 
 func (q queryCall) request() marketplace.Request {
 	return marketplace.Request{Method: "GET", Query: q.query()}
+}
+
+func unBase64(t testing.TB, text string) string {
+	t.Helper()
+	plain, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(plain)
 }
 
 // allKeys are those of every family.

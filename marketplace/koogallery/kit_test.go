@@ -107,7 +107,7 @@ func TestKitVectors(t *testing.T) {
 		// It is of 2022, in the time of China.
 		sent := time.Date(2022, 4, 13, 1, 35, 39, 534e6, time.UTC)
 		proof, err := callbacks.Verify(kitV1(vector.Name, string(vector.Body), vector.AuthTokenHeader), sent)
-		if want := (marketplace.Proof{KeyName: "kitAccessKey"}); err != nil || proof != want {
+		if want := (marketplace.Proof{KeyName: "kitAccessKey", Token: unBase64(t, vector.AuthTokenHeader)}); err != nil || proof != want {
 			t.Errorf("%s: Verify() = %+v, %v", vector.Name, proof, err)
 		}
 		for _, other := range []time.Time{sent.Add(25 * time.Hour), sent.Add(-25 * time.Hour)} {

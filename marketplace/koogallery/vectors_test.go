@@ -130,7 +130,8 @@ func TestTokenVectors(t *testing.T) {
 				if err != nil {
 					t.Errorf("%s: %v", reading, err)
 				}
-				if diff := cmp.Diff(marketplace.Proof{KeyName: "accessKey", Generation: "V1"}, proof); diff != "" {
+				want := marketplace.Proof{KeyName: "accessKey", Token: unBase64(t, vector.AuthToken), Generation: "V1"}
+				if diff := cmp.Diff(want, proof); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", reading, diff)
 				}
 				event, err := callbacks.Decode(req)

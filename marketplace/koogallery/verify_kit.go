@@ -177,7 +177,7 @@ func (c *Callbacks) verifyKitToken(req marketplace.Request, now time.Time) (mark
 	for _, reading := range readings {
 		for _, key := range c.kit {
 			if hmac.Equal(given, authToken(key.value, reading)) && key.held {
-				proof := marketplace.Proof{KeyName: key.name}
+				proof := marketplace.Proof{KeyName: key.name, Token: string(given)}
 				if !readAsSigned(req.Body, params, reading) {
 					return proof, malformed("values are encoded in part, which makes the token ambiguous")
 				}
