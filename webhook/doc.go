@@ -17,7 +17,8 @@
 //     written in between. A call that changes nothing is acknowledged only after a look at the API server itself.
 //   - Only spec.subscription of an instance is ever written, and beside it the Secrets that keep what calls have brought.
 //   - A debug call reads nothing but the Marketplace and its keys, and changes nothing.
-//   - An unknown Marketplace is answered as a wrong signature is, with the same work, and unsigned: who proves nothing learns nothing.
+//   - An unknown Marketplace is answered as a wrong signature is, with the same work, and unsigned: who proves nothing learns nothing. Only
+//     what may be a real call to a Marketplace whose keys are missing is told to come again, because no sale may be lost.
 //   - A call that is signed by a token alone, and so can be made again by whoever has it, is at work once however many make it at a time, and
 //     its repeats pass for a stranger's.
 //   - The same bytes again get the same answer as long as the marketplace may send them; another call with the same nonce is refused.

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
@@ -152,8 +154,10 @@ type call struct {
 	arrived time.Time
 
 	connection connection
-	proof      marketplace.Proof
-	verified   bool
+	// noKeys is why there are no keys to verify it by, nil if there are or if there is no Marketplace.
+	noKeys   error
+	proof    marketplace.Proof
+	verified bool
 	// digest is of the verified call; earlier is the same call that was answered before, nil for most.
 	digest  callDigest
 	earlier *answered
@@ -245,12 +249,11 @@ func (h *Handler) encode(c *call) (answer marketplace.Answer) {
 func (h *Handler) process(ctx context.Context, w http.ResponseWriter, r *http.Request, c *call) (err error) {
 	defer h.recovered(c, &err)
 
-	if c.connection, err = h.connections.open(ctx, c.target); err != nil {
-		return err
-	}
+	// Where there are no keys it goes on with the decoy's, so that only a call which has the form of a real one is told to come again.
+	c.connection, c.noKeys = h.connections.open(ctx, c.target)
 	req := marketplace.Request{Method: r.Method, Path: c.path, Query: r.URL.RawQuery, Header: r.Header}
 	if err := c.screen(req); err != nil {
-		h.workAsForUnknown(ctx, c)
+		_ = h.workAsForUnknown(ctx, c) // no body makes it a call
 		return err
 	}
 	if r.Header.Get("Expect") != "" {
@@ -265,7 +268,9 @@ func (h *Handler) process(ctx context.Context, w http.ResponseWriter, r *http.Re
 	err = h.verify(c, req)
 	looked()
 	if err != nil {
-		h.workAsForUnknown(ctx, c)
+		if failed := h.workAsForUnknown(ctx, c); failed != nil && errors.Is(err, marketplace.ErrUnauthenticated) {
+			return failed
+		}
 		return err
 	}
 	if c.connection.sharesKey() {
@@ -317,11 +322,12 @@ func (c *call) screen(req marketplace.Request) error {
 func (h *Handler) verify(c *call, req marketplace.Request) (err error) {
 	now := h.clock.Now()
 	c.proof, err = c.connection.Verify(req, now)
-	if c.connection.marketplace == nil {
-		if err == nil || errors.Is(err, marketplace.ErrUnauthenticated) {
-			return errUnknownMarketplace
+	if c.connection.marketplace == nil || c.noKeys != nil {
+		c.proof = marketplace.Proof{} // of the decoy
+		if err != nil && !errors.Is(err, marketplace.ErrUnauthenticated) {
+			return err
 		}
-		return err
+		return cmp.Or(c.noKeys, errUnknownMarketplace)
 	}
 	switch {
 	case errors.Is(err, marketplace.ErrStale) && !c.proof.SentAt.IsZero():
@@ -345,11 +351,17 @@ func (h *Handler) verify(c *call, req marketplace.Request) (err error) {
 }
 
 // workAsForUnknown does for a call that proved nothing to a Marketplace what was done for one that does not exist, where the cache is not
-// all that is asked: else the time of the same answer would tell a stranger which Marketplaces there are. What is found is of no matter.
-func (h *Handler) workAsForUnknown(ctx context.Context, c *call) {
-	if c.connection.marketplace != nil && c.proof.KeyName == "" && h.connections.lookups.Allow() {
-		_ = h.connections.live.Get(ctx, c.target, &v1alpha1.Marketplace{})
+// all that is asked: else the time of the same answer would tell a stranger which Marketplaces there are. What is found is of no matter. That
+// nothing could be asked is the answer there, and has to be the answer here.
+func (h *Handler) workAsForUnknown(ctx context.Context, c *call) error {
+	if c.connection.marketplace == nil || c.proof.KeyName != "" || !h.connections.lookups.Allow() {
+		return nil
 	}
+	err := h.connections.live.Get(ctx, c.target, &v1alpha1.Marketplace{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return unavailable("reading Marketplace "+c.target.String(), err)
+	}
+	return nil
 }
 
 // keepPace waits until the time since a call arrived is a multiple of the pace. A stranger could else tell by the time of an answer what was

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -18,8 +19,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/marketplace"
@@ -156,6 +159,107 @@ func TestAnUnknownMarketplaceIsAnsweredAsAWrongSignature(t *testing.T) {
 	}
 	if got := s.counted("stallkeeper_callback_rejections_total", "UnknownMarketplace"); got != 5 {
 		t.Errorf("%v rejections are counted as UnknownMarketplace, want 5", got)
+	}
+}
+
+// keyless is a Marketplace whose Secret nobody has made.
+func keyless() *v1alpha1.Marketplace {
+	mp := connection("keyless")
+	mp.Spec.KooGallery.CallbackSecretRef.Name = "not-made"
+	return mp
+}
+
+// What can be no call is answered everywhere in one way, whether there are keys or not and whether the API server can be asked.
+func TestWhatIsNoCallTellsNothingOfAMarketplace(t *testing.T) {
+	for state, down := range map[string]bool{"while the API server answers": false, "while it does not": true} {
+		s := newStand(t, []client.Object{keyless()}, func(s *stand) {
+			s.options.APIReader = interceptor.NewClient(s.world, interceptor.Funcs{
+				Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+					if _, isKey := object.(*corev1.Secret); down && !(isKey && key.Name == "callback-keys") {
+						return away
+					}
+					return c.Get(ctx, key, object, options...)
+				},
+			})
+		})
+		hex := strings.Repeat("0a", 32)
+		for name, request := range map[string]struct{ method, below, body string }{
+			"nothing":                       {http.MethodGet, "", ""},
+			"a method of no interface":      {http.MethodPut, "?signature=" + hex, "{}"},
+			"a path of no interface":        {http.MethodPost, "/none?signature=" + hex, "{}"},
+			"no signature":                  {http.MethodPost, "?timestamp=1&nonce=n", "{}"},
+			"no nonce":                      {http.MethodPost, "?timestamp=1&signature=" + hex, "{}"},
+			"a signature that is none":      {http.MethodPost, "?timestamp=1&nonce=n&signature=zz", "{}"},
+			"two signatures":                {http.MethodPost, "?timestamp=1&nonce=n&signature=" + hex + "&signature=" + hex, "{}"},
+			"a body that is too large":      {http.MethodPost, "?timestamp=1&nonce=n&signature=" + hex, strings.Repeat("x", koogallery.MaxBody+1)},
+			"a query that is too long":      {http.MethodGet, "?authToken=" + strings.Repeat("x", koogallery.MaxQuery), ""},
+			"a call of the Kit without any": {http.MethodPost, koogallery.KitV2Path + "tenantSync", "{}"},
+		} {
+			shape := func(marketplace string) string {
+				recorder := httptest.NewRecorder()
+				s.handler.ServeHTTP(recorder, httptest.NewRequest(request.method, "/v1/sales/"+marketplace+request.below, strings.NewReader(request.body)))
+				return fmt.Sprint(recorder.Code, recorder.Header(), recorder.Body)
+			}
+			want := shape("koogallery")
+			for _, other := range []string{"keyless", "none", "NONE"} {
+				if diff := cmp.Diff(want, shape(other)); diff != "" {
+					t.Errorf("%s, %s to %s, -want +got:\n%s", state, name, other, diff)
+				}
+			}
+		}
+	}
+}
+
+// A call that may be the marketplace's is told to come again as long as nobody can say that it is not, and is stored then.
+func TestACallThatNobodyCanVerifyIsToldToComeAgain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		down                 bool
+		keyed, keyless, none string
+	}{
+		"while the API server answers": {false, "000001", "000005", "000001"},
+		"while it does not":            {true, "000005", "000005", "000005"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			down := false
+			s := newStand(t, []client.Object{keyless()}, func(s *stand) {
+				s.options.APIReader = interceptor.NewClient(s.world, interceptor.Funcs{
+					Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+						if down {
+							return away
+						}
+						return c.Get(ctx, key, object, options...)
+					},
+				})
+			})
+			s.do(query("i1"), "000003") // so that its keys are known
+			down = tc.down
+			shapes := map[string]string{}
+			for marketplace, want := range map[string]string{"koogallery": tc.keyed, "keyless": tc.keyless, "none": tc.none} {
+				forged := signed(s, []byte(`{"activity":"newInstance"}`))
+				forged.URL.Path = "/v1/sales/" + marketplace
+				forged.URL.RawQuery = strings.Replace(forged.URL.RawQuery, "nonce=", "nonce=x", 1)
+				recorder := httptest.NewRecorder()
+				s.handler.ServeHTTP(recorder, forged)
+				if !strings.Contains(recorder.Body.String(), want) {
+					t.Errorf("%s answers %s, want %s", marketplace, recorder.Body, want)
+				}
+				shapes[marketplace] = fmt.Sprint(recorder.Code, recorder.Header(), recorder.Body)
+			}
+			if tc.keyless == tc.none && shapes["keyless"] != shapes["none"] || shapes["koogallery"] != shapes["none"] {
+				t.Errorf("a stranger sees which there are: %v", shapes)
+			}
+
+			down = false
+			keys := callbackSecret(map[string]string{"accessKey": "keyless-key"})
+			keys.Name = "not-made"
+			if err := s.world.Create(t.Context(), keys); err != nil {
+				t.Fatal(err)
+			}
+			s.after(10 * time.Second)
+			caller := s.withKey("keyless-key")
+			caller.URL = strings.Replace(caller.URL, "koogallery", "keyless", 1)
+			s.doWith(caller, newInstance, "000004")
+		})
 	}
 }
 
