@@ -16,6 +16,7 @@ import (
 	"golang.org/x/time/rate"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,6 +42,9 @@ const (
 
 // callbackRoot begins the path of every callback URL.
 const callbackRoot = "/v1/"
+
+// noName stands for a name that no object can have.
+const noName = "(invalid)"
 
 // Options are what a Handler needs.
 type Options struct {
@@ -147,7 +151,8 @@ func orDefault[T int | int64 | time.Duration](value, otherwise T) T {
 
 // call is what is known about one callback so far.
 type call struct {
-	// target is the Marketplace that the path names, whether it exists or not; path is what stands below the callback URL.
+	// target is the Marketplace that the path names, whether it exists or not, or noName where no object can have that name; path is what
+	// stands below the callback URL.
 	target types.NamespacedName
 	path   string
 	// arrived is when its header was there.
@@ -195,7 +200,14 @@ func routed(path string) (*call, bool) {
 	if !ok || len(parts) < 2 || parts[0] == "" || parts[1] == "" {
 		return nil, false
 	}
-	c := &call{target: types.NamespacedName{Namespace: parts[0], Name: parts[1]}}
+	// A line of the log says which Marketplace was called: what a stranger makes up would else fill it, in any length.
+	c := &call{target: types.NamespacedName{Namespace: noName, Name: noName}}
+	if len(validation.IsDNS1123Label(parts[0])) == 0 {
+		c.target.Namespace = parts[0]
+	}
+	if len(validation.IsDNS1123Subdomain(parts[1])) == 0 {
+		c.target.Name = parts[1]
+	}
 	if len(parts) == 3 {
 		// A marketplace that appends its paths to a callback URL that ends with a slash makes two of it.
 		c.path = "/" + strings.TrimLeft(parts[2], "/")

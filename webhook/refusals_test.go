@@ -263,6 +263,26 @@ func TestACallThatNobodyCanVerifyIsToldToComeAgain(t *testing.T) {
 	}
 }
 
+// Strangers make up paths of any length, and the log has a line for some of them.
+func TestALineOfTheLogIsShort(t *testing.T) {
+	s := newStand(t, nil)
+	long := strings.Repeat("made-up\u00e9.", 1500)
+	for _, path := range []string{"/v1/" + long + "/koogallery", "/v1/sales/" + long, "/v1/sales/koogallery/" + long, "/v1/sales/" + strings.Repeat("a", 15<<10)} {
+		request := httptest.NewRequest(http.MethodPost, "/", nil)
+		request.URL.Path = path
+		s.code(request)
+	}
+	lines := strings.Split(s.log.text(), "\n")
+	if len(lines) != 4 {
+		t.Errorf("%d lines", len(lines))
+	}
+	for _, line := range lines {
+		if len(line) >= 1<<10 || strings.Contains(line, "made-up") {
+			t.Errorf("a line has %d bytes: %.100s", len(line), line)
+		}
+	}
+}
+
 func TestANonceCountsForOneConnectionOnly(t *testing.T) {
 	s := newStand(t, []client.Object{connection("second")})
 	s.caller.Nonce = func() string { return "same" }
