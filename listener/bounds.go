@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"cmp"
 	"container/list"
 	"net"
 	"net/netip"
@@ -28,6 +29,9 @@ const (
 	minAge = time.Second
 	// goodNames is of how many addresses it is remembered that a caller from there was vouched for.
 	goodNames = 256
+	// networkShare is how many strangers of a network count as much as one of an address alone: one host may have all addresses of a /48, and
+	// users of one provider have some of them each.
+	networkShare = 8
 )
 
 // seat is a connection's place in the bounds. The table's lock guards it.
@@ -47,16 +51,24 @@ type seat struct {
 // peer is one address, with its connections.
 type peer struct {
 	address netip.Prefix
+	network *network
 	// strangers and knowns hold seats, the oldest first.
 	strangers, knowns list.List
 	// seats are all that were not shed.
 	seats int
 }
 
+// network is what addresses have in common that one host may have, with how many strangers it has.
+type network struct {
+	prefix           netip.Prefix
+	peers, strangers int
+}
+
 // bounds are who has a seat. It does no I/O; its owner has a lock.
 type bounds struct {
 	most, mostOfPeer int
 	peers            map[netip.Prefix]*peer
+	networks         map[netip.Prefix]*network
 	// good are the addresses from where somebody was vouched for.
 	good *lru.Cache[netip.Prefix, struct{}]
 	// seats are all that were not shed.
@@ -65,7 +77,7 @@ type bounds struct {
 
 func newBounds(most, mostOfPeer int) *bounds {
 	good, _ := lru.New[netip.Prefix, struct{}](goodNames) // fails for sizes below 1
-	return &bounds{most: most, mostOfPeer: mostOfPeer, peers: map[netip.Prefix]*peer{}, good: good}
+	return &bounds{most: most, mostOfPeer: mostOfPeer, peers: map[netip.Prefix]*peer{}, networks: map[netip.Prefix]*network{}, good: good}
 }
 
 // addressOf is whom a connection counts for: an IPv4 address, or the /64 of an IPv6 one, of which anybody has all.
@@ -100,6 +112,15 @@ func prefixOf(address netip.Addr) netip.Prefix {
 	return prefix
 }
 
+// NetworkOf is all that one host may have beside an address of AddressOf: the /48 of IPv6, of which hosting providers give one away with a
+// server. Of IPv4 it is the address itself: its neighbors are other people.
+func NetworkOf(address netip.Prefix) netip.Prefix {
+	if !address.Addr().Is6() {
+		return address
+	}
+	return netip.PrefixFrom(address.Addr(), 48).Masked()
+}
+
 // take seats a new connection. full says which bound was reached, empty for none; victim is who has to make room, and taken is nil where
 // nobody can.
 func (b *bounds) take(address netip.Prefix, shed func(), now time.Time) (taken, victim *seat, full string) {
@@ -110,32 +131,87 @@ func (b *bounds) take(address netip.Prefix, shed func(), now time.Time) (taken, 
 	case b.seats >= b.most:
 		full, victim = fullInAll, b.weakest()
 	}
-	if full != "" && (victim == nil || now.Sub(victim.since) < minAge && !b.good.Contains(address) && !fairer(of, victim)) {
+	if full != "" && (victim == nil || now.Sub(victim.since) < minAge && !b.good.Contains(address) && !b.fairer(address, victim)) {
 		return nil, nil, full
 	}
 	if victim != nil {
 		b.leave(victim)
 	}
-	if of = b.peers[address]; of == nil {
-		of = &peer{address: address}
-		b.peers[address] = of
-	}
+	of = b.peer(address)
 	b.seats++
 	of.seats++
 	taken = &seat{peer: of, shed: shed, since: now}
-	taken.place = of.strangers.PushBack(taken)
+	taken.sit()
 	return taken, victim, full
+}
+
+// peer is that of an address, made for its first seat.
+func (b *bounds) peer(address netip.Prefix) *peer {
+	if of := b.peers[address]; of != nil {
+		return of
+	}
+	prefix := NetworkOf(address)
+	if b.networks[prefix] == nil {
+		b.networks[prefix] = &network{prefix: prefix}
+	}
+	of := &peer{address: address, network: b.networks[prefix]}
+	of.network.peers++
+	b.peers[address] = of
+	return of
+}
+
+// sit puts a seat into the list of its standing, as the newest there; getUp takes it out.
+func (s *seat) sit() {
+	if s.standing == stranger {
+		s.peer.network.strangers++
+	}
+	s.place = s.peer.of(s.standing).PushBack(s)
+}
+
+func (s *seat) getUp() {
+	if s.place == nil {
+		return
+	}
+	if s.standing == stranger {
+		s.peer.network.strangers--
+	}
+	s.peer.of(s.standing).Remove(s.place)
+	s.place = nil
 }
 
 // fairer says that an address would still have no more connections than the one that makes room for it. Without it a flood of new connections
 // would take all turns from those who come for the first time, as people do who sign in. Strangers can't go on with it: once they have a share
 // each, there is nothing to gain.
-func fairer(of *peer, victim *seat) bool {
+func (b *bounds) fairer(address netip.Prefix, victim *seat) bool {
 	has := 0
-	if of != nil {
+	if of := b.peers[address]; of != nil {
 		has = of.seats
 	}
-	return victim.standing == stranger && has+1 < victim.peer.strangers.Len()
+	if victim.standing != stranger {
+		return false
+	}
+	switch in := b.networks[NetworkOf(address)]; in {
+	case nil:
+		return weight(has+1, 1) < victim.peer.weight()
+	case victim.peer.network:
+		// The network has no more than before.
+		return has+1 < victim.peer.strangers.Len()
+	default:
+		return weight(has+1, in.strangers+1) < victim.peer.weight()
+	}
+}
+
+// weight says how much strangers of an address take, of which there are so many in its network.
+func weight(ofAddress, ofNetwork int) int { return max(networkShare*ofAddress, ofNetwork) }
+
+func (p *peer) weight() int { return weight(p.strangers.Len(), p.network.strangers) }
+
+// heavier says that an address has more strangers than another, counted with its network; of those with as many, more itself; of those again,
+// one that waits longer.
+func (p *peer) heavier(than *peer) bool {
+	return cmp.Or(
+		cmp.Compare(p.weight(), than.weight()), cmp.Compare(p.strangers.Len(), than.strangers.Len()), than.oldest().since.Compare(p.oldest().since),
+	) > 0
 }
 
 // oldest is the seat of an address that is given up first; nil if all are working.
@@ -148,12 +224,12 @@ func (p *peer) oldest() *seat {
 	return nil
 }
 
-// weakest is the oldest stranger of the address that has most strangers, and where there are none the oldest known one of the address
-// that has most of those. There are no more addresses than seats, so looking at all of them is bounded.
+// weakest is the oldest stranger of the heaviest address, and where there are none the oldest known one of the address that has most of
+// those. There are no more addresses than seats, so looking at all of them is bounded.
 func (b *bounds) weakest() *seat {
 	var of, ofKnown *peer
 	for _, p := range b.peers {
-		if p.strangers.Len() > 0 && (of == nil || p.strangers.Len() > of.strangers.Len()) {
+		if p.strangers.Len() > 0 && (of == nil || p.heavier(of)) {
 			of = p
 		}
 		if p.knowns.Len() > 0 && (ofKnown == nil || p.knowns.Len() > ofKnown.knowns.Len()) {
@@ -174,14 +250,17 @@ func (b *bounds) leave(s *seat) {
 	if s.gone {
 		return
 	}
-	if s.place != nil {
-		s.peer.of(s.standing).Remove(s.place)
-		s.place = nil
-	}
+	s.getUp()
 	s.gone = true
 	b.seats--
-	if s.peer.seats--; s.peer.seats == 0 {
-		delete(b.peers, s.peer.address)
+	if s.peer.seats--; s.peer.seats > 0 {
+		return
+	}
+	delete(b.peers, s.peer.address)
+	if in := s.peer.network; in.peers > 1 {
+		in.peers--
+	} else {
+		delete(b.networks, in.prefix)
 	}
 }
 
@@ -208,12 +287,9 @@ func (b *bounds) stand(s *seat, standing standing) {
 	if s.gone {
 		return
 	}
-	if s.place != nil {
-		s.peer.of(s.standing).Remove(s.place)
-		s.place = nil
-	}
+	s.getUp()
 	if s.standing = standing; standing != working {
-		s.place = s.peer.of(standing).PushBack(s)
+		s.sit()
 	}
 }
 

@@ -72,26 +72,47 @@ func TestWhoMakesRoom(t *testing.T) {
 	}
 }
 
+// Whoever shares a network with a flood is let in before those of it that have more.
+func TestANeighborOfAFloodIsLetIn(t *testing.T) {
+	b := newBounds(64, 64)
+	for i := range 64 {
+		b.take(at(fmt.Sprintf("2001:db8:0:%x::1", i%16)), func() {}, noon)
+	}
+	if seat, _, _ := b.take(at("2001:db8:0:ffff::1"), func() {}, noon); seat == nil {
+		t.Error("a neighbor with none is not let in")
+	}
+}
+
 // A few addresses connect again and again, faster than their connections get old. Somebody who comes for the first time is let in, and stays.
 func TestAFloodOfAFewAddressesLeavesRoomForNewOnes(t *testing.T) {
-	b := newBounds(64, 64)
-	flood := func(from int) {
-		for i := range 1000 {
-			b.take(at(fmt.Sprintf("10.0.0.%d", (from+i)%40)), func() {}, noon)
-		}
-	}
-	flood(0)
-	for user := range 20 {
-		seat, victim, _ := b.take(at(fmt.Sprintf("192.0.2.%d", user)), func() {}, noon)
-		if seat == nil || victim == nil {
-			t.Fatalf("user %d is not let in", user)
-		}
-		flood(user)
-		if seat.gone {
-			t.Fatalf("user %d makes room for the flood", user)
-		}
-		b.leave(seat)
-		flood(user)
+	for sentence, tc := range map[string]struct{ flood, user func(i int) string }{
+		"40 of IPv4":              {func(i int) string { return fmt.Sprintf("10.0.0.%d", i%40) }, func(i int) string { return fmt.Sprintf("192.0.2.%d", i) }},
+		"200 networks of one /48": {func(i int) string { return fmt.Sprintf("2001:db8:0:%x::1", i%200) }, func(i int) string { return fmt.Sprintf("192.0.2.%d", i) }},
+		"those, and users of IPv6": {
+			func(i int) string { return fmt.Sprintf("2001:db8:0:%x::1", i%200) }, func(i int) string { return fmt.Sprintf("2001:db8:1:%x::1", i%4) },
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			b := newBounds(64, 64)
+			flood := func(from int) {
+				for i := range 1000 {
+					b.take(at(tc.flood(from+i)), func() {}, noon)
+				}
+			}
+			flood(0)
+			for user := range 20 {
+				seat, victim, _ := b.take(at(tc.user(user)), func() {}, noon)
+				if seat == nil || victim == nil {
+					t.Fatalf("user %d is not let in", user)
+				}
+				flood(user)
+				if seat.gone {
+					t.Fatalf("user %d makes room for the flood", user)
+				}
+				b.leave(seat)
+				flood(user)
+			}
+		})
 	}
 }
 
@@ -119,6 +140,14 @@ func TestAnAddressIsOnesOwn(t *testing.T) {
 		if got := at(tc.a) == at(tc.b); got != tc.same {
 			t.Errorf("%s: the same is %t", sentence, got)
 		}
+	}
+	for address, want := range map[string]string{"10.0.0.1": "10.0.0.1/32", "2001:db8:1:2::3": "2001:db8:1::/48"} {
+		if got := NetworkOf(at(address)); got.String() != want {
+			t.Errorf("the network of %s is %s, want %s", address, got, want)
+		}
+	}
+	if NetworkOf(netip.Prefix{}) != (netip.Prefix{}) {
+		t.Error("what has no address has a network")
 	}
 	if addressOf(&net.UnixAddr{}) != (netip.Prefix{}) {
 		t.Error("what has no address is not one address")
@@ -157,7 +186,7 @@ func TestBoundsHoldInWhateverOrder(t *testing.T) {
 				}
 				continue
 			}
-			address := at(fmt.Sprintf("10.0.0.%d", rapid.IntRange(1, 3).Draw(t, "address")))
+			address := at(rapid.SampledFrom([]string{"10.0.0.1", "10.0.0.2", "2001:db8:0:1::", "2001:db8:0:2::", "2001:db8:1:1::"}).Draw(t, "address"))
 			taken, victim, _ := b.take(address, func() {}, noon.Add(time.Duration(i)*time.Second))
 			if victim != nil && (victim.standing == working || !victim.gone) {
 				t.Fatal("the victim was at work, or is not gone")
@@ -181,13 +210,24 @@ func TestBoundsHoldInWhateverOrder(t *testing.T) {
 			if total > b.most || total != b.seats {
 				t.Fatalf("%d in all, counted %d", total, b.seats)
 			}
+			for prefix, in := range b.networks {
+				peers, strangers := 0, 0
+				for _, p := range b.peers {
+					if p.network == in {
+						peers, strangers = peers+1, strangers+p.strangers.Len()
+					}
+				}
+				if peers != in.peers || strangers != in.strangers || peers == 0 {
+					t.Fatalf("%s has %d addresses and %d strangers, counted %+v", prefix, peers, strangers, in)
+				}
+			}
 		}
 		for _, s := range seats {
 			b.leave(s)
 			b.leave(s)
 		}
-		if b.seats != 0 || len(b.peers) != 0 {
-			t.Fatalf("%d seats and %d addresses are left", b.seats, len(b.peers))
+		if b.seats != 0 || len(b.peers) != 0 || len(b.networks) != 0 {
+			t.Fatalf("%d seats, %d addresses and %d networks are left", b.seats, len(b.peers), len(b.networks))
 		}
 	})
 }

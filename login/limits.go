@@ -13,6 +13,8 @@ import (
 	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+
+	"github.com/stallkeeper/stallkeeper/listener"
 )
 
 const (
@@ -31,12 +33,16 @@ const (
 	failureRate  = 5
 	failureBurst = 20
 	// suspectRate, suspectBurst and maxSuspects are what callers of one instance have together of which a question has failed within
-	// rateMemory. What the instance has otherwise is for callers without a failure, so that a few addresses can't take it all, each within
-	// its own bound.
+	// rateMemory, or networkBurst questions of their network. What the instance has otherwise is for callers without a failure, so that a few
+	// addresses can't take it all, each within its own bound, nor one host that has thousands of IPv6.
 	suspectRate  = 10
 	suspectBurst = 20
 	maxSuspects  = maxPerInstance / 2
 	failedMost   = 65_536
+	// networkRate and networkBurst are how many questions of a network may fail, a second and at the beginning, before all of it is suspect:
+	// more than the users of one provider make by mistake.
+	networkRate  = 0.1
+	networkBurst = 8
 	// rateMemory is how long an instance's rate is kept after its first use; it then begins anew.
 	rateMemory = time.Minute
 	rateMost   = 4096
@@ -59,8 +65,8 @@ type limits struct {
 	failed       *expirable.LRU[caller, struct{}]
 	suspects     map[types.NamespacedName]int
 	suspectRates *expirable.LRU[types.NamespacedName, *rate.Limiter]
-	// failures are what callers may still have answered with a failure.
-	failures *expirable.LRU[caller, *rate.Limiter]
+	// failures are what callers may still have answered with a failure, networks what all callers of a network may.
+	failures, networks *expirable.LRU[caller, *rate.Limiter]
 	// used are the states of attempts with which a marketplace was asked, until they are too old anyway. Each replica has its own.
 	used *lru.Cache[stateDigest, struct{}]
 }
@@ -82,6 +88,7 @@ func newLimits(most int, clock clock.PassiveClock) *limits {
 		failed:   expirable.NewLRU[caller, struct{}](failedMost, nil, rateMemory),
 		suspects: map[types.NamespacedName]int{}, suspectRates: expirable.NewLRU[types.NamespacedName, *rate.Limiter](rateMost, nil, rateMemory),
 		failures: expirable.NewLRU[caller, *rate.Limiter](rateMost, nil, rateMemory),
+		networks: expirable.NewLRU[caller, *rate.Limiter](rateMost, nil, rateMemory),
 	}
 }
 
@@ -99,6 +106,7 @@ func (l *limits) enter(ctx context.Context, of caller, state string) (leave func
 			<-l.places
 			if !proved {
 				a.failures.AllowN(l.clock.Now(), 1)
+				a.network.AllowN(l.clock.Now(), 1)
 				l.failed.Add(of, struct{}{})
 			}
 			l.forget(of, a)
@@ -109,10 +117,11 @@ func (l *limits) enter(ctx context.Context, of caller, state string) (leave func
 	}
 }
 
-// allowed is a question that may be asked: what its caller may still fail with, and whether it counts among the suspects.
+// allowed is a question that may be asked: what its caller and the caller's network may still fail with, and whether it counts among the
+// suspects.
 type allowed struct {
-	failures *rate.Limiter
-	suspect  bool
+	failures, network *rate.Limiter
+	suspect           bool
 }
 
 // allow notes one more of a caller, unless there are too many, too many of them failed, or the state was used.
@@ -123,7 +132,11 @@ func (l *limits) allow(of caller, state stateDigest) (allowed, error) {
 		return allowed{}, fmt.Errorf("%w: the state was already used", errCode)
 	}
 	now := l.clock.Now()
-	a := allowed{failures: limiter(l.failures, of, failureRate, failureBurst), suspect: l.failed.Contains(of)}
+	a := allowed{
+		failures: limiter(l.failures, of, failureRate, failureBurst),
+		network:  limiter(l.networks, caller{of.instance, listener.NetworkOf(of.address)}, networkRate, networkBurst),
+	}
+	a.suspect = l.failed.Contains(of) || a.network.TokensAt(now) < 1
 	if l.of[of.instance] >= maxPerInstance || l.ofCaller[of] >= maxPerAddress || a.failures.TokensAt(now) < float64(l.ofCaller[of]+1) {
 		return allowed{}, errBusy
 	}
