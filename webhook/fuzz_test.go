@@ -7,7 +7,9 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -34,8 +36,12 @@ func FuzzHandler(f *testing.F) {
 		f.Add(http.MethodGet, "", query, []byte(nil), true)
 	}
 	f.Add(http.MethodGet, "/../..", "authToken=+", []byte(nil), false)
+	for activity, body := range kitBodies {
+		f.Add(http.MethodPost, koogallery.KitV2Path+activity, "", []byte(body), true)
+		f.Add(http.MethodPost, koogallery.KitPath+activity, "", []byte(body), true)
+	}
 	f.Fuzz(func(t *testing.T, method, path, query string, body []byte, isSigned bool) {
-		s := newStand(t, []client.Object{instance("i1", provisioned, withFrontEnd)})
+		s := newKitStand(t, []client.Object{instance("i1", provisioned, withFrontEnd)})
 		target := url.URL{Scheme: "http", Host: "shop.example.com", Path: "/v1/sales/koogallery" + path, RawQuery: query}
 		if isSigned {
 			target.RawQuery = s.signedQuery(method, query, body)
@@ -45,6 +51,9 @@ func FuzzHandler(f *testing.F) {
 			t.Skip()
 		}
 		request.URL = &target
+		if isSigned {
+			request.Header = signedKit(s.clock.Now(), path, body)
+		}
 		recorder := httptest.NewRecorder()
 		s.handler.ServeHTTP(recorder, request)
 		if s.counted("stallkeeper_callback_rejections_total", "Panic") != 0 {
@@ -58,6 +67,56 @@ func FuzzHandler(f *testing.F) {
 			t.Fatalf("answered %d %q", recorder.Code, recorder.Body)
 		}
 	})
+}
+
+// kitBodies are calls of the Kit, by their activities.
+var kitBodies = map[string]string{
+	"tenantSync": `{"instanceId":"i1","orderId":"o","tenantId":"t1","tenantCode":"c","name":"n","domainName":"d.example.com","flag":1,` +
+		`"timeStamp":"20260101080000000","testFlag":0}`,
+	"applicationSync": `{"instanceId":"i1","tenantId":"t1","appId":"a1","clientId":"c1","clientSecret":"c2VjcmV0","flag":1,` +
+		`"timeStamp":"20260101080000000","testFlag":0}`,
+	"authSync": `{"instanceId":"i1","tenantId":"t1","appId":"a1","userList":[{"userName":"u1","name":"R&D=1","role":"admin"}],` +
+		`"currentSyncTime":"20260101080000000","flag":1,"timeStamp":"20260101080000000","testFlag":0}`,
+	"singleOrgSync": `{"instanceId":"i1","tenantId":"t1","orgCode":"d1","orgName":"R&D","parentCode":"","flag":1,` +
+		`"timeStamp":"20260101080000000","testFlag":0}`,
+	"allOrgSync": `{"instanceId":"i1","tenantId":"t1","orgInfoList":[{"orgCode":"d1","orgName":"R&D"}],"timeStamp":"20260101080000000","testFlag":1}`,
+}
+
+// signedKit is the header of a call of the Kit, of the generation that its path names. A call to another path needs none of it.
+func signedKit(now time.Time, path string, body []byte) http.Header {
+	if strings.HasPrefix(path, koogallery.KitV2Path) {
+		timestamp := strconv.FormatInt(now.UnixMilli(), 10)
+		return http.Header{
+			koogallery.HeaderKitSign:  {koogallery.KitSign([]byte(kitKey), "nonce", timestamp, body)},
+			koogallery.HeaderKitNonce: {"nonce"}, koogallery.HeaderKitTimestamp: {timestamp},
+		}
+	}
+	var members map[string]json.RawMessage
+	// A body that can't be read has no token.
+	_ = json.Unmarshal(body, &members)
+	params := map[string]string{}
+	for name, raw := range members {
+		text := string(raw)
+		if text == "null" {
+			continue
+		}
+		_ = json.Unmarshal(raw, &text) // what is no text stands as it is written
+		params[name] = text
+	}
+	return http.Header{koogallery.HeaderKitToken: {koogallery.AuthToken([]byte(kitKey), params)}}
+}
+
+// What is fuzzed is worth it: calls of the Kit get beyond their signatures.
+func TestFuzzedCallsOfTheKitAreSigned(t *testing.T) {
+	for _, path := range []string{koogallery.KitV2Path, koogallery.KitPath} {
+		s := newKitStand(t, []client.Object{instance("i1")})
+		body := []byte(kitBodies["tenantSync"])
+		request := httptest.NewRequest(http.MethodPost, "/v1/sales/koogallery"+path+"tenantSync", bytes.NewReader(body))
+		request.Header = signedKit(s.clock.Now(), path, body)
+		if code := s.code(request); code != koogallery.ResultSuccess {
+			t.Errorf("%s is answered %s\n%s", path, code, s.log.text())
+		}
+	}
 }
 
 // signedQuery signs a call of either generation.
