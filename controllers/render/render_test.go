@@ -253,7 +253,6 @@ func TestHostileTemplatesEndInAnError(t *testing.T) {
 
 func TestWhatOverrunsEndsNoMoreThanItself(t *testing.T) {
 	// Whatever the template package stops by itself is stopped before; these show what a worker is for.
-	limits := Limits{Time: time.Second, Memory: 256 << 20, Stack: 1 << 20}
 	for name, tc := range map[string]struct {
 		text string
 		want Exceeded
@@ -263,7 +262,8 @@ func TestWhatOverrunsEndsNoMoreThanItself(t *testing.T) {
 		"stack":  {`{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}`, Stack},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if name == "time" {
+			limits := Limits{Time: 10 * time.Second, Memory: 256 << 20, Stack: 1 << 20}
+			if tc.want == Time {
 				limits.Time = 300 * time.Millisecond
 			}
 			p := newPool(t, 1, limits)
