@@ -37,7 +37,7 @@ func TestTimesThatThePagesNameAreThoseOfTheCode(t *testing.T) {
 		{"product.md", "It is tried again every five minutes", "../controllers/queue/retries.go", "RefusedSampleRetry = 5 * time.Minute"},
 		{"guide.md", "down to every 15 minutes", "../controllers/queue/retries.go", "SlowRegistryLast = 15 * time.Minute"},
 		{"guide.md", "the others wait up to ten minutes", "../controllers/render/past.go", "pauseLast = 10 * time.Minute"},
-		{"guide.md", "may take five minutes of processor time", "../controllers/product/controller.go", "checkTime = 5 * time.Minute"},
+		{"guide.md", "may take 15 minutes of processor time", "../controllers/product/controller.go", "checkTime = 15 * time.Minute"},
 		{"usage.md", "15 minutes at the most", "../controllers/lifecycle/lifecycle.go", "FinishTime = 15 * time.Minute"},
 		{"usage.md", "is kept, without its tenant, for up to 2 hours", "../controllers/usage/feature.go", "farewell = 2 * time.Hour"},
 		{"usage.md", "one to five minutes after the interval", "../controllers/usage/metering/next.go", "spread = 4 * time.Minute"},

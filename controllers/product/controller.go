@@ -29,7 +29,7 @@ const (
 	registryTimeout = 30 * time.Second
 	slowRegistry    = 5 * time.Second
 	// checkTime is the processor time that a check may take for all plans together.
-	checkTime = 5 * time.Minute
+	checkTime = 15 * time.Minute
 )
 
 // Reconciler checks products: every plan must render, within the operator's permissions and the Pod Security level.

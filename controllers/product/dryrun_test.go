@@ -37,6 +37,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
 	"github.com/stallkeeper/stallkeeper/controllers/render"
+	"github.com/stallkeeper/stallkeeper/controllers/revision"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
@@ -616,9 +617,19 @@ func TestTheSamplesOfAllPlansAreNeverTogether(t *testing.T) {
 		permissions: salestest.Permissions(), renderer: render.InProcess{},
 		trial: &trial{r: r, product: product, seen: map[[sha256.Size]byte]bool{}},
 	}
-	heap(&before)
-	if _, err := of.run(t.Context(), product, "shop-1", cutOn0(product, nil), nil); err != nil {
+	data, found := cutOn0(product, nil), findings{noted: map[string]bool{}}
+	rev, err := revision.Parse(t.Context(), of.renderer, "shop-1", data)
+	if err != nil {
 		t.Fatal(err)
+	}
+	heap(&before)
+	for _, plan := range data.Plans {
+		if err := (planCheck{check: of, product: product, rev: rev, plan: plan, found: &found, kept: &template.Kept{}}).run(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(found.plans) != plans {
+		t.Errorf("%d plans were looked at", len(found.plans))
 	}
 	if got, err := of.trial.said.result(); err != nil || len(got) > 0 || asked.Load() < maps*plans {
 		t.Errorf("%d objects were tried: %v, %v", asked.Load(), got, err)
