@@ -164,4 +164,6 @@ func TestABuyersTextIsNotCheckedInEachPass(t *testing.T) {
 	pass("O'Neil & Sons", 1)
 	pass("O'Neil & Sons", 1)
 	pass("O'Neil & Daughters", 3)
+	pass("Huawei Technologies Co., Ltd.", 3)
+	pass("Huawei Technologies Co., Ltd.", 1)
 }

@@ -70,6 +70,18 @@ func TestTheCheckFindsWhatABuyerWouldFind(t *testing.T) {
 				}),
 			nil, v1alpha1.ReasonInvalidTemplate, "quote",
 		},
+		"a buyer's text in a list of arguments": {
+			salestest.Product(salestest.Values(`{"x":"{{ .attributes.name }}"}`), container("args: [--name={{ .Values.x }}]")), nil, v1alpha1.ReasonInvalidTemplate, "containers[0] args",
+		},
+		"a buyer's text in a list of quoted arguments": {
+			salestest.Product(salestest.Values(`{"x":"{{ .attributes.name }}"}`), container("args: [\"--name={{ .Values.x }}\"]")), nil, v1alpha1.ReasonInvalidTemplate, "containers[0] args",
+		},
+		"a buyer's text in quotes, deep in an object": {
+			salestest.Product(salestest.Values(`{"x":"{{ .attributes.name }}"}`), container("workingDir: \"/{{ .Values.x }}\"")), nil, v1alpha1.ReasonInvalidTemplate, "stallkeeper-hostile is new",
+		},
+		"a buyer's text in an argument that is quoted": {
+			salestest.Product(salestest.Values(`{"x":"{{ get .attributes \"name\" }}"}`), container(`args: [{{ printf "--name=%s" (.Values.x | default "") | quote }}]`)), nil, "", "",
+		},
 		"a buyer's text that is quoted": {salestest.Product(salestest.Values(`{"x":"{{ get .attributes \"name\" }}"}`), configMap(`{{ .Values.x | default "" | quote }}`)), nil, "", ""},
 		"a password that is made": {
 			salestest.Product(salestest.Inline("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {p: {{ randAlphaNum 9 | quote }}}\n")), nil, "", "",

@@ -107,6 +107,7 @@ type wireObject struct {
 type wireError struct {
 	Text        string                     `json:"text"`
 	TooLarge    bool                       `json:"tooLarge,omitempty"`
+	NotYAML     bool                       `json:"notYAML,omitempty"`
 	Unsupported *template.UnsupportedError `json:"unsupported,omitempty"`
 }
 
@@ -114,7 +115,7 @@ func wireErrorOf(err error) *wireError {
 	if err == nil {
 		return nil
 	}
-	w := &wireError{Text: err.Error(), TooLarge: errors.Is(err, template.ErrChartTooLarge)}
+	w := &wireError{Text: err.Error(), TooLarge: errors.Is(err, template.ErrChartTooLarge), NotYAML: errors.Is(err, template.ErrNotYAML)}
 	errors.As(err, &w.Unsupported)
 	return w
 }
@@ -127,17 +128,22 @@ func (w *wireError) error() error {
 	case w.Unsupported != nil:
 		return w.Unsupported
 	case w.TooLarge:
-		return &tooLarge{w.Text}
+		return &worded{w.Text, template.ErrChartTooLarge}
+	case w.NotYAML:
+		return &worded{w.Text, template.ErrNotYAML}
 	default:
 		return errors.New(w.Text)
 	}
 }
 
-// tooLarge has the words of the worker's error.
-type tooLarge struct{ text string }
+// worded is an error that callers tell apart, in the words of the worker's.
+type worded struct {
+	text string
+	is   error
+}
 
-func (e *tooLarge) Error() string { return e.text }
-func (e *tooLarge) Unwrap() error { return template.ErrChartTooLarge }
+func (e *worded) Error() string { return e.text }
+func (e *worded) Unwrap() error { return e.is }
 
 func wireOutputOf(out template.Output) (*wireOutput, error) {
 	w := &wireOutput{

@@ -137,6 +137,7 @@ func TestErrorsComeBackAsTheyAre(t *testing.T) {
 		"a mistake of the template": "a: {{ .Values.a.b }}",
 		"a syntax error":            "{{ if }}",
 		"an unknown hook":           "apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: {helm.sh/hook: pre-instal}}\n",
+		"what is no YAML":           "a: [",
 		"nothing":                   " ",
 		"too large":                 strings.Repeat("#", template.MaxTextBytes+1),
 	} {
@@ -150,8 +151,10 @@ func TestErrorsComeBackAsTheyAre(t *testing.T) {
 			if errors.As(want, &a) != errors.As(got, &b) || cmp.Diff(a, b) != "" {
 				t.Errorf("want %v, got %v", a, b)
 			}
-			if errors.Is(want, template.ErrChartTooLarge) != errors.Is(got, template.ErrChartTooLarge) {
-				t.Error("one is ErrChartTooLarge")
+			for _, known := range []error{template.ErrChartTooLarge, template.ErrNotYAML} {
+				if errors.Is(want, known) != errors.Is(got, known) {
+					t.Errorf("one is %q", known)
+				}
 			}
 		})
 	}

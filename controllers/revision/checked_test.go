@@ -57,8 +57,33 @@ func TestABuyersTextIsCheckedOnce(t *testing.T) {
 	in.Quantity = 2
 	pass(one, "O'Neil & Daughters", 3)
 	pass(one, "O'Neil & Daughters", 1)
+	pass(one, "Huawei Technologies Co., Ltd.", 3)
+	pass(one, "Huawei Technologies Co., Ltd.", 1)
+	pass(one, `{"name": "Huawei Technologies Co., Ltd."}`, 3)
+	pass(one, `{"name": "Huawei Technologies Co., Ltd."}`, 1)
+	pass(one, "O'Neil & Daughters", 3)
 	in.Checked = nil
 	pass(one, "O'Neil & Daughters", 3)
+}
+
+// Looking for a tenant's limits renders once for each plan and quantity, and forgets nothing of its own texts.
+func TestLimitsCheckNoTextsOfABuyer(t *testing.T) {
+	plans := map[string]string{"small": `{"data":"1Gi","disk":"1Gi"}`, "large": `{"data":"2Gi","disk":"2Gi"}`, "huge": `{"data":"3Gi","disk":"3Gi"}`}
+	p := salestest.Product(salestest.Inline(volumes), withPlans(plans, "small", "large", "huge"))
+	rev, renders := revisionOf(t, p), 0
+	rev.Template = counted{rev.Template, &renders}
+	in := SampleInputs(p, rev, p.Spec.Plans[0], false)
+	in.CustomerName, in.Checked = "Huawei Technologies Co., Ltd.", &Checked{}
+	for _, want := range []int{6, 4} {
+		renders = 0
+		now, err := Render(t.Context(), rev, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if limits := Limits(t.Context(), rev, now); limits != nil || renders != want {
+			t.Errorf("%v after %d renderings, want none after %d", limits, renders, want)
+		}
+	}
 }
 
 // What was refused stays refused without being rendered again, and a worker that is away is no verdict.

@@ -35,6 +35,7 @@ func Limits(ctx context.Context, rev *Revision, now Rendered) []v1alpha1.PlanLim
 		}
 		in := now.inputs
 		in.Plan, in.Quantity = plan, quantity
+		in.AsTyped = true // only the sizes are looked at, and what is remembered of the buyer's texts is for the next pass
 		then, err := Render(ctx, rev, in)
 		if err != nil {
 			return ""

@@ -22,6 +22,15 @@ const (
 	shortestRedacted = 4
 )
 
+// ErrNotYAML: a rendered file holds what is no YAML.
+var ErrNotYAML = errors.New("a rendered file is not YAML")
+
+// notYAML says in which file, and what is wrong there.
+type notYAML struct{ text string }
+
+func (e *notYAML) Error() string { return e.text }
+func (e *notYAML) Unwrap() error { return ErrNotYAML }
+
 // reporter words errors for the chart's author: with the chart's file names, and without texts of the inputs.
 type reporter struct {
 	// root is the name of the chart, which Helm puts before the names of its files.

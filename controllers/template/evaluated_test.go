@@ -30,6 +30,11 @@ func TestWhatAChartBoundsIsRefusedOnlyWhenItDoesMore(t *testing.T) {
 		},
 		"an apostrophe within a pattern":    {`"pattern": "^[A-Za-z']+$"`, quoted, "O'Neil", "", 2},
 		"feet and inches":                   {`"pattern": "^[0-9'\"]+$"`, quoted, `6'2"`, "", 1},
+		"a comma":                           {`"maxLength": 29`, quoted, "Huawei Technologies Co., Ltd.", "", 2},
+		"a comma that must be there":        {`"pattern": ","`, quoted, "Huawei Technologies Co., Ltd.", "", 1},
+		"JSON":                              {`"maxLength": 99`, quoted, `{"a": "b, c"}`, "", 2},
+		"JSON of letters":                   {`"maxLength": 9`, quoted, `{"a":"b"}`, "", 0},
+		"JSON within a length":              {`"maxLength": 13`, quoted, `{"a": "b, c"}`, "", 3},
 		"a color":                           {`"pattern": "^#[0-9a-f]{6}$"`, quoted, "#ff0000", "", 1},
 		"one of some words":                 {`"enum": ["it's", "its"]`, quoted, "it's", "", 1},
 		"what is evaluated within a length": {`"maxLength": 20`, evaluated, "{{ .Values.secret }}", "templates/a.yaml", 2},
@@ -73,7 +78,9 @@ func TestATextThatHasToHaveItsSignsHidesNoOther(t *testing.T) {
 		"values.schema.json": `{"properties": {"color": {"pattern": "^#[0-9a-f]{6}$"}}}`,
 		"templates/a.yaml":   "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n  color: {{ .Values.color | quote }}\n  title: {{ .Values.title }}\n",
 	})})
-	for title, want := range map[string]string{"a title": "", "O'Neil": "", "a title\n  admin: yes": "templates/a.yaml"} {
+	for title, want := range map[string]string{
+		"a title": "", "O'Neil": "", "Huawei Technologies Co., Ltd.": "", "a title\n  admin: yes": "templates/a.yaml", "a, b\n  admin: yes": "templates/a.yaml",
+	} {
 		render := func(change func(string) string) (Output, error) {
 			return tmpl.Render(inputs(withValues(map[string]any{"color": change("#ff0000"), "title": change(title)})))
 		}

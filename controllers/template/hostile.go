@@ -1,11 +1,11 @@
 package template
 
 import (
-	"encoding/json"
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 // HostileText is what a buyer may type in the place of a harmless text.
@@ -13,31 +13,61 @@ type HostileText struct {
 	// Name says what it tries, for people: "a line break".
 	Name string
 	Text string
+	// Instead says that it is another try of the one before, of use only where no YAML is left of that one and nothing was found yet.
+	Instead bool
 }
 
-// HostileTexts are texts that mean more than themselves to YAML, to templates or to shells that do not quote. Each begins with the
-// harmless text, so that it is found where that is put to use.
+// HostileTexts are texts that mean more than themselves to YAML, to templates or to shells that do not quote. Each has the harmless text in it, so that it
+// is found where that is put to use.
 func HostileTexts(harmless string) []HostileText {
 	const object = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: stallkeeper-hostile\n"
-	return []HostileText{
-		{"a line break and a key", harmless + "\nstallkeeper-hostile: x"},
-		{"a line break and an indented key", harmless + "\n  stallkeeper-hostile: x"},
-		{"a line break and a deeply indented key", harmless + "\n    stallkeeper-hostile: x"},
-		{"another object", harmless + "\n---\n" + object + "---\n"},
-		{"another object behind Windows line ends", harmless + "\r\n---\r\n" + strings.ReplaceAll(object, "\n", "\r\n") + "---\r\n"},
-		{"a quote and a key", harmless + "\"\nstallkeeper-hostile: \"x"},
-		{"a single quote and a key", harmless + "'\nstallkeeper-hostile: 'x"},
-		{"quotes", harmless + "\"'`\\"},
-		{"a comment", harmless + " # x"},
-		{"a colon", harmless + ": x"},
-		{"the end of a map", harmless + "}, stallkeeper-hostile: {"},
-		{"the end of a list", harmless + "], stallkeeper-hostile: [x"},
-		{"an action", harmless + "{{ fail \"x\" }}"},
-		{"the end of an action", harmless + "}}{{ .Release.Name }}"},
-		{"an anchor and a tag", harmless + " &a !!binary *a"},
-		{"a shell's command", harmless + "$(id)`id`;|&>"},
-		{evaluatedName, harmless + evaluatedProbe},
+	all := []HostileText{
+		{Name: "a line break and a key", Text: harmless + "\nstallkeeper-hostile: x"},
+		{Name: "a line break and an indented key", Text: harmless + "\n  stallkeeper-hostile: x"},
+		{Name: "a line break and a deeply indented key", Text: harmless + "\n    stallkeeper-hostile: x"},
 	}
+	all = append(all, moreLines(harmless, "")...)
+	all = append(all, []HostileText{
+		{Name: "another object", Text: harmless + "\n---\n" + object + "---\n"},
+		{Name: "another object behind Windows line ends", Text: harmless + "\r\n---\r\n" + strings.ReplaceAll(object, "\n", "\r\n") + "---\r\n"},
+		{Name: "a comma", Text: harmless + ", stallkeeper-hostile: x"},
+	}...)
+	for _, quote := range []struct{ name, mark string }{{"a quote", `"`}, {"a single quote", "'"}} {
+		all = append(all,
+			HostileText{Name: quote.name + " and a key", Text: harmless + quote.mark + "\nstallkeeper-hostile: " + quote.mark + "x"},
+			HostileText{Name: quote.name + " and a comma", Text: harmless + quote.mark + ", stallkeeper-hostile: " + quote.mark + "x", Instead: true})
+		all = append(all, moreLines(harmless, quote.mark)...)
+	}
+	return append(all, []HostileText{
+		// JSON has a quote before and behind what it means as well.
+		{Name: "a list in JSON", Text: `[", ` + harmless + `, stallkeeper-hostile: x, "]`},
+		{Name: "quotes", Text: harmless + "\"'`\\"},
+		{Name: "a comment", Text: harmless + " # x"},
+		{Name: "a colon", Text: harmless + ": x"},
+		{Name: "the end of a map", Text: harmless + "}, stallkeeper-hostile: {"},
+		{Name: "the end of a list", Text: harmless + "], stallkeeper-hostile: [x"},
+		{Name: "an action", Text: harmless + "{{ fail \"x\" }}"},
+		{Name: "the end of an action", Text: harmless + "}}{{ .Release.Name }}"},
+		{Name: "an anchor and a tag", Text: harmless + " &a !!binary *a"},
+		{Name: "a shell's command", Text: harmless + "$(id)`id`;|&>"},
+		{Name: evaluatedName, Text: harmless + evaluatedProbe},
+	}...)
+}
+
+// deepest is how far, in steps of two, a line of a template is indented to which another is tried.
+const deepest = 16
+
+// moreLines are keys and list items behind a quote and a line break, for lines at any indentation. Deeper ones come last: they would be part of a block of
+// text.
+func moreLines(harmless, quote string) []HostileText {
+	var all []HostileText
+	for at := 0; at <= deepest; at += 2 {
+		indented := harmless + quote + "\n" + strings.Repeat(" ", at)
+		all = append(all,
+			HostileText{Name: "a line break and an item", Text: indented + "- " + quote + "stallkeeper-hostile", Instead: true},
+			HostileText{Name: "a line break and a key of its indentation", Text: indented + "stallkeeper-hostile: " + quote + "x", Instead: true})
+	}
+	return all
 }
 
 // What evaluates a text as a template makes evaluatedWord of evaluatedProbe.
@@ -72,174 +102,29 @@ func CheckHostile(harmless string, render func(text string) (Output, error)) ([]
 	isTyped := func(text string) bool { return strings.Contains(text, harmless) }
 	base, follows := shapeOf(first, isTyped), shapeOf(second, isTyped)
 	var found []HostileFinding
+	noYAML, changes := false, false
 	for _, hostile := range HostileTexts(harmless) {
+		if hostile.Instead && (!noYAML || changes) {
+			continue
+		}
 		out, err := render(hostile.Text)
+		noYAML = errors.Is(err, ErrNotYAML)
 		if err != nil {
 			found = append(found, HostileFinding{Text: hostile.Name, Change: err.Error(), Fails: true})
-		} else if change := base.differs(shapeOf(out, isTyped), follows); change != "" {
-			found = append(found, HostileFinding{Text: hostile.Name, Change: change})
-		} else if change := evaluatedIn(out); change != "" {
-			found = append(found, HostileFinding{Text: hostile.Name, Change: change})
+			continue
+		}
+		changed := shapeOf(out, isTyped)
+		change := cmp.Or(base.differs(changed, follows), evaluatedIn(out))
+		if same, is := respelled(hostile.Text); is && change != "" {
+			if out, err := render(same); err == nil && shapeOf(out, isTyped).differs(changed, base) == "" {
+				continue // the template reads what it says
+			}
+		}
+		if change != "" {
+			found, changes = append(found, HostileFinding{Text: hostile.Name, Change: change}), true
 		}
 	}
 	return found, nil
-}
-
-// typedSigns are what means more than itself to YAML or to a template wherever it stands in a text.
-const typedSigns = "\"'\\{}[]"
-
-// Suspicious reports whether a text could be more than a text to a template that prints it without a quote. Lines of plain words could not,
-// and neither could a whole JSON object or array: a template that reads such texts as lists or settings makes of them what they say.
-func Suspicious(text string) bool {
-	switch lines := strings.FieldsFunc(text, isLineBreak); {
-	case json.Valid([]byte(text)) && strings.ContainsAny(text[:1], "{["):
-		return false
-	case !slices.ContainsFunc(lines, isStructured):
-		return false
-	}
-	return true
-}
-
-func isLineBreak(r rune) bool {
-	return r == '\n' || r == '\r' || r == '\v' || r == 0x85 || r == 0x2028 || r == 0x2029
-}
-
-// isStructured says whether a line has what makes it more than words to YAML.
-func isStructured(line string) bool {
-	words := strings.Fields(line)
-	return Harmless(line, 'x') != line || len(words) > 0 && slices.Contains([]string{"-", "?", "---", "..."}, words[0])
-}
-
-// Harmless is a text with a letter in the place of everything that could be more than a text.
-func Harmless(text string, letter rune) string {
-	runes := []rune(text)
-	changed := slices.Clone(runes)
-	for i, r := range runes {
-		first := i == 0
-		blankBefore := first || runes[i-1] == ' '
-		blankAfter := i+1 == len(runes) || runes[i+1] == ' '
-		switch {
-		case r < ' ', r >= 0x7f && r < 0xa0, r == 0x2028, r == 0x2029, strings.ContainsRune(typedSigns, r),
-			r == ':' && blankAfter, r == '#' && blankBefore, first && strings.ContainsRune("&*!|>%@`", r):
-			changed[i] = letter
-		}
-	}
-	return string(changed)
-}
-
-// kept is a part of a text that is the same whatever is made harmless, by which it is found in what is made of it: the first of four
-// characters or more, which hardly ever stand in a checksum, else the longest.
-func kept(text string) string {
-	const cut = '\x00'
-	parts := strings.Split(Harmless(text, cut), string(cut))
-	longest := ""
-	for _, part := range parts {
-		if part = strings.TrimSpace(part); len(part) >= 4 {
-			return part
-		}
-		if len(part) > len(longest) {
-			longest = part
-		}
-	}
-	return longest
-}
-
-// CheckTyped compares what is made of texts that somebody has typed with what is made of the same texts when they are harmless, by each of two
-// letters, and names a file in which they change more than the fields in which they stand, or are evaluated; empty where none. render renders with
-// each of the texts changed. Where it fails there is nothing to compare with, and nothing is said: a chart may bound what it takes.
-func CheckTyped(texts []string, typed Output, render func(change func(text string) string) (Output, error)) string {
-	var suspicious, acting []string
-	for _, text := range texts {
-		if Suspicious(text) {
-			suspicious = append(suspicious, text)
-		}
-		if isActing(text) {
-			acting = append(acting, text)
-		}
-	}
-	change, compared := changedBy(suspicious, typed, render)
-	if !compared && len(suspicious) > 1 {
-		// One that has to have its signs, such as a color's, does not keep the others from being looked at.
-		for _, text := range suspicious {
-			if change == "" {
-				change, _ = changedBy([]string{text}, typed, render)
-			}
-		}
-	}
-	if change != "" || len(acting) == 0 || len(typed.Evaluated) == 0 {
-		return fileOf(change)
-	}
-	without, err := render(func(text string) string {
-		letter, _ := lettersOf(text)
-		return strings.ReplaceAll(text, actionBegin, strings.Repeat(string(letter), len(actionBegin)))
-	})
-	if err != nil {
-		return typed.Evaluated.of(acting)
-	}
-	return typed.Evaluated.beyond(without.Evaluated)
-}
-
-// NeedsCheck says whether CheckTyped would render for one of the texts.
-func NeedsCheck(texts []string) bool {
-	return slices.ContainsFunc(texts, func(text string) bool { return Suspicious(text) || isActing(text) })
-}
-
-// changedBy names a field that texts change beyond their own; compared says whether there was something to compare with.
-func changedBy(texts []string, typed Output, render func(change func(text string) string) (Output, error)) (change string, compared bool) {
-	if len(texts) == 0 {
-		return "", true
-	}
-	var parts []string
-	for _, text := range texts {
-		parts = append(parts, kept(text))
-	}
-	isTyped := func(text string) bool {
-		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
-	}
-	plain, err := render(func(text string) string {
-		if letter, _ := lettersOf(text); slices.Contains(texts, text) {
-			return Harmless(text, letter)
-		}
-		return text
-	})
-	if err != nil {
-		return "", false
-	}
-	other, err := render(func(text string) string {
-		if _, letter := lettersOf(text); slices.Contains(texts, text) {
-			return Harmless(text, letter)
-		}
-		return text
-	})
-	if err != nil {
-		return "", false
-	}
-	return shapeOf(plain, isTyped).differs(shapeOf(typed, isTyped), shapeOf(other, isTyped)), true
-}
-
-// lettersOf are two that stand in the place of a text's signs: letters of its own, as far as it has any, so that a schema that bounds the characters
-// of such a text takes them.
-func lettersOf(text string) (one, other rune) {
-	spare := "xy"
-	if strings.ToUpper(text) == text {
-		spare = "XY"
-	}
-	for _, r := range text + spare {
-		switch {
-		case !unicode.IsLetter(r) || r == one:
-		case one == 0:
-			one = r
-		default:
-			return one, r
-		}
-	}
-	return one, one
-}
-
-// fileOf is the file of a change. What follows, kinds and fields, may be what was typed.
-func fileOf(change string) string {
-	file, _, _ := strings.Cut(change, ": ")
-	return file
 }
 
 // evaluatedIn names a field in which a text was evaluated.

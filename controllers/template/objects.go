@@ -319,5 +319,5 @@ func (r *reporter) yaml(file string, begin int, err error, remedy string) error 
 		at, what = begin+line-1, found[2]
 	}
 	what = strings.TrimPrefix(what, "yaml: ")
-	return fmt.Errorf("%s: line %d of the rendered file is not YAML: %s; %s", file, at, r.short(r.unquote(what)), remedy)
+	return &notYAML{fmt.Sprintf("%s: line %d of the rendered file is not YAML: %s; %s", file, at, r.short(r.unquote(what)), remedy)}
 }

@@ -136,7 +136,7 @@ func TestEvaluateString(t *testing.T) {
 // buyerText draws texts as a hostile buyer writes them.
 func buyerText() *rapid.Generator[string] {
 	piece := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{
-		"\n", "\r\n", ": ", "#", `"`, "'", "{{", "}}", "{{ .quantity }}", "- ", "key: value\n", "&a", "*a", "|", ">", "<no value>", "---\n", "\\", "null", "yes", "1e3", "\x00", "\x1b", "\u0085", "\u2028", "\ufeff", "\ufffd", "\x7f", "\u009f", "\t", "\U0001f600",
+		"\n", "\r\n", ": ", "#", `"`, "'", "{{", "}}", "{{ .quantity }}", "- ", "key: value\n", "&a", "*a", "|", ">", "<no value>", "---\n", "\\", ",", ", ", "?", "[", "]", "Co., Ltd.", "null", "yes", "1e3", "\x00", "\x1b", "\u0085", "\u2028", "\ufeff", "\ufffd", "\x7f", "\u009f", "\t", "\U0001f600",
 	}))
 	return rapid.Map(rapid.SliceOfN(piece, 0, 8), func(pieces []string) string { return strings.Join(pieces, "") })
 }
