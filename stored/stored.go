@@ -52,6 +52,19 @@ func inParts(data []byte, most int, raw []string) bool {
 	return true
 }
 
+// Parts counts what JSON needs memory for as maps and lists: its members and elements, and those themselves.
+func Parts(data []byte) (parts int) {
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '"':
+			i += len(textAt(data[i+1:])) + 1
+		case ',', '{', '[':
+			parts++
+		}
+	}
+	return parts
+}
+
 // textAt is what stands before the quotation mark that ends a text, as it is written; all where none does.
 func textAt(data []byte) []byte {
 	for i := 0; i < len(data); i++ {

@@ -15,6 +15,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/revision"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
+	"github.com/stallkeeper/stallkeeper/stored"
 )
 
 // silly finds what is wrong in a product by itself and what the kind's schema can't refuse, or only at too high a cost. Each problem
@@ -42,6 +43,9 @@ func silly(product *v1alpha1.MarketplaceProduct) error {
 func ownValues(field string, set bool, raw []byte) []string {
 	if !set {
 		return nil
+	}
+	if stored.Parts(raw) > revision.MaxParts {
+		return []string{fmt.Sprintf("%s has more than %d members, elements, maps and lists: take some out, or keep them in a text", field, revision.MaxParts)}
 	}
 	values, err := template.DecodeValues(raw)
 	if err != nil {

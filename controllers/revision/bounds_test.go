@@ -3,6 +3,7 @@ package revision
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -45,6 +46,38 @@ func TestARevisionThatIsNoneTakesNoMemory(t *testing.T) {
 	values := `{"encoding":1,"content":{"plans":[{"name":"a","values":[` + strings.Repeat("{},", size/3) + `0]}]}}`
 	if data, _, err := decode([]byte(values)); err != nil || len(data.Plans) != 1 {
 		t.Errorf("many values: %v", err)
+	}
+}
+
+// Aliases of 256 KiB were written out to 5 GB here.
+func TestYAMLThatGrowsTakesNoMemory(t *testing.T) {
+	long, levels := `a: &a "`+strings.Repeat("x", 128_000)+"\"\n", "a0: &a0 [x]\n"
+	for i := range 30 {
+		levels += fmt.Sprintf("a%d: &a%d [%s*a%d]\n", i+1, i+1, strings.Repeat(fmt.Sprintf("*a%d, ", i), 9), i)
+	}
+	for sentence, text := range map[string]string{
+		"aliases of a long text":      long + "b: [" + strings.Repeat("*a,", 40_000) + "*a]\n",
+		"few aliases of a long text":  long + "b: [" + strings.Repeat("*a,", 2000) + "*a]\n",
+		"aliases of aliases":          levels,
+		"aliases of aliases as keys":  levels + "b: {<<: {a: *a30}}\n",
+		"aliases in a block":          long + "b:\n" + strings.Repeat("- *a\n", 2000),
+		"an alias behind another map": long + "b: {" + strings.Repeat("c: {d: *a}, ", 2000) + "}\n",
+		"many maps":                   "a: [" + strings.Repeat("{},", 80_000) + "{}]\n",
+		"deep lists":                  "a: [" + strings.Repeat(strings.Repeat("[", 5000)+strings.Repeat("]", 5000)+",", 25) + "0]\n",
+		"deep lists in a block":       "a:\n" + strings.Repeat(strings.Repeat("- ", 5000)+"0\n", 25),
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := valuesJSON([]byte(text))
+			runtime.ReadMemStats(&after)
+			if err == nil || len(text) > maxSourceBytes {
+				t.Errorf("%d bytes are taken", len(text))
+			}
+			if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 8 {
+				t.Errorf("it took %d MiB", took)
+			}
+		})
 	}
 }
 

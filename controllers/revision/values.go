@@ -2,7 +2,6 @@ package revision
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -13,15 +12,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
+	"github.com/stallkeeper/stallkeeper/stored"
 )
-
-// maxSourceBytes bounds the YAML of one key of valuesFrom.
-const maxSourceBytes = 256 << 10
 
 // Source is one entry of valuesFrom: the values of a ConfigMap, as JSON, or the Secret that is read for each rendering.
 type Source struct {
@@ -73,6 +69,10 @@ func ReadSecretValues(ctx context.Context, live client.Reader, namespace string,
 		if client.IgnoreNotFound(err) != nil {
 			return nil, fmt.Errorf("reading Secret %s: %w", ref.Name, err)
 		}
+		if why := notForValues(secret); why != "" {
+			return nil, report.Problem(v1alpha1.ReasonInvalidValues, fmt.Sprintf("valuesFrom: Secret %q %s, and is not for values:"+
+				" name a Secret of type %s that holds nothing but values", ref.Name, why, corev1.SecretTypeOpaque))
+		}
 		raw, ok := secret.Data[ref.Key]
 		if err != nil || !ok {
 			return nil, valuesNotFound("valuesFrom", "Secret", ref.Name, ref.Key, err)
@@ -86,6 +86,30 @@ func ReadSecretValues(ctx context.Context, live client.Reader, namespace string,
 	return read, nil
 }
 
+// notForValues says what makes a Secret another's than a product's author, who need not be let to read the Secrets of the namespace: a registry's
+// password, an order of another product's buyer, the seed of a tenant.
+func notForValues(secret *corev1.Secret) string {
+	domain, _, _ := strings.Cut(string(secret.Type), "/")
+	for _, of := range []string{"kubernetes.io", v1alpha1.GroupVersion.Group} {
+		if domain == of || strings.HasSuffix(domain, "."+of) {
+			return fmt.Sprintf("is of type %s", secret.Type)
+		}
+	}
+	for _, label := range []string{
+		v1alpha1.InstanceLabel, v1alpha1.MarketplaceLabel, v1alpha1.CallLabel, v1alpha1.SoldLabel, v1alpha1.EnterpriseLabel,
+	} {
+		if _, has := secret.Labels[label]; has {
+			return fmt.Sprintf("has the label %s of what Stallkeeper keeps", label)
+		}
+	}
+	for _, owner := range secret.OwnerReferences {
+		if group, _, _ := strings.Cut(owner.APIVersion, "/"); group == v1alpha1.GroupVersion.Group {
+			return fmt.Sprintf("belongs to %s %q", owner.Kind, owner.Name)
+		}
+	}
+	return ""
+}
+
 func valuesNotFound(field, kind, name, key string, err error) *report.Verdict {
 	if apierrors.IsNotFound(err) {
 		return report.Problem(v1alpha1.ReasonValuesNotFound, fmt.Sprintf("%s: %s %q does not exist in this namespace: create it with the key %q",
@@ -94,52 +118,26 @@ func valuesNotFound(field, kind, name, key string, err error) *report.Verdict {
 	return report.Problem(v1alpha1.ReasonValuesNotFound, fmt.Sprintf("%s: %s %q has no key %q in data: add it, or correct the key", field, kind, name, key))
 }
 
-// valuesJSON makes JSON of YAML. Errors hold none of the text, which may be a secret's.
-func valuesJSON(text []byte) ([]byte, error) {
-	if len(text) > maxSourceBytes {
-		return nil, fmt.Errorf("has %d bytes; at most %d are allowed", len(text), maxSourceBytes)
-	}
-	if strings.TrimSpace(string(text)) == "" {
-		return []byte("{}"), nil
-	}
-	raw, err := yaml.YAMLToJSONStrict(text)
-	if err != nil {
-		line := yamlLine.FindString(err.Error())
-		if line != "" {
-			line = " (" + line + ")"
-		}
-		return nil, errors.New("is not YAML" + line)
-	}
-	if string(raw) == "null" {
-		return []byte("{}"), nil
-	}
-	values, err := template.DecodeValues(raw)
-	if err != nil {
-		return nil, errors.New("must contain a YAML map such as `replicas: 2`")
-	}
-	if _, taken := values[ownKey]; taken {
-		return nil, fmt.Errorf("sets %s, which Stallkeeper sets: remove it", ownKey)
-	}
-	return raw, nil
-}
-
-// yamlLine is the place that the YAML library names; the rest of its words may quote the text.
-var yamlLine = regexp.MustCompile(`line \d+`)
-
 // ownKey of the values is what Stallkeeper says of the tenant.
 const ownKey = "stallkeeper"
 
 // tenantValues are valuesFrom, the product's values and assignments, the plan's, and the instance's own, each over those before.
 func tenantValues(ctx context.Context, rev *Revision, in Inputs, access v1alpha1.InstanceAccess) (map[string]any, error) {
 	scope := rev.scope(in, access)
-	values := map[string]any{}
+	values, left := map[string]any{}, MaxParts
+	decode := func(raw []byte) (map[string]any, error) {
+		if left -= stored.Parts(raw); left < 0 {
+			return nil, fmt.Errorf("%w: take some out, or keep them in a text", errParts)
+		}
+		return template.DecodeValues(raw)
+	}
 	for _, source := range rev.Data.ValuesFrom {
 		raw := source.Values
 		if source.Secret.Name != "" {
 			raw = in.SecretValues[source.Secret]
 		}
 		// What a chart's values file has of {{ }} is the chart's own.
-		of, err := template.DecodeValues(raw)
+		of, err := decode(raw)
 		if err != nil {
 			return nil, fmt.Errorf("valuesFrom: %w", err)
 		}
@@ -153,9 +151,9 @@ func tenantValues(ctx context.Context, rev *Revision, in Inputs, access v1alpha1
 		{"", rev.Data.Values, rev.Data.Set},
 		{fmt.Sprintf("plan %q: ", in.Plan.Name), in.Plan.Values, in.Plan.Set},
 	} {
-		of, err := template.DecodeValues(rawOf(layer.values))
+		of, err := decode(rawOf(layer.values))
 		if err != nil {
-			return nil, fmt.Errorf("%svalues must be an object", layer.field)
+			return nil, fmt.Errorf("%s%w", layer.field, err)
 		}
 		if of, err = rev.renderer.EvaluateValues(ctx, of, scope); err != nil {
 			return nil, fmt.Errorf("%s%w", layer.field, err)
@@ -167,9 +165,9 @@ func tenantValues(ctx context.Context, rev *Revision, in Inputs, access v1alpha1
 			}
 		}
 	}
-	own, err := template.DecodeValues(rawOf(in.Overrides))
+	own, err := decode(rawOf(in.Overrides))
 	if err != nil {
-		return nil, errors.New("spec.values of the instance must be an object")
+		return nil, fmt.Errorf("spec.values of the instance: %w", err)
 	}
 	if _, taken := own[ownKey]; taken {
 		return nil, fmt.Errorf("spec.values.%s of the instance is set by Stallkeeper: remove it", ownKey)

@@ -14,6 +14,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
+	"github.com/stallkeeper/stallkeeper/controllers/sale"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 )
 
@@ -47,6 +48,34 @@ func TestALaterLayerOfValuesGoesOverAnEarlierOne(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("values (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheValuesOfATenantAreBoundedTogether(t *testing.T) {
+	many := func(parts int) string { return `{"a":[` + strings.Repeat("{},", parts/2) + `"{},[]"]}` }
+	for name, tc := range map[string]struct {
+		source, product, plan, own int
+		says                       string
+	}{
+		"some of each": {1000, 1000, 1000, 1000, ""},
+		"many of one":  {0, MaxParts - 1000, 0, 0, ""},
+		"together":     {MaxParts / 4, MaxParts / 4, MaxParts / 4, MaxParts / 4, "the values have more than 131072"},
+		"of an order":  {0, 0, MaxParts, 0, `plan "small": the values have more than`},
+		"of one's own": {0, 0, 0, MaxParts, "spec.values of the instance: the values have more than"},
+	} {
+		p := salestest.Product(salestest.Values(many(tc.plan)), func(p *v1alpha1.MarketplaceProduct) { p.Spec.Values = salestest.Raw(many(tc.product)) })
+		data := dataOf(p, nil)
+		data.ValuesFrom = []Source{{Values: []byte(many(tc.source))}}
+		rev, err := Parse(t.Context(), render.InProcess{}, "shop-1", data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := SampleInputs(p, rev, p.Spec.Plans[0], false)
+		in.Overrides = salestest.Raw(many(tc.own))
+		_, err = tenantValues(t.Context(), rev, in, v1alpha1.InstanceAccess{})
+		if (err != nil) != (tc.says != "") || err != nil && !strings.Contains(err.Error(), tc.says) {
+			t.Errorf("%s: %v, want %q in it", name, err, tc.says)
+		}
 	}
 }
 
@@ -130,14 +159,31 @@ func TestDeclaredAttributesAreAlwaysThere(t *testing.T) {
 
 func TestSourcesOfValues(t *testing.T) {
 	const secretText = "password: hunter2"
+	other := func(name string, change func(s *corev1.Secret)) *corev1.Secret {
+		s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: name}, Data: map[string][]byte{"json": []byte(`{"password":"hunter2"}`)}}
+		change(s)
+		return s
+	}
 	live := fake.NewClientBuilder().WithScheme(salestest.NewTestScheme(t)).WithObjects(
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "c"}, Data: map[string]string{
 			"good": "a: 1\nb: {c: 2}\n", "none": "", "list": "- a", "broken": "a: hunter2: b", "ours": "stallkeeper: {}",
-			"large": strings.Repeat("#", maxSourceBytes+1),
+			"large": strings.Repeat("#", maxSourceBytes+1), "parts": "a: [" + strings.Repeat("0,", maxSourceParts) + "0]",
+			"alias": "a: &a {c: 1}\nb: {<<: *a, d: *a}\n", "endless": "a: &a [*a]\n",
 		}},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "sales", Name: "s"}, Data: map[string][]byte{
 			"good": []byte(secretText), "list": []byte("- hunter2"), "broken": []byte("\"hunter2"),
 		}},
+		other("pull", func(s *corev1.Secret) { s.Type = corev1.SecretTypeDockerConfigJson }),
+		other("bootstrap", func(s *corev1.Secret) { s.Type = "bootstrap.kubernetes.io/token" }),
+		other("sync", func(s *corev1.Secret) { s.Type = v1alpha1.DirectorySecretType }),
+		other("call", func(s *corev1.Secret) { s.Labels = map[string]string{v1alpha1.CallLabel: "order"} }),
+		other("orders", func(s *corev1.Secret) { s.Labels = sale.OwnedSecret(salestest.Sale(), s.Name).Labels }),
+		other("owned", func(s *corev1.Secret) { s.OwnerReferences = []metav1.OwnerReference{sale.OwnerOf(salestest.Sale())} }),
+		other("opaque", func(s *corev1.Secret) { s.Type = corev1.SecretTypeOpaque }),
+		other("external", func(s *corev1.Secret) {
+			s.Type, s.Labels = "example.com/values", map[string]string{"app": "shop"}
+			s.OwnerReferences = []metav1.OwnerReference{{APIVersion: "external-secrets.io/v1", Kind: "ExternalSecret", Name: "v", UID: "u"}}
+		}),
 	).Build()
 	configMap := func(name, key string) v1alpha1.ValuesSource {
 		return v1alpha1.ValuesSource{ConfigMapRef: v1alpha1.ConfigMapKeyReference{Name: name, Key: key}}
@@ -158,6 +204,18 @@ func TestSourcesOfValues(t *testing.T) {
 		"no YAML":                     {configMap("c", "broken"), v1alpha1.ReasonInvalidValues, "is not YAML"},
 		"what Stallkeeper sets":       {configMap("c", "ours"), v1alpha1.ReasonInvalidValues, "remove it"},
 		"too much":                    {configMap("c", "large"), v1alpha1.ReasonInvalidValues, "at most"},
+		"too many values":             {configMap("c", "parts"), v1alpha1.ReasonInvalidValues, "more than 32768 lines, commas and brackets"},
+		"an alias":                    {configMap("c", "alias"), "", ""},
+		"an alias of what it is in":   {configMap("c", "endless"), v1alpha1.ReasonInvalidValues, "aliases that stand for too much"},
+		"a registry's Secret":         {secret("pull", "json"), v1alpha1.ReasonInvalidValues, `Secret "pull" is of type kubernetes.io/dockerconfigjson, and is not for values: name a Secret of type Opaque`},
+		"a cluster's Secret":          {secret("bootstrap", "json"), v1alpha1.ReasonInvalidValues, "is of type bootstrap.kubernetes.io/token"},
+		"a directory's Secret":        {secret("sync", "json"), v1alpha1.ReasonInvalidValues, "is of type stallkeeper.io/directory"},
+		"a call's Secret":             {secret("call", "json"), v1alpha1.ReasonInvalidValues, "has the label stallkeeper.io/call"},
+		"an order's Secret":           {secret("orders", "json"), v1alpha1.ReasonInvalidValues, "has the label stallkeeper.io/instance"},
+		"an instance's Secret":        {secret("owned", "json"), v1alpha1.ReasonInvalidValues, "belongs to MarketplaceInstance"},
+		"no key of a call's Secret":   {secret("call", "x"), v1alpha1.ReasonInvalidValues, "has the label stallkeeper.io/call"},
+		"an opaque Secret":            {secret("opaque", "json"), "", ""},
+		"a Secret of an operator's":   {secret("external", "json"), "", ""},
 		"no Secret":                   {secret("x", "good"), v1alpha1.ReasonValuesNotFound, `Secret "x" does not exist`},
 		"no key of a Secret":          {secret("s", "x"), v1alpha1.ReasonValuesNotFound, `Secret "s" has no key "x"`},
 		"a Secret's list":             {secret("s", "list"), v1alpha1.ReasonInvalidValues, "must contain a YAML map"},
