@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -172,7 +173,8 @@ func newControllerManager(f *controllerFlags, log logr.Logger) (ctrl.Manager, co
 	if config.Renderer, err = newRenderPool(); err != nil {
 		return nil, controllers.Config{}, err
 	}
-	config.Reach = egress.Reach{Loopback: f.allowLoopback, Never: serverAddresses(rest.Host)}
+	config.Reach = reachBeside(rest.Host)
+	config.Reach.Loopback = f.allowLoopback
 	config.ServerTime = &tenant.ServerTime{}
 	if config.LeaderLease, err = f.leaderLease(); err != nil {
 		return nil, controllers.Config{}, err
@@ -210,24 +212,26 @@ func (f *controllerFlags) leaderLease() (types.NamespacedName, error) {
 	return types.NamespacedName{Namespace: strings.TrimSpace(string(namespace)), Name: f.leaseName}, nil
 }
 
-// serverAddresses are the API server's, as a pod knows it; none where it has a name or is on this machine.
-func serverAddresses(host string) []netip.Addr {
-	_, after, found := strings.Cut(host, "://")
-	if !found {
-		after = host
+// reachBeside is a Reach without the API server: at the address or the name by which this process knows it, and at those by which every pod does. One on
+// this machine is for --allow-loopback to say.
+func reachBeside(server string) egress.Reach {
+	if !strings.Contains(server, "://") {
+		server = "https://" + server
 	}
-	at, err := netip.ParseAddrPort(strings.TrimSuffix(after, "/"))
-	if err != nil {
-		ip, ipErr := netip.ParseAddr(strings.TrimSuffix(after, "/"))
-		if ipErr != nil {
-			return nil
-		}
-		at = netip.AddrPortFrom(ip, 0)
+	names := []string{"kubernetes.default.svc"}
+	at, err := url.Parse(server)
+	if err != nil || at.Hostname() == "" {
+		return egress.Reach{Names: egress.NewNames(names...)}
 	}
-	if at.Addr().IsLoopback() {
-		return nil
+	ip, err := netip.ParseAddr(at.Hostname())
+	switch {
+	case err != nil:
+		return egress.Reach{Names: egress.NewNames(append(names, at.Hostname())...)}
+	case ip.IsLoopback():
+		return egress.Reach{Names: egress.NewNames(names...)}
+	default:
+		return egress.Reach{Never: []netip.Addr{ip.Unmap()}, Names: egress.NewNames(names...)}
 	}
-	return []netip.Addr{at.Addr().Unmap()}
 }
 
 // strictJSON reads a flag's JSON, with no field that is not known.

@@ -30,8 +30,9 @@ var ErrRedirects = errors.New("too many redirects")
 type Reach struct {
 	// Loopback allows registries and Prometheus on the controller's own machine, for one that runs beside a cluster.
 	Loopback bool
-	// Never are more addresses that nothing connects to, such as the API server's.
+	// Never are more addresses that nothing connects to, such as the API server's, and Names have more of them; nil for none.
 	Never []netip.Addr
+	Names *Names
 }
 
 // Tenants is a client for tenants' Services, whose requests take timeout at the most. It uses no proxy, follows no redirect, and
@@ -70,7 +71,7 @@ func (r Reach) transport(connecting time.Duration) *http.Transport {
 func (r Reach) proxied(find func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	return func(req *http.Request) (*url.URL, error) {
 		proxy, err := find(req)
-		if err == nil && proxy != nil && !r.allowsName(req.URL.Hostname()) {
+		if err == nil && proxy != nil && !(r.allowsName(req.URL.Hostname()) && r.named(req.Context()).allowsName(req.URL.Hostname())) {
 			return nil, ErrNear
 		}
 		return proxy, err
@@ -103,11 +104,12 @@ func (r Reach) allowsName(host string) bool {
 	}
 	// An address in another notation, such as 2852039166 or 0xa9.254.43518: a name's last label does not begin with a digit.
 	last := host[strings.LastIndexByte(host, '.')+1:]
-	return last != "" && strings.Trim(last[:1], "0123456789") != "" && !slices.Contains(metadataNames, host) && !slices.Contains(serverNames, host)
+	return last != "" && strings.Trim(last[:1], "0123456789") != "" && !slices.Contains(metadataNames, host) && !slices.Contains(serverNames, host) &&
+		!r.Names.has(host)
 }
 
 func (r Reach) dial(timeout time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
-	dialer := &net.Dialer{Timeout: timeout, Control: r.guard}
+	dialer := &net.Dialer{Timeout: timeout, ControlContext: r.guard}
 	return dialer.DialContext
 }
 
@@ -123,9 +125,9 @@ func few(_ *http.Request, via []*http.Request) error {
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // guard is asked before a socket connects to an address.
-func (r Reach) guard(_, address string, _ syscall.RawConn) error {
+func (r Reach) guard(ctx context.Context, _, address string, _ syscall.RawConn) error {
 	at, err := netip.ParseAddrPort(address)
-	if err != nil || !r.allows(at.Addr()) {
+	if err != nil || !r.allows(at.Addr()) || !r.named(ctx).allows(at.Addr()) {
 		return ErrNear
 	}
 	return nil
