@@ -27,7 +27,7 @@ type connection struct {
 	marketplace.Callbacks
 }
 
-// sharesKey reports whether the controller has found one of its keys at an older Marketplace. A call that verifies may then have been made to
+// sharesKey reports whether the controller has found one of its keys at another Marketplace that comes first. A call that verifies may then have been made to
 // that one and captured: neither says which of them it is for.
 func (c connection) sharesKey() bool {
 	if c.marketplace == nil {

@@ -10,7 +10,7 @@ import (
 // Special cases of marketplace.ErrUnavailable, told apart for the metrics.
 var (
 	errKeys            = fmt.Errorf("%w: the callback keys could not be read", marketplace.ErrUnavailable)
-	errKeyShared       = fmt.Errorf("%w: an older Marketplace has the same key", marketplace.ErrUnavailable)
+	errKeyShared       = fmt.Errorf("%w: another Marketplace has the same key", marketplace.ErrUnavailable)
 	errBusy            = fmt.Errorf("%w: too many concurrent callbacks", marketplace.ErrUnavailable)
 	errBodyLate        = fmt.Errorf("%w: the body did not arrive in time", marketplace.ErrUnavailable)
 	errPanic           = fmt.Errorf("%w: internal error in the callback server", marketplace.ErrUnavailable)

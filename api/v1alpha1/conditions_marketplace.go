@@ -10,8 +10,9 @@ const (
 	ReasonCallbackKeyMissing = "CallbackKeyMissing"
 	// ReasonCallbackKeyLost surfaces when the Secret has lost a key that it had, so that the calls signed with it are refused.
 	ReasonCallbackKeyLost = "CallbackKeyLost"
-	// ReasonCallbackKeyShared surfaces when an older Marketplace has one of the keys too. The signatures do not say for which Marketplace
-	// a call is, so that each call could be made again at the other one: the callback servers have every call repeated until it is resolved.
+	// ReasonCallbackKeyShared surfaces when another Marketplace, which sells already or is older, has one of the keys too. The signatures do
+	// not say for which Marketplace a call is, so that each call could be made again at the other one: the callback servers have every call
+	// repeated until it is resolved.
 	ReasonCallbackKeyShared = "CallbackKeyShared"
 	// ReasonAPICredentialsMissing surfaces when the Secret with ak and sk is missing or incomplete.
 	ReasonAPICredentialsMissing = "APICredentialsMissing"

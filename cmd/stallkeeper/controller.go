@@ -221,16 +221,16 @@ func reachBeside(server string) egress.Reach {
 	names := []string{"kubernetes.default.svc"}
 	at, err := url.Parse(server)
 	if err != nil || at.Hostname() == "" {
-		return egress.Reach{Names: egress.NewNames(names...)}
+		return egress.Reach{Names: egress.NewNames(time.Now, names...)}
 	}
 	ip, err := netip.ParseAddr(at.Hostname())
 	switch {
 	case err != nil:
-		return egress.Reach{Names: egress.NewNames(append(names, at.Hostname())...)}
+		return egress.Reach{Names: egress.NewNames(time.Now, append(names, at.Hostname())...)}
 	case ip.IsLoopback():
-		return egress.Reach{Names: egress.NewNames(names...)}
+		return egress.Reach{Names: egress.NewNames(time.Now, names...)}
 	default:
-		return egress.Reach{Never: []netip.Addr{ip.Unmap()}, Names: egress.NewNames(names...)}
+		return egress.Reach{Never: []netip.Addr{ip.Unmap()}, Names: egress.NewNames(time.Now, names...)}
 	}
 }
 

@@ -137,6 +137,11 @@ func (r *Reconciler) check(ctx context.Context, mp *v1alpha1.Marketplace) (repor
 			" it are refused: put it back. To give it up for good, add it with an empty value; once this condition is True it may go", name,
 			strings.Join(lost, " and "))), nil
 	}
+	return r.checkOrders(ctx, mp, known)
+}
+
+// checkOrders says whether orders can be read, where they are needed, and how the clock is.
+func (r *Reconciler) checkOrders(ctx context.Context, mp *v1alpha1.Marketplace, known protocol.Protocol) (report.Verdict, error) {
 	if needed, err := r.needsOrderAPI(ctx, mp); err != nil || !needed {
 		return r.checkClock(ctx, mp, "Callbacks can be verified. Orders that are not part of a call can't be read without"+
 			" kooGallery.api, which was not needed so far"), err

@@ -20,9 +20,9 @@ import (
 // signingKeys are the names in a callback Secret of the keys that sign calls, by digest: the values are kept nowhere.
 type signingKeys map[[sha256.Size]byte]string
 
-// sharedKey says which older Marketplace has one of a Marketplace's keys; the zero verdict when none has. A signature does not say which
-// Marketplace a call is for: with one key, whoever has captured a call of the one could make it again as one of the other. The older one goes
-// on, so that nobody who connects a second one stops the sales of the first.
+// sharedKey says which other Marketplace has one of a Marketplace's keys and goes on with it; the zero verdict when none has, or this one goes
+// on. A signature does not say which Marketplace a call is for: with one key, whoever has captured a call of the one could make it again as
+// one of the other. The one that sells goes on, and of two the older one, so that nobody who connects a second one stops the sales of the first.
 func (r *Reconciler) sharedKey(ctx context.Context, mp *v1alpha1.Marketplace, secret *corev1.Secret) (report.Verdict, error) {
 	all := &v1alpha1.MarketplaceList{}
 	if err := r.List(ctx, all, client.UnsafeDisableDeepCopy); err != nil {
@@ -30,36 +30,65 @@ func (r *Reconciler) sharedKey(ctx context.Context, mp *v1alpha1.Marketplace, se
 	}
 	r.forgetKeys(all)
 	own := r.noteKeys(mp, secret.Data)
-	others := slices.DeleteFunc(slices.Clone(all.Items), func(other v1alpha1.Marketplace) bool { return !older(&other, mp) })
-	slices.SortFunc(others, func(a, b v1alpha1.Marketplace) int {
-		if older(&a, &b) {
-			return -1
+	var sharing []*v1alpha1.Marketplace
+	for i := range all.Items {
+		other := &all.Items[i]
+		if client.ObjectKeyFromObject(other) == client.ObjectKeyFromObject(mp) {
+			continue
 		}
-		return 1
-	})
-	for i := range others {
-		keys, err := r.keysOf(ctx, &others[i])
+		keys, err := r.keysOf(ctx, other)
 		if err != nil {
 			return report.Verdict{}, err
 		}
-		for _, digest := range slices.SortedFunc(maps.Keys(own), func(a, b [sha256.Size]byte) int { return cmp.Compare(own[a], own[b]) }) {
-			if theirs, ok := keys[digest]; ok {
-				return report.False(v1alpha1.ReasonCallbackKeyShared, fmt.Sprintf("The key %s in Secret %q is %s of the older Marketplace %s as well,"+
-					" and no call says which of them it is for: every call to this one is answered so that the marketplace makes it again. Sell all"+
-					" products of an account through one Marketplace, or give this one a key of its own", own[digest], secret.Name, theirs,
-					client.ObjectKeyFromObject(&others[i]))), nil
-			}
+		if _, _, shared := own.common(keys); shared {
+			sharing = append(sharing, other)
 		}
 	}
-	return report.Verdict{}, nil
+	if len(sharing) == 0 {
+		return report.Verdict{}, nil
+	}
+	first, err := r.firstOf(ctx, append(sharing, mp))
+	if err != nil || first == mp {
+		return report.Verdict{}, err
+	}
+	ours, theirs, _ := own.common(r.signing[client.ObjectKeyFromObject(first)])
+	return report.False(v1alpha1.ReasonCallbackKeyShared, fmt.Sprintf("The key %s in Secret %q is %s of the Marketplace %s as well, which was"+
+		" there before, and no call says which of them it is for: every call to this one is answered so that the marketplace makes it again. Sell"+
+		" all products of an account through one Marketplace, or give this one a key of its own", ours, secret.Name, theirs,
+		client.ObjectKeyFromObject(first))), nil
 }
 
-// older reports whether a Marketplace was there before another one; of those of one second, the first by name counts as older.
-func older(a, b *v1alpha1.Marketplace) bool {
-	if order := a.CreationTimestamp.Time.Compare(b.CreationTimestamp.Time); order != 0 {
-		return order < 0
+// common are the names of the first key, by its name here, that two Secrets have in common.
+func (k signingKeys) common(others signingKeys) (here, there string, shared bool) {
+	for digest, name := range k {
+		if other, ok := others[digest]; ok && (!shared || name < here) {
+			here, there, shared = name, other, true
+		}
 	}
-	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name)) < 0
+	return here, there, shared
+}
+
+// firstOf is the Marketplace that has sales which have not ended, and of several or none the oldest one; of those of one second the first by
+// name.
+func (r *Reconciler) firstOf(ctx context.Context, of []*v1alpha1.Marketplace) (*v1alpha1.Marketplace, error) {
+	instances := &v1alpha1.MarketplaceInstanceList{}
+	// They are only read, and there may be thousands.
+	if err := r.List(ctx, instances, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing the instances: %w", err)
+	}
+	sells := map[types.NamespacedName]bool{}
+	for i := range instances.Items {
+		sells[types.NamespacedName{Namespace: instances.Items[i].Namespace, Name: connectionOf(&instances.Items[i])}] = true
+	}
+	return slices.MinFunc(of, func(a, b *v1alpha1.Marketplace) int {
+		switch has, other := sells[client.ObjectKeyFromObject(a)], sells[client.ObjectKeyFromObject(b)]; {
+		case has == other:
+			return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+		case has:
+			return -1
+		}
+		return 1
+	}), nil
 }
 
 // keysOf are the keys of another Marketplace, whose own pass brings them up to date. Before its first one they are read.

@@ -117,7 +117,7 @@ func TestAKeyIsOfTheOldestMarketplaceThatHasIt(t *testing.T) {
 		refused, says string
 	}{
 		"keys of their own": {first: key("a"), second: key("b"), age: 1},
-		"one key":           {first: key("a"), second: key("a"), age: 1, refused: second, says: "sales/first"},
+		"one key":           {first: key("a"), second: key("a"), age: 1, refused: second, says: "accessKey of the Marketplace sales/first"},
 		"one key, with the line break of a file": {
 			first: key("a"), second: key("a\n"), age: 1, refused: second, says: "sales/first",
 		},
@@ -150,6 +150,43 @@ func TestAKeyIsOfTheOldestMarketplaceThatHasIt(t *testing.T) {
 						t.Errorf("%s is %s %s: %s", path, got.Status, got.Reason, got.Message)
 					} else if shared && (got.Status != metav1.ConditionFalse || !strings.Contains(got.Message, tc.says)) {
 						t.Errorf("%s says %q, want %q", path, got.Message, tc.says)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestTheMarketplaceThatSellsKeepsItsKey(t *testing.T) {
+	const trial, shop = "other/trial", "sales/shop"
+	released := salestest.Entitled(v1alpha1.EntitlementReleased, v1alpha1.EntitlementByMarketplace, 1)
+	for name, tc := range map[string]struct {
+		sales   map[string]*v1alpha1.MarketplaceInstance
+		refused string
+	}{
+		"none sells":            {refused: shop},
+		"the younger one sells": {sales: map[string]*v1alpha1.MarketplaceInstance{shop: salestest.Sale()}, refused: trial},
+		"both sell":             {sales: map[string]*v1alpha1.MarketplaceInstance{shop: salestest.Sale(), trial: salestest.Sale()}, refused: shop},
+		"a sale that has ended": {sales: map[string]*v1alpha1.MarketplaceInstance{shop: salestest.Sale(released)}, refused: shop},
+		"the older one has ended": {
+			sales: map[string]*v1alpha1.MarketplaceInstance{shop: salestest.Sale(), trial: salestest.Sale(released)}, refused: trial,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSharing(t)
+			s.connect(trial, 0, map[string]string{"accessKey": "a"})
+			s.connect(shop, 1, map[string]string{"accessKey": "a"})
+			for path, mpi := range tc.sales {
+				mpi.Namespace, mpi.Spec.Subscription.Marketplace = split(path)
+				mpi.ResourceVersion = ""
+				if err := s.Create(t.Context(), mpi); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 2 {
+				for _, path := range []string{shop, trial} {
+					if got := s.ready(path); (got.Reason == v1alpha1.ReasonCallbackKeyShared) != (path == tc.refused) {
+						t.Errorf("%s is %s: %s", path, got.Reason, got.Message)
 					}
 				}
 			}

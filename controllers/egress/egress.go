@@ -71,7 +71,7 @@ func (r Reach) transport(connecting time.Duration) *http.Transport {
 func (r Reach) proxied(find func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	return func(req *http.Request) (*url.URL, error) {
 		proxy, err := find(req)
-		if err == nil && proxy != nil && !(r.allowsName(req.URL.Hostname()) && r.named(req.Context()).allowsName(req.URL.Hostname())) {
+		if err == nil && proxy != nil && (!r.allowsName(req.URL.Hostname()) || !r.named(req.Context()).allowsName(req.URL.Hostname())) {
 			return nil, ErrNear
 		}
 		return proxy, err

@@ -23,15 +23,16 @@ const (
 type Names struct {
 	names  []string
 	lookUp func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	now    func() time.Time
 
 	mu    sync.Mutex
 	until time.Time
 	found map[string][]netip.Addr
 }
 
-// NewNames are these names.
-func NewNames(names ...string) *Names {
-	return &Names{names: names, lookUp: net.DefaultResolver.LookupNetIP, found: map[string][]netip.Addr{}}
+// NewNames are these names. By now it is known when their addresses are looked up again.
+func NewNames(now func() time.Time, names ...string) *Names {
+	return &Names{names: names, lookUp: net.DefaultResolver.LookupNetIP, now: now, found: map[string][]netip.Addr{}}
 }
 
 // String lists them.
@@ -49,7 +50,7 @@ func (n *Names) addresses(ctx context.Context) []netip.Addr {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if time.Now().After(n.until) {
+	if n.now().After(n.until) {
 		// Whoever asks first and gives up leaves the others with an answer.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookingUp)
 		defer cancel()
@@ -62,7 +63,7 @@ func (n *Names) addresses(ctx context.Context) []netip.Addr {
 				keeps = namesMissed
 			}
 		}
-		n.until = time.Now().Add(keeps)
+		n.until = n.now().Add(keeps)
 	}
 	var all []netip.Addr
 	for _, name := range n.names {

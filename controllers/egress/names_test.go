@@ -18,7 +18,7 @@ func TestNoAddressOfANameIsReached(t *testing.T) {
 		"kubernetes.default.svc": {netip.MustParseAddr("::ffff:10.96.0.1"), netip.MustParseAddr("fd12::1")},
 		"localhost":              {netip.MustParseAddr("127.0.0.1")},
 	}
-	names, asked := NewNames("api.example.com", "kubernetes.default.svc", "localhost", "nowhere.example.com"), 0
+	names, asked := NewNames(func() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }, "api.example.com", "kubernetes.default.svc", "localhost", "nowhere.example.com"), 0
 	names.lookUp = func(_ context.Context, _, host string) ([]netip.Addr, error) {
 		asked++
 		if found, is := known[host]; is {

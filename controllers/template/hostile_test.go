@@ -101,6 +101,10 @@ func TestWhatIsTypedChangesItsOwnValueOnly(t *testing.T) {
 	const hosts = head + "args:\n{{- range splitList \",\" .Values.title }}\n{{- if not (regexMatch \"^[a-z.]+$\" .) }}{{ fail \"no host\" }}{{ end }}\n- {{ quote . }}\n{{- end }}\n"
 	const bounded = head + "{{- if not (regexMatch \"^[a-z ,=-]+$\" .Values.title) }}{{ fail \"no words\" }}{{ end }}\nargs: [--name={{ .Values.title }}]\n"
 	const loose = head + "data:\n{{- range $k, $v := fromJson .Values.title }}\n  {{ $k }}: {{ $v }}\n{{- end }}\n"
+	const filtered = head + "args:\n{{- range splitList \",\" .Values.title }}\n{{- if regexMatch \"^[a-z0-9.-]+$\" . }}\n- host: {{ . | quote }}\n{{- end }}\n{{- end }}\n"
+	const yaml = head + "data: {{ fromJson .Values.title | toYaml | nindent 2 }}\n"
+	const lines = head + "args:\n{{- range splitList \"\\n\" (fromJson .Values.title).hosts }}\n- {{ quote . }}\n{{- end }}\n"
+	const nested = head + "data:\n{{- range $k, $v := fromJson (fromJson .Values.title).more }}\n  {{ $k }}: {{ quote $v }}\n{{- end }}\n"
 	const inBlock = head + "args:\n- --name={{ .Values.title }}\n"
 	for name, tc := range map[string]struct{ template, typed, want string }{
 		"an argument more":                   {argument, "x, --admin=true", "inline.yaml"},
@@ -125,6 +129,11 @@ func TestWhatIsTypedChangesItsOwnValueOnly(t *testing.T) {
 		"numbers of a list":                  {numbers, "1,2,3", ""},
 		"keys of a list":                     {keys, "red,green", ""},
 		"hosts of a list":                    {hosts, "a.example.com,b.example.com", ""},
+		"hosts of a list that are filtered":  {filtered, "a.example.com,b.example.com", ""},
+		"keys with signs in JSON":            {yaml, `{"#alerts": "critical", "*.example.com": "x", "@y": "a: b"}`, ""},
+		"lines in JSON":                      {lines, `{"hosts": "a.example.com\nb.example.com"}`, ""},
+		"JSON in JSON":                       {nested, `{"more": "{\"a\": \"b: c\"}"}`, ""},
+		"a list behind a line of JSON":       {loose, `{"a": "\n  - c"}`, "inline.yaml"},
 		"letters":                            {bare, "a title", ""},
 		"a key":                              {bare, "title\n  more: x", "inline.yaml"},
 		"an object":                          {bare, "title\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}", "inline.yaml"},

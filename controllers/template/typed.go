@@ -100,19 +100,34 @@ func hasCommas(text string) bool {
 	return !isJSON(text) && strings.Contains(text, ",")
 }
 
-// lettered is readable, with JSON of texts without signs but commas.
+// lettered is readable, with JSON of texts without signs but commas. What is words stays lines of them, and JSON in a text stays JSON, of which a
+// template may read more.
 func lettered(text string, which int) string {
 	letter := lettersOf(text)[which]
-	if same, is := jsonWith(text, func(inner string) string { return escaped(withLetters(inner, letter, "")) }); is {
+	same, is := jsonWith(text, func(inner string, isKey bool) string {
+		var said string
+		if json.Unmarshal([]byte(`"`+inner+`"`), &said) != nil || isKey && isName(said) || !isKey && (isWords(said) || isJSON(said)) {
+			return escaped(inner)
+		}
+		return escaped(withLetters(inner, letter, ""))
+	})
+	if is {
 		return same
 	}
 	return readable(text, which)
 }
 
+// isName says whether a key of JSON is words in one line behind any leading signs, which add no field where it is printed.
+func isName(key string) bool {
+	return !strings.ContainsFunc(key, unicode.IsControl) && isWords(strings.TrimLeft(key, "&*!|>%@`#"))
+}
+
 // respelled is a JSON object or array that says the same with escapes in the place of the signs in its texts, and without line breaks and blanks between
 // them. A template that reads it finds nothing changed. Where the quotes of the JSON and of the template are out of step, so that YAML takes what is in its
 // texts for what is outside, no YAML is left of it: behind a quote that closes, there is a letter or an escape.
-func respelled(text string) (string, bool) { return jsonWith(text, escaped) }
+func respelled(text string) (string, bool) {
+	return jsonWith(text, func(inner string, _ bool) string { return escaped(inner) })
+}
 
 func isJSON(text string) bool {
 	_, is := respelled(text)
@@ -120,7 +135,7 @@ func isJSON(text string) bool {
 }
 
 // jsonWith changes what is between the quotes of the texts of a JSON object or array, and takes out the blanks around them.
-func jsonWith(text string, change func(inner string) string) (string, bool) {
+func jsonWith(text string, change func(inner string, isKey bool) string) (string, bool) {
 	text = strings.Trim(text, " \t\r\n")
 	if text == "" || !strings.ContainsAny(text[:1], "{[") || !json.Valid([]byte(text)) {
 		return "", false
@@ -133,8 +148,9 @@ func jsonWith(text string, change func(inner string) string) (string, bool) {
 			return out.String(), true
 		}
 		end := textEnd(after)
-		out.WriteString(`"` + change(after[:end]) + `"`)
 		text = strings.TrimPrefix(after[end:], `"`)
+		isKey := strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), ":")
+		out.WriteString(`"` + change(after[:end], isKey) + `"`)
 	}
 }
 
@@ -275,7 +291,7 @@ func (c comparison) with(to form) (change string, compared bool) {
 
 // splits says whether it is the template that parts texts at their commas, and has quotes around the parts. Where it is YAML, because a text stands without
 // a quote in a list or map in brackets, a bracket before each comma leaves no YAML, and neither do two commas, which a template takes that bounds the
-// characters of a text.
+// characters of a text or leaves out the parts that have others.
 func (c comparison) splits() bool {
 	if !slices.ContainsFunc(c.texts, hasCommas) {
 		return false
@@ -293,9 +309,9 @@ func (c comparison) splits() bool {
 		switch {
 		case errors.Is(err, ErrNotYAML):
 			return false
-		case err == nil:
+		case err == nil && (sign == ",," || len(c.shape(out)) == len(c.shape(c.typed))):
 			// The texts may be in the names of fields.
-			return sign == ",," || len(c.shape(out)) == len(c.shape(c.typed))
+			return true
 		}
 	}
 	return true
