@@ -34,7 +34,10 @@ var (
 		"ssl-services", "grpc-services", "redirect-to-https", "https-redirect-status-code", "rewrites", "client-max-body-size", "default-backend",
 		"custom-http-errors", "permanent-redirect", "permanent-redirect-code", "temporal-redirect", "temporal-redirect-code", "enable-cors",
 		"auth-type", "auth-secret", "auth-secret-type", "auth-realm", "basic-auth-secret", "basic-auth-realm", "auth-tls-secret",
-		"auth-tls-verify-client", "auth-tls-verify-depth", "auth-tls-pass-certificate-to-upstream", "secure-verify-ca-secret", "secure-crt-secret",
+		"auth-tls-verify-client", "auth-tls-verify-depth", "auth-tls-pass-certificate-to-upstream", "auth-tls-error-page", "auth-signin",
+		"auth-response-headers", "auth-cache-key", "auth-cache-duration", "auth-request-redirect", "secure-verify-ca-secret", "secure-crt-secret",
+		"ssl-passthrough", "ssl-ciphers", "ssl-prefer-server-ciphers", "relative-redirects", "global-rate-limit", "server-tokens", "max-fails",
+		"keepalive",
 		"server-ssl", "server-proto", "server-crt", "server-ca", "fastcgi-index", "fastcgi-params-configmap", "satisfy", "enable-access-log",
 		"enable-rewrite-log", "enable-opentelemetry", "enable-opentracing", "enable-modsecurity", "enable-owasp-core-rules", "enable-global-auth",
 		"http2-push-preload", "forwarded-for", "allow-list", "deny-list", "whitelist", "blacklist", "check", "check-http", "check-interval",
@@ -56,7 +59,10 @@ var (
 		"address-pool", "location", "network-zone", "type", "algorithm-type", "use-private-ip", "uses-proxyprotocol", "disable-private-ingress",
 		"node-selector", "keep-floatingip", "flavor-id", "class", "availability-zone", "x-forwarded-for", "cluster-issuer", "issuer",
 		"issuer-kind", "issuer-group", "duration", "renew-before", "usages", "revision-history-limit", "issue-temporary-certificate",
-		"http01-edit-in-place", "http01-ingress-class",
+		"http01-edit-in-place", "http01-ingress-class", "http01-ingress-ingressclassname", "renew-before-percentage", "subject-organizations",
+		"subject-organizationalunits", "subject-countries", "subject-provinces", "subject-localities", "subject-postalcodes",
+		"subject-streetaddresses", "subject-serialnumber", "aws-load-balancer-manage-backend-security-group-rules",
+		"aws-load-balancer-target-node-labels",
 	}
 	ownParts = []string{
 		"ssl-redirect", "timeout", "health", "session-", "sticky", "cookie", "cors-", "limit-", "-source-range", "proxy-", "canary", "affinity",

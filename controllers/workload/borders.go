@@ -54,10 +54,14 @@ func (l Limits) networkProblems(object *unstructured.Unstructured) []string {
 	var problems []string
 	annotations := object.GetAnnotations()
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
-		if namesForeign(key, annotations[key], object.GetNamespace()) {
-			problems = append(problems, fmt.Sprintf("the annotation %s names what is in another namespace; name a Secret or ConfigMap of the tenant", key))
+		if slices.Contains(l.HostAnnotations, key) {
+			continue
 		}
-		if isShared(key) && !slices.Contains(l.HostAnnotations, key) {
+		if namesForeign(key, annotations[key], object.GetNamespace()) {
+			problems = append(problems, fmt.Sprintf("the annotation %s names what is in another namespace; name what is the tenant's own, or add the"+
+				" annotation to the chart's value tenantLimits.hostAnnotations", key))
+		}
+		if isShared(key) {
 			problems = append(problems, fmt.Sprintf("the annotation %s takes hosts, addresses or configuration that all tenants share, or is not"+
 				" known to take none; leave it out, or add it to the chart's value tenantLimits.hostAnnotations", key))
 		}

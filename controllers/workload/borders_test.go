@@ -84,6 +84,7 @@ func TestBorderProblems(t *testing.T) {
 		"configuration of an older controller": {gateway("ingress.kubernetes.io/config-backend: x", ""), "hostAnnotations"},
 		"another host that is redirected":      {gateway("nginx.ingress.kubernetes.io/from-to-www-redirect: 'true'", ""), "hostAnnotations"},
 		"what the controller asks for it":      {gateway("nginx.ingress.kubernetes.io/auth-url: 'http://10.0.0.1/'", ""), "hostAnnotations"},
+		"how the controller asks":              {gateway("nginx.ingress.kubernetes.io/auth-method: 'GET; x'", ""), "hostAnnotations"},
 		"what the controller sends elsewhere":  {gateway("nginx.ingress.kubernetes.io/mirror-target: 'http://10.0.0.1/'", ""), "hostAnnotations"},
 		"a balancer that goes by hosts":        {gateway("alb.ingress.kubernetes.io/group.name: tenants", ""), ""},
 		"a Secret of its own":                  {gateway("nginx.ingress.kubernetes.io/auth-secret: users", ""), ""},
@@ -147,6 +148,27 @@ func TestBorderProblems(t *testing.T) {
 				" nginx.ingress.kubernetes.io/proxy-read-timeout: '60', nginx.ingress.kubernetes.io/limit-rps: '5', nginx.ingress.kubernetes.io/enable-cors: 'true'," +
 				" nginx.ingress.kubernetes.io/whitelist-source-range: 10.0.0.0/8, traefik.ingress.kubernetes.io/router.entrypoints: websecure, kubernetes.io/tls-acme: 'true'"), "",
 		},
+		"how an Ingress ends TLS and answers": {
+			annotated("nginx.ingress.kubernetes.io/ssl-passthrough: 'true', nginx.ingress.kubernetes.io/ssl-ciphers: HIGH, nginx.ingress.kubernetes.io/ssl-prefer-server-ciphers: 'true'," +
+				" nginx.ingress.kubernetes.io/relative-redirects: 'true', nginx.ingress.kubernetes.io/auth-tls-error-page: 'https://a.apps.example.com/error'," +
+				" nginx.ingress.kubernetes.io/global-rate-limit: '5', nginx.ingress.kubernetes.io/global-rate-limit-window: 1m, nginx.ingress.kubernetes.io/global-rate-limit-key: $remote_addr," +
+				" nginx.org/server-tokens: 'false', nginx.org/max-fails: '1', nginx.org/fail-timeout: 5s, nginx.org/keepalive: '8'"), "",
+		},
+		"what goes with a sign-on": {
+			annotated("nginx.ingress.kubernetes.io/auth-signin: 'https://a.apps.example.com/start', nginx.ingress.kubernetes.io/auth-response-headers: X-User," +
+				" nginx.ingress.kubernetes.io/auth-cache-key: $cookie_a, nginx.ingress.kubernetes.io/auth-cache-duration: 200 5m," +
+				" nginx.ingress.kubernetes.io/auth-request-redirect: /, nginx.ingress.kubernetes.io/auth-proxy-set-headers: tenant-sold/config"), "",
+		},
+		"how its certificate is made": {
+			annotated("cert-manager.io/subject-organizations: a, cert-manager.io/subject-organizationalunits: a, cert-manager.io/subject-countries: a," +
+				" cert-manager.io/subject-provinces: a, cert-manager.io/subject-localities: a, cert-manager.io/subject-postalcodes: a," +
+				" cert-manager.io/subject-streetaddresses: a, cert-manager.io/subject-serialnumber: a, cert-manager.io/renew-before-percentage: '30'," +
+				" acme.cert-manager.io/http01-ingress-ingressclassname: nginx, acme.cert-manager.io/http01-ingress-class: nginx"), "",
+		},
+		"how a balancer reaches the nodes": {
+			service("service.beta.kubernetes.io/aws-load-balancer-manage-backend-security-group-rules: 'true',"+
+				" service.beta.kubernetes.io/aws-load-balancer-target-node-labels: a=b", ""), "",
+		},
 		"what is another's of Traefik's":      {annotated("traefik.ingress.kubernetes.io/router.middlewares: 'tenant-sold-a@kubernetescrd, tenant-other-b@kubernetescrd'"), "another namespace"},
 		"what is its own of Traefik's":        {annotated("traefik.ingress.kubernetes.io/router.middlewares: 'tenant-sold-a@kubernetescrd, b@file'"), ""},
 		"how another connects":                {service("traefik.ingress.kubernetes.io/service.serverstransport: tenant-other-a@kubernetescrd", ""), "another namespace"},
@@ -192,6 +214,26 @@ func TestBorderProblems(t *testing.T) {
 				t.Errorf("the policy says %q, want %q", refused, tc.want)
 			}
 		})
+	}
+}
+
+// What the provider shares with all tenants can be named where the chart's value says so, by that annotation and no other.
+func TestHostAnnotationsNameWhatIsShared(t *testing.T) {
+	limits := Limits{HostAnnotations: []string{"traefik.ingress.kubernetes.io/router.middlewares"}}
+	policy := tenantsPolicy(t, limits)
+	for annotation, want := range map[string]string{
+		"traefik.ingress.kubernetes.io/router.middlewares: traefik-redirect-https@kubernetescrd": "",
+		"traefik.ingress.kubernetes.io/router.tls.options: traefik-strict@kubernetescrd":         "another namespace",
+		"nginx.ingress.kubernetes.io/auth-secret: tenant-other/users":                            "another namespace",
+	} {
+		object := parsed(t, "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web, annotations: {"+annotation+"}}\nspec: {rules: [{host: a.example.com}]}")
+		got := strings.Join(limits.BorderProblems([]*unstructured.Unstructured{object}), "; ")
+		refused := strings.Join(policy.refuses(t, object, nil), "; ")
+		for by, said := range map[string]string{"the product's check": got, "the policy": refused} {
+			if (want == "") != (said == "") || !strings.Contains(said, want) {
+				t.Errorf("%s: %s says %q, want %q", annotation, by, said, want)
+			}
+		}
 	}
 }
 
