@@ -86,7 +86,9 @@ func (p *past) known(of rendering) *LimitError {
 	if last, ok := p.overran.Get(of.key); ok && now.Before(last.until) {
 		return last.why
 	}
-	if last, ok := p.failing.Get(of.source); ok && now.Before(last.until) {
+	// A check is tried, by the lane: buyers who overrun with what they enter would stop the product's changes, and a check that ends well
+	// ends the pause.
+	if last, ok := p.failing.Get(of.source); ok && !of.check && now.Before(last.until) {
 		return &LimitError{Exceeded: last.why.Exceeded, Limits: last.why.Limits, Paused: true}
 	}
 	return nil

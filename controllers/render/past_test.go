@@ -80,6 +80,30 @@ func TestATemplateThatOverrunsForManyTenantsIsPausedForAll(t *testing.T) {
 	}
 }
 
+// Buyers must not keep a seller from putting the product right.
+func TestAPauseDoesNotAnswerTheProductsCheck(t *testing.T) {
+	p, _ := newTestPast()
+	limit, tenant, check := &LimitError{Exceeded: Time}, inputsOf("a", "new", 1), inputsOf("a", "", 2)
+	check.check, check.tenant = true, check.key
+	for i := range tenantsToPause {
+		p.tooMuch(inputsOf("a", fmt.Sprint(i), 1), limit)
+	}
+	if p.known(tenant) == nil || p.known(check) != nil {
+		t.Errorf("a tenant gets %v and the check %v", p.known(tenant), p.known(check))
+	}
+	if !p.byLane(check) {
+		t.Error("the check can take the last place")
+	}
+	p.tooMuch(check, limit)
+	if p.known(check) != limit {
+		t.Error("a check that overran itself is tried again at once")
+	}
+	p.done(check, false)
+	if p.known(tenant) != nil || p.known(check) != nil {
+		t.Errorf("after a check that ended well, a tenant gets %v and the check %v", p.known(tenant), p.known(check))
+	}
+}
+
 func TestWhatGoesByTheLane(t *testing.T) {
 	p, now := newTestPast()
 	template, values := inputsOf("a", "1", 1), rendering{key: "v", source: "values of a", product: "a", tenant: "1"}

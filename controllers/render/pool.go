@@ -167,7 +167,7 @@ func (p *Pool) ask(ctx context.Context, asked request, src *template.Source) (re
 	if err := caller.Budget.Err(); err != nil {
 		return response{}, err
 	}
-	turn, err := p.turns.take(ctx, of, p.past.byLane(of))
+	turn, err := p.turns.take(ctx, of, func() bool { return p.past.byLane(of) })
 	if err != nil {
 		return response{}, err
 	}

@@ -47,10 +47,11 @@ func newTurns(size int) *turns {
 	return &turns{size: size, runs: map[string]int{}, held: map[*turn]bool{}, served: remember[uint64](maxRemembered)}
 }
 
-// take waits for a place. byLane is asked again while it waits.
-func (t *turns) take(ctx context.Context, of rendering, byLane bool) (*turn, error) {
-	mine := &turn{rendering: of, lane: byLane, ready: make(chan struct{})}
+// take waits for a place. byLane says whether it goes by the lane; it is asked once, while the turns are locked: what is found to take long
+// after that finds the turn among those that wait. It must not ask for turns itself.
+func (t *turns) take(ctx context.Context, of rendering, byLane func() bool) (*turn, error) {
 	t.mu.Lock()
+	mine := &turn{rendering: of, lane: byLane(), ready: make(chan struct{})}
 	t.waiting = append(t.waiting, mine)
 	t.grant()
 	t.refuse()

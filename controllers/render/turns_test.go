@@ -12,7 +12,7 @@ import (
 func (t *turns) asks(ctx context.Context, of rendering, byLane bool) chan result {
 	answer := make(chan result, 1)
 	go func() {
-		held, err := t.take(ctx, of, byLane)
+		held, err := t.take(ctx, of, func() bool { return byLane })
 		answer <- result{held, err}
 	}()
 	return answer
@@ -46,7 +46,7 @@ func of(product, tenant string) rendering {
 
 func mustTake(tb testing.TB, t *turns, r rendering, byLane bool) *turn {
 	tb.Helper()
-	held, err := t.take(tb.Context(), r, byLane)
+	held, err := t.take(tb.Context(), r, func() bool { return byLane })
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestAProductThatTakesLongLeavesCallersAndPlacesToOthers(t *testing.T) {
 	answers := make(chan error, 60)
 	for i := range 60 {
 		go func() {
-			held, err := all.take(t.Context(), of("hostile", fmt.Sprint(i)), true)
+			held, err := all.take(t.Context(), of("hostile", fmt.Sprint(i)), func() bool { return true })
 			if err == nil {
 				all.give(held)
 			}
@@ -127,6 +127,21 @@ func TestWhoWaitsLearnsThatASourceTakesLong(t *testing.T) {
 	}
 }
 
+// Asked before, it would miss what is found between the answer and the wait.
+func TestWhetherItGoesByTheLaneIsAskedWhileTheTurnsAreLocked(t *testing.T) {
+	all, asked := newTurns(1), 0
+	held, err := all.take(t.Context(), of("a", "1"), func() bool {
+		if asked++; all.mu.TryLock() {
+			all.mu.Unlock()
+			t.Error("the turns can change meanwhile")
+		}
+		return true
+	})
+	if err != nil || asked != 1 || !held.lane {
+		t.Errorf("asked %d times; %+v, %v", asked, held, err)
+	}
+}
+
 func TestWhoseTurnIsNext(t *testing.T) {
 	type asks struct {
 		product, tenant string
@@ -165,7 +180,7 @@ func TestWhoseTurnIsNext(t *testing.T) {
 			got := make(chan asks, len(tc.waiting))
 			for i, a := range tc.waiting {
 				go func() {
-					if _, err := all.take(ctx, of(a.product, a.tenant), a.lane); err == nil {
+					if _, err := all.take(ctx, of(a.product, a.tenant), func() bool { return a.lane }); err == nil {
 						got <- a
 					}
 				}()
