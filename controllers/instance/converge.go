@@ -111,6 +111,12 @@ func (r *Reconciler) shape(ctx context.Context, p *pass, sets sets, o *outcome) 
 		o.stuck = p.staysOn(sets.nextProblem)
 		sets.failRetry(o)
 		return r.keep(ctx, p, sets.former, o)
+	case sets.formerWaits():
+		// Moved now, it would have nothing to be taken back to, and would pass by the hooks.
+		o.stuck = p.staysOn(sets.formerProblem)
+		o.again = queue.Earliest(o.again, p.now.Add(queue.RenderTurnRetry))
+		sets.failRetry(o)
+		return false
 	}
 	return r.move(ctx, p, sets, o)
 }
@@ -259,7 +265,11 @@ func (p *pass) shaped(ctx context.Context, of *rendering, shaped tenant.Shaped, 
 		return false
 	}
 	o.did, o.access, o.kept = made, &of.access, shaped.Orphans
-	o.limits = of.limits(ctx)
+	limits, limitsErr := of.limits(ctx)
+	if limitsErr != nil {
+		limits = p.Instance.Status.PlanLimits // without them, a plan would be offered whose volumes are too small
+	}
+	o.limits = limits
 	o.refuse(shaped.Refusals)
 	o.blockers = append(o.blockers, blockersOf(shaped.Unsaid)...)
 	if refused := objections(shaped.Refusals); len(refused) > 0 && o.problem == nil {
@@ -269,7 +279,10 @@ func (p *pass) shaped(ctx context.Context, of *rendering, shaped tenant.Shaped, 
 	if o.again.IsZero() || !shaped.Standing.Again.IsZero() && shaped.Standing.Again.Before(o.again) {
 		o.again = shaped.Standing.Again
 	}
-	return shaped.Stands && len(shaped.Unsaid) == 0
+	if limitsErr != nil {
+		o.again = queue.Earliest(o.again, p.now.Add(queue.RenderTurnRetry))
+	}
+	return shaped.Stands && len(shaped.Unsaid) == 0 && limitsErr == nil
 }
 
 // ensureFinalizer keeps the instance until its tenant is gone. Finalizers are a set for server-side apply, so that no other's

@@ -55,7 +55,7 @@ func (r *rendering) hook(key tenant.Key, install bool) string {
 	return ""
 }
 
-func (r *rendering) limits(ctx context.Context) []v1alpha1.PlanLimit {
+func (r *rendering) limits(ctx context.Context) ([]v1alpha1.PlanLimit, error) {
 	return revision.Limits(ctx, r.rev, r.result)
 }
 
@@ -79,6 +79,14 @@ func (s sets) wanted() map[tenant.Key]int64 {
 		return nil
 	}
 	return of.set.Wanted()
+}
+
+// formerWaits says whether the tenant's revision could not be rendered just now, and soon can. One whose source is paused is not waited for:
+// each of its tenants would have to overrun before it may go to a revision that does not.
+func (s sets) formerWaits() bool {
+	waits := s.formerProblem != nil && s.formerProblem.After > 0 && s.formerProblem.Reason != v1alpha1.ReasonRenderLimit
+	fails := s.formerErr != nil && !errors.Is(s.formerErr, revision.ErrUnreadable)
+	return s.former == nil && (waits || fails)
 }
 
 // fail reports why nothing could be rendered. That a tenant which stands as it should waits for its turn, as all do after a restart, is no
@@ -276,6 +284,11 @@ func splitProblem(err error) (*report.Verdict, error) {
 func renderProblem(err error) (*report.Verdict, error) {
 	if errors.Is(err, render.ErrBusy) {
 		waits := report.Passing(v1alpha1.ReasonProgressing, "Waiting to be rendered: templates that take long take turns").Again(queue.RenderTurnRetry)
+		return &waits, nil
+	}
+	if limit := (&render.LimitError{}); errors.As(err, &limit) && limit.Paused {
+		// It was not tried, so that nothing is known of this tenant.
+		waits := report.Passing(v1alpha1.ReasonRenderLimit, err.Error()).Again(queue.ProblemRetry)
 		return &waits, nil
 	}
 	if revision.Passes(err) {

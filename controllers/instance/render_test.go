@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -20,6 +22,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/controllers/template"
+	"github.com/stallkeeper/stallkeeper/controllers/tenant"
 )
 
 // counting counts renderings.
@@ -62,6 +65,7 @@ func TestARevisionThatCannotBeLoaded(t *testing.T) {
 	}{
 		"takes too much":      {&render.LimitError{Exceeded: render.Memory}, metav1.ConditionFalse, v1alpha1.ReasonRenderLimit, queue.ProblemRetry},
 		"has a mistake":       {mistake, metav1.ConditionFalse, v1alpha1.ReasonRenderFailed, queue.ProblemRetry},
+		"is paused":           {&render.LimitError{Exceeded: render.Memory, Paused: true}, metav1.ConditionUnknown, v1alpha1.ReasonRenderLimit, queue.ProblemRetry},
 		"waits for its turn":  {render.ErrBusy, metav1.ConditionUnknown, v1alpha1.ReasonProgressing, queue.RenderTurnRetry},
 		"has no worker":       {render.ErrUnavailable, "", "", 0},
 		"is cut by a restart": {context.Canceled, "", "", 0},
@@ -97,6 +101,10 @@ func TestATenantThatWaitsForItsTurnIsWhatItWas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	paused, err := renderProblem(&render.LimitError{Exceeded: render.Time, Paused: true})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, tc := range map[string]struct {
 		mpi     *v1alpha1.MarketplaceInstance
 		pin     string
@@ -104,6 +112,7 @@ func TestATenantThatWaitsForItsTurnIsWhatItWas(t *testing.T) {
 		said    bool
 	}{
 		"it stands as it should":           {salestest.Sale(provisioned, observed(2)), "shop-1", waits, false},
+		"its template is paused":           {salestest.Sale(provisioned, observed(2)), "shop-1", paused, false},
 		"it was changed meanwhile":         {salestest.Sale(provisioned, observed(1)), "shop-1", waits, true},
 		"it is on another revision":        {salestest.Sale(provisioned, observed(2)), "shop-0", waits, true},
 		"it was not there yet":             {salestest.Sale(observed(2)), "", waits, true},
@@ -113,8 +122,56 @@ func TestATenantThatWaitsForItsTurnIsWhatItWas(t *testing.T) {
 			p := &pass{Sale: sale.Sale{Instance: tc.mpi}, now: salestest.Day(0), pin: tc.pin, target: "shop-1"}
 			var o outcome
 			sets{nextProblem: tc.problem}.fail(p, &o)
-			if (o.problem != nil) != tc.said || !tc.said && !o.again.Equal(p.now.Add(queue.RenderTurnRetry)) {
+			if (o.problem != nil) != tc.said || !tc.said && !o.again.Equal(p.now.Add(tc.problem.After)) {
 				t.Errorf("%v is said, and it is looked at again at %s", o.problem, o.again)
+			}
+		})
+	}
+}
+
+// A tenant that is moved while its own revision waits can't be taken back, and no hook runs before. One that can't be rendered for good
+// is moved, for the next revision may be what puts it right.
+func TestATenantWhoseOwnRevisionWaitsIsNotMoved(t *testing.T) {
+	product := salestest.Product()
+	c := storedRevision(t, product) // which has no product, so that a move ends where it is looked for
+	for name, tc := range map[string]struct {
+		err   error
+		moves bool
+	}{
+		"it waits for its turn": {render.ErrBusy, false},
+		"there is no worker":    {render.ErrUnavailable, false},
+		"it is paused":          {&render.LimitError{Exceeded: render.Time, Paused: true}, true},
+		"it takes too much":     {&render.LimitError{Exceeded: render.Time}, true},
+		"it has a mistake":      {errors.New("no"), true},
+		"it can't be read":      {revision.ErrUnreadable, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &Reconciler{APIReader: c, Permissions: salestest.Permissions(), Revisions: revision.NewCache(c, render.InProcess{})}
+			namespace := &unstructured.Unstructured{}
+			namespace.SetLabels(map[string]string{v1alpha1.RevisionLabel: "shop-0"})
+			p := &pass{
+				Sale: sale.Of(salestest.Sale(), product, protocol.Protocol{}, "tenant-acme-x"), memory: newMemory(), now: salestest.Day(0),
+				secrets:  &revision.Secrets{Seed: make([]byte, revision.SeedBytes)},
+				standing: tenant.Standing{Name: "tenant-acme-x", Namespace: namespace}, pin: "shop-0", target: "shop-1",
+			}
+			var s sets
+			s.next, s.nextProblem, s.nextErr = r.renderRevision(t.Context(), p, "shop-1", c)
+			if s.next == nil {
+				t.Fatalf("%v, %v", s.nextProblem, s.nextErr)
+			}
+			if s.formerProblem, s.formerErr = renderProblem(tc.err); errors.Is(tc.err, revision.ErrUnreadable) {
+				s.formerProblem, s.formerErr = nil, tc.err
+			}
+			var o outcome
+			settled := r.shape(t.Context(), p, s, &o)
+			if moves := apierrors.IsNotFound(o.err); moves != tc.moves || settled || p.pin != "shop-0" {
+				t.Fatalf("it moves: %t, it is on %s, and settled is %t: %v", moves, p.pin, settled, o.err)
+			}
+			if tc.moves {
+				return
+			}
+			if !o.again.Equal(p.now.Add(queue.RenderTurnRetry)) || (o.stuck == nil) == (o.err == nil) || o.problem != nil {
+				t.Errorf("it is looked at again at %s; %v, %v, %v", o.again, o.stuck, o.problem, o.err)
 			}
 		})
 	}

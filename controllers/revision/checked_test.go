@@ -80,8 +80,8 @@ func TestLimitsCheckNoTextsOfABuyer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if limits := Limits(t.Context(), rev, now); limits != nil || renders != want {
-			t.Errorf("%v after %d renderings, want none after %d", limits, renders, want)
+		if limits, err := Limits(t.Context(), rev, now); limits != nil || err != nil || renders != want {
+			t.Errorf("%v, %v after %d renderings, want none after %d", limits, err, renders, want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package revision
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
 	"github.com/stallkeeper/stallkeeper/controllers/quantity"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/report"
 	"github.com/stallkeeper/stallkeeper/controllers/workload"
 )
@@ -20,16 +22,20 @@ const maxLimitRenders = 64
 
 // Limits are the plans, each with the smallest quantity, to which a tenant can change without a volume claim becoming
 // smaller, which Kubernetes refuses. Plans that fit at any quantity are left out; so are those whose template fails, because
-// nothing is known of them. It is pure. It renders only where the tenant has claims, and takes for granted that a larger
-// quantity never asks for smaller claims.
-func Limits(ctx context.Context, rev *Revision, now Rendered) []v1alpha1.PlanLimit {
+// nothing is known of them. It renders only where the tenant has claims, and takes for granted that a larger quantity never asks
+// for smaller claims. An error says that the limits are not known for now, and not that there are none.
+func Limits(ctx context.Context, rev *Revision, now Rendered) ([]v1alpha1.PlanLimit, error) {
 	sizes := claimSizes(now.Objects)
 	if len(sizes) == 0 {
-		return nil
+		return nil, nil
 	}
 	renders := 0
+	var untried error
 	// shrinks names a claim that would be smaller with a plan and quantity; empty when none would.
 	shrinks := func(plan v1alpha1.Plan, quantity int32) string {
+		if untried != nil {
+			return ""
+		}
 		if renders++; renders > maxLimitRenders {
 			return ""
 		}
@@ -38,6 +44,9 @@ func Limits(ctx context.Context, rev *Revision, now Rendered) []v1alpha1.PlanLim
 		in.AsTyped = true // only the sizes are looked at, and what is remembered of the buyer's texts is for the next pass
 		then, err := Render(ctx, rev, in)
 		if err != nil {
+			if wasNotTried(err) {
+				untried = fmt.Errorf("rendering plan %q: %w", plan.Name, err)
+			}
 			return ""
 		}
 		return smallerClaim(sizes, claimSizes(then.Objects))
@@ -45,6 +54,9 @@ func Limits(ctx context.Context, rev *Revision, now Rendered) []v1alpha1.PlanLim
 	var limits []v1alpha1.PlanLimit
 	for _, plan := range rev.Data.Plans {
 		limit := limitOf(plan, max(now.inputs.Quantity, 1), shrinks)
+		if untried != nil {
+			return nil, untried
+		}
 		if renders > maxLimitRenders {
 			break
 		}
@@ -52,7 +64,13 @@ func Limits(ctx context.Context, rev *Revision, now Rendered) []v1alpha1.PlanLim
 			limits = append(limits, limit)
 		}
 	}
-	return limits
+	return limits, nil
+}
+
+// wasNotTried says whether an error of Render says nothing of the plan.
+func wasNotTried(err error) bool {
+	limit := &render.LimitError{}
+	return Passes(err) || errors.As(err, &limit) && limit.Paused
 }
 
 // limitOf finds the smallest quantity up to the present one at which nothing shrinks. Where even that does not fit, it is one

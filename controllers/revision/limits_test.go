@@ -2,6 +2,7 @@ package revision
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,7 +10,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/stallkeeper/stallkeeper/api/v1alpha1"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
+	"github.com/stallkeeper/stallkeeper/controllers/template"
 )
 
 // volumes is a template with a claim and a StatefulSet's, whose sizes are values.
@@ -61,7 +64,11 @@ func limitsOf(t interface {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Limits(context.Background(), rev, now)
+	limits, err := Limits(context.Background(), rev, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return limits
 }
 
 func TestATenantCannotChangeToWhereItsVolumesShrink(t *testing.T) {
@@ -120,6 +127,43 @@ func TestATenantCannotChangeToWhereItsVolumesShrink(t *testing.T) {
 			got := limitsOf(t, salestest.Product(salestest.Inline(tc.inline), tc.change), tc.quantity)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("limits (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// broken is a template that can't be rendered.
+type broken struct {
+	render.Template
+	err error
+}
+
+func (b broken) Render(context.Context, template.Inputs) (template.Output, error) {
+	return template.Output{}, b.err
+}
+
+func TestLimitsThatAreNotKnownAreNotNone(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err   error
+		known bool
+	}{
+		"its turn does not come": {render.ErrBusy, false},
+		"there is no worker":     {render.ErrUnavailable, false},
+		"the process ends":       {context.Canceled, false},
+		"it is paused":           {&render.LimitError{Exceeded: render.Time, Paused: true}, false},
+		"it takes too much":      {&render.LimitError{Exceeded: render.Time}, true},
+		"it fails":               {errors.New("no"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := salestest.Product(salestest.Inline(volumes), withPlans(map[string]string{"one": `{"data":"5Gi","disk":"1Gi"}`}, "one"))
+			rev := revisionOf(t, p)
+			now, err := Render(t.Context(), rev, SampleInputs(p, rev, p.Spec.Plans[0], false))
+			if err != nil {
+				t.Fatal(err)
+			}
+			rev.Template = broken{rev.Template, tc.err}
+			if limits, err := Limits(t.Context(), rev, now); limits != nil || (err == nil) != tc.known || err != nil && !errors.Is(err, tc.err) {
+				t.Errorf("%v, %v", limits, err)
 			}
 		})
 	}
