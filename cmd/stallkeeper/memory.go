@@ -31,8 +31,8 @@ func limitMemory(env func(string) string, log logr.Logger, others int64) error {
 	if limit > math.MaxInt64/heapPercent {
 		return nil // as good as none
 	}
-	// With next to nothing left, Go would do nothing but collect.
-	own := max(limit-others, limit/4)
+	// With less, Go would do nothing but collect where the limit is small. The others rarely use all of theirs.
+	own := max(limit-others, limit/2)
 	debug.SetMemoryLimit(own * heapPercent / 100)
 	log.V(1).Info("Memory is limited", "container", limit, "otherProcesses", others, "percent", heapPercent)
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 	"runtime/debug"
+	"strconv"
 	"testing"
 
 	"github.com/go-logr/logr"
@@ -23,7 +24,7 @@ func TestGoIsToldOfTheContainersMemory(t *testing.T) {
 		"a word":                             {"256Mi", "", 0, -1},
 		"nothing at all":                     {"0", "", 0, -1},
 		"1 GiB of which 512 MiB are others'": {"1073741824", "", 512 << 20, 429496729},
-		"others that may use all of it":      {"536870912", "", 512 << 20, 107374182},
+		"others that may use all of it":      {"536870912", "", 512 << 20, 214748364},
 		"less than there is of anything":     {"-5", "", 0, -1},
 	}
 	for sentence, tc := range tests {
@@ -40,5 +41,21 @@ func TestGoIsToldOfTheContainersMemory(t *testing.T) {
 				t.Errorf("the limit is %d, %v; want %d", got, err, want)
 			}
 		})
+	}
+}
+
+// Who follows the advice of the chart's README gets a controller that is not told to do with less than it needs.
+func TestTheAdvisedLimitIsEnoughForTheTenants(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	t.Cleanup(func() { debug.SetMemoryLimit(before) })
+	const workers = renderWorkers * renderWorkerMemory
+	for tenants, needs := range map[int]int64{200: 83 << 20, 1000: 162 << 20, 3000: 326 << 20} {
+		limit := strconv.FormatInt(workers+needs*5/4, 10)
+		if err := limitMemory(func(name string) string { return map[string]string{envMemoryLimit: limit}[name] }, logr.Discard(), workers); err != nil {
+			t.Fatal(err)
+		}
+		if got := debug.SetMemoryLimit(-1); got < needs {
+			t.Errorf("for %d tenants, Go has %d bytes and needs %d", tenants, got, needs)
+		}
 	}
 }
