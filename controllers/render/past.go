@@ -5,6 +5,7 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"k8s.io/utils/clock"
 )
 
 const (
@@ -68,7 +69,7 @@ type failing struct {
 
 func newPast() *past {
 	return &past{
-		now: time.Now, overran: remember[*pause](maxRemembered), failing: remember[*failing](maxRemembered),
+		now: clock.RealClock{}.Now, overran: remember[*pause](maxRemembered), failing: remember[*failing](maxRemembered),
 		slow: remember[time.Time](2 * maxRemembered), proven: remember[struct{}](maxProven),
 	}
 }
