@@ -25,6 +25,7 @@ import (
 	"github.com/stallkeeper/stallkeeper/controllers/license"
 	"github.com/stallkeeper/stallkeeper/controllers/protocol"
 	"github.com/stallkeeper/stallkeeper/controllers/queue"
+	"github.com/stallkeeper/stallkeeper/controllers/render"
 	"github.com/stallkeeper/stallkeeper/controllers/sale"
 	"github.com/stallkeeper/stallkeeper/controllers/salestest"
 	"github.com/stallkeeper/stallkeeper/controllers/usage"
@@ -95,7 +96,7 @@ func (x *meteredShop) restart() {
 	}
 	x.count = &usage.Reconciler{
 		Client: x.running.client, APIReader: x.client, Clock: x.clock, Recorder: x.running.recorder, Sales: sales, PrometheusURL: x.source.url, Retention: 35 * 24 * time.Hour,
-		Prometheus: http.DefaultClient, Tenants: x.source.client,
+		Prometheus: http.DefaultClient, Tenants: x.source.client, Renderer: render.InProcess{},
 	}
 	x.push = &usage.PushReconciler{
 		Client: x.running.client, APIReader: x.client, Clock: x.clock, Recorder: x.running.recorder,
