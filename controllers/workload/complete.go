@@ -139,7 +139,9 @@ func withoutToken(object *unstructured.Unstructured) {
 		object.Object[automount] = false
 	}
 	at := known[kind].podTemplate
-	if at == nil {
+	if at == nil || kind == kindScaledJob {
+		// KEDA ends the running Jobs of a ScaledJob whose template changes, as it would here when the controller is upgraded. One that asks for a
+		// token was refused, and the ServiceAccounts of the namespace have none to give.
 		return
 	}
 	template, _, _ := unstructured.NestedFieldNoCopy(object.Object, at...)

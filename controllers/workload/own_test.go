@@ -173,6 +173,25 @@ func TestTokensWhereTheProductAllowsThem(t *testing.T) {
 	}
 }
 
+func TestTheTemplateOfAScaledJobStaysAsItIs(t *testing.T) {
+	template := `{apiVersion: keda.sh/v1alpha1, kind: ScaledJob, metadata: {name: batch}, spec: {jobTargetRef: {template: {spec: {containers: [{name: a, image: a}]}}}}}
+---
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: web}}`
+	set, err := Desired(testTenant(), Policy{}, testPermissions(), rendered(t, template), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const automount = "automountServiceAccountToken"
+	if got := at(find(set, "ScaledJob/batch"), "spec", "jobTargetRef", "template", "spec", automount); got != nil {
+		t.Errorf("the pods' setting is %v, by which KEDA would end the Jobs that run", got)
+	}
+	for _, account := range []string{"ServiceAccount/web", "ServiceAccount/default"} {
+		if got := at(find(set, account), automount); got != false {
+			t.Errorf("%s has %v, want no token", account, got)
+		}
+	}
+}
+
 // Only what a meter asks is opened, to the controller's pods only, on the port of the pods and not of the Service.
 func TestTheControllerReachesWhatItAsks(t *testing.T) {
 	controller := Peer{Namespace: "stallkeeper-system", Labels: map[string]string{"app": "controller"}}
